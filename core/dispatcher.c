@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dispatcher.c: opens everything, and takes a job through plan, group, apply and gate.
+ */
+#include "core/dispatcher.h"
+
+#include "core/content.h"
+#include "core/log.h"
+#include "core/tables.h"
+
+/* -------------------------------------------------------------------------------------------
+ * Opening
+ */
+
+static gboolean configure_log(const SealSettings *core, GError **error)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug", NULL};
+    const char *target = seal_settings_string(core, "log_target");
+    const char *level = seal_settings_string(core, "log_level");
+    g_autoptr(GError) problem = NULL;
+    guint index = 0;
+
+    while (!g_str_equal(names[index], level))
+        index++;
+    if (*target != '/' && !g_str_equal(target, "auto") && !g_str_equal(target, "syslog") &&
+        !g_str_equal(target, "journal") && !g_str_equal(target, "stderr"))
+        return seal_settings_refuse(core, "log_target", error,
+                                    "\"%s\" is none of auto, syslog, journal, stderr and no path",
+                                    target);
+    if (!seal_log_configure(target, (SealLogLevel)index, &problem))
+        return seal_settings_refuse(core, "log_target", error, "%s", problem->message);
+    return TRUE;
+}
+
+static gboolean read_core(SealDispatcher *self, GError **error)
+{
+    self->core = seal_settings_new("core", seal_config_group(self->config, "core"), SEAL_TABLE_CORE,
+                                   NULL, error);
+    return self->core && configure_log(self->core, error);
+}
+
+/* The daemon is not here yet; its settings are checked all the same. */
+static gboolean check_daemon(SealDispatcher *self, GError **error)
+{
+    g_autoptr(SealSettings) daemon = seal_settings_new(
+        "daemon", seal_config_group(self->config, "daemon"), SEAL_TABLE_DAEMON, NULL, error);
+
+    return daemon != NULL;
+}
+
+static gboolean add_step(SealDispatcher *self, const char *name, GError **error)
+{
+    SealStep step = {name, seal_registry_stage(self->registry, name),
+                     seal_registry_format(self->registry, name)};
+
+    for (guint i = 0; i < self->outbound->len; i++) {
+        if (g_str_equal(g_array_index(self->outbound, SealStep, i).name, name))
+            return seal_settings_refuse(self->pipeline, "outbound", error, "%s stands twice", name);
+    }
+    if (step.stage || step.format)
+        g_array_append_val(self->outbound, step);
+    else if (seal_settings_place(self->pipeline, "outbound"))
+        return seal_settings_refuse(self->pipeline, "outbound", error,
+                                    "no enabled module offers \"%s\"", name);
+    return TRUE;
+}
+
+static gboolean read_pipeline(SealDispatcher *self, GError **error)
+{
+    self->outbound = g_array_new(FALSE, FALSE, sizeof(SealStep));
+    self->pipeline = seal_settings_new("pipeline", seal_config_group(self->config, "pipeline"),
+                                       SEAL_TABLE_PIPELINE, NULL, error);
+    if (!self->pipeline)
+        return FALSE;
+
+    const char *const *names = seal_settings_list(self->pipeline, "outbound");
+    for (; *names; names++) {
+        if (!add_step(self, *names, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean open_all(SealDispatcher *self, const char *conf_dir, const char *module_dir,
+                         GError **error)
+{
+    self->config = seal_config_read(conf_dir, error);
+    if (!self->config || !read_core(self, error) ||
+        !seal_tables_check_groups(self->config, error) || !check_daemon(self, error))
+        return FALSE;
+    self->registry =
+        seal_registry_new(self->config, module_dir, seal_settings_string(self->core, "spool_dir"),
+                          (gsize)seal_settings_number(self->core, "spool_memory"), error);
+    if (!self->registry || !read_pipeline(self, error))
+        return FALSE;
+    self->policies = seal_policies_new(self->config, self->registry, error);
+    if (!self->policies)
+        return FALSE;
+    self->keyring = seal_keyring_new(self->config, self->registry, error);
+    return self->keyring && seal_registry_attach(self->registry, error);
+}
+
+SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char *module_dir, GError **error)
+{
+    g_autoptr(SealDispatcher) self = g_new0(SealDispatcher, 1);
+
+    if (!conf_dir)
+        conf_dir = g_getenv("SEALPIPE_CONF");
+    if (!module_dir)
+        module_dir = g_getenv("SEALPIPE_MODULES");
+    if (!open_all(self, conf_dir ? conf_dir : SEAL_CONF_DIR,
+                  module_dir ? module_dir : SEAL_MODULE_DIR, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}
+
+void seal_dispatcher_free(SealDispatcher *self)
+{
+    if (!self)
+        return;
+    seal_keyring_free(self->keyring);
+    seal_policies_free(self->policies);
+    seal_registry_free(self->registry);
+    if (self->outbound)
+        g_array_unref(self->outbound);
+    seal_settings_free(self->pipeline);
+    seal_settings_free(self->core);
+    seal_config_free(self->config);
+    g_free(self);
+}
+
+gboolean seal_dispatcher_enabled(const SealDispatcher *self)
+{
+    return seal_settings_boolean(self->core, "enabled");
+}
+
+gboolean seal_dispatcher_in_process(const SealDispatcher *self)
+{
+    return seal_settings_boolean(self->core, "in_process");
+}
+
+gint64 seal_dispatcher_deadline(const SealDispatcher *self)
+{
+    return seal_settings_number(self->core, "deadline");
+}
+
+const SealFormat *seal_dispatcher_format(SealDispatcher *self, const char *name,
+                                         SealModule **module)
+{
+    const SealFormatEntry *entry = seal_registry_format(self->registry, name);
+
+    if (entry)
+        *module = entry->module;
+    return entry ? &entry->table : NULL;
+}
+
+const SealSource *seal_dispatcher_source(SealDispatcher *self, const char *name,
+                                         SealModule **module)
+{
+    const SealSourceEntry *entry = seal_registry_source(self->registry, name);
+
+    if (entry)
+        *module = entry->module;
+    return entry ? &entry->table : NULL;
+}
+
+GOutputStream *seal_dispatcher_spool(SealDispatcher *self)
+{
+    return seal_registry_spool(self->registry);
+}
+
+const SealFormatEntry *seal_dispatcher_step_format(const SealDispatcher *self, const char *name)
+{
+    for (guint i = 0; i < self->outbound->len; i++) {
+        const SealStep *step = &g_array_index(self->outbound, SealStep, i);
+        if (step->format && g_str_equal(step->name, name))
+            return step->format;
+    }
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Applying
+ */
+
+static gboolean check_time(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
+                           GError **error)
+{
+    if (g_get_monotonic_time() - job->started > seal_dispatcher_deadline(self)) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_DEADLINE,
+                            "the deadline passed; see [core] deadline");
+        return FALSE;
+    }
+    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+}
+
+static gboolean canonical_size(SealContent *content, guint64 *size, GError **error)
+{
+    g_autoptr(GInputStream) stream = seal_content_read_canonical(content);
+    g_autofree guint8 *buffer = g_malloc(64 * 1024);
+    gssize got;
+
+    *size = 0;
+    while ((got = g_input_stream_read(stream, buffer, 64 * 1024, NULL, error)) > 0)
+        *size += (guint64)got;
+    return got == 0;
+}
+
+/* Formats write LF; a message that came with CRLF leaves with CRLF. */
+static SealContent *match_line_ends(SealDispatcher *self, SealMessage *message, SealContent *entity,
+                                    GError **error)
+{
+    if (seal_message_header(message)->eol[0] == '\n')
+        return seal_content_ref(entity);
+
+    g_autoptr(GOutputStream) spool = seal_dispatcher_spool(self);
+    g_autoptr(GInputStream) stream = seal_content_read_canonical(entity);
+    if (!seal_spool_copy(spool, stream, NULL, error))
+        return NULL;
+    return seal_spool_finish(spool, error);
+}
+
+static gboolean encrypt(SealDispatcher *self, SealDelivery *delivery, const SealFormatEntry *format,
+                        GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
+    if (!message)
+        return FALSE;
+
+    g_autoptr(SealContent) inner = seal_message_inner(message);
+    SealSealing sealing = {
+        .size = sizeof sealing,
+        .entity = inner,
+        .keys = delivery->keys,
+        .hide = delivery->hide,
+    };
+    g_autoptr(SealContent) sealed =
+        format->table.encrypt(format->module, &sealing, cancellable, error);
+    if (!sealed)
+        return FALSE;
+
+    g_autoptr(SealContent) entity = match_line_ends(self, message, sealed, error);
+    if (!entity || !canonical_size(inner, &delivery->sealed_size, error))
+        return FALSE;
+    g_autoptr(SealContent) wrapped = seal_message_wrap(message, entity);
+    seal_delivery_set_content(delivery, wrapped);
+    return TRUE;
+}
+
+static void note_stage(SealJob *job, const char *name)
+{
+    char *stages = *job->stages ? g_strjoin(",", job->stages, name, NULL) : g_strdup(name);
+
+    g_free(job->stages);
+    job->stages = stages;
+}
+
+static gboolean apply_step(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
+                           const SealStep *step, GCancellable *cancellable, GError **error)
+{
+    SealContent *before = delivery->content;
+    gboolean ok = TRUE;
+
+    if (!check_time(self, job, cancellable, error))
+        return FALSE;
+    seal_content_ref(before);
+    if (step->stage && step->stage->table.apply)
+        ok = step->stage->table.apply(step->stage->module, job, delivery, cancellable, error);
+    else if (step->format && delivery->plan == SEAL_PLAN_SEAL &&
+             g_str_equal(step->name, delivery->format))
+        ok = encrypt(self, delivery, step->format, cancellable, error);
+    if (ok && delivery->content != before)
+        note_stage(job, step->name);
+    seal_content_unref(before);
+    return ok;
+}
+
+static gboolean apply(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
+                      GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealContent) clear = seal_message_clear(job->message);
+
+    seal_delivery_set_content(delivery, clear);
+    if (delivery->plan == SEAL_PLAN_ALREADY)
+        return TRUE;
+    for (guint i = 0; i < self->outbound->len; i++) {
+        const SealStep *step = &g_array_index(self->outbound, SealStep, i);
+
+        if (!apply_step(self, job, delivery, step, cancellable, error)) {
+            /* A module that fails without a word is no reason to go on. */
+            if (error && !*error)
+                g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s failed and did not say why",
+                            step->name);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Running
+ */
+
+static gboolean check_direction(const SealJob *job, GError **error)
+{
+    if (job->direction == SEAL_DIRECTION_OUTBOUND)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                        "inbound mail cannot be handled in this version yet");
+    return FALSE;
+}
+
+static gboolean run(SealDispatcher *self, SealJob *job, GCancellable *cancellable, GError **error)
+{
+    if (!check_direction(job, error) || !seal_plan(self, job, cancellable, error) ||
+        !seal_group(self, job, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < job->deliveries->len; i++) {
+        SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
+
+        if (!apply(self, job, delivery, cancellable, error) ||
+            !seal_gate(self, job, delivery, cancellable, error))
+            return FALSE;
+    }
+    return check_time(self, job, cancellable, error);
+}
+
+gboolean seal_dispatcher_run(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
+                             GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (run(self, job, cancellable, &problem))
+        return TRUE;
+    seal_job_fail(job, problem);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
+                               GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!check_direction(job, &problem) || !seal_plan(self, job, cancellable, &problem)) {
+        seal_job_fail(job, problem);
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    seal_plan_answer(self, job);
+    return TRUE;
+}

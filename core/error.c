@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * error.c: the error domain.
+ */
+#include "core/sealpipe.h"
+
+G_DEFINE_QUARK(seal - error - quark, seal_error)

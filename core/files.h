@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * files.h: files and folders, judged before they are believed.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+/** The names in @dir that end in @suffix ("" for all) and do not begin with a dot, in lexical
+ *  order; at most 100,000. (transfer full, element type char *) */
+GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error);
+
+/** Reads a regular file of at most @max octets. (transfer full) */
+GBytes *seal_file_read(const char *path, gsize max, GError **error);
+
+/** Reads a file that decides what we do: it must belong to root or to the user that runs this, and
+ *  nobody else may write it. SEAL_ERROR_CONFIG. (transfer full) */
+GBytes *seal_file_read_trusted(const char *path, gsize max, GError **error);
+
+/** TRUE where @path, itself no link, is a file (@folder: a folder) that belongs to root or to the
+ *  user that runs this and that nobody else can write. SEAL_ERROR_MODULE. */
+gboolean seal_file_is_ours(const char *path, gboolean folder, GError **error);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * frontend.h: what the programs of this tree need of libsealpipe beyond sealpipe.h. Not installed
+ * and without any promise: it may change with every commit.
+ *
+ * A front end opens a dispatcher, makes a job from what its MTA hands it, runs it, and turns the
+ * deliveries and decisions into its MTA's language.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+G_BEGIN_DECLS
+
+/** Marks what libsealpipe exports to the programs of this tree only. */
+#define SEAL_FRONT __attribute__((visibility("default")))
+
+typedef struct SealDispatcher SealDispatcher;
+
+/* -------------------------------------------------------------------------------------------
+ * The dispatcher: configuration, modules and pipeline, ready for jobs
+ */
+
+/** Reads conf.d, loads the modules that it enables and checks that all fits together. NULL folders
+ *  mean SEALPIPE_CONF and SEALPIPE_MODULES, then the built-in ones. SEAL_ERROR_CONFIG and
+ *  SEAL_ERROR_MODULE name file and line. (transfer full) */
+SEAL_FRONT SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char *module_dir,
+                                               GError **error);
+SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)
+
+/** [core] enabled. */
+SEAL_FRONT gboolean seal_dispatcher_enabled(const SealDispatcher *dispatcher);
+/** [core] in_process. */
+SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
+/** [core] deadline, in microseconds. */
+SEAL_FRONT gint64 seal_dispatcher_deadline(const SealDispatcher *dispatcher);
+/** An enabled Format, its module in @module; NULL where there is none. (borrowed) */
+SEAL_FRONT const SealFormat *seal_dispatcher_format(SealDispatcher *dispatcher, const char *name,
+                                                    SealModule **module);
+/** An enabled key source, likewise. (borrowed) */
+SEAL_FRONT const SealSource *seal_dispatcher_source(SealDispatcher *dispatcher, const char *name,
+                                                    SealModule **module);
+/** A stream for the message, as seal_spool_new(). (transfer full) */
+SEAL_FRONT GOutputStream *seal_dispatcher_spool(SealDispatcher *dispatcher);
+
+/* -------------------------------------------------------------------------------------------
+ * Jobs
+ */
+
+typedef enum {
+    SEAL_DIRECTION_OUTBOUND,
+    SEAL_DIRECTION_INBOUND,
+} SealDirection;
+
+/** What a front end says of a job. */
+typedef struct {
+    SealDirection direction;
+    const char *id;     /**< the MTA's, or NULL: one is made up */
+    const char *sender; /**< "" and "<>" are the null sender; NULL: Return-path, else From */
+    const char *const *recipients; /**< NULL-terminated, at least one */
+    SealContent *message;          /**< NULL where only addresses are asked about */
+    gboolean one_output;           /**< the front end can hand back one message only */
+} SealJobSpec;
+
+/** SEAL_ERROR_ADDRESS names the address that does not parse. (transfer full) */
+SEAL_FRONT SealJob *seal_job_new(const SealJobSpec *spec, GError **error);
+SEAL_FRONT void seal_job_free(SealJob *job);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealJob, seal_job_free)
+
+/** Plans, applies and passes the gate. TRUE: every recipient has a result, and every delivery may
+ *  leave. FALSE: nothing may; all recipients are deferred. */
+SEAL_FRONT gboolean seal_dispatcher_run(SealDispatcher *dispatcher, SealJob *job,
+                                        GCancellable *cancellable, GError **error);
+/** Plans only: afterwards each recipient's result is what would become of a message to it, as far
+ *  as can be told without one. FALSE: cannot tell. */
+SEAL_FRONT gboolean seal_dispatcher_check(SealDispatcher *dispatcher, SealJob *job,
+                                          GCancellable *cancellable, GError **error);
+
+/** (borrowed, element type SealDelivery) What leaves; empty before seal_dispatcher_run(). */
+SEAL_FRONT GPtrArray *seal_job_deliveries(const SealJob *job);
+/** (borrowed, element type SealRecipient) */
+SEAL_FRONT GPtrArray *seal_job_recipients(const SealJob *job);
+/** (borrowed, element type SealDecision) In the order in which they were made. */
+SEAL_FRONT GPtrArray *seal_job_decisions(const SealJob *job);
+/** What became of a recipient: SEALED, SIGNED, PLAIN, REPORT, REFUSE or DEFER. */
+SEAL_FRONT SealVerdict seal_recipient_result(const SealRecipient *recipient);
+/** Why, for people. (borrowed) */
+SEAL_FRONT const char *seal_recipient_reason(const SealRecipient *recipient);
+/** The keys that a delivery is encrypted to. (borrowed, element type SealKey) */
+SEAL_FRONT GPtrArray *seal_delivery_keys(const SealDelivery *delivery);
+
+/* -------------------------------------------------------------------------------------------
+ * Decisions and detections, to be rendered
+ */
+
+SEAL_FRONT SealDecision *seal_decision_new(const char *step, const char *subject);
+SEAL_FRONT void seal_decision_free(SealDecision *decision);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDecision, seal_decision_free)
+SEAL_FRONT SealVerdict seal_decision_verdict(const SealDecision *decision);
+SEAL_FRONT const char *seal_decision_step(const SealDecision *decision);
+SEAL_FRONT const char *seal_decision_subject(const SealDecision *decision);
+SEAL_FRONT const char *seal_decision_code(const SealDecision *decision);
+SEAL_FRONT const char *seal_decision_key(const SealDecision *decision);
+SEAL_FRONT const char *seal_decision_text(const SealDecision *decision);
+/** The word for a verdict in logs: "sealed", "deferred". */
+SEAL_FRONT const char *seal_verdict_name(SealVerdict verdict);
+
+SEAL_FRONT SealDetection *seal_detection_new(void);
+SEAL_FRONT void seal_detection_free(SealDetection *detection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDetection, seal_detection_free)
+SEAL_FRONT SealDetected seal_detection_what(const SealDetection *detection);
+SEAL_FRONT guint64 seal_detection_content_size(const SealDetection *detection);
+SEAL_FRONT const char *seal_detection_text(const SealDetection *detection);
+/** The recipients that say who they are. (borrowed, element type char *) */
+SEAL_FRONT GPtrArray *seal_detection_ids(const SealDetection *detection);
+/** How many do not. */
+SEAL_FRONT guint seal_detection_hidden(const SealDetection *detection);
+
+/* -------------------------------------------------------------------------------------------
+ * Messages
+ */
+
+typedef struct SealMessage SealMessage;
+
+/** Finds the header block; SEAL_ERROR_MESSAGE where there is not one octet, SEAL_ERROR_LIMIT where
+ *  a bound is passed. (transfer full) */
+SEAL_FRONT SealMessage *seal_message_new(SealContent *content, GError **error);
+SEAL_FRONT void seal_message_free(SealMessage *message);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealMessage, seal_message_free)
+/** The MIME view of the whole. (borrowed) */
+SEAL_FRONT SealEntity *seal_message_entity(SealMessage *message);
+
+/* -------------------------------------------------------------------------------------------
+ * The log. A front end logs once what core returned.
+ */
+
+/** Before the configuration is read, everything goes to syslog; a dispatcher sets the target that
+ *  [core] log_target names. @to_stderr sends a copy there, for --debug. */
+SEAL_FRONT void seal_log_open(gboolean to_stderr);
+/** One line for each recipient, and at log_level=debug one for each decision. */
+SEAL_FRONT void seal_log_job(SealJob *job);
+/** While [core] enabled is false: says so once, and one line for each recipient. @sender may be
+ *  NULL. */
+SEAL_FRONT void seal_log_disabled(const char *id, const char *sender,
+                                  const char *const *recipients);
+/** One line that no recipient stands for: an error before there was a job. */
+SEAL_FRONT void seal_log_error(const char *id, const GError *error);
+
+G_END_DECLS

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gate.c: the last look at what would leave. It believes no module: it reads the final bytes, and
+ * lets them go only as what the plan says they are.
+ */
+#include "core/dispatcher.h"
+
+#include "core/header.h"
+#include "core/message.h"
+
+#include <string.h>
+
+static gboolean shut(SealJob *job, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static gboolean shut(SealJob *job, GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    seal_decision_set(seal_job_decide(job, "gate", ""), SEAL_VERDICT_DEFER, "gate", "%s", text);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_GATE, "stopped at the gate: %s", text);
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * To whom
+ */
+
+/* Takes the id of @key out of @ids; FALSE where it is not among them. */
+static gboolean take_id(GPtrArray *ids, const SealKey *key)
+{
+    const char *const *names = seal_key_detected_ids(key);
+
+    for (; *names; names++) {
+        guint index;
+        if (g_ptr_array_find_with_equal_func(ids, *names, g_str_equal, &index)) {
+            g_ptr_array_remove_index_fast(ids, index);
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/* Exactly the planned keys: none missing, none beside them. Hidden ones can only be counted, and
+ * only where hiding was planned. */
+static gboolean check_keys(SealJob *job, const SealDelivery *delivery,
+                           const SealDetection *detection, GError **error)
+{
+    GPtrArray *found = seal_detection_ids(detection);
+    g_autoptr(GPtrArray) ids = g_ptr_array_new();
+    guint missing = 0;
+
+    for (guint i = 0; i < found->len; i++)
+        g_ptr_array_add(ids, g_ptr_array_index(found, i));
+    for (guint i = 0; i < delivery->keys->len; i++) {
+        if (!take_id(ids, g_ptr_array_index(delivery->keys, i)))
+            missing++;
+    }
+    if (ids->len > 0)
+        return shut(job, error, "encrypted to %u keys that no recipient has", ids->len);
+    if (missing != seal_detection_hidden(detection) || (missing > 0 && !delivery->hide))
+        return shut(job, error, "%u of the recipients' keys are not among those encrypted to",
+                    missing);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What stands outside
+ */
+
+static gboolean same_field(const SealHeader *a, const SealField *x, const SealHeader *b,
+                           const SealField *y)
+{
+    const char *one = (const char *)g_bytes_get_data(a->block, NULL) + x->offset;
+    const char *two = (const char *)g_bytes_get_data(b->block, NULL) + y->offset;
+    gsize length_x = x->length - (one[x->length - 1] == '\n');
+    gsize length_y = y->length - (two[y->length - 1] == '\n');
+
+    return length_x == length_y && memcmp(one, two, length_x) == 0;
+}
+
+/* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:
+ * nothing of the body can hide among them. */
+static gboolean check_outside(SealJob *job, SealMessage *message, GError **error)
+{
+    const SealHeader *in = seal_message_header(job->message);
+    const SealHeader *out = seal_message_header(message);
+    guint at = 0;
+
+    for (guint i = 0; i < out->fields->len; i++) {
+        const SealField *field = &g_array_index(out->fields, SealField, i);
+
+        if (seal_field_is(out, field, "MIME-Version") || seal_field_is_content(out, field))
+            continue;
+        while (at < in->fields->len &&
+               !same_field(out, field, in, &g_array_index(in->fields, SealField, at)))
+            at++;
+        if (at == in->fields->len)
+            return shut(job, error, "a header field stands outside that did not come with it");
+        at++;
+    }
+    if (seal_header_count(out, "MIME-Version") != 1)
+        return shut(job, error, "not exactly one MIME-Version");
+    return TRUE;
+}
+
+static gboolean check_content_fields(SealJob *job, SealMessage *message, GError **error)
+{
+    static const char *const allowed[] = {"Content-Type", "Content-Transfer-Encoding",
+                                          "Content-Disposition", "Content-Description", NULL};
+    const SealHeader *header = seal_message_header(message);
+    guint known = 0, all = 0;
+
+    for (guint i = 0; allowed[i]; i++) {
+        guint count = seal_header_count(header, allowed[i]);
+        if (count > 1)
+            return shut(job, error, "%s stands %u times", allowed[i], count);
+        known += count;
+    }
+    for (guint i = 0; i < header->fields->len; i++)
+        all += seal_field_is_content(header, &g_array_index(header->fields, SealField, i)) ? 1 : 0;
+    if (all != known)
+        return shut(job, error, "a Content field of the inner entity stands outside");
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The three plans
+ */
+
+static gboolean check_sealed(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
+                             SealMessage *message, GCancellable *cancellable, GError **error)
+{
+    const SealFormatEntry *format = seal_dispatcher_step_format(dispatcher, delivery->format);
+    g_autoptr(SealDetection) detection = seal_detection_new();
+    const char *text;
+
+    if (!format->table.detect(format->module, seal_message_entity(message), cancellable, detection,
+                              error))
+        return FALSE;
+    text = seal_detection_text(detection);
+    if (seal_detection_what(detection) != SEAL_DETECTED_ENCRYPTED)
+        return shut(job, error, "planned as %s, but not wholly encrypted: %s", delivery->format,
+                    text ? text : "nothing encrypted was found");
+    if (delivery->sealed_size == 0 ||
+        ((format->table.flags & SEAL_FORMAT_INCOMPRESSIBLE) &&
+         seal_detection_content_size(detection) < delivery->sealed_size))
+        return shut(job, error, "the ciphertext is shorter than what was to be encrypted");
+    return check_keys(job, delivery, detection, error) && check_outside(job, message, error) &&
+           check_content_fields(job, message, error);
+}
+
+static gboolean check_already(SealDispatcher *dispatcher, SealJob *job, SealMessage *message,
+                              GCancellable *cancellable, GError **error)
+{
+    GPtrArray *formats = seal_registry_formats(dispatcher->registry);
+
+    for (guint i = 0; i < formats->len; i++) {
+        const SealFormatEntry *format = g_ptr_array_index(formats, i);
+        g_autoptr(SealDetection) detection = seal_detection_new();
+
+        if (!format->table.detect(format->module, seal_message_entity(message), cancellable,
+                                  detection, error))
+            return FALSE;
+        if (seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED)
+            return TRUE;
+    }
+    return shut(job, error, "planned as encrypted already, but it is not");
+}
+
+/* In clear only where the policy of each recipient says so: never, or no key for at least one of
+ * those who share this delivery. */
+static gboolean check_clear(SealJob *job, const SealDelivery *delivery, GError **error)
+{
+    gboolean keyless = FALSE;
+
+    for (guint i = 0; i < delivery->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
+
+        if (!seal_policy_allows_clear(recipient->policy))
+            return shut(job, error, "in clear, and %s requires encryption",
+                        seal_address_text(recipient->address));
+        keyless = keyless || recipient->policy->encrypt == SEAL_NEED_NEVER || recipient->unable ||
+                  recipient->keys->len == 0 || delivery->recipients->len > 1;
+    }
+    return keyless || shut(job, error, "in clear, although every recipient has a key");
+}
+
+static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
+                           SealMessage *message, GCancellable *cancellable, GError **error)
+{
+    switch (delivery->plan) {
+    case SEAL_PLAN_SEAL:
+        return check_sealed(dispatcher, job, delivery, message, cancellable, error);
+    case SEAL_PLAN_ALREADY:
+        return check_already(dispatcher, job, message, cancellable, error);
+    case SEAL_PLAN_CLEAR:
+        return check_clear(job, delivery, error);
+    }
+    return shut(job, error, "a delivery without a plan");
+}
+
+static void settle(SealJob *job, const SealDelivery *delivery)
+{
+    for (guint i = 0; i < delivery->recipients->len; i++) {
+        SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
+        g_autofree char *reason = g_strdup(recipient->reason ? recipient->reason : "");
+
+        seal_job_settle(job, recipient,
+                        delivery->plan == SEAL_PLAN_CLEAR ? SEAL_VERDICT_PLAIN
+                                                          : SEAL_VERDICT_SEALED,
+                        "gate", "%s", reason);
+    }
+}
+
+gboolean seal_gate(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
+                   GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
+
+    if (!message)
+        return FALSE;
+    if (delivery->recipients->len == 0)
+        return shut(job, error, "a delivery for nobody");
+    if (seal_message_has_private_fields(message))
+        return shut(job, error, "Bcc or Return-path is still there");
+    if (!check_plan(dispatcher, job, delivery, message, cancellable, error))
+        return FALSE;
+    settle(job, delivery);
+    return TRUE;
+}

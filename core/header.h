@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * header.h: the header block of a message or part, as ranges of the bytes it came in.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+/** One field: name, colon, value and line end, continuation lines included. */
+typedef struct {
+    gsize offset; /* in the block */
+    gsize length;
+    gsize name_length;
+} SealField;
+
+typedef struct {
+    GBytes *block;       /* the fields, without the empty line */
+    GArray *fields;      /* of SealField, in their order */
+    guint64 block_end;   /* where the fields end, in the content that was read */
+    guint64 body_offset; /* where the body begins: behind the empty line, if there is one */
+    gboolean from_line;  /* an mbox From_ line stood before the block and is not part of it */
+    const char *eol;     /* "\n" or "\r\n": that of the first line */
+} SealHeader;
+
+/** Finds the header block at the front of @content (RFC 5322 2.2): it ends at the first empty line,
+ *  or before the first line that is neither field nor continuation, which then begins the body.
+ *  @may_have_from_line: drop a leading From_ line. SEAL_ERROR_LIMIT beyond 1 MiB or 10,000 fields.
+ *  (transfer full) */
+SealHeader *seal_header_read(SealContent *content, gboolean may_have_from_line, GError **error);
+void seal_header_free(SealHeader *header);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealHeader, seal_header_free)
+
+/** TRUE where the field has that name, without regard to case. */
+gboolean seal_field_is(const SealHeader *header, const SealField *field, const char *name);
+/** TRUE where the field is a Content-* field (RFC 2045 3). */
+gboolean seal_field_is_content(const SealHeader *header, const SealField *field);
+/** The value, unfolded (RFC 5322 2.2.3), NUL octets replaced by blanks. (transfer full) */
+char *seal_field_value(const SealHeader *header, const SealField *field);
+/** The first field of that name, or NULL. */
+const SealField *seal_header_find(const SealHeader *header, const char *name);
+guint seal_header_count(const SealHeader *header, const char *name);

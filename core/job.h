@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * job.h: a message on its way: envelope, recipients, deliveries, decisions.
+ */
+#pragma once
+
+#include "core/frontend.h"
+#include "core/message.h"
+#include "core/policy.h"
+
+struct SealRecipient {
+    SealAddress *address;
+    gboolean named;           /* stands in To or Cc: the others may know of it */
+    const SealPolicy *policy; /* NULL before it is asked */
+    gboolean unable;          /* a stage cannot serve it, whatever keys there are */
+    GPtrArray *keys;          /* of SealChoice: one usable key at most for each format */
+    char *no_key;             /* why there is none, for people */
+    SealKey *key;             /* the one that was used */
+    const char *format;
+    SealVerdict result;
+    char *reason;
+};
+
+/** A key that can serve, and the format that it is for. */
+typedef struct {
+    const char *format; /* as in the registry's table */
+    SealKey *key;
+} SealChoice;
+
+/** What is to happen to a delivery. */
+typedef enum {
+    SEAL_PLAN_SEAL,    /* encrypt to its keys */
+    SEAL_PLAN_CLEAR,   /* as it came, but for what never leaves */
+    SEAL_PLAN_ALREADY, /* it is encrypted as a whole: as it came, likewise */
+} SealPlan;
+
+struct SealDelivery {
+    GPtrArray *recipients; /* of SealRecipient, borrowed from the job */
+    SealPlan plan;
+    const char *format;
+    GPtrArray *keys; /* of SealKey */
+    gboolean hide;
+    SealContent *content;
+    guint64 sealed_size; /* of what was encrypted, in canonical form */
+};
+
+struct SealJob {
+    SealDirection direction;
+    char *id;
+    SealAddress *sender;
+    SealAddress *author; /* the one address in From, or NULL */
+    SealMessage *message;
+    gboolean one_output;
+    GPtrArray *recipients;
+    GPtrArray *deliveries;
+    GPtrArray *decisions;
+    char *stages; /* those that changed something, for the log */
+    guint64 size;
+    gint64 started; /* monotonic, microseconds */
+};
+
+/** A new decision at the end of the job's, to be settled. (borrowed) */
+SealDecision *seal_job_decide(SealJob *job, const char *step, const char *subject);
+
+/** Settles a recipient: result and reason, as the job's last decision on it. */
+void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result, const char *code,
+                     const char *format, ...) G_GNUC_PRINTF(5, 6);
+
+/** Defers every recipient for @error and drops the deliveries: nothing of the job may leave. */
+void seal_job_fail(SealJob *job, const GError *error);
+
+/** A delivery without recipients yet, appended to the job's. (borrowed) */
+SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format);
+
+/** The recipient's key for @format, or NULL. (borrowed) */
+SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format);

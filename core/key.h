@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * key.h: keys, for core.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+/** TRUE where one of the key's addresses is @address. */
+gboolean seal_key_is_for(const SealKey *key, const SealAddress *address);
+
+/** "verified" and so on; "" for SEAL_TRUST_UNSET. */
+const char *seal_trust_name(SealTrust trust);
+/** The opposite; SEAL_TRUST_UNSET for NULL and other words. */
+SealTrust seal_trust_parse(const char *name);

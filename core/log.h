@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * log.h: the log, for core.
+ */
+#pragma once
+
+#include "core/frontend.h"
+
+typedef enum {
+    SEAL_LOG_ERROR,
+    SEAL_LOG_WARNING,
+    SEAL_LOG_INFO,
+    SEAL_LOG_DEBUG,
+} SealLogLevel;
+
+/** Sends the log to @target ("auto", "syslog", "journal", "stderr" or an absolute path) from
+ *  @level up. SEAL_ERROR_CONFIG where the file cannot be opened. */
+gboolean seal_log_configure(const char *target, SealLogLevel level, GError **error);
+
+void seal_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * message.c: splices messages. Bytes move between inside and outside; none is rendered anew.
+ */
+#include "core/message.h"
+
+#include "core/entity.h"
+#include "core/mime.h"
+
+#include <string.h>
+
+struct SealMessage {
+    SealEntity *entity;
+};
+
+/* They name recipients that others must not see, or the envelope. */
+static const char *const PRIVATE_FIELDS[] = {"Bcc", "Resent-Bcc", "Return-path", NULL};
+static const char *const SPENT_FIELDS[] = {"DKIM-Signature", NULL};
+
+static gboolean field_is_any(const SealHeader *header, const SealField *field,
+                             const char *const *names)
+{
+    for (; *names; names++) {
+        if (seal_field_is(header, field, *names))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealMessage *seal_message_new(SealContent *content, GError **error)
+{
+    if (seal_content_size(content) == 0) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE,
+                            "no message: the input is empty");
+        return NULL;
+    }
+
+    SealHeader *header = seal_header_read(content, TRUE, error);
+    if (!header)
+        return NULL;
+    SealMessage *message = g_new0(SealMessage, 1);
+    message->entity = seal_entity_new(content, header, 0);
+    return message;
+}
+
+void seal_message_free(SealMessage *message)
+{
+    if (!message)
+        return;
+    seal_entity_free(message->entity);
+    g_free(message);
+}
+
+SealEntity *seal_message_entity(SealMessage *message)
+{
+    return message->entity;
+}
+
+const SealHeader *seal_message_header(const SealMessage *message)
+{
+    return seal_entity_header(message->entity);
+}
+
+char *seal_message_return_path(SealMessage *message)
+{
+    const char *value = seal_entity_field(message->entity, "Return-path");
+    if (!value)
+        return NULL;
+
+    gsize length = strlen(value);
+    if (length >= 2 && value[0] == '<' && value[length - 1] == '>')
+        return g_strndup(value + 1, length - 2);
+    return g_strdup(value);
+}
+
+GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names, GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+    g_autoptr(GPtrArray) addresses =
+        g_ptr_array_new_with_free_func((GDestroyNotify)seal_address_unref);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!field_is_any(header, field, names))
+            continue;
+        g_autofree char *value = seal_field_value(header, field);
+        if (!seal_mime_addresses(value, addresses, error))
+            return NULL;
+    }
+    return g_steal_pointer(&addresses);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Splicing
+ */
+
+static void append_field(GString *out, const SealHeader *header, const SealField *field)
+{
+    const char *block = g_bytes_get_data(header->block, NULL);
+
+    g_string_append_len(out, block + field->offset, (gssize)field->length);
+    /* A header that breaks off at the end of the input has no last line end. */
+    if (out->str[out->len - 1] != '\n')
+        g_string_append(out, header->eol);
+}
+
+static SealContent *join_text(GString *text, SealContent *rest)
+{
+    g_autoptr(GBytes) bytes = g_string_free_to_bytes(text);
+    g_autoptr(SealContent) front = seal_content_new(bytes);
+
+    return seal_content_join(front, rest);
+}
+
+SealContent *seal_message_inner(SealMessage *message)
+{
+    const SealHeader *header = seal_message_header(message);
+    GString *front = g_string_new(NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        if (seal_field_is_content(header, field))
+            append_field(front, header, field);
+    }
+    if (front->len == 0)
+        g_string_append_printf(front, "Content-Type: text/plain%s", header->eol);
+    g_string_append(front, header->eol);
+    return join_text(front, seal_entity_body(message->entity));
+}
+
+/* RFC 2045 4: "1.0", comments aside. */
+static gboolean is_version_1(const SealHeader *header, const SealField *field)
+{
+    g_autofree char *value = seal_field_value(header, field);
+
+    return g_str_has_prefix(value, "1.0") && (!value[3] || strchr(" \t(", value[3]));
+}
+
+SealContent *seal_message_wrap(SealMessage *message, SealContent *entity)
+{
+    const SealHeader *header = seal_message_header(message);
+    GString *front = g_string_new(NULL);
+    gboolean versioned = FALSE;
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (seal_field_is_content(header, field) || field_is_any(header, field, PRIVATE_FIELDS) ||
+            field_is_any(header, field, SPENT_FIELDS))
+            continue;
+        if (seal_field_is(header, field, "MIME-Version")) {
+            if (versioned || !is_version_1(header, field))
+                continue;
+            versioned = TRUE;
+        }
+        append_field(front, header, field);
+    }
+    if (!versioned)
+        g_string_append_printf(front, "MIME-Version: 1.0%s", header->eol);
+    return join_text(front, entity);
+}
+
+gboolean seal_message_has_private_fields(SealMessage *message)
+{
+    const SealHeader *header = seal_message_header(message);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        if (field_is_any(header, &g_array_index(header->fields, SealField, i), PRIVATE_FIELDS))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealContent *seal_message_clear(SealMessage *message)
+{
+    const SealHeader *header = seal_message_header(message);
+    SealContent *content = seal_entity_content(message->entity);
+
+    if (!header->from_line && !seal_message_has_private_fields(message))
+        return seal_content_ref(content);
+
+    GString *front = g_string_new(NULL);
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        if (!field_is_any(header, field, PRIVATE_FIELDS))
+            append_field(front, header, field);
+    }
+    /* What ended the header comes along as it was: an empty line, or none. */
+    g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
+    return join_text(front, rest);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * mime.h: structured field values, read by GMime. Only mime.c includes GMime.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+/** Reads a Content-Type value (RFC 2045 5.1, RFC 2231): the media type in lower case, and the
+ *  parameters, names in lower case. NULL and what is beyond 64 KiB are "text/plain". */
+void seal_mime_content_type(const char *value, char **type, GHashTable **parameters);
+
+/** Appends the mailboxes of an address-list value (RFC 5322 3.4), groups included, to @addresses;
+ *  what does not parse is left out. At most 10,000, beyond that SEAL_ERROR_LIMIT. */
+gboolean seal_mime_addresses(const char *value, GPtrArray *addresses, GError **error);

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * module.c: opens modules and believes none: file, folder, version, sizes and tables are checked
+ * before the first call.
+ */
+#include "core/module.h"
+
+#include "core/content.h"
+#include "core/files.h"
+#include "core/log.h"
+
+#include <gmodule.h>
+#include <string.h>
+
+/* A module offers no more of each. */
+enum { MAX_OFFERS = 64 };
+
+struct SealModule {
+    SealRegistry *registry;
+    SealModuleDescriptor descriptor; /* a copy, zero where the module's is shorter */
+    SealSettings *settings;
+    gpointer data;
+    gboolean ready;
+    gboolean attached;
+};
+
+struct SealRegistry {
+    GPtrArray *modules;
+    GPtrArray *stages;
+    GPtrArray *formats;
+    GPtrArray *sources;
+    char *spool_dir;
+    gsize spool_memory;
+};
+
+static const SealSetting MODULE_SETTINGS[] = {
+    {"enabled", SEAL_SETTING_BOOLEAN, "true", .help = "Whether the module is loaded."},
+    {NULL},
+};
+
+static const SealSetting SOURCE_SETTINGS[] = {
+    {"enabled", SEAL_SETTING_BOOLEAN, "true", .help = "Whether the module is loaded."},
+    {"trust", SEAL_SETTING_CHOICE, .range = "unverified|harvested|discovered|verified|manual",
+     .help = "How far the keys of this module's sources are believed."},
+    {"on_error", SEAL_SETTING_CHOICE, .range = "defer|skip",
+     .help = "What follows where a source cannot find out."},
+    {NULL},
+};
+
+/* -------------------------------------------------------------------------------------------
+ * What modules call
+ */
+
+const char *seal_module_name(const SealModule *self)
+{
+    return self->descriptor.name;
+}
+
+void seal_module_set_data(SealModule *self, gpointer data)
+{
+    self->data = data;
+}
+
+gpointer seal_module_data(const SealModule *self)
+{
+    return self->data;
+}
+
+const char *seal_module_string(SealModule *self, const char *key)
+{
+    return seal_settings_string(self->settings, key);
+}
+
+gboolean seal_module_boolean(SealModule *self, const char *key)
+{
+    return seal_settings_boolean(self->settings, key);
+}
+
+gint64 seal_module_number(SealModule *self, const char *key)
+{
+    return seal_settings_number(self->settings, key);
+}
+
+const char *const *seal_module_list(SealModule *self, const char *key)
+{
+    return seal_settings_list(self->settings, key);
+}
+
+gboolean seal_module_refuse(SealModule *self, const char *key, GError **error, const char *format,
+                            ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return seal_settings_refuse(self->settings, key, error, "%s", text);
+}
+
+void seal_module_warn(SealModule *self, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    seal_log_warning("module %s: %s", self->descriptor.name, text);
+}
+
+GOutputStream *seal_spool_new(SealModule *self)
+{
+    return seal_registry_spool(self->registry);
+}
+
+gboolean seal_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
+                        GError **error)
+{
+    g_autoptr(GError) first = NULL;
+    guint before = keys->len;
+
+    for (guint i = 0; i < self->registry->formats->len; i++) {
+        const SealFormatEntry *format = g_ptr_array_index(self->registry->formats, i);
+        g_autoptr(GError) problem = NULL;
+
+        if (!format->table.read(format->module, data, origin, keys, &problem) && !first)
+            first = g_steal_pointer(&problem);
+    }
+    if (first && keys->len == before) {
+        g_propagate_error(error, g_steal_pointer(&first));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Checking
+ */
+
+static gboolean refuse(const char *name, GError **error, const char *why)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE, "module %s: %s", name, why);
+    return FALSE;
+}
+
+static gboolean all_zero(const gpointer *slots, gsize count)
+{
+    for (gsize i = 0; i < count; i++) {
+        if (slots[i])
+            return FALSE;
+    }
+    return TRUE;
+}
+
+#define ALL_ZERO(slots) all_zero((const gpointer *)(slots), G_N_ELEMENTS(slots))
+
+/* Only what every version has in the same place may be read before the version is known. */
+static gboolean check_version(const char *name, const SealModuleDescriptor *found, GError **error)
+{
+    if (found->magic != SEAL_MODULE_MAGIC)
+        return refuse(name, error, "not a sealpipe module: it says no version");
+    if (found->abi_major != SEAL_ABI_MAJOR || found->abi_minor > SEAL_ABI_MINOR) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE,
+                    "module %s: made for version %u.%u of the module interface, this is %d.%d",
+                    name, found->abi_major, found->abi_minor, SEAL_ABI_MAJOR, SEAL_ABI_MINOR);
+        return FALSE;
+    }
+    if (found->size < sizeof(SealModuleDescriptor))
+        return refuse(name, error, "its descriptor is shorter than its version's");
+    return TRUE;
+}
+
+static gboolean check_descriptor(const char *name, const SealModuleDescriptor *descriptor,
+                                 GError **error)
+{
+    if (!descriptor->name || !g_str_equal(descriptor->name, name))
+        return refuse(name, error, "the file and its descriptor disagree about the name");
+    if (!descriptor->version || !descriptor->summary)
+        return refuse(name, error, "its descriptor says no version or summary");
+    if (!ALL_ZERO(descriptor->reserved))
+        return refuse(name, error, "it uses reserved slots of its descriptor");
+    return TRUE;
+}
+
+static const SealModuleDescriptor *open_file(const char *name, const char *dir, GError **error)
+{
+    g_autofree char *file = g_strconcat(name, ".so", NULL);
+    g_autofree char *path = g_build_filename(dir, file, NULL);
+    g_autoptr(GError) problem = NULL;
+    gpointer symbol = NULL;
+
+    if (!seal_file_is_ours(dir, TRUE, &problem) || !seal_file_is_ours(path, FALSE, &problem)) {
+        refuse(name, error, problem->message);
+        return NULL;
+    }
+
+    GModule *module = g_module_open_full(path, G_MODULE_BIND_LOCAL, &problem);
+    if (!module) {
+        refuse(name, error, problem->message);
+        return NULL;
+    }
+    /* Resident: what it registered with its libraries must stay callable to the end. */
+    g_module_make_resident(module);
+    if (!g_module_symbol(module, "seal_module", &symbol) || !symbol) {
+        refuse(name, error, "not a sealpipe module: it exports no seal_module");
+        return NULL;
+    }
+    return symbol;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Tables
+ */
+
+/* One more of what modules offer. Reads @size octets at most of a table that says it has as many,
+ * so that a table of an older minor version is zero behind its end. */
+static gpointer entry_new(SealModule *module, gsize entry_size, gsize at, const void *table,
+                          gsize size)
+{
+    guint8 *entry = g_malloc0(entry_size);
+
+    memcpy(entry, &module, sizeof module);
+    memcpy(entry + at, table, MIN(size, *(const gsize *)table));
+    return entry;
+}
+
+static gboolean check_stage(const SealModule *module, const SealStage *stage, GError **error)
+{
+    const char *name = module->descriptor.name;
+
+    if (stage->size < sizeof *stage || !stage->name || !ALL_ZERO(stage->reserved))
+        return refuse(name, error, "a stage's table is not of its version");
+    if (seal_registry_stage(module->registry, stage->name) ||
+        seal_registry_format(module->registry, stage->name))
+        return refuse(name, error, "it offers a stage under a name that is taken");
+    return TRUE;
+}
+
+static gboolean check_format(const SealModule *module, const SealFormat *format, GError **error)
+{
+    const char *name = module->descriptor.name;
+
+    if (format->size < sizeof *format || !format->name || !ALL_ZERO(format->reserved) ||
+        !format->read || !format->detect || !format->usable || !format->encrypt)
+        return refuse(name, error, "a format's table is not of its version, or lacks a function");
+    if (seal_registry_stage(module->registry, format->name) ||
+        seal_registry_format(module->registry, format->name))
+        return refuse(name, error, "it offers a format under a name that is taken");
+    return TRUE;
+}
+
+static gboolean check_source(const SealModule *module, const SealSource *source, GError **error)
+{
+    const char *name = module->descriptor.name;
+
+    if (source->size < sizeof *source || !source->name || !ALL_ZERO(source->reserved) ||
+        !source->lookup || source->trust == SEAL_TRUST_UNSET || source->trust > SEAL_TRUST_MANUAL)
+        return refuse(name, error, "a key source's table is not of its version, or lacks a member");
+    if (seal_registry_source(module->registry, source->name))
+        return refuse(name, error, "it offers a key source under a name that is taken");
+    return TRUE;
+}
+
+static gboolean register_offers(SealModule *module, GError **error)
+{
+    SealRegistry *registry = module->registry;
+    const SealModuleDescriptor *d = &module->descriptor;
+
+    for (guint i = 0; d->stages && d->stages[i] && i < MAX_OFFERS; i++) {
+        if (!check_stage(module, d->stages[i], error))
+            return FALSE;
+        g_ptr_array_add(registry->stages,
+                        entry_new(module, sizeof(SealStageEntry), offsetof(SealStageEntry, table),
+                                  d->stages[i], sizeof(SealStage)));
+    }
+    for (guint i = 0; d->formats && d->formats[i] && i < MAX_OFFERS; i++) {
+        if (!check_format(module, d->formats[i], error))
+            return FALSE;
+        g_ptr_array_add(registry->formats,
+                        entry_new(module, sizeof(SealFormatEntry), offsetof(SealFormatEntry, table),
+                                  d->formats[i], sizeof(SealFormat)));
+    }
+    for (guint i = 0; d->sources && d->sources[i] && i < MAX_OFFERS; i++) {
+        if (!check_source(module, d->sources[i], error))
+            return FALSE;
+        g_ptr_array_add(registry->sources,
+                        entry_new(module, sizeof(SealSourceEntry), offsetof(SealSourceEntry, table),
+                                  d->sources[i], sizeof(SealSource)));
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Loading
+ */
+
+static void module_free(gpointer data)
+{
+    SealModule *module = data;
+
+    if (module->attached && module->descriptor.detach)
+        module->descriptor.detach(module);
+    if (module->ready && module->descriptor.fini)
+        module->descriptor.fini(module);
+    seal_settings_free(module->settings);
+    g_free(module);
+}
+
+static SealModule *load_module(SealRegistry *registry, const char *name, const SealGroup *group,
+                               const char *dir, GError **error)
+{
+    const SealModuleDescriptor *found = open_file(name, dir, error);
+    if (!found || !check_version(name, found, error))
+        return NULL;
+
+    SealModule *module = g_new0(SealModule, 1);
+    g_ptr_array_add(registry->modules, module);
+    module->registry = registry;
+    memcpy(&module->descriptor, found, MIN(found->size, sizeof module->descriptor));
+    if (!check_descriptor(name, &module->descriptor, error))
+        return NULL;
+    module->settings =
+        seal_settings_new(group->name, group, module->descriptor.settings,
+                          module->descriptor.sources ? SOURCE_SETTINGS : MODULE_SETTINGS, error);
+    if (!module->settings || !register_offers(module, error))
+        return NULL;
+    return module;
+}
+
+static gboolean init_module(SealModule *module, GError **error)
+{
+    if (module->descriptor.init && !module->descriptor.init(module, error)) {
+        if (error && !*error)
+            refuse(module->descriptor.name, error, "it failed to start and did not say why");
+        return FALSE;
+    }
+    module->ready = TRUE;
+    return TRUE;
+}
+
+/* Others may need the formats as soon as they start. */
+static gboolean init_all(SealRegistry *registry, GError **error)
+{
+    for (int formats = 1; formats >= 0; formats--) {
+        for (guint i = 0; i < registry->modules->len; i++) {
+            SealModule *module = g_ptr_array_index(registry->modules, i);
+            if ((module->descriptor.formats != NULL) == formats && !init_module(module, error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* `enabled` is read before the module is: a disabled one need not be installed. */
+static gboolean group_enables(const SealGroup *group, gboolean *enabled, GError **error)
+{
+    const SealPlace *place = g_hash_table_lookup(group->values, "enabled");
+
+    *enabled = !place || g_str_equal(place->text, "true");
+    if (place && !*enabled && !g_str_equal(place->text, "false"))
+        return seal_config_refuse(place, error, "[%s] enabled: \"%s\" is neither true nor false",
+                                  group->name, place->text);
+    return TRUE;
+}
+
+static gboolean is_module_name(const char *name)
+{
+    for (const char *c = name; *c; c++) {
+        if (!g_ascii_islower(*c) && !g_ascii_isdigit(*c) && *c != '-')
+            return FALSE;
+    }
+    return *name && strlen(name) <= 64;
+}
+
+static gboolean load_group(SealRegistry *registry, const SealGroup *group, const char *dir,
+                           GError **error)
+{
+    const char *name = group->name + strlen("module ");
+    g_autoptr(GError) problem = NULL;
+    gboolean enabled = FALSE;
+
+    if (!is_module_name(name))
+        return seal_config_refuse(&group->place, error, "[%s]: not the name of a module",
+                                  group->name);
+    if (!group_enables(group, &enabled, error))
+        return FALSE;
+    if (!enabled || load_module(registry, name, group, dir, &problem))
+        return TRUE;
+    if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_CONFIG)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return seal_config_refuse(&group->place, error, "[%s]: %s", group->name, problem->message);
+}
+
+SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir,
+                                const char *spool_dir, gsize spool_memory, GError **error)
+{
+    g_autoptr(SealRegistry) registry = g_new0(SealRegistry, 1);
+    GPtrArray *groups = seal_config_groups(config);
+
+    registry->modules = g_ptr_array_new_with_free_func(module_free);
+    registry->stages = g_ptr_array_new_with_free_func(g_free);
+    registry->formats = g_ptr_array_new_with_free_func(g_free);
+    registry->sources = g_ptr_array_new_with_free_func(g_free);
+    registry->spool_dir = g_strdup(spool_dir);
+    registry->spool_memory = spool_memory;
+    for (guint i = 0; i < groups->len; i++) {
+        const SealGroup *group = g_ptr_array_index(groups, i);
+
+        if (g_str_has_prefix(group->name, "module ") &&
+            !load_group(registry, group, module_dir, error))
+            return NULL;
+    }
+    if (!init_all(registry, error))
+        return NULL;
+    return g_steal_pointer(&registry);
+}
+
+gboolean seal_registry_attach(SealRegistry *registry, GError **error)
+{
+    for (guint i = 0; i < registry->modules->len; i++) {
+        SealModule *module = g_ptr_array_index(registry->modules, i);
+
+        if (module->descriptor.attach && !module->descriptor.attach(module, error))
+            return FALSE;
+        module->attached = TRUE;
+    }
+    return TRUE;
+}
+
+void seal_registry_free(SealRegistry *registry)
+{
+    if (!registry)
+        return;
+    g_ptr_array_unref(registry->modules);
+    g_ptr_array_unref(registry->stages);
+    g_ptr_array_unref(registry->formats);
+    g_ptr_array_unref(registry->sources);
+    g_free(registry->spool_dir);
+    g_free(registry);
+}
+
+const SealStageEntry *seal_registry_stage(const SealRegistry *registry, const char *name)
+{
+    for (guint i = 0; i < registry->stages->len; i++) {
+        const SealStageEntry *entry = g_ptr_array_index(registry->stages, i);
+        if (g_str_equal(entry->table.name, name))
+            return entry;
+    }
+    return NULL;
+}
+
+const SealFormatEntry *seal_registry_format(const SealRegistry *registry, const char *name)
+{
+    for (guint i = 0; i < registry->formats->len; i++) {
+        const SealFormatEntry *entry = g_ptr_array_index(registry->formats, i);
+        if (g_str_equal(entry->table.name, name))
+            return entry;
+    }
+    return NULL;
+}
+
+const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const char *name)
+{
+    for (guint i = 0; i < registry->sources->len; i++) {
+        const SealSourceEntry *entry = g_ptr_array_index(registry->sources, i);
+        if (g_str_equal(entry->table.name, name))
+            return entry;
+    }
+    return NULL;
+}
+
+GPtrArray *seal_registry_formats(const SealRegistry *registry)
+{
+    return registry->formats;
+}
+
+GOutputStream *seal_registry_spool(const SealRegistry *registry)
+{
+    return seal_spool_open(registry->spool_dir, registry->spool_memory);
+}
+
+const SealSettings *seal_module_settings(const SealModule *module)
+{
+    return module->settings;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * plan.c: what is to happen to each recipient, before anything is changed.
+ */
+#include "core/dispatcher.h"
+
+#include "core/message.h"
+
+/* -------------------------------------------------------------------------------------------
+ * Stages
+ */
+
+/* A stage may let a recipient pass, say that it cannot be served, or refuse it. */
+static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStageEntry *stage,
+                          GError **error)
+{
+    const char *name = stage->table.name;
+    SealDecision *decision = seal_job_decide(job, name, seal_address_text(recipient->address));
+
+    if (!stage->table.plan) {
+        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "no objection");
+        return TRUE;
+    }
+    if (!stage->table.plan(stage->module, job, recipient, decision, error))
+        return FALSE;
+    switch (seal_decision_verdict(decision)) {
+    case SEAL_VERDICT_PASS:
+        return TRUE;
+    case SEAL_VERDICT_UNABLE:
+        recipient->unable = TRUE;
+        g_free(recipient->no_key);
+        recipient->no_key = g_strdup(seal_decision_text(decision));
+        return TRUE;
+    case SEAL_VERDICT_REFUSE:
+        seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, seal_decision_code(decision), "%s",
+                        seal_decision_text(decision));
+        return TRUE;
+    default:
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the stage %s did not decide about %s",
+                    name, seal_address_text(recipient->address));
+        return FALSE;
+    }
+}
+
+static gboolean ask_stages(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+                           GError **error)
+{
+    for (guint i = 0; i < dispatcher->outbound->len; i++) {
+        const SealStep *step = &g_array_index(dispatcher->outbound, SealStep, i);
+
+        if (step->stage && !ask_stage(job, recipient, step->stage, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Keys
+ */
+
+static gboolean find_key(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+                         const SealFormatEntry *format, GCancellable *cancellable, GError **error)
+{
+    SealKeyQuery query = {
+        .address = recipient->address,
+        .format = format,
+        .purpose = SEAL_PURPOSE_ENCRYPT,
+        .min_trust = recipient->policy->min_trust,
+        .at = g_get_real_time() / G_USEC_PER_SEC,
+    };
+    g_autoptr(SealKey) key = NULL;
+    g_autofree char *why = NULL;
+
+    if (!seal_keyring_find(dispatcher->keyring, job, &query, cancellable, &key, &why, error))
+        return FALSE;
+    if (key) {
+        SealChoice *choice = g_new0(SealChoice, 1);
+        choice->format = format->table.name;
+        choice->key = g_steal_pointer(&key);
+        g_ptr_array_add(recipient->keys, choice);
+    } else if (!recipient->no_key) {
+        recipient->no_key = g_steal_pointer(&why);
+    }
+    return TRUE;
+}
+
+/* @every_format: look beyond the first format with a key, since recipients that share one output
+ * must agree on one. */
+static gboolean find_keys(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+                          gboolean every_format, GCancellable *cancellable, GError **error)
+{
+    const char *const *formats = recipient->policy->formats;
+
+    for (; *formats && (every_format || recipient->keys->len == 0); formats++) {
+        const SealFormatEntry *format = seal_dispatcher_step_format(dispatcher, *formats);
+
+        if (format && !find_key(dispatcher, job, recipient, format, cancellable, error))
+            return FALSE;
+    }
+    if (recipient->keys->len == 0 && !recipient->no_key)
+        recipient->no_key =
+            g_strdup("no format stands in the pipeline and in the policy's formats");
+    return TRUE;
+}
+
+/* A recipient about whom a source could not find out waits; the others need not. */
+static gboolean find_keys_or_defer(SealDispatcher *dispatcher, SealJob *job,
+                                   SealRecipient *recipient, gboolean every_format,
+                                   GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (find_keys(dispatcher, job, recipient, every_format, cancellable, &problem))
+        return TRUE;
+    if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s", problem->message);
+    return TRUE;
+}
+
+/* In one output, a recipient who needs no encryption shares that of those who do. */
+static gboolean needs_keys(const SealJob *job, const SealRecipient *recipient, SealNeed highest)
+{
+    SealNeed need = job->one_output ? highest : recipient->policy->encrypt;
+
+    return need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE && !recipient->unable;
+}
+
+gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
+                   GError **error)
+{
+    gboolean shared = job->one_output && job->recipients->len > 1;
+    SealNeed highest = SEAL_NEED_NEVER;
+
+    for (guint i = 0; i < job->recipients->len; i++) {
+        SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+
+        recipient->policy = seal_policies_find(dispatcher->policies, job, recipient);
+        highest = MAX(highest, recipient->policy->encrypt);
+        if (!ask_stages(dispatcher, job, recipient, error))
+            return FALSE;
+    }
+    for (guint i = 0; i < job->recipients->len; i++) {
+        SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+
+        if (needs_keys(job, recipient, highest) &&
+            !find_keys_or_defer(dispatcher, job, recipient, shared, cancellable, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Answering without a message
+ */
+
+void seal_plan_answer(SealDispatcher *dispatcher, SealJob *job)
+{
+    for (guint i = 0; i < job->recipients->len; i++) {
+        SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+        const char *why = recipient->no_key ? recipient->no_key : "";
+
+        if (recipient->result != SEAL_VERDICT_NONE)
+            continue;
+        if (recipient->policy->encrypt == SEAL_NEED_NEVER)
+            seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "never", "encrypt=never");
+        else if (recipient->keys->len > 0)
+            seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "key", "a usable key is there");
+        else if (seal_policy_allows_clear(recipient->policy))
+            seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "no-key", "%s", why);
+        else
+            seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, "no-key", "%s", why);
+    }
+}

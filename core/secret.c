@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * secret.c: bytes in libsodium's guarded memory, wiped when freed.
+ */
+#include "core/sealpipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_SECRET = 64 * 1024 };
+
+struct SealSecret {
+    guint8 *data; /* from sodium_malloc */
+    gsize size;
+};
+
+static SealSecret *secret_new(gsize size, GError **error)
+{
+    guint8 *data = sodium_init() < 0 ? NULL : sodium_malloc(size ? size : 1);
+
+    if (!data) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "no guarded memory to be had");
+        return NULL;
+    }
+
+    SealSecret *secret = g_new0(SealSecret, 1);
+    secret->data = data;
+    secret->size = size;
+    return secret;
+}
+
+void seal_secret_free(SealSecret *secret)
+{
+    if (!secret)
+        return;
+    sodium_free(secret->data);
+    g_free(secret);
+}
+
+static gboolean refuse(const char *path, GError **error, const char *why)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "secret file %s: %s", path, why);
+    return FALSE;
+}
+
+/* What was opened is what is judged, so that a swapped file cannot pass. */
+static gboolean check_file(const char *path, int fd, gsize *size, GError **error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return refuse(path, error, g_strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return refuse(path, error, "not a regular file");
+    if (st.st_mode & (S_IROTH | S_IWOTH))
+        return refuse(path, error, "others can read or write it; chmod it to 0640 or 0600");
+    if (st.st_size > MAX_SECRET)
+        return refuse(path, error, "larger than 64 KiB");
+    *size = (gsize)st.st_size;
+    return TRUE;
+}
+
+static gboolean read_all(const char *path, int fd, SealSecret *secret, GError **error)
+{
+    gsize done = 0;
+
+    while (done < secret->size) {
+        ssize_t got = read(fd, secret->data + done, secret->size - done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return refuse(path, error, got < 0 ? g_strerror(errno) : "became shorter");
+        done += (gsize)got;
+    }
+    return TRUE;
+}
+
+SealSecret *seal_secret_read(const char *path, GError **error)
+{
+    gsize size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0) {
+        refuse(path, error, g_strerror(errno));
+        return NULL;
+    }
+
+    g_autoptr(SealSecret) secret = NULL;
+    if (check_file(path, fd, &size, error))
+        secret = secret_new(size, error);
+    if (secret && !read_all(path, fd, secret, error))
+        g_clear_pointer(&secret, seal_secret_free);
+    close(fd);
+    return g_steal_pointer(&secret);
+}
+
+SealSecret *seal_secret_first_line(const SealSecret *secret, GError **error)
+{
+    const guint8 *end = memchr(secret->data, '\n', secret->size);
+    gsize length = end ? (gsize)(end - secret->data) : secret->size;
+
+    if (length > 0 && secret->data[length - 1] == '\r')
+        length--;
+
+    SealSecret *line = secret_new(length, error);
+    if (line)
+        memcpy(line->data, secret->data, length);
+    return line;
+}
+
+const guint8 *seal_secret_data(const SealSecret *secret)
+{
+    return secret->data;
+}
+
+gsize seal_secret_size(const SealSecret *secret)
+{
+    return secret->size;
+}

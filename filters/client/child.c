@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/client/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WATCH_FD  3
+#define NEVER     INT64_MAX
+#define NOT_RUN   127
+#define LIMIT_MAX 86400000 /* a day: nothing honest asks for more */
+#define LIMIT_LEN 8        /* the digits of it */
+
+/* What the child may know of our environment. G_DEBUG and its like can make it abort or write. */
+static const char *const kept_variables[] = {
+    "SEALPIPE_CONF", "SEALPIPE_MODULES", "TZ",
+#ifdef SEAL_SANITIZE
+    "ASAN_OPTIONS",  "LSAN_OPTIONS",     "UBSAN_OPTIONS",
+#endif
+};
+#define N_KEPT (sizeof kept_variables / sizeof *kept_variables)
+
+/* What ends us must end the group, too. */
+static const int fatal_signals[] = {SIGTERM, SIGINT, SIGHUP};
+#define N_FATAL (sizeof fatal_signals / sizeof *fatal_signals)
+
+typedef struct {
+    const SealChildSpec *spec;
+    SealChildEnd *end;
+    pid_t pid;
+    bool running;
+    int watch[2];   /* the child's lines */
+    int capture[2]; /* its output, where it is not passed through */
+    int null;
+    int signals;
+    sigset_t old_mask;
+    int fatal; /* the signal that ends us as well, or 0 */
+    int64_t due;
+    int64_t limit;
+    char line[sizeof "A " + LIMIT_LEN];
+    size_t line_size;
+} Child;
+
+static int64_t now_ms(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* The first fault counts: what follows is its consequence. */
+__attribute__((format(printf, 2, 3))) static void fault(Child *child, const char *format, ...)
+{
+    SealChildEnd *end = child->end;
+    va_list args;
+
+    end->status = -1;
+    if (end->reason[0])
+        return;
+    va_start(args, format);
+    vsnprintf(end->reason, sizeof end->reason, format, args);
+    va_end(args);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * In the child, between fork and exec
+ */
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_above(int last)
+{
+    if (close_range((unsigned)last + 1, ~0U, 0) == 0)
+        return;
+    for (long fd = sysconf(_SC_OPEN_MAX); fd > last; fd--)
+        close((int)fd);
+}
+
+static bool place_fd(int from, int to)
+{
+    if (from == to)
+        return fcntl(to, F_SETFD, 0) == 0;
+    return dup2(from, to) == to;
+}
+
+static bool place_fds(const Child *child)
+{
+    /* Ours are all above 2, and the watch pipe goes last: what lay on 3 has been copied by then. */
+    if (!child->spec->passes &&
+        (!place_fd(child->null, STDIN_FILENO) || !place_fd(child->capture[1], STDOUT_FILENO)))
+        return false;
+    if (!child->spec->debug && !place_fd(child->null, STDERR_FILENO))
+        return false;
+    return place_fd(child->watch[1], WATCH_FD);
+}
+
+static void keep_environment(char **environment)
+{
+    static char path[] = "PATH=/usr/bin:/bin";
+
+    *environment++ = path;
+    for (size_t i = 0; i < N_KEPT; i++) {
+        size_t size = strlen(kept_variables[i]);
+
+        for (char **entry = environ; entry && *entry; entry++) {
+            if (strncmp(*entry, kept_variables[i], size) == 0 && (*entry)[size] == '=') {
+                *environment++ = *entry;
+                break;
+            }
+        }
+    }
+    *environment = NULL;
+}
+
+_Noreturn static void become_runner(const Child *child, pid_t parent)
+{
+    char *environment[N_KEPT + 2];
+
+    setpgid(0, 0);
+    /* Exim's time limit kills the client alone. If that was before the prctl, it is seen here. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(NOT_RUN);
+    reset_signals();
+    umask(077);
+    if (!place_fds(child))
+        _exit(NOT_RUN);
+    close_above(WATCH_FD);
+    keep_environment(environment);
+    execve(child->spec->path, child->spec->argv, environment);
+    _exit(NOT_RUN);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Starting it
+ */
+
+static bool open_signals(Child *child)
+{
+    sigset_t mask;
+
+    /* Where the parent ignored SIGCHLD, the kernel would reap the child and its status be lost. */
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    for (size_t i = 0; i < N_FATAL; i++) {
+        struct sigaction action;
+
+        /* Blocked, an ignored signal would be delivered after all. */
+        if (sigaction(fatal_signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&mask, fatal_signals[i]);
+    }
+    if (sigprocmask(SIG_BLOCK, &mask, &child->old_mask) != 0)
+        return false;
+    child->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return child->signals >= 0;
+}
+
+static bool open_fds(Child *child)
+{
+    if (!open_signals(child) || pipe2(child->watch, O_CLOEXEC) != 0)
+        return false;
+    child->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (child->null < 0)
+        return false;
+    if (child->spec->passes)
+        return true;
+    if (pipe2(child->capture, O_CLOEXEC) != 0)
+        return false;
+    /* After the child's end a stray that holds the pipe must not keep us reading. */
+    return fcntl(child->capture[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+static bool start(Child *child)
+{
+    pid_t parent = getpid();
+
+    /* Only for the log: exec has the last word, but its errno would be the child's. */
+    if (access(child->spec->path, X_OK) != 0) {
+        fault(child, "cannot run %s: %s", child->spec->path, strerror(errno));
+        return false;
+    }
+    if (!open_fds(child) || (child->pid = fork()) < 0) {
+        fault(child, "cannot start the runner: %s", strerror(errno));
+        return false;
+    }
+    if (child->pid == 0)
+        become_runner(child, parent);
+    /* Here and in the child, so that the group exists whichever of us comes first. */
+    setpgid(child->pid, child->pid);
+    close_fd(&child->watch[1]);
+    close_fd(&child->capture[1]);
+    child->running = true;
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Watching it
+ */
+
+/* Kills whoever is left of the group and reaps the child. Until it is reaped, its process id
+ * cannot belong to another. */
+static void end_group(Child *child)
+{
+    siginfo_t info;
+
+    kill(-child->pid, SIGKILL);
+    while (waitid(P_PID, (id_t)child->pid, &info, WEXITED) != 0 && errno == EINTR)
+        ;
+    child->running = false;
+}
+
+static void kill_for(Child *child, const char *why)
+{
+    fault(child, "%s", why);
+    end_group(child);
+}
+
+static void arm(Child *child, int64_t limit)
+{
+    child->limit = limit;
+    child->due = now_ms() + limit;
+}
+
+/* Digits and nothing else: no sign, no blank, no overflow. */
+static bool read_limit(const char *text, int64_t *ret_limit)
+{
+    int64_t limit = 0;
+    size_t size = strlen(text);
+
+    if (size == 0 || size > LIMIT_LEN || strspn(text, "0123456789") != size)
+        return false;
+    for (; *text; text++)
+        limit = limit * 10 + (*text - '0');
+    if (limit > LIMIT_MAX)
+        return false;
+    *ret_limit = limit;
+    return true;
+}
+
+static bool obey_line(Child *child)
+{
+    int64_t limit;
+
+    child->line[child->line_size] = '\0';
+    /* A NUL inside the line makes it shorter than it was. */
+    if (strlen(child->line) != child->line_size)
+        return false;
+    child->line_size = 0;
+    if (strcmp(child->line, "D") == 0) {
+        child->due = NEVER;
+        return true;
+    }
+    if (strncmp(child->line, "A ", 2) != 0 || !read_limit(child->line + 2, &limit))
+        return false;
+    arm(child, limit);
+    return true;
+}
+
+static bool obey(Child *child, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '\n') {
+            if (!obey_line(child))
+                return false;
+        } else if (child->line_size + 1 < sizeof child->line) {
+            child->line[child->line_size++] = bytes[i];
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_watch(Child *child)
+{
+    char bytes[256];
+    ssize_t size = read(child->watch[0], bytes, sizeof bytes);
+
+    if (size < 0 && errno == EINTR)
+        return;
+    if (size > 0 && obey(child, bytes, (size_t)size))
+        return;
+    if (size > 0 || child->line_size > 0)
+        kill_for(child, "the runner wrote a malformed line to its watch pipe");
+    /* Its end tells nothing, and the timer stays as it is. */
+    close_fd(&child->watch[0]);
+}
+
+static void read_capture(Child *child)
+{
+    SealChildEnd *end = child->end;
+    char byte;
+    ssize_t size;
+
+    while (end->output_size < sizeof end->output) {
+        size = read(child->capture[0], end->output + end->output_size,
+                    sizeof end->output - end->output_size);
+        if (size < 0 && (errno == EINTR || errno == EAGAIN))
+            return;
+        if (size <= 0) {
+            close_fd(&child->capture[0]);
+            return;
+        }
+        end->output_size += (size_t)size;
+    }
+    if (read(child->capture[0], &byte, 1) <= 0)
+        return;
+    fault(child, "the runner wrote more than %d octets", SEAL_CHILD_OUTPUT_MAX);
+    if (child->running)
+        end_group(child);
+    close_fd(&child->capture[0]);
+}
+
+static void see_end(Child *child)
+{
+    siginfo_t info = {0};
+
+    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        kill_for(child, "the runner cannot be waited for");
+        return;
+    }
+    if (info.si_pid != child->pid)
+        return;
+    if (info.si_code == CLD_EXITED)
+        child->end->status = info.si_status;
+    else
+        fault(child, "the runner was ended by signal %d", info.si_status);
+    end_group(child);
+    if (child->capture[0] >= 0)
+        read_capture(child);
+}
+
+static void read_signals(Child *child)
+{
+    struct signalfd_siginfo info;
+
+    while (read(child->signals, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo != SIGCHLD)
+            child->fatal = (int)info.ssi_signo;
+    }
+    if (child->fatal)
+        kill_for(child, "interrupted");
+    else
+        see_end(child);
+}
+
+static int patience(const Child *child)
+{
+    int64_t left;
+
+    if (child->due == NEVER)
+        return -1;
+    left = child->due - now_ms();
+    return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static void watch(Child *child)
+{
+    while (child->running) {
+        struct pollfd fds[] = {
+            {.fd = child->watch[0], .events = POLLIN},
+            {.fd = child->capture[0], .events = POLLIN},
+            {.fd = child->signals, .events = POLLIN},
+        };
+
+        if (poll(fds, 3, patience(child)) < 0) {
+            if (errno != EINTR)
+                kill_for(child, "the runner cannot be watched");
+            continue;
+        }
+        if (fds[0].revents)
+            read_watch(child);
+        if (child->running && fds[1].revents)
+            read_capture(child);
+        if (child->running && fds[2].revents)
+            read_signals(child);
+        if (child->running && child->due != NEVER && now_ms() >= child->due) {
+            fault(child, "the runner was killed: no progress within %lld ms",
+                  (long long)child->limit);
+            end_group(child);
+        }
+    }
+}
+
+static void release(Child *child)
+{
+    close_fd(&child->watch[0]);
+    close_fd(&child->watch[1]);
+    close_fd(&child->capture[0]);
+    close_fd(&child->capture[1]);
+    close_fd(&child->null);
+    if (child->signals >= 0)
+        sigprocmask(SIG_SETMASK, &child->old_mask, NULL);
+    close_fd(&child->signals);
+}
+
+void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
+{
+    Child child = {
+        .spec = spec,
+        .end = end,
+        .watch = {-1, -1},
+        .capture = {-1, -1},
+        .null = -1,
+        .signals = -1,
+    };
+
+    memset(end, 0, sizeof *end);
+    end->status = -1;
+    arm(&child, SEAL_CHILD_FIRST_LIMIT_MS);
+    if (start(&child))
+        watch(&child);
+    release(&child);
+    if (child.fatal)
+        raise(child.fatal);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * sealpipe: Exim's transport_filter. A message in, the sealed message out, or 75.
+ */
+#include "filters/client/client.h"
+
+static const char usage[] =
+    "Usage: sealpipe [OPTION]... -- RECIPIENT...\n"
+    "Reads a message from standard input and writes it, encrypted for the recipients, to\n"
+    "standard output. Made for Exim's transport_filter.\n"
+    "\n"
+    "  -c DIR                 configuration folder, instead of the built-in conf.d\n"
+    "  -d outbound|inbound    the message's way; outbound unless given\n"
+    "  -f SENDER              envelope sender; '' and '<>' are the null sender\n"
+    "      --id ID            the message's id in the log\n"
+    "      --submission=yes|no\n"
+    "                         whether the sender has proved who he is\n"
+    "      --debug            log to standard error as well; never in an MTA\n"
+    "      --help             print this and exit\n"
+    "      --version          print the version and exit\n"
+    "\n"
+    "Exit status: 0, with the whole result on standard output, or 75 (try again later), with\n"
+    "nothing on it and the reason in the log.\n";
+
+int main(int argc, char **argv)
+{
+    static const SealClient client = {
+        .name = "sealpipe",
+        .mode = "transport",
+        .usage = usage,
+        .message = true,
+    };
+
+    return seal_client_main(&client, argc, argv);
+}

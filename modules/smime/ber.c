@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ber.c: reads BER (X.690 8.1) element by element while it streams by. Each length is checked
+ * against what encloses it, and nesting is bounded.
+ */
+#include "smime.h"
+
+enum {
+    MAX_DEPTH = 32,
+    TAG_CONSTRUCTED = 0x20,
+    TAG_NUMBER = 0x1f,
+    TAG_OCTET_STRING = 0x04,
+};
+
+SmimeBox smime_ber_top(void)
+{
+    /* Ends where the input ends, which is found there. */
+    return (SmimeBox){.end = G_MAXUINT64};
+}
+
+static guint64 room(const SmimeOctets *octets, const SmimeBox *box)
+{
+    return box->end - octets->taken;
+}
+
+/* Every octet of a head has to be within the box. */
+static gboolean head_octet(SmimeOctets *octets, const SmimeBox *box, guint8 *octet)
+{
+    if (room(octets, box) == 0)
+        return smime_octets_fail(octets, "an element is longer than what encloses it");
+    return smime_octets_read(octets, octet, 1);
+}
+
+static gboolean read_length(SmimeOctets *octets, const SmimeBox *box, SmimeElement *element)
+{
+    guint8 first;
+    guint64 length = 0;
+
+    if (!head_octet(octets, box, &first))
+        return FALSE;
+    if (first == 0x80) {
+        if (!(element->tag & TAG_CONSTRUCTED))
+            return smime_octets_fail(octets, "a simple element has no length");
+        element->box.indefinite = TRUE;
+        element->box.end = box->end;
+        return TRUE;
+    }
+    if (first < 0x80) {
+        length = first;
+    } else {
+        if (first - 0x80 > 8)
+            return smime_octets_fail(octets, "a length is beyond measure");
+        for (int i = first - 0x80; i > 0; i--) {
+            guint8 octet;
+            if (!head_octet(octets, box, &octet))
+                return FALSE;
+            length = length << 8 | octet;
+        }
+    }
+    if (length > room(octets, box))
+        return smime_octets_fail(octets, "an element is longer than what encloses it");
+    element->box.indefinite = FALSE;
+    element->box.end = octets->taken + length;
+    return TRUE;
+}
+
+gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *element)
+{
+    element->none = FALSE;
+    if (!box->indefinite && room(octets, box) == 0) {
+        element->none = TRUE;
+        return TRUE;
+    }
+    if (!head_octet(octets, box, &element->tag))
+        return FALSE;
+
+    element->box.depth = box->depth + 1;
+    if (element->box.depth > MAX_DEPTH)
+        return smime_octets_fail(octets, "it is nested too deeply");
+    if (!read_length(octets, box, element))
+        return FALSE;
+    if (element->tag == 0) {
+        if (!box->indefinite || element->box.end != octets->taken)
+            return smime_octets_fail(octets, "an end stands where there is none");
+        element->none = TRUE;
+        /* From here on the box counts as one that ended where we are. */
+        box->indefinite = FALSE;
+        box->end = octets->taken;
+        return TRUE;
+    }
+    if ((element->tag & TAG_NUMBER) == TAG_NUMBER)
+        return smime_octets_fail(octets, "it has a tag that CMS does not know");
+    return TRUE;
+}
+
+gboolean smime_ber_expect(SmimeOctets *octets, SmimeBox *box, guint8 tag, SmimeElement *element,
+                          const char *fault)
+{
+    if (!smime_ber_next(octets, box, element))
+        return FALSE;
+    return (!element->none && element->tag == tag) || smime_octets_fail(octets, fault);
+}
+
+gboolean smime_ber_close(SmimeOctets *octets, SmimeBox *box)
+{
+    SmimeElement element;
+
+    if (!smime_ber_next(octets, box, &element))
+        return FALSE;
+    return element.none || smime_octets_fail(octets, "there is more in it than CMS allows");
+}
+
+gboolean smime_ber_skip(SmimeOctets *octets, SmimeElement *element)
+{
+    if (!element->box.indefinite)
+        return smime_octets_skip(octets, room(octets, &element->box));
+
+    for (;;) {
+        SmimeElement inner;
+
+        if (!smime_ber_next(octets, &element->box, &inner))
+            return FALSE;
+        if (inner.none)
+            return TRUE;
+        if (!smime_ber_skip(octets, &inner))
+            return FALSE;
+    }
+}
+
+gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out, gsize most,
+                         gsize *length)
+{
+    guint64 size = room(octets, &element->box);
+
+    if (element->box.indefinite || (element->tag & TAG_CONSTRUCTED) || size > most)
+        return smime_octets_fail(octets, "an element is not as CMS wants it");
+    *length = (gsize)size;
+    return smime_octets_read(octets, out, *length);
+}
+
+gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *count)
+{
+    if (!(element->tag & TAG_CONSTRUCTED)) {
+        *count += room(octets, &element->box);
+        return smime_octets_skip(octets, room(octets, &element->box));
+    }
+    for (;;) {
+        SmimeElement piece;
+
+        if (!smime_ber_next(octets, &element->box, &piece))
+            return FALSE;
+        if (piece.none)
+            return TRUE;
+        if ((piece.tag & ~TAG_CONSTRUCTED) != TAG_OCTET_STRING)
+            return smime_octets_fail(octets, "something else is among the pieces of ciphertext");
+        if (!smime_ber_count(octets, &piece, count))
+            return FALSE;
+    }
+}

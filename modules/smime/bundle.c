@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * bundle.c: certificates out of a file's bytes: PEM, DER, or PKCS#7 in either.
+ */
+#include "smime.h"
+
+#include <openssl/err.h>
+#include <string.h>
+
+enum { MAX_CERTIFICATES = 10000 };
+
+/* 1.2.840.113549.1.7.2, signedData */
+static const guint8 OID_SIGNED[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+                                    0xf7, 0x0d, 0x01, 0x07, 0x02};
+/* A TBSCertificate of version 2 or 3 begins so. */
+static const guint8 VERSION[] = {0xa0, 0x03, 0x02, 0x01};
+
+void smime_bundle_clear(SmimeBundle *bundle)
+{
+    g_clear_pointer(&bundle->certs, g_ptr_array_unref);
+}
+
+static gboolean add(SmimeBundle *bundle, X509 *cert, GError **error)
+{
+    if (bundle->certs->len >= MAX_CERTIFICATES) {
+        X509_free(cert);
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d certificates in one file",
+                    MAX_CERTIFICATES);
+        return FALSE;
+    }
+    g_ptr_array_add(bundle->certs, cert);
+    return TRUE;
+}
+
+/* One certificate at @data; @used says how long it is, zero where there is none. */
+static gboolean add_certificate(SmimeBundle *bundle, const guint8 *data, gsize length,
+                                gboolean trusted, gsize *used, GError **error)
+{
+    const guint8 *at = data;
+    X509 *cert =
+        trusted ? d2i_X509_AUX(NULL, &at, (long)length) : d2i_X509(NULL, &at, (long)length);
+
+    ERR_clear_error();
+    *used = cert ? (gsize)(at - data) : 0;
+    return !cert || add(bundle, cert, error);
+}
+
+static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
+{
+    const guint8 *at = data;
+    g_autoptr(CMS_ContentInfo) cms = d2i_CMS_ContentInfo(NULL, &at, (long)length);
+    STACK_OF(X509) *certs = cms ? CMS_get1_certs(cms) : NULL;
+    gboolean ok = TRUE;
+
+    ERR_clear_error();
+    if (!cms)
+        bundle->broken++;
+    for (X509 *cert; ok && (cert = sk_X509_shift(certs));)
+        ok = add(bundle, cert, error);
+    sk_X509_pop_free(certs, X509_free);
+    return ok;
+}
+
+static gboolean add_block(SmimeBundle *bundle, const char *label, GBytes *der, GError **error)
+{
+    gboolean pkcs7 = g_str_equal(label, "PKCS7") || g_str_equal(label, "CMS") ||
+                     g_str_equal(label, "PKCS #7 SIGNED DATA");
+    gboolean trusted = g_str_equal(label, "TRUSTED CERTIFICATE");
+
+    if (!pkcs7 && !trusted && !g_str_equal(label, "CERTIFICATE") &&
+        !g_str_equal(label, "X509 CERTIFICATE"))
+        return TRUE;
+    if (!der) {
+        bundle->broken++;
+        return TRUE;
+    }
+
+    gsize length, used;
+    const guint8 *data = g_bytes_get_data(der, &length);
+    if (pkcs7)
+        return add_pkcs7(bundle, data, length, error);
+    if (!add_certificate(bundle, data, length, trusted, &used, error))
+        return FALSE;
+    if (used == 0)
+        bundle->broken++;
+    return TRUE;
+}
+
+static gboolean read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
+{
+    SmimePem pem = {text, text + length};
+    char *label = NULL;
+    GBytes *der = NULL;
+
+    while (smime_pem_next(&pem, &label, &der)) {
+        g_autofree char *own_label = g_steal_pointer(&label);
+        g_autoptr(GBytes) own_der = g_steal_pointer(&der);
+
+        if (!add_block(bundle, own_label, own_der, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Goes past the head of a SEQUENCE; NULL where there is none. */
+static const guint8 *enter_sequence(const guint8 *at, const guint8 *end)
+{
+    if (!at || end - at < 2 || *at != V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED)
+        return NULL;
+    gsize octets = at[1] > 0x80 ? at[1] - 0x80u : 0;
+    return (gsize)(end - at) >= 2 + octets ? at + 2 + octets : NULL;
+}
+
+static gboolean begins(const guint8 *at, const guint8 *end, const guint8 *with, gsize length)
+{
+    return at && (gsize)(end - at) >= length && memcmp(at, with, length) == 0;
+}
+
+/* A version 1 certificate looks like other things too, so that it is not missed when it turns out
+ * to be none. Certificates may stand one after the other. */
+static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
+{
+    const guint8 *end = data + length;
+    const guint8 *inside = enter_sequence(data, end);
+
+    if (!inside)
+        return TRUE;
+    if (begins(inside, end, OID_SIGNED, sizeof OID_SIGNED))
+        return add_pkcs7(bundle, data, length, error);
+
+    gboolean likely = begins(enter_sequence(inside, end), end, VERSION, sizeof VERSION);
+    gsize used;
+    do {
+        if (!add_certificate(bundle, data, length, FALSE, &used, error))
+            return FALSE;
+        data += used;
+        length -= used;
+    } while (used > 0 && length > 0);
+
+    if (bundle->certs->len > 0)
+        bundle->trailing = length;
+    else if (likely)
+        bundle->broken++;
+    return TRUE;
+}
+
+gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error)
+{
+    gsize length;
+    const void *bytes = g_bytes_get_data(data, &length);
+
+    memset(bundle, 0, sizeof *bundle);
+    bundle->certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+    if (length == 0)
+        return TRUE;
+    if (*(const guint8 *)bytes == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED)
+        return read_der(bundle, bytes, length, error);
+    return read_pem(bundle, bytes, length, error);
+}

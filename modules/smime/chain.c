@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * chain.c: from a certificate to a trust anchor (RFC 5280 6). OpenSSL builds and verifies the
+ * chain without a purpose, because its S/MIME purpose refuses EC certificates for keyAgreement and
+ * anyExtendedKeyUsage; what mail asks of the CAs between is checked here.
+ */
+#include "smime.h"
+
+#include <openssl/err.h>
+
+enum {
+    MAX_ANCHORS = 10000,
+    MAX_CHAIN = 10,
+    /* OpenSSL's name for 112 bits: no SHA-1 or MD5 signature, no RSA key under 2048 bits. The
+     * anchor's own signature proves nothing and is not looked at. */
+    AUTH_LEVEL = 2,
+};
+
+struct SmimeAnchors {
+    X509_STORE *store;
+    SmimePool *pool; /* the same certificates, to be found by name */
+    guint count;
+};
+
+/* While a setting is read. */
+typedef struct {
+    SmimeAnchors *anchors;
+    const char *setting;
+} Loading;
+
+SmimeAnchors *smime_anchors_new(void)
+{
+    SmimeAnchors *anchors = g_new0(SmimeAnchors, 1);
+
+    anchors->store = X509_STORE_new();
+    anchors->pool = smime_pool_new();
+    return anchors;
+}
+
+void smime_anchors_free(SmimeAnchors *anchors)
+{
+    if (!anchors)
+        return;
+    X509_STORE_free(anchors->store);
+    smime_pool_free(anchors->pool);
+    g_free(anchors);
+}
+
+static gboolean add_anchors(SmimeAnchors *anchors, const SmimeBundle *bundle)
+{
+    for (guint i = 0; i < bundle->certs->len; i++) {
+        X509 *cert = g_ptr_array_index(bundle->certs, i);
+
+        if (anchors->count >= MAX_ANCHORS || !anchors->store ||
+            !X509_STORE_add_cert(anchors->store, cert))
+            return FALSE;
+        smime_pool_add(anchors->pool, cert, TRUE);
+        anchors->count++;
+    }
+    return TRUE;
+}
+
+static gboolean visit(SealModule *self, const char *path, GBytes *data, const GError *problem,
+                      gpointer user_data, GError **error)
+{
+    Loading *loading = user_data;
+    g_auto(SmimeBundle) bundle = {0};
+    g_autoptr(GError) local = NULL;
+
+    if (problem)
+        return seal_module_refuse(self, "trust_anchors", error, "%s: %s", path, problem->message);
+    if (!smime_bundle_read(&bundle, data, &local))
+        return seal_module_refuse(self, "trust_anchors", error, "%s: %s", path, local->message);
+    if (bundle.broken > 0)
+        return seal_module_refuse(self, "trust_anchors", error,
+                                  "%s: a certificate that cannot be read", path);
+    if (!add_anchors(loading->anchors, &bundle)) {
+        ERR_clear_error();
+        return seal_module_refuse(self, "trust_anchors", error,
+                                  "%s: more certificates than can be kept", path);
+    }
+    if (bundle.certs->len > 0)
+        return TRUE;
+    if (g_str_equal(path, loading->setting))
+        return seal_module_refuse(self, "trust_anchors", error, "%s: no certificate in it", path);
+    seal_module_warn(self, "%s: no certificate in it", path);
+    return TRUE;
+}
+
+gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **error)
+{
+    const char *const *paths = seal_module_list(self, "trust_anchors");
+
+    for (; *paths; paths++) {
+        Loading loading = {anchors, *paths};
+        if (!seal_visit_files(self, *paths, visit, &loading, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What becomes of a chain that does not hold
+ */
+
+static const char *code_of(int problem)
+{
+    switch (problem) {
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+        return "weak-chain";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "chain-expired";
+    case X509_V_ERR_CERT_REVOKED:
+        return "revoked";
+    default:
+        return "untrusted";
+    }
+}
+
+/* The library failed rather than the chain: whether the key is good is not known. */
+static gboolean is_failure(int problem)
+{
+    return problem == X509_V_OK || problem == X509_V_ERR_UNSPECIFIED ||
+           problem == X509_V_ERR_OUT_OF_MEM || problem == X509_V_ERR_INVALID_CALL ||
+           problem == X509_V_ERR_STORE_LOOKUP;
+}
+
+static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision)
+{
+    int problem = X509_STORE_CTX_get_error(ctx);
+    X509 *culprit = X509_STORE_CTX_get_current_cert(ctx);
+    g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
+    g_autofree char *where =
+        smime_name_text(culprit ? X509_get_subject_name(culprit) : X509_get_subject_name(cert));
+    gint64 until = 0;
+
+    if (problem == X509_V_ERR_CERT_HAS_EXPIRED && culprit &&
+        smime_time(X509_get0_notAfter(culprit), &until)) {
+        g_autofree char *date = smime_date(until);
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, code_of(problem),
+                          "the certificate of %s has no valid chain: %s expired on %s", subject,
+                          where, date);
+        return;
+    }
+    if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, code_of(problem),
+                          "the certificate of %s has no safe chain: the signature on %s is of a "
+                          "kind that can be forged (SHA-1, MD5)",
+                          subject, where);
+        return;
+    }
+    seal_decision_set(decision, SEAL_VERDICT_SKIP, code_of(problem),
+                      "the certificate of %s has no chain to a trust anchor: %s, at %s", subject,
+                      X509_verify_cert_error_string(problem), where);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The chain
+ */
+
+static gboolean prepare(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert, STACK_OF(X509) * path,
+                        gint64 at)
+{
+    if (!X509_STORE_CTX_init(ctx, module->anchors->store, cert, path))
+        return FALSE;
+
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+    X509_VERIFY_PARAM_set_time(param, (time_t)at);
+    X509_VERIFY_PARAM_set_depth(param, MAX_CHAIN);
+    X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+    return X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN) &&
+           X509_VERIFY_PARAM_set_trust(param, X509_TRUST_EMAIL);
+}
+
+/* The CAs between: OpenSSL takes some for CAs that do not say they are one, and what their
+ * extendedKeyUsage leaves out they cannot vouch for. */
+static gboolean check_between(STACK_OF(X509) * chain, X509 *cert, SealDecision *decision)
+{
+    for (int i = 1; i < sk_X509_num(chain) - 1; i++) {
+        X509 *ca = sk_X509_value(chain, i);
+        gboolean is_ca = (X509_get_extension_flags(ca) & EXFLAG_CA) != 0;
+
+        if (is_ca && smime_cert_allows_mail(ca))
+            continue;
+        g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
+        g_autofree char *name = smime_name_text(X509_get_subject_name(ca));
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, "untrusted",
+                          "the certificate of %s has no chain to a trust anchor: %s is %s", subject,
+                          name, is_ca ? "a CA, but not for mail" : "no CA");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at,
+                              SealDecision *decision)
+{
+    SmimeModule *module = seal_module_data(self);
+    g_autofree char *why = NULL;
+
+    if (!smime_crls_revoked(module->crls, self, cert, issuer, at, &why))
+        return TRUE;
+    seal_decision_set(decision, SEAL_VERDICT_SKIP, "revoked", "%s", why);
+    return FALSE;
+}
+
+static gboolean check_chain(SealModule *self, STACK_OF(X509) * chain, gint64 at,
+                            SealDecision *decision)
+{
+    if (!check_between(chain, sk_X509_value(chain, 0), decision))
+        return FALSE;
+    for (int i = 0; i < sk_X509_num(chain) - 1; i++) {
+        if (!check_revoked(self, sk_X509_value(chain, i), sk_X509_value(chain, i + 1), at,
+                           decision))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean verify(SealModule *self, X509_STORE_CTX *ctx, X509 *cert, gint64 at,
+                       SealDecision *decision, gboolean *ok, GError **error)
+{
+    gboolean valid = X509_verify_cert(ctx) > 0;
+
+    *ok = FALSE;
+    if (!valid && is_failure(X509_STORE_CTX_get_error(ctx))) {
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot verify a certificate");
+        return FALSE;
+    }
+    ERR_clear_error();
+    if (valid)
+        *ok = check_chain(self, X509_STORE_CTX_get0_chain(ctx), at, decision);
+    else
+        refuse_chain(ctx, cert, decision);
+    return TRUE;
+}
+
+gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
+                           gboolean *ok, GError **error)
+{
+    SmimeModule *module = seal_module_data(self);
+    X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
+
+    *ok = FALSE;
+    if (module->anchors->count == 0) {
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, "untrusted",
+                          "the certificate of %s cannot be trusted: no CA is; name some with "
+                          "trust_anchors in [module smime]",
+                          seal_key_label(key));
+        return TRUE;
+    }
+
+    g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *path = smime_pool_path(module->pool, cert);
+    gboolean done = FALSE;
+    if (!ctx || !path || !prepare(ctx, module, cert, path, at))
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify a certificate");
+    else
+        done = verify(self, ctx, cert, at, decision, ok, error);
+    /* The chain in ctx has its own references. */
+    sk_X509_pop_free(path, X509_free);
+    return done;
+}
+
+void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
+                              gboolean *ok)
+{
+    SmimeModule *module = seal_module_data(self);
+    X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
+
+    *ok = TRUE;
+    for (int i = 0; i < MAX_CHAIN && *ok; i++) {
+        X509 *issuer = smime_pool_issuer(module->anchors->pool, cert);
+
+        if (!issuer)
+            issuer = smime_pool_issuer(module->pool, cert);
+        if (!issuer || issuer == cert || X509_cmp(issuer, cert) == 0)
+            break;
+        *ok = check_revoked(self, cert, issuer, at, decision);
+        cert = issuer;
+    }
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * encrypt.c: EnvelopedData and AuthEnvelopedData (RFC 5652, RFC 5083) as one entity (RFC 8551),
+ * streamed from content to content.
+ */
+#include "smime.h"
+
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+enum { CHUNK = 64 * 1024 };
+
+/* -------------------------------------------------------------------------------------------
+ * What all recipients can read
+ */
+
+/* @any: what some certificate announces; @all: what each does. */
+static SmimeCipher choose_cipher(GPtrArray *keys)
+{
+    guint all = ~0u;
+    gboolean small_only = FALSE;
+
+    for (guint i = 0; i < keys->len; i++) {
+        guint can = ((SmimeKey *)seal_key_native(g_ptr_array_index(keys, i)))->can;
+
+        all &= can;
+        if ((can & SMIME_CAN_AES128_CBC) && !(can & SMIME_CAN_AES256_CBC))
+            small_only = TRUE;
+    }
+    /* Many readers cannot open GCM, so that only an announcement counts; every one that follows
+     * RFC 8551 opens AES-CBC, and nothing weaker is used whatever is announced. */
+    if (all & SMIME_CAN_AES256_GCM)
+        return SMIME_CIPHER_AES256_GCM;
+    if (all & SMIME_CAN_AES128_GCM)
+        return SMIME_CIPHER_AES128_GCM;
+    return small_only ? SMIME_CIPHER_AES128_CBC : SMIME_CIPHER_AES256_CBC;
+}
+
+static const EVP_CIPHER *evp_cipher(SmimeCipher cipher)
+{
+    switch (cipher) {
+    case SMIME_CIPHER_AES128_CBC:
+        return EVP_aes_128_cbc();
+    case SMIME_CIPHER_AES256_GCM:
+        return EVP_aes_256_gcm();
+    case SMIME_CIPHER_AES128_GCM:
+        return EVP_aes_128_gcm();
+    case SMIME_CIPHER_AUTO:
+    case SMIME_CIPHER_AES256_CBC:
+    default:
+        return EVP_aes_256_cbc();
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Recipients
+ */
+
+static gboolean set_oaep(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) > 0 &&
+           EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) > 0 &&
+           EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) > 0;
+}
+
+static gboolean set_parameters(SmimeModule *module, SmimeKey *key, CMS_RecipientInfo *info)
+{
+    EVP_PKEY_CTX *ctx = CMS_RecipientInfo_get0_pkey_ctx(info);
+    gboolean oaep = module->rsa == SMIME_RSA_OAEP ||
+                    (module->rsa == SMIME_RSA_AUTO && (key->can & SMIME_CAN_OAEP));
+
+    if (!ctx)
+        return FALSE;
+    if (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE)
+        /* OpenSSL's own choice is SHA-1. */
+        return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) > 0;
+    return !oaep || set_oaep(ctx);
+}
+
+static gboolean add_recipient(SmimeModule *module, CMS_ContentInfo *cms, SealKey *key,
+                              GError **error)
+{
+    SmimeKey *native = seal_key_native(key);
+    CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, native->cert, CMS_KEY_PARAM);
+
+    if (info && set_parameters(module, native, info))
+        return TRUE;
+    smime_set_error(error, SEAL_ERROR_KEY, "cannot encrypt to the certificate of %s",
+                    seal_key_label(key));
+    return FALSE;
+}
+
+/* Two recipients may have one certificate; it is named once. */
+static gboolean is_repeated(GPtrArray *keys, guint at)
+{
+    const char *fingerprint = seal_key_fingerprint(g_ptr_array_index(keys, at));
+
+    for (guint i = 0; i < at; i++) {
+        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCipher cipher,
+                                 GError **error)
+{
+    g_autoptr(CMS_ContentInfo) cms =
+        CMS_encrypt(NULL, NULL, evp_cipher(cipher), CMS_BINARY | CMS_STREAM | CMS_PARTIAL);
+
+    if (!cms) {
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to encrypt");
+        return NULL;
+    }
+    for (guint i = 0; i < keys->len; i++) {
+        if (!is_repeated(keys, i) && !add_recipient(module, cms, g_ptr_array_index(keys, i), error))
+            return NULL;
+    }
+    return g_steal_pointer(&cms);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The stream
+ */
+
+static gboolean copy(SealContent *entity, BIO *to, SmimeSink *sink, GError **error)
+{
+    g_autoptr(GInputStream) from = seal_content_read_canonical(entity);
+    g_autofree guint8 *buffer = g_malloc(CHUNK);
+
+    for (;;) {
+        gssize got = g_input_stream_read(from, buffer, CHUNK, sink->cancellable, error);
+
+        if (got < 0)
+            return FALSE;
+        if (got == 0)
+            break;
+        if (BIO_write(to, buffer, (int)got) != (int)got) {
+            if (!sink->error)
+                smime_set_error(error, SEAL_ERROR_FAILED, "cannot encrypt");
+            return FALSE;
+        }
+    }
+    if (BIO_flush(to) > 0)
+        return TRUE;
+    if (!sink->error)
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot finish the ciphertext");
+    return FALSE;
+}
+
+/* Frees the BIOs that OpenSSL put before ours, and ours. */
+static gboolean encrypt_into(SealContent *entity, CMS_ContentInfo *cms, GOutputStream *out,
+                             GCancellable *cancellable, GError **error)
+{
+    g_auto(SmimeSink) sink = {0};
+    g_autoptr(BIO) end = smime_sink_new(&sink, out, cancellable, error);
+    if (!end)
+        return FALSE;
+
+    BIO *chain = BIO_new_CMS(end, cms);
+    if (!chain) {
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to encrypt");
+        return FALSE;
+    }
+    gboolean ok = copy(entity, chain, &sink, error);
+    while (chain != end) {
+        BIO *next = BIO_pop(chain);
+        BIO_free(chain);
+        chain = next;
+    }
+    ERR_clear_error();
+    /* A failed write is told by the sink, in the words of the stream. */
+    if (!ok && !sink.error)
+        return FALSE;
+    return smime_sink_finish(&sink, error) && ok;
+}
+
+/* On one line, since some readers do not unfold it. */
+static gboolean write_fields(GOutputStream *out, SmimeCipher cipher, GCancellable *cancellable,
+                             GError **error)
+{
+    gboolean gcm = cipher == SMIME_CIPHER_AES256_GCM || cipher == SMIME_CIPHER_AES128_GCM;
+    g_autofree char *fields =
+        g_strdup_printf("Content-Type: application/pkcs7-mime; smime-type=%s; name=\"smime.p7m\"\n"
+                        "Content-Transfer-Encoding: base64\n"
+                        "Content-Disposition: attachment; filename=\"smime.p7m\"\n"
+                        "\n",
+                        gcm ? "authEnveloped-data" : "enveloped-data");
+
+    return g_output_stream_write_all(out, fields, strlen(fields), NULL, cancellable, error);
+}
+
+static gboolean check(const SealSealing *sealing, GError **error)
+{
+    if (sealing->signer || sealing->hide) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                            sealing->hide ? "S/MIME cannot hide recipients from one another"
+                                          : "S/MIME does not sign and encrypt in one step");
+        return FALSE;
+    }
+    if (sealing->keys->len == 0 || seal_content_size(sealing->entity) == 0) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                            sealing->keys->len == 0 ? "nobody to encrypt to"
+                                                    : "nothing to encrypt");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
+                           GError **error)
+{
+    SmimeModule *module = seal_module_data(self);
+
+    if (!check(sealing, error))
+        return NULL;
+    ERR_clear_error();
+    SmimeCipher cipher =
+        module->cipher == SMIME_CIPHER_AUTO ? choose_cipher(sealing->keys) : module->cipher;
+    g_autoptr(CMS_ContentInfo) cms = make_cms(module, sealing->keys, cipher, error);
+    if (!cms)
+        return NULL;
+
+    g_autoptr(GOutputStream) out = seal_spool_new(self);
+    if (!write_fields(out, cipher, cancellable, error) ||
+        !encrypt_into(sealing->entity, cms, out, cancellable, error))
+        return NULL;
+    return seal_spool_finish(out, error);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * openssl.c: OpenSSL's errors, names and times as the rest of the module wants them.
+ */
+#include "smime.h"
+
+#include <openssl/err.h>
+#include <time.h>
+
+enum { MAX_NAME = 512 };
+
+void smime_set_error(GError **error, SealError code, const char *format, ...)
+{
+    va_list args;
+    unsigned long last = ERR_peek_last_error();
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+
+    if (last) {
+        char reason[256];
+        ERR_error_string_n(last, reason, sizeof reason);
+        g_set_error(error, SEAL_ERROR, code, "%s: %s", text, reason);
+    } else {
+        g_set_error_literal(error, SEAL_ERROR, code, text);
+    }
+    ERR_clear_error();
+}
+
+/* Cut between characters: what X509_NAME_print_ex makes is UTF-8 unless the certificate lies. */
+static char *cut(const char *data, gsize length)
+{
+    g_autofree char *valid = g_utf8_make_valid(data, (gssize)MIN(length, MAX_NAME));
+
+    for (char *c = valid; *c; c++) {
+        if (g_ascii_iscntrl(*c))
+            *c = '?';
+    }
+    return length > MAX_NAME ? g_strconcat(valid, "...", NULL) : g_steal_pointer(&valid);
+}
+
+char *smime_name_text(const X509_NAME *name)
+{
+    /* Characters beyond ASCII stay readable; control characters and bidi tricks are bytes that
+     * ESC_CTRL and cut() take care of. */
+    const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+    g_autoptr(BIO) bio = BIO_new(BIO_s_mem());
+    char *data = NULL;
+
+    if (!bio || X509_NAME_print_ex(bio, name, 0, flags) < 0) {
+        ERR_clear_error();
+        return g_strdup("a name that cannot be read");
+    }
+    long length = BIO_get_mem_data(bio, &data);
+    return length > 0 ? cut(data, (gsize)length) : g_strdup("");
+}
+
+char *smime_hex(const guint8 *data, gsize length)
+{
+    GString *text = g_string_sized_new(2 * length);
+
+    for (gsize i = 0; i < length; i++)
+        g_string_append_printf(text, "%02x", data[i]);
+    return g_string_free(text, FALSE);
+}
+
+gboolean smime_time(const ASN1_TIME *time, gint64 *seconds)
+{
+    struct tm tm;
+
+    if (!time || !ASN1_TIME_to_tm(time, &tm)) {
+        ERR_clear_error();
+        return FALSE;
+    }
+    *seconds = (gint64)timegm(&tm);
+    return TRUE;
+}
+
+char *smime_date(gint64 seconds)
+{
+    g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(seconds);
+    char *text = date ? g_date_time_format(date, "%Y-%m-%d") : NULL;
+
+    return text ? text : g_strdup("a date that cannot be written");
+}
+
+char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial)
+{
+    guint8 digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+
+    if (!X509_NAME_digest(issuer, EVP_sha256(), digest, &length)) {
+        ERR_clear_error();
+        return NULL;
+    }
+    g_autofree char *name = smime_hex(digest, length);
+    g_autofree char *number =
+        smime_hex(ASN1_STRING_get0_data(serial), (gsize)ASN1_STRING_length(serial));
+    const char *sign = ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "";
+    return g_strconcat("is:", name, ":", sign, number, NULL);
+}
+
+char *smime_id_key(const ASN1_OCTET_STRING *key_id)
+{
+    g_autofree char *hex =
+        smime_hex(ASN1_STRING_get0_data(key_id), (gsize)ASN1_STRING_length(key_id));
+
+    return g_strconcat("ski:", hex, NULL);
+}

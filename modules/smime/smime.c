@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * smime.c: the module: its settings, its life, its Format.
+ */
+#include "smime.h"
+
+#include <openssl/crypto.h>
+
+static SmimeCipher cipher_setting(const char *word)
+{
+    static const char *const words[] = {
+        [SMIME_CIPHER_AUTO] = "auto",
+        [SMIME_CIPHER_AES256_CBC] = "aes-256-cbc",
+        [SMIME_CIPHER_AES128_CBC] = "aes-128-cbc",
+        [SMIME_CIPHER_AES256_GCM] = "aes-256-gcm",
+        [SMIME_CIPHER_AES128_GCM] = "aes-128-gcm",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (g_strcmp0(word, words[i]) == 0)
+            return (SmimeCipher)i;
+    }
+    return SMIME_CIPHER_AUTO;
+}
+
+static SmimeRsa rsa_setting(const char *word)
+{
+    if (g_strcmp0(word, "oaep") == 0)
+        return SMIME_RSA_OAEP;
+    return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_PKCS1 : SMIME_RSA_AUTO;
+}
+
+static void module_free(SmimeModule *module)
+{
+    smime_anchors_free(module->anchors);
+    smime_pool_free(module->pool);
+    smime_crls_free(module->crls);
+    g_free(module);
+}
+
+static gboolean init(SealModule *self, GError **error)
+{
+    /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
+    if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL)) {
+        smime_set_error(error, SEAL_ERROR_MODULE, "cannot start OpenSSL");
+        return FALSE;
+    }
+
+    SmimeModule *module = g_new0(SmimeModule, 1);
+    module->anchors = smime_anchors_new();
+    module->pool = smime_pool_new();
+    module->crls = smime_crls_new();
+    module->cipher = cipher_setting(seal_module_string(self, "cipher"));
+    module->rsa = rsa_setting(seal_module_string(self, "rsa"));
+    if (!smime_anchors_load(module->anchors, self, error) ||
+        !smime_crls_load(module->crls, self, error)) {
+        module_free(module);
+        return FALSE;
+    }
+    seal_module_set_data(self, module);
+    return TRUE;
+}
+
+static void fini(SealModule *self)
+{
+    module_free(seal_module_data(self));
+    seal_module_set_data(self, NULL);
+}
+
+static const SealSetting settings[] = {
+    {.key = "trust_anchors",
+     .type = SEAL_SETTING_PATHS,
+     .help = "CA certificates that are trusted to vouch for recipients: files or folders"},
+    {.key = "crls",
+     .type = SEAL_SETTING_PATHS,
+     .help = "Certificate revocation lists, PEM or DER: files or folders"},
+    {.key = "cipher",
+     .type = SEAL_SETTING_CHOICE,
+     .preset = "auto",
+     .range = "auto|aes-256-cbc|aes-128-cbc|aes-256-gcm|aes-128-gcm",
+     .help = "How content is encrypted; auto goes by what the certificates announce"},
+    {.key = "rsa",
+     .type = SEAL_SETTING_CHOICE,
+     .preset = "auto",
+     .range = "auto|oaep|pkcs1",
+     .help = "How keys are encrypted to RSA; auto is OAEP where the certificate announces it"},
+    {.key = "server_keys",
+     .type = SEAL_SETTING_PATHS,
+     .later = "*",
+     .help = "Private keys with their certificates: files or folders"},
+    {.key = "passphrase_file",
+     .type = SEAL_SETTING_SECRET,
+     .later = "*",
+     .help = "A file whose first line opens server_keys"},
+    {.key = NULL},
+};
+
+static const SealFormat format = {
+    .size = sizeof format,
+    .name = SMIME_FORMAT,
+    .flags = SEAL_FORMAT_INCOMPRESSIBLE,
+    .read = smime_read,
+    .detect = smime_detect,
+    .usable = smime_usable,
+    .encrypt = smime_encrypt,
+};
+
+static const SealFormat *const formats[] = {&format, NULL};
+
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
+    SEAL_MODULE_HEAD,     .name = "smime",
+    .version = "0.1.0",   .summary = "S/MIME (RFC 8551) through OpenSSL",
+    .settings = settings, .init = init,
+    .fini = fini,         .formats = formats,
+};

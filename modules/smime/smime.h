@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * smime.h: what the files of the smime module share.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+#include <openssl/bio.h>
+#include <openssl/cms.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#define SMIME_FORMAT "smime"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_CRL, X509_CRL_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ALGOR, X509_ALGOR_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
+
+/* -------------------------------------------------------------------------------------------
+ * openssl.c: errors, names, times
+ */
+
+/** Sets SEAL_ERROR @code: the text, then what OpenSSL says; empties its error queue. */
+void smime_set_error(GError **error, SealError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/** A name in one line, for people: control characters escaped, cut where it is endless.
+ *  (transfer full) */
+char *smime_name_text(const X509_NAME *name);
+/** Lower-case hexadecimal. (transfer full) */
+char *smime_hex(const guint8 *data, gsize length);
+/** FALSE where it cannot be read. */
+gboolean smime_time(const ASN1_TIME *time, gint64 *seconds);
+/** "2026-01-31". (transfer full) */
+char *smime_date(gint64 seconds);
+/** "is:..." for an issuer and a serial number, "ski:..." for a key identifier: what detect() and
+ *  a key's detected_ids have in common. (transfer full) */
+char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial);
+char *smime_id_key(const ASN1_OCTET_STRING *key_id);
+
+/* -------------------------------------------------------------------------------------------
+ * certificate.c: what a certificate says
+ */
+
+/** What SMIMECapabilities (RFC 4262) announce; a set. */
+typedef enum {
+    SMIME_CAN_AES128_CBC = 1 << 0,
+    SMIME_CAN_AES256_CBC = 1 << 1,
+    SMIME_CAN_AES128_GCM = 1 << 2,
+    SMIME_CAN_AES256_GCM = 1 << 3,
+    SMIME_CAN_OAEP = 1 << 4,
+} SmimeCan;
+
+/** The native part of a SealKey. */
+typedef struct {
+    X509 *cert;
+    guint can; /**< SmimeCan */
+} SmimeKey;
+
+/** A key made of @cert. (transfer full) */
+SealKey *smime_key_new(X509 *cert, const SealOrigin *origin);
+/** The mailboxes that it is for. (transfer full, element type char *) */
+GPtrArray *smime_cert_addresses(X509 *cert);
+/** TRUE where extendedKeyUsage is absent or allows mail. */
+gboolean smime_cert_allows_mail(X509 *cert);
+/** SHA-256 of the DER form, in @digest. */
+gboolean smime_cert_digest(X509 *cert, guint8 digest[32]);
+
+/* -------------------------------------------------------------------------------------------
+ * pem.c: PEM blocks
+ */
+
+/** Goes from block to block. */
+typedef struct {
+    const char *at;
+    const char *end;
+} SmimePem;
+
+/** The next block, with its label and its octets; @der is NULL where it is broken. FALSE: there is
+ *  none. (transfer full) */
+gboolean smime_pem_next(SmimePem *pem, char **label, GBytes **der);
+
+/* -------------------------------------------------------------------------------------------
+ * bundle.c: bytes to certificates
+ */
+
+/** What was found. */
+typedef struct {
+    GPtrArray *certs; /**< element type X509 */
+    guint broken;     /**< blocks that should hold some and do not */
+    gsize trailing;   /**< octets after DER certificates that are none */
+} SmimeBundle;
+
+void smime_bundle_clear(SmimeBundle *bundle);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeBundle, smime_bundle_clear)
+/** PEM, DER, PKCS#7. Bytes that are something else give nothing. FALSE where a bound is passed. */
+gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * pool.c: CA certificates that were met, for building chains; nothing is trusted for being here
+ */
+
+typedef struct SmimePool SmimePool;
+
+SmimePool *smime_pool_new(void);
+void smime_pool_free(SmimePool *pool);
+/** Remembers a CA certificate, once. Those from sources that are not trusted cannot crowd out the
+ *  others. */
+void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted);
+/** The first certificate that has signed @cert, or NULL. (borrowed) */
+X509 *smime_pool_issuer(SmimePool *pool, X509 *cert);
+/** The certificates that may stand between @cert and an anchor: each has signed one before it.
+ *  (transfer full) */
+STACK_OF(X509) * smime_pool_path(SmimePool *pool, X509 *cert);
+
+/* -------------------------------------------------------------------------------------------
+ * crl.c: revocation lists
+ */
+
+typedef struct SmimeCrls SmimeCrls;
+
+SmimeCrls *smime_crls_new(void);
+void smime_crls_free(SmimeCrls *crls);
+/** Reads what the setting names. */
+gboolean smime_crls_load(SmimeCrls *crls, SealModule *self, GError **error);
+/** Has @issuer revoked @cert? Then TRUE, and @why says so. Warns where the list is out of date. */
+gboolean smime_crls_revoked(SmimeCrls *crls, SealModule *self, X509 *cert, X509 *issuer, gint64 at,
+                            char **why);
+
+/* -------------------------------------------------------------------------------------------
+ * chain.c: trust anchors, and the way to one
+ */
+
+typedef struct SmimeAnchors SmimeAnchors;
+
+SmimeAnchors *smime_anchors_new(void);
+void smime_anchors_free(SmimeAnchors *anchors);
+gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **error);
+/** Is there a chain from the key to an anchor at @at, with nothing in it revoked? Sets @decision
+ *  where not, in @ok. */
+gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
+                           gboolean *ok, GError **error);
+/** The same for a key that needs no chain: only revocation is looked at, as far as the issuer is
+ *  known. */
+void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
+                              gboolean *ok);
+
+/* -------------------------------------------------------------------------------------------
+ * base64.c
+ */
+
+enum {
+    SMIME_LINE_OCTETS = 57, /**< make a line of 76 characters (RFC 2045 6.8) */
+    SMIME_LINE_CHARS = 77,  /**< with its LF */
+};
+
+typedef struct {
+    char pairs[4096][2];
+} SmimeEncoder;
+
+void smime_encoder_init(SmimeEncoder *encoder);
+/** Writes one line of up to SMIME_LINE_OCTETS octets and its LF; returns how many characters. */
+gsize smime_encode_line(const SmimeEncoder *encoder, const guint8 *in, gsize length, char *out);
+
+/** A strict decoder: the alphabet, blanks and line ends, and padding at the end only. */
+typedef struct {
+    gint8 value[256];
+    guint32 bits;
+    guint have; /**< characters of the unfinished quantum */
+    guint pads;
+} SmimeDecoder;
+
+void smime_decoder_init(SmimeDecoder *decoder);
+/** Decodes @length characters into @out, which has room for 3/4 of them and three more. FALSE
+ *  where one has no place there. */
+gboolean smime_decode(SmimeDecoder *decoder, const guint8 *in, gsize length, guint8 *out,
+                      gsize *out_length);
+/** TRUE where the text may end here. */
+gboolean smime_decoder_done(const SmimeDecoder *decoder);
+
+/* -------------------------------------------------------------------------------------------
+ * octets.c: a body, its transfer encoding taken off, read piece by piece
+ */
+
+typedef struct {
+    GInputStream *in;
+    GCancellable *cancellable;
+    gboolean base64;
+    SmimeDecoder decoder;
+    guint8 *raw;
+    guint8 *data;
+    gsize at;
+    gsize length;
+    guint64 taken;       /**< octets given out */
+    GByteArray *capture; /**< gets a copy of what is given out, where set */
+    const char *fault;   /**< what is wrong with the bytes */
+    GError *error;       /**< they could not be read */
+} SmimeOctets;
+
+void smime_octets_init(SmimeOctets *octets, SealContent *body, gboolean base64,
+                       GCancellable *cancellable);
+void smime_octets_clear(SmimeOctets *octets);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeOctets, smime_octets_clear)
+/** These return FALSE with fault or error set. */
+gboolean smime_octets_read(SmimeOctets *octets, guint8 *out, gsize length);
+gboolean smime_octets_skip(SmimeOctets *octets, guint64 length);
+gboolean smime_octets_ended(SmimeOctets *octets, gboolean *ended);
+/** Sets the fault. Always FALSE. */
+gboolean smime_octets_fail(SmimeOctets *octets, const char *fault);
+
+/* -------------------------------------------------------------------------------------------
+ * ber.c: BER (X.690 8.1) while it streams by; every length is checked against what encloses it
+ */
+
+/** An element that was opened, or the whole (smime_ber_top). */
+typedef struct {
+    gboolean indefinite;
+    guint64 end; /**< where it ends, or where at the latest */
+    guint depth;
+} SmimeBox;
+
+/** The head of an element. */
+typedef struct {
+    gboolean none; /**< the box has no more */
+    guint8 tag;    /**< the identifier octet; tag numbers over 30 are a fault */
+    SmimeBox box;  /**< what is in it */
+} SmimeElement;
+
+SmimeBox smime_ber_top(void);
+/** The next element of @box, or that there is none. */
+gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *element);
+/** The next element of @box, which must have this identifier octet. */
+gboolean smime_ber_expect(SmimeOctets *octets, SmimeBox *box, guint8 tag, SmimeElement *element,
+                          const char *fault);
+/** There must be nothing left in @box. */
+gboolean smime_ber_close(SmimeOctets *octets, SmimeBox *box);
+/** Passes over what is in @element. */
+gboolean smime_ber_skip(SmimeOctets *octets, SmimeElement *element);
+/** Reads a primitive element of at most @room octets. */
+gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out, gsize room,
+                         gsize *length);
+/** Passes over an OCTET STRING in one piece or many, and counts its octets. */
+gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *count);
+
+/* -------------------------------------------------------------------------------------------
+ * walk.c: a CMS message from its first octet to its last
+ */
+
+typedef enum {
+    SMIME_CMS_NONE = 0, /**< not CMS */
+    SMIME_CMS_OTHER,    /**< CMS of a type that neither encrypts nor signs */
+    SMIME_CMS_SIGNED,
+    SMIME_CMS_ENVELOPED,
+    SMIME_CMS_AUTH_ENVELOPED,
+} SmimeCmsType;
+
+typedef struct {
+    SmimeCmsType type;
+    GByteArray *front;     /**< version, originatorInfo, recipientInfos, as they came */
+    GByteArray *algorithm; /**< contentEncryptionAlgorithm */
+    guint8 inner[32];      /**< the content octets of the inner content type */
+    gsize inner_length;
+    guint64 content_size;
+    gboolean has_content;
+    guint8 mac[32];
+    gsize mac_length;
+    gboolean clear_attributes; /**< attributes that no cipher covers */
+    gboolean has_signers;
+} SmimeCms;
+
+void smime_cms_clear(SmimeCms *cms);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeCms, smime_cms_clear)
+/** Fills @cms, as far as it comes where it returns FALSE. */
+gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms);
+
+/* -------------------------------------------------------------------------------------------
+ * sink.c: a BIO that writes base64 into a stream
+ */
+
+typedef struct {
+    GOutputStream *out;
+    GCancellable *cancellable;
+    GError *error;
+    SmimeEncoder encoder;
+    guint8 line[SMIME_LINE_OCTETS];
+    gsize pending;
+    char *buffer;
+    gsize used;
+} SmimeSink;
+
+/** A BIO over @sink, which must outlive it. (transfer full) */
+BIO *smime_sink_new(SmimeSink *sink, GOutputStream *out, GCancellable *cancellable, GError **error);
+/** Writes what is pending. The first error of all writes is returned here. */
+gboolean smime_sink_finish(SmimeSink *sink, GError **error);
+void smime_sink_clear(SmimeSink *sink);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeSink, smime_sink_clear)
+
+/* -------------------------------------------------------------------------------------------
+ * The Format's calls, and the module's data
+ */
+
+typedef enum {
+    SMIME_CIPHER_AUTO,
+    SMIME_CIPHER_AES256_CBC,
+    SMIME_CIPHER_AES128_CBC,
+    SMIME_CIPHER_AES256_GCM,
+    SMIME_CIPHER_AES128_GCM,
+} SmimeCipher;
+
+typedef enum {
+    SMIME_RSA_AUTO,
+    SMIME_RSA_OAEP,
+    SMIME_RSA_PKCS1,
+} SmimeRsa;
+
+typedef struct {
+    SmimeAnchors *anchors;
+    SmimePool *pool;
+    SmimeCrls *crls;
+    SmimeCipher cipher;
+    SmimeRsa rsa;
+} SmimeModule;
+
+gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
+                    GError **error);
+gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                      SealDetection *detection, GError **error);
+gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
+                      SealDecision *decision, GError **error);
+SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
+                           GError **error);

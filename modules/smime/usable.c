@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * usable.c: the rules by which a certificate may serve (RFC 8550): each refusal names what is wrong
+ * in a way that its owner can act upon.
+ */
+#include "smime.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+
+enum {
+    MIN_RSA_BITS = 2048,
+    MAX_RSA_BITS = 16384,
+};
+
+/* What is asked, and where the answer goes. */
+typedef struct {
+    SealKey *key;
+    X509 *cert;
+    SealPurpose purpose;
+    gint64 at;
+    SealDecision *decision;
+} Question;
+
+G_GNUC_PRINTF(3, 4)
+static gboolean skip(Question *question, const char *code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    seal_decision_set(question->decision, SEAL_VERDICT_SKIP, code, "the certificate of %s %s",
+                      seal_key_label(question->key), why);
+    return FALSE;
+}
+
+static const char *purpose_text(SealPurpose purpose)
+{
+    return purpose == SEAL_PURPOSE_ENCRYPT ? "encryption"
+           : purpose == SEAL_PURPOSE_SIGN  ? "signatures"
+                                           : "issuing certificates";
+}
+
+static gboolean check_form(Question *question)
+{
+    guint32 flags = X509_get_extension_flags(question->cert);
+
+    if (flags & EXFLAG_INVALID)
+        return skip(question, "invalid", "contradicts itself or has parts that cannot be read");
+    if (flags & EXFLAG_CRITICAL)
+        return skip(question, "invalid", "has a critical extension that is not known here");
+    return TRUE;
+}
+
+static gboolean check_validity(Question *question)
+{
+    gint64 from = seal_key_valid_from(question->key);
+    gint64 until = seal_key_valid_until(question->key);
+
+    if (question->at < from) {
+        g_autofree char *date = smime_date(from);
+        return skip(question, "not-yet-valid", "is valid only from %s", date);
+    }
+    if (question->at > until) {
+        g_autofree char *date = smime_date(until);
+        return skip(question, "expired", "expired on %s", date);
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The public key
+ */
+
+/* An exponent of one would leave the content key in clear. */
+static gboolean check_rsa(Question *question, EVP_PKEY *key)
+{
+    int bits = EVP_PKEY_get_bits(key);
+    BIGNUM *exponent = NULL;
+
+    if (bits < MIN_RSA_BITS)
+        return skip(question, "weak-key", "has an RSA key of %d bits; %d are the least", bits,
+                    MIN_RSA_BITS);
+    if (bits > MAX_RSA_BITS)
+        return skip(question, "algorithm", "has an RSA key of %d bits; %d are the most", bits,
+                    MAX_RSA_BITS);
+
+    gboolean sound = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) &&
+                     BN_is_odd(exponent) && !BN_is_one(exponent);
+    BN_free(exponent);
+    ERR_clear_error();
+    return sound || skip(question, "weak-key", "has an RSA key that protects nothing");
+}
+
+static gboolean is_known_curve(const char *name)
+{
+    static const int curves[] = {NID_X9_62_prime256v1, NID_secp384r1,       NID_secp521r1,
+                                 NID_brainpoolP256r1,  NID_brainpoolP384r1, NID_brainpoolP512r1};
+
+    for (guint i = 0; i < G_N_ELEMENTS(curves); i++) {
+        if (OBJ_sn2nid(name) == curves[i])
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean check_ec(Question *question, EVP_PKEY *key)
+{
+    char group[80] = "", encoding[40] = "";
+
+    EVP_PKEY_get_group_name(key, group, sizeof group, NULL);
+    EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding,
+                                   NULL);
+    ERR_clear_error();
+    if (g_str_equal(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) || !*group)
+        return skip(question, "algorithm", "has an elliptic curve of its own, which no CA may use");
+    if (!is_known_curve(group))
+        return skip(question, "algorithm", "has a key on the curve %s, which is not accepted",
+                    group);
+    return TRUE;
+}
+
+static const char *algorithm_name(X509 *cert)
+{
+    ASN1_OBJECT *oid = NULL;
+
+    if (!X509_PUBKEY_get0_param(&oid, NULL, NULL, NULL, X509_get_X509_PUBKEY(cert)))
+        return "unknown";
+    const char *name = OBJ_nid2ln(OBJ_obj2nid(oid));
+    return name && OBJ_obj2nid(oid) != NID_undef ? name : "unknown";
+}
+
+static gboolean check_key(Question *question)
+{
+    EVP_PKEY *key = X509_get0_pubkey(question->cert);
+    int type = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+
+    ERR_clear_error();
+    switch (type) {
+    case EVP_PKEY_NONE:
+        return skip(question, "algorithm", "has a key that cannot be used here (%s)",
+                    algorithm_name(question->cert));
+    case EVP_PKEY_RSA:
+        return check_rsa(question, key);
+    case EVP_PKEY_EC:
+        return check_ec(question, key);
+    case EVP_PKEY_RSA_PSS:
+        if (question->purpose != SEAL_PURPOSE_ENCRYPT)
+            return check_rsa(question, key);
+        return skip(question, "algorithm", "has an RSA-PSS key, which can only sign");
+    case EVP_PKEY_DSA:
+    case EVP_PKEY_ED25519:
+    case EVP_PKEY_ED448:
+        if (question->purpose == SEAL_PURPOSE_ENCRYPT)
+            return skip(question, "algorithm", "has a %s key, which can only sign",
+                        OBJ_nid2sn(type));
+        break;
+    default:
+        break;
+    }
+    return skip(question, "algorithm", "has a key of the kind %s, which cannot be used in CMS here",
+                OBJ_nid2sn(type));
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Usage
+ */
+
+/* The keyUsage bit that this key needs for this purpose. */
+static guint32 needed_usage(Question *question, const char **name)
+{
+    EVP_PKEY *key = X509_get0_pubkey(question->cert);
+
+    switch (question->purpose) {
+    case SEAL_PURPOSE_SIGN:
+        *name = "digitalSignature or nonRepudiation";
+        return KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION;
+    case SEAL_PURPOSE_ISSUE:
+        *name = "keyCertSign";
+        return KU_KEY_CERT_SIGN;
+    case SEAL_PURPOSE_ENCRYPT:
+    default:
+        break;
+    }
+    if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) {
+        *name = "keyAgreement";
+        return KU_KEY_AGREEMENT;
+    }
+    *name = "keyEncipherment";
+    return KU_KEY_ENCIPHERMENT;
+}
+
+static gboolean check_usage(Question *question)
+{
+    const char *name;
+    guint32 needed = needed_usage(question, &name);
+
+    /* All bits are set where there is no keyUsage. */
+    if (!(X509_get_key_usage(question->cert) & needed))
+        return skip(question, "key-usage", "is not for %s: its keyUsage does not have %s",
+                    purpose_text(question->purpose), name);
+    if (question->purpose == SEAL_PURPOSE_ISSUE) {
+        if (!(X509_get_extension_flags(question->cert) & EXFLAG_CA))
+            return skip(question, "key-usage", "is not that of a CA");
+        return TRUE;
+    }
+    if (!smime_cert_allows_mail(question->cert))
+        return skip(question, "ext-key-usage",
+                    "is not for mail: its extendedKeyUsage does not have emailProtection");
+    return TRUE;
+}
+
+gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
+                      SealDecision *decision, GError **error)
+{
+    SmimeKey *native = seal_key_native(key);
+    Question question = {key, native->cert, purpose, at, decision};
+    gboolean ok;
+
+    if (!check_form(&question) || !check_validity(&question) || !check_key(&question) ||
+        !check_usage(&question))
+        return TRUE;
+    /* An operator who vouches for a key needs no CA to do so. */
+    if (seal_key_trust(key) == SEAL_TRUST_MANUAL) {
+        smime_chain_check_manual(self, key, at, decision, &ok);
+    } else if (!smime_chain_check(self, key, at, decision, &ok, error)) {
+        return FALSE;
+    }
+    if (ok) {
+        g_autofree char *date = smime_date(seal_key_valid_until(key));
+        seal_decision_set(decision, SEAL_VERDICT_PASS, "usable",
+                          "the certificate of %s is valid until %s", seal_key_label(key), date);
+    }
+    return TRUE;
+}
