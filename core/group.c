@@ -240,7 +240,8 @@ static gboolean group_all(Grouping *grouping, GError **error)
  * The author's copy
  */
 
-/* An author without a key changes nothing; not to find out is an error as it always is. */
+/* An author without a key changes nothing, nor does a source that does not know just now: the
+ * recipients' mail does not wait for the author's copy. */
 static gboolean add_author(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
                            GCancellable *cancellable, GError **error)
 {
@@ -258,8 +259,12 @@ static gboolean add_author(SealDispatcher *dispatcher, SealJob *job, SealDeliver
         .min_trust = first->policy->min_trust,
         .at = g_get_real_time() / G_USEC_PER_SEC,
     };
-    if (!seal_keyring_find(dispatcher->keyring, job, &query, cancellable, &key, &why, error))
+    g_autoptr(GError) problem = NULL;
+    if (!seal_keyring_find(dispatcher->keyring, job, &query, cancellable, &key, &why, &problem) &&
+        !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
+    }
     if (key)
         add_key(delivery, key);
     return TRUE;

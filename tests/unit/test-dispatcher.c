@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * test-dispatcher.c: plan, group, apply and gate, with the real modules and one that lies.
+ */
+#include "core/frontend.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define SECRET "the secret words"
+
+static char *top;     /* scratch folder of this run */
+static char *modules; /* copies of the modules */
+
+/* -------------------------------------------------------------------------------------------
+ * Keys and configuration
+ */
+
+static void put(const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(top, name, NULL);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    g_chmod(path, 0644);
+}
+
+static void openssl(const char *arguments)
+{
+    g_autofree char *line = g_strconcat("openssl ", arguments, NULL);
+    g_auto(GStrv) argv = NULL;
+    int status = 1;
+
+    g_assert_true(g_shell_parse_argv(line, NULL, &argv, NULL));
+    g_assert_true(
+        g_spawn_sync(top, argv, NULL,
+                     G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
+                     NULL, NULL, NULL, NULL, &status, NULL));
+    g_assert_cmpint(status, ==, 0);
+}
+
+static void make_certificate(const char *name)
+{
+    g_autofree char *ext = g_strdup_printf("subjectAltName=email:%s@example.org\n", name);
+    g_autofree char *request = g_strdup_printf("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+                                               "-nodes -keyout %s.key -out %s.csr -subj /CN=%s",
+                                               name, name, name);
+    g_autofree char *issue =
+        g_strdup_printf("x509 -req -in %s.csr -CA ca.pem -CAkey ca.key -days 30 "
+                        "-extfile ext.cnf -out certs/%s.pem",
+                        name, name);
+
+    put("ext.cnf", ext);
+    openssl(request);
+    openssl(issue);
+}
+
+static void copy_module(const char *from, const char *name)
+{
+    g_autofree char *source = g_build_filename(g_getenv(from), name, NULL);
+    g_autofree char *target = g_build_filename(modules, name, NULL);
+    g_autofree char *data = NULL;
+    gsize length = 0;
+
+    g_assert_true(g_file_get_contents(source, &data, &length, NULL));
+    g_assert_true(g_file_set_contents(target, data, (gssize)length, NULL));
+    g_chmod(target, 0755);
+}
+
+static void set_up(void)
+{
+    g_autofree char *certs = NULL;
+
+    top = g_dir_make_tmp("sealpipe-XXXXXX", NULL);
+    modules = g_build_filename(top, "modules", NULL);
+    certs = g_build_filename(top, "certs", NULL);
+    g_mkdir(modules, 0755);
+    g_mkdir(certs, 0755);
+    copy_module("SEALPIPE_TEST_MODULES", "smime.so");
+    copy_module("SEALPIPE_TEST_MODULES", "keys-file.so");
+    copy_module("SEALPIPE_TEST_FAULTY", "faulty.so");
+    openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out "
+            "ca.pem -subj /CN=root -days 30");
+    make_certificate("alice");
+    make_certificate("bob");
+    make_certificate("mallory");
+}
+
+static void tear_down(void)
+{
+    char *argv[] = {(char *)"rm", (char *)"-rf", (char *)"--", top, NULL};
+
+    g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
+    g_free(modules);
+    g_free(top);
+}
+
+/* A dispatcher with the usual modules, and @more lines of configuration. */
+static SealDispatcher *dispatcher_of(const char *more, GError **error)
+{
+    g_autofree char *conf = g_build_filename(top, "conf", NULL);
+    g_autofree char *text =
+        g_strdup_printf("[core]\nlog_target=%s/log\n[module smime]\ntrust_anchors=%s/ca.pem\n"
+                        "[module keys-file]\npaths=%s/certs\n%s\n",
+                        top, top, top, more);
+
+    g_mkdir(conf, 0755);
+    put("conf/x.conf", text);
+    return seal_dispatcher_new(conf, modules, error);
+}
+
+static SealJob *job_of(const char *message, const char *const *recipients, gboolean one_output)
+{
+    g_autoptr(SealContent) content = seal_content_new_copy(message, strlen(message));
+    const SealJobSpec spec = {
+        .sender = "bob@example.org",
+        .recipients = recipients,
+        .message = content,
+        .one_output = one_output,
+    };
+    g_autoptr(GError) error = NULL;
+    SealJob *job = seal_job_new(&spec, &error);
+
+    g_assert_no_error(error);
+    return job;
+}
+
+static char *output_of(SealJob *job, guint index)
+{
+    SealDelivery *delivery = g_ptr_array_index(seal_job_deliveries(job), index);
+    g_autoptr(GBytes) bytes =
+        seal_content_to_bytes(seal_delivery_content(delivery), G_MAXINT32, NULL);
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+
+    return g_strndup(data, size);
+}
+
+static SealVerdict result_of(SealJob *job, guint index)
+{
+    return seal_recipient_result(g_ptr_array_index(seal_job_recipients(job), index));
+}
+
+static const char *reason_of(SealJob *job, guint index)
+{
+    return seal_recipient_reason(g_ptr_array_index(seal_job_recipients(job), index));
+}
+
+static const char MESSAGE[] = "From: carol@example.org\nTo: alice@example.org, bob@example.org, "
+                              "nokey@example.org\nBcc: mallory@example.org\nSubject: s\n\n" SECRET
+                              "\nmore than one line of them\n";
+static const char *const ALICE[] = {"alice@example.org", NULL};
+
+/* What a message sealed to @who looks like, for stages that put it in another's place. */
+static void make_sealed_file(const char *message, const char *who, const char *file)
+{
+    const char *const recipients[] = {who, NULL};
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealJob) job = job_of(message, recipients, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_autofree char *output = output_of(job, 0);
+    put(file, output);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The gate
+ */
+
+static void assert_stopped(const char *fault, const char *file, const char *why)
+{
+    g_autofree char *more = g_strdup_printf("[pipeline]\noutbound=smime;faulty\n[module faulty]\n"
+                                            "fault=%s\nfile=%s/%s",
+                                            fault, top, file);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, &error);
+    g_assert_no_error(error);
+    g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
+
+    g_assert_false(seal_dispatcher_run(dispatcher, job, NULL, &error));
+    g_test_message("%s: %s", fault, error->message);
+    g_assert_nonnull(strstr(error->message, why));
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 0);
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_DEFER);
+    g_assert_null(strstr(error->message, SECRET));
+}
+
+static void test_gate_faults(void)
+{
+    put("plain.eml", MESSAGE);
+    assert_stopped("append", "plain.eml", "not wholly encrypted");
+    assert_stopped("prepend", "plain.eml", "not wholly encrypted");
+    assert_stopped("multipart", "plain.eml", "not wholly encrypted");
+    assert_stopped("field", "plain.eml", "header field");
+    assert_stopped("content-field", "plain.eml", "Content field");
+    assert_stopped("bcc", "plain.eml", "Bcc");
+    assert_stopped("version", "plain.eml", "MIME-Version");
+    assert_stopped("empty", "plain.eml", "empty");
+    assert_stopped("fail", "plain.eml", "asked for");
+    assert_stopped("silent", "plain.eml", "did not say why");
+}
+
+static void test_gate_clear_as_sealed(void)
+{
+    put("plain.eml", "From: carol@example.org\nMIME-Version: 1.0\n\n" SECRET "\n");
+    assert_stopped("file", "plain.eml", "not wholly encrypted");
+    put("plain.eml", "From: carol@example.org\nMIME-Version: 1.0\nContent-Type: "
+                     "application/pkcs7-mime; smime-type=enveloped-data\n\n" SECRET "\n");
+    assert_stopped("file", "plain.eml", "not wholly encrypted");
+}
+
+static void test_gate_other_key(void)
+{
+    make_sealed_file(MESSAGE, "mallory@example.org", "mallory.eml");
+    assert_stopped("file", "mallory.eml", "keys that no recipient has");
+}
+
+static void test_gate_one_key_more(void)
+{
+    static const char *const both[] = {"alice@example.org", "bob@example.org", NULL};
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, both, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_autofree char *output = output_of(job, 0);
+    put("both.eml", output);
+    assert_stopped("file", "both.eml", "keys that no recipient has");
+}
+
+static void test_gate_half(void)
+{
+    g_autofree char *path = g_build_filename(top, "alice.eml", NULL);
+    g_autofree char *whole = NULL;
+
+    /* Half of the content, properly sealed. */
+    make_sealed_file("From: carol@example.org\nTo: alice@example.org\nSubject: s\n\nhalf\n",
+                     "alice@example.org", "alice.eml");
+    assert_stopped("file", "alice.eml", "shorter");
+    /* Half of the ciphertext. */
+    make_sealed_file(MESSAGE, "alice@example.org", "alice.eml");
+    g_assert_true(g_file_get_contents(path, &whole, NULL, NULL));
+    whole[strlen(whole) - 120] = '\0';
+    put("alice.eml", whole);
+    assert_stopped("file", "alice.eml", "not wholly encrypted");
+}
+
+/* What passes without a fault, so that the tests above stop at the fault and nothing else. */
+static void test_gate_open(void)
+{
+    g_autoptr(SealDispatcher) dispatcher =
+        dispatcher_of("[pipeline]\noutbound=smime;faulty\n[module faulty]", NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_autofree char *output = output_of(job, 0);
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_SEALED);
+    g_assert_null(strstr(output, SECRET));
+    g_assert_null(strstr(output, "Bcc"));
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Plan and group
+ */
+
+typedef struct {
+    const char *more;       /* configuration */
+    const char *recipients; /* with ; between them */
+    const char *results;    /* one letter each: S sealed, P plain, R refused, D deferred */
+    guint keys;             /* of the first delivery */
+    const char *reason;     /* part of the first recipient's */
+} Row;
+
+static const Row ROWS[] = {
+    /* One recipient. */
+    {"", "alice@example.org", "S", 1, ""},
+    {"", "ALICE@example.ORG", "S", 1, ""},
+    {"", "alice+news@example.org", "S", 1, ""},
+    {"", "nokey@example.org", "R", 0, "no smime key"},
+    {"[policy]\nencrypt=preferred", "nokey@example.org", "P", 0, "no smime key"},
+    {"[policy]\nencrypt=preferred", "alice@example.org", "S", 1, ""},
+    {"[policy]\nencrypt=never", "alice@example.org", "P", 0, "encrypt=never"},
+    {"[policy]\nfallback=allow", "nokey@example.org", "P", 0, "no smime key"},
+    {"[policy]\nfallback=allow", "alice@example.org", "S", 1, ""},
+    {"[policy]\nmin_trust=manual", "alice@example.org", "R", 0, ""},
+    {"[module keys-file]\ntrust=unverified\npaths=/", "alice@example.org", "", 0, ""},
+    {"[pipeline]\noutbound=", "alice@example.org", "R", 0, "no format"},
+    /* A lone Bcc recipient is sealed normally. */
+    {"", "mallory@example.org", "S", 1, ""},
+    /* Several in one output. */
+    {"", "alice@example.org;bob@example.org", "SS", 2, ""},
+    {"", "alice@example.org;Alice@example.org", "S", 1, ""},
+    {"", "alice@example.org;nokey@example.org", "RR", 0, "no smime key for nokey"},
+    {"[policy]\nencrypt=preferred", "alice@example.org;nokey@example.org", "PP", 0, "nokey"},
+    {"[policy]\nfallback=allow", "alice@example.org;nokey@example.org", "PP", 0, "nokey"},
+    {"", "alice@example.org;mallory@example.org", "RR", 0, "max_rcpt = 1"},
+    {"[policy]\nencrypt=never", "alice@example.org;mallory@example.org", "PP", 0, ""},
+    /* Stages. */
+    {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=unable", "alice@example.org", "R", 0,
+     "licence has lapsed"},
+    {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=refuse\n[policy]\nfallback=allow",
+     "alice@example.org", "R", 0, "not this one"},
+    {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=fail", "alice@example.org", "D", 0,
+     "asked for"},
+    {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=undecided\n[policy]\nfallback=allow",
+     "alice@example.org", "D", 0, "did not decide"},
+    {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=sealed\n[policy]\nfallback=allow",
+     "alice@example.org", "D", 0, "did not decide"},
+    /* Sources: not to find out is not "no key". */
+    {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error", "alice@example.org", "D", 0,
+     "does not answer"},
+    {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\n[policy]\nencrypt=preferred",
+     "alice@example.org", "D", 0, "does not answer"},
+    {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\non_error=skip",
+     "alice@example.org", "S", 1, ""},
+    {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\ntrust=harvested",
+     "alice@example.org", "S", 1, ""},
+    {"[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error", "alice@example.org", "S", 1,
+     ""},
+    {"[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error",
+     "alice@example.org;nokey@example.org", "DD", 0, "does not answer"},
+};
+
+static char letter(SealVerdict verdict)
+{
+    return verdict == SEAL_VERDICT_SEALED   ? 'S'
+           : verdict == SEAL_VERDICT_PLAIN  ? 'P'
+           : verdict == SEAL_VERDICT_REFUSE ? 'R'
+           : verdict == SEAL_VERDICT_DEFER  ? 'D'
+                                            : '?';
+}
+
+static void check_row(const Row *row)
+{
+    g_auto(GStrv) recipients = g_strsplit(row->recipients, ";", -1);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(row->more, &error);
+    g_autoptr(GString) results = g_string_new(NULL);
+
+    g_test_message("%s -> %s", row->more, row->recipients);
+    if (!*row->results) {
+        g_assert_null(dispatcher);
+        return;
+    }
+    g_assert_no_error(error);
+    g_autoptr(SealJob) job = job_of(MESSAGE, (const char *const *)recipients, TRUE);
+    gboolean ran = seal_dispatcher_run(dispatcher, job, NULL, NULL);
+
+    for (guint i = 0; i < seal_job_recipients(job)->len; i++)
+        g_string_append_c(results, letter(result_of(job, i)));
+    g_assert_cmpstr(results->str, ==, row->results);
+    g_assert_nonnull(strstr(reason_of(job, 0), row->reason));
+    g_assert_true(ran || !strchr(row->results, 'S'));
+    if (strpbrk(row->results, "RD")) {
+        g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 0);
+        return;
+    }
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 1);
+    g_autofree char *output = output_of(job, 0);
+    g_assert_true((strstr(output, SECRET) == NULL) == (row->results[0] == 'S'));
+    g_assert_null(strstr(output, "Bcc"));
+    g_assert_cmpuint(seal_delivery_keys(g_ptr_array_index(seal_job_deliveries(job), 0))->len, ==,
+                     row->keys);
+}
+
+static void test_plan(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        check_row(&ROWS[i]);
+}
+
+/* A front end that can hand over several: each gets what is right, and a Bcc stands alone. */
+static void test_deliveries(void)
+{
+    static const char *const all[] = {"alice@example.org", "mallory@example.org",
+                                      "nokey@example.org", "bob@example.org", NULL};
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, all, FALSE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    GPtrArray *deliveries = seal_job_deliveries(job);
+    g_assert_cmpuint(deliveries->len, ==, 2);
+    g_assert_cmpuint(seal_delivery_recipients(g_ptr_array_index(deliveries, 0))->len, ==, 2);
+    g_assert_cmpuint(seal_delivery_keys(g_ptr_array_index(deliveries, 0))->len, ==, 2);
+    g_assert_cmpuint(seal_delivery_recipients(g_ptr_array_index(deliveries, 1))->len, ==, 1);
+    g_assert_cmpuint(seal_delivery_keys(g_ptr_array_index(deliveries, 1))->len, ==, 1);
+    g_assert_cmpint(result_of(job, 2), ==, SEAL_VERDICT_REFUSE);
+}
+
+static void test_deferred_alone(void)
+{
+    static const char *const both[] = {"alice@example.org", "nokey@example.org", NULL};
+    g_autoptr(SealDispatcher) dispatcher =
+        dispatcher_of("[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error", NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, both, FALSE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_SEALED);
+    g_assert_cmpint(result_of(job, 1), ==, SEAL_VERDICT_DEFER);
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 1);
+}
+
+static void test_encrypt_to_sender(void)
+{
+    static const char from_bob[] = "From: Bob <BOB@example.org>\nTo: alice@example.org\n\nx\n";
+    static const char two[] = "From: bob@example.org, c@example.org\nTo: alice@example.org\n\nx\n";
+    static const struct {
+        const char *more;
+        const char *message;
+        guint keys;
+    } rows[] = {
+        {"", from_bob, 2},
+        {"[policy]\nencrypt_to_sender=false", from_bob, 1},
+        {"", two, 1},
+        {"", MESSAGE, 1},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of(rows[i].more, NULL);
+        g_autoptr(SealJob) job = job_of(rows[i].message, ALICE, TRUE);
+
+        g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+        g_assert_cmpuint(seal_delivery_keys(g_ptr_array_index(seal_job_deliveries(job), 0))->len,
+                         ==, rows[i].keys);
+    }
+}
+
+/* A source that answers with somebody else's key is not believed. */
+static void test_wrong_address(void)
+{
+    g_autofree char *more =
+        g_strdup_printf("[keyring]\nsources=faulty\n[module faulty]\nlookup=keys\n"
+                        "file=%s/certs/mallory.pem",
+                        top);
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_REFUSE);
+}
+
+static void test_already_sealed(void)
+{
+    static const struct {
+        const char *more;
+        SealVerdict result;
+        gboolean same;
+    } rows[] = {
+        {"", SEAL_VERDICT_SEALED, TRUE},
+        {"[policy]\nalready_sealed=wrap", SEAL_VERDICT_SEALED, FALSE},
+        {"[policy]\nalready_sealed=refuse", SEAL_VERDICT_REFUSE, FALSE},
+    };
+    g_autofree char *path = g_build_filename(top, "alice.eml", NULL);
+    g_autofree char *sealed = NULL;
+
+    make_sealed_file(MESSAGE, "alice@example.org", "alice.eml");
+    g_assert_true(g_file_get_contents(path, &sealed, NULL, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of(rows[i].more, NULL);
+        g_autoptr(SealJob) job = job_of(sealed, ALICE, TRUE);
+
+        g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+        g_assert_cmpint(result_of(job, 0), ==, rows[i].result);
+        if (rows[i].result == SEAL_VERDICT_REFUSE)
+            continue;
+        g_autofree char *output = output_of(job, 0);
+        g_assert_true(g_str_equal(output, sealed) == rows[i].same);
+    }
+}
+
+/* Bait in the text is no encryption. */
+static void test_bait(void)
+{
+    static const char bait[] = "From: c@example.org\nTo: nokey@example.org\nSubject: "
+                               "-----BEGIN PKCS7-----\n\n-----BEGIN PGP MESSAGE-----\nMIAGCSqGSIb3"
+                               "DQEHA6CAMIACAQAx\n" SECRET "\n";
+    static const char *const nokey[] = {"nokey@example.org", NULL};
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealJob) job = job_of(bait, nokey, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_REFUSE);
+}
+
+static void test_crlf(void)
+{
+    static const char crlf[] = "From: c@example.org\r\nTo: alice@example.org\r\n\r\nx\r\n";
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealJob) job = job_of(crlf, ALICE, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_autofree char *output = output_of(job, 0);
+    for (const char *lf = strchr(output, '\n'); lf; lf = strchr(lf + 1, '\n'))
+        g_assert_true(lf[-1] == '\r');
+}
+
+static void test_inbound(void)
+{
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealContent) content = seal_content_new_copy(MESSAGE, strlen(MESSAGE));
+    const SealJobSpec spec = {
+        .direction = SEAL_DIRECTION_INBOUND, .recipients = ALICE, .message = content};
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+    g_assert_false(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_DEFER);
+}
+
+static void test_check(void)
+{
+    static const struct {
+        const char *more;
+        const char *address;
+        SealVerdict result;
+    } rows[] = {
+        {"", "alice@example.org", SEAL_VERDICT_SEALED},
+        {"", "nokey@example.org", SEAL_VERDICT_REFUSE},
+        {"[policy]\nencrypt=never", "nokey@example.org", SEAL_VERDICT_PLAIN},
+        {"[policy]\nencrypt=preferred", "nokey@example.org", SEAL_VERDICT_PLAIN},
+        {"[policy]\nfallback=allow", "nokey@example.org", SEAL_VERDICT_PLAIN},
+        {"[keyring]\nsources=faulty\n[module faulty]\nlookup=error", "alice@example.org",
+         SEAL_VERDICT_DEFER},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *const recipients[] = {rows[i].address, NULL};
+        const SealJobSpec spec = {.sender = "", .recipients = recipients};
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of(rows[i].more, NULL);
+        g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+        g_assert_true(seal_dispatcher_check(dispatcher, job, NULL, NULL));
+        g_assert_cmpint(result_of(job, 0), ==, rows[i].result);
+    }
+}
+
+static void test_configuration_errors(void)
+{
+    static const struct {
+        const char *more;
+        const char *what;
+    } rows[] = {
+        {"[pipeline]\noutbound=smime;nothing", "x.conf:8: [pipeline] outbound: no enabled module"},
+        {"[pipeline]\noutbound=smime;smime", "x.conf:8: [pipeline] outbound: smime stands twice"},
+        {"[policy]\nformats=pgp", "x.conf:8: [policy] formats: no enabled module offers"},
+        {"[policy]\nsign=required", "x.conf:8: [policy] sign: "},
+        {"[policy]\nfallback=report", "x.conf:8: [policy] fallback: "},
+        {"[keyring]\nsources=store", "x.conf:8: [keyring] sources: no enabled module offers"},
+        {"[daemon]\nqueue=0", "x.conf:8: [daemon] queue: 0 is out of range"},
+        {"[daemon]\nqueue=100", "x.conf:8: [daemon] queue: \"100\" has no effect"},
+        {"[module nothing]", "x.conf:7: [module nothing]: "},
+        {"[module ../x]", "x.conf:7: [module ../x]: not the name of a module"},
+        {"[module faulty]\nenabled=maybe", "x.conf:8: [module faulty] enabled: "},
+        {"[module faulty]\nunknown=1", "x.conf:8: [module faulty] has no setting"},
+        {"[module faulty]\non_error=maybe", "x.conf:8: [module faulty] on_error: "},
+        {"[rule x]", "x.conf:7: [rule x]: "},
+        {"[elsewhere]", "x.conf:7: there is no group [elsewhere]"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of(rows[i].more, &error);
+
+        g_assert_null(dispatcher);
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, rows[i].what));
+    }
+}
+
+static void test_disabled_module(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealDispatcher) dispatcher =
+        dispatcher_of("[module not-installed]\nenabled=false", &error);
+
+    g_assert_no_error(error);
+    g_assert_nonnull(dispatcher);
+}
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    g_test_init(&argc, &argv, NULL);
+    set_up();
+    g_test_add_func("/gate/open", test_gate_open);
+    g_test_add_func("/gate/faults", test_gate_faults);
+    g_test_add_func("/gate/clear-as-sealed", test_gate_clear_as_sealed);
+    g_test_add_func("/gate/other-key", test_gate_other_key);
+    g_test_add_func("/gate/one-key-more", test_gate_one_key_more);
+    g_test_add_func("/gate/half", test_gate_half);
+    g_test_add_func("/dispatcher/plan", test_plan);
+    g_test_add_func("/dispatcher/deliveries", test_deliveries);
+    g_test_add_func("/dispatcher/deferred-alone", test_deferred_alone);
+    g_test_add_func("/dispatcher/encrypt-to-sender", test_encrypt_to_sender);
+    g_test_add_func("/dispatcher/wrong-address", test_wrong_address);
+    g_test_add_func("/dispatcher/already-sealed", test_already_sealed);
+    g_test_add_func("/dispatcher/bait", test_bait);
+    g_test_add_func("/dispatcher/crlf", test_crlf);
+    g_test_add_func("/dispatcher/inbound", test_inbound);
+    g_test_add_func("/dispatcher/check", test_check);
+    g_test_add_func("/dispatcher/configuration-errors", test_configuration_errors);
+    g_test_add_func("/dispatcher/disabled-module", test_disabled_module);
+    rc = g_test_run();
+    tear_down();
+    return rc;
+}

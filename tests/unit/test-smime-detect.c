@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * test-smime-detect.c: what is taken for encrypted, and what is not.
+ */
+#include "test-smime-pki.h"
+
+#include <openssl/cms.h>
+#include <string.h>
+
+#define HEAD(type)                                                                                 \
+    "Content-Type: application/pkcs7-mime; smime-type=" type "; name=smime.p7m\n"                  \
+    "Content-Transfer-Encoding: base64\n\n"
+
+/* A module and a message for one recipient, sealed by AES-256-CBC or, at @gcm, AES-256-GCM. */
+typedef struct {
+    Smime smime;
+    X509 *cert;
+    char *text;
+    gsize size;
+    gsize body; /* where it begins */
+    guchar *der;
+    gsize der_size;
+} Fixture;
+
+static void fixture_open(Fixture *fixture, gboolean gcm, gsize content_size)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autofree char *content = g_strnfill(content_size, 'x');
+
+    smime_start(&fixture->smime, NULL, NULL);
+    fixture->cert = pki_person("a@example.org", "RSA", gcm ? CAP_AES256_GCM : NULL, ca);
+    X509 *const certs[] = {fixture->cert, NULL};
+    g_autoptr(GBytes) entity = g_bytes_new(content, content_size);
+    g_autoptr(GBytes) sealed = smime_seal(&fixture->smime, certs, entity, &error);
+    g_assert_no_error(error);
+    fixture->size = g_bytes_get_size(sealed);
+    fixture->text = g_strndup(g_bytes_get_data(sealed, NULL), fixture->size);
+    fixture->body =
+        (gsize)((const char *)memmem(fixture->text, fixture->size, "\n\n", 2) + 2 - fixture->text);
+    g_autofree char *body = g_strndup(fixture->text + fixture->body, fixture->size - fixture->body);
+    fixture->der = g_base64_decode(body, &fixture->der_size);
+}
+
+static void fixture_close(Fixture *fixture)
+{
+    X509_free(fixture->cert);
+    g_free(fixture->text);
+    g_free(fixture->der);
+    smime_end(&fixture->smime);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, fixture_close)
+
+static SealDetected look(Smime *smime, const void *message, gsize size)
+{
+    g_autoptr(SealDetection) found = smime_look(smime, message, size);
+
+    return seal_detection_what(found);
+}
+
+static SealDetected look_text(Smime *smime, const char *message)
+{
+    return look(smime, message, strlen(message));
+}
+
+/* A message with this head, and @der in base64. */
+static SealDetected look_der(Smime *smime, const char *head, const void *der, gsize size)
+{
+    g_autofree char *base64 = g_base64_encode(der, size);
+    g_autofree char *message = g_strconcat(head, base64, "\n", NULL);
+
+    return look_text(smime, message);
+}
+
+static void test_own(void)
+{
+    for (int gcm = 0; gcm < 2; gcm++) {
+        g_auto(Fixture) fixture = {0};
+        fixture_open(&fixture, gcm, 1000);
+        g_autoptr(SealKey) key = smime_key(&fixture.smime, fixture.cert, SEAL_TRUST_MANUAL);
+        g_autoptr(SealDetection) found = smime_look(&fixture.smime, fixture.text, fixture.size);
+
+        g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_ENCRYPTED);
+        g_assert_cmpuint(seal_detection_content_size(found), ==, gcm ? 1000 : 1008);
+        g_assert_cmpuint(seal_detection_hidden(found), ==, 0);
+        g_assert_cmpuint(seal_detection_ids(found)->len, ==, 1);
+        g_assert_cmpstr(g_ptr_array_index(seal_detection_ids(found), 0), ==,
+                        seal_key_detected_ids(key)[0]);
+    }
+}
+
+/* In raw BER, with CRLF, with odd blanks, under its other names. */
+static void test_forms(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 1000);
+    Smime *smime = &fixture.smime;
+    const char *raw =
+        "Content-Type: application/x-pkcs7-mime\nContent-Transfer-Encoding: binary\n\n";
+    g_autoptr(GByteArray) message = g_byte_array_new();
+
+    g_byte_array_append(message, (const guint8 *)raw, (guint)strlen(raw));
+    g_byte_array_append(message, fixture.der, (guint)fixture.der_size);
+    g_assert_cmpint(look(smime, message->data, message->len), ==, SEAL_DETECTED_ENCRYPTED);
+
+    g_auto(GStrv) lines = g_strsplit(fixture.text, "\n", -1);
+    g_autofree char *crlf = g_strjoinv("\r\n", lines);
+    g_assert_cmpint(look_text(smime, crlf), ==, SEAL_DETECTED_ENCRYPTED);
+
+    const char *octets = "Content-Type: application/octet-stream; name=\"SMIME.P7M\"\n"
+                         "Content-Transfer-Encoding: BASE64\n\n";
+    g_assert_cmpint(look_der(smime, octets, fixture.der, fixture.der_size), ==,
+                    SEAL_DETECTED_ENCRYPTED);
+    const char *disposed = "Content-Type: application/octet-stream\n"
+                           "Content-Disposition: attachment; filename=smime.p7m\n"
+                           "Content-Transfer-Encoding: base64\n\n";
+    g_assert_cmpint(look_der(smime, disposed, fixture.der, fixture.der_size), ==,
+                    SEAL_DETECTED_ENCRYPTED);
+    const char *other = "Content-Type: application/octet-stream; name=a.bin\n"
+                        "Content-Transfer-Encoding: base64\n\n";
+    g_assert_cmpint(look_der(smime, other, fixture.der, fixture.der_size), ==,
+                    SEAL_DETECTED_NOTHING);
+    /* The type is a hint, the ASN.1 rules. */
+    g_assert_cmpint(look_der(smime, HEAD("signed-data"), fixture.der, fixture.der_size), ==,
+                    SEAL_DETECTED_ENCRYPTED);
+}
+
+static void test_truncated(void)
+{
+    for (int gcm = 0; gcm < 2; gcm++) {
+        g_auto(Fixture) fixture = {0};
+        fixture_open(&fixture, gcm, 10000);
+
+        /* Cut in the text; the last character is a line end, which is nothing. */
+        for (gsize n = fixture.body; n + 1 < fixture.size; n += n < fixture.body + 800 ? 1 : 97)
+            g_assert_cmpint(look(&fixture.smime, fixture.text, n), !=, SEAL_DETECTED_ENCRYPTED);
+        /* Cut between octets, the base64 being whole. */
+        for (gsize n = 0; n < fixture.der_size; n += n < 600 || n + 60 > fixture.der_size ? 1 : 61)
+            g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), fixture.der, n), !=,
+                            SEAL_DETECTED_ENCRYPTED);
+        g_assert_cmpint(
+            look_der(&fixture.smime, HEAD("enveloped-data"), fixture.der, fixture.der_size), ==,
+            SEAL_DETECTED_ENCRYPTED);
+    }
+}
+
+static SealDetected look_with(Fixture *fixture, const char *before, const char *after)
+{
+    g_autoptr(GString) message = g_string_new_len(fixture->text, (gssize)fixture->body);
+
+    g_string_append(message, before);
+    g_string_append_len(message, fixture->text + fixture->body,
+                        (gssize)(fixture->size - fixture->body));
+    g_string_append(message, after);
+    return look(&fixture->smime, message->str, message->len);
+}
+
+static void test_beside(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 1000);
+    g_autofree guchar *longer = g_malloc0(fixture.der_size + 20);
+    memcpy(longer, fixture.der, fixture.der_size);
+
+    g_assert_cmpint(look_with(&fixture, "", "\r\n \t\n"), ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpint(look_with(&fixture, "\n\n", ""), ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpint(look_with(&fixture, "", "Hello, in clear.\n"), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_with(&fixture, "", "AAAA\n"), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_with(&fixture, "", "="), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_with(&fixture, "Hello!\n", ""), !=, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpint(look_with(&fixture, "QUJD\n", ""), !=, SEAL_DETECTED_ENCRYPTED);
+    for (gsize more = 1; more < 20; more++)
+        g_assert_cmpint(
+            look_der(&fixture.smime, HEAD("enveloped-data"), longer, fixture.der_size + more), ==,
+            SEAL_DETECTED_PARTLY);
+
+    /* Two messages, one after the other. */
+    g_autofree guchar *twice = g_malloc(2 * fixture.der_size);
+    memcpy(twice, fixture.der, fixture.der_size);
+    memcpy(twice + fixture.der_size, fixture.der, fixture.der_size);
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), twice, 2 * fixture.der_size),
+                    ==, SEAL_DETECTED_PARTLY);
+}
+
+static void test_fields(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 1000);
+    const guchar *der = fixture.der;
+    gsize size = fixture.der_size;
+    Smime *smime = &fixture.smime;
+
+    g_assert_cmpint(look_der(smime, "Content-Type: text/plain\n" HEAD("enveloped-data"), der, size),
+                    ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(
+        look_der(smime, "Content-Transfer-Encoding: 7bit\n" HEAD("enveloped-data"), der, size), ==,
+        SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(
+        look_der(smime, "Content-Type: application/pkcs7-mime\n" HEAD("enveloped-data"), der, size),
+        ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_der(smime,
+                             "Content-Type: application/pkcs7-mime\n"
+                             "Content-Transfer-Encoding: quoted-printable\n\n",
+                             der, size),
+                    ==, SEAL_DETECTED_PARTLY);
+    /* Base64 that says it is none. */
+    g_assert_cmpint(look_der(smime, "Content-Type: application/pkcs7-mime\n\n", der, size), ==,
+                    SEAL_DETECTED_NOTHING);
+}
+
+static void test_bait(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    Smime *smime = &fixture.smime;
+    g_autofree char *quoted =
+        g_strconcat("Subject: look\n\nOn Monday you wrote:\n", fixture.text, NULL);
+    g_autofree char *body =
+        g_strconcat("Content-Type: text/plain\n\n", fixture.text + fixture.body, NULL);
+    g_autofree char *multipart =
+        g_strconcat("Content-Type: multipart/mixed; boundary=b\n\nclear\n--b\n", fixture.text,
+                    "--b--\nclear too\n", NULL);
+
+    g_assert_cmpint(look_text(smime, quoted), ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime, body), ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime, multipart), ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime, HEAD("enveloped-data") "Hello, this is all in clear.\n"), ==,
+                    SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime, HEAD("enveloped-data")), ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime, HEAD("enveloped-data") "SGVsbG8sIHdvcmxkIQ==\n"), ==,
+                    SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime, "\n"), ==, SEAL_DETECTED_NOTHING);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Messages that OpenSSL makes otherwise than encrypt() does
+ */
+
+static GBytes *encode(CMS_ContentInfo *cms)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *data;
+
+    g_assert_true(i2d_CMS_bio(bio, cms));
+    long length = BIO_get_mem_data(bio, &data);
+    GBytes *bytes = g_bytes_new(data, (gsize)length);
+    BIO_free(bio);
+    CMS_ContentInfo_free(cms);
+    return bytes;
+}
+
+static CMS_ContentInfo *envelope(Fixture *fixture, const EVP_CIPHER *cipher, guint flags,
+                                 const char *content)
+{
+    BIO *in = BIO_new_mem_buf(content, -1);
+    CMS_ContentInfo *cms = CMS_encrypt(NULL, NULL, cipher, CMS_BINARY | CMS_PARTIAL);
+
+    g_assert_nonnull(cms);
+    g_assert_nonnull(CMS_add1_recipient_cert(cms, fixture->cert, flags));
+    g_assert_true(CMS_final(cms, in, NULL, CMS_BINARY));
+    BIO_free(in);
+    return cms;
+}
+
+static SealDetection *look_cms(Fixture *fixture, CMS_ContentInfo *cms)
+{
+    g_autoptr(GBytes) der = encode(cms);
+    g_autofree char *base64 = g_base64_encode(g_bytes_get_data(der, NULL), g_bytes_get_size(der));
+    g_autofree char *message = g_strconcat(HEAD("enveloped-data"), base64, "\n", NULL);
+
+    return smime_look(&fixture->smime, message, strlen(message));
+}
+
+static void test_definite(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autoptr(SealDetection) found =
+        look_cms(&fixture, envelope(&fixture, EVP_aes_192_cbc(), 0, "some content"));
+
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpuint(seal_detection_content_size(found), ==, 16);
+}
+
+static void test_key_identifier(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autoptr(SealKey) key = smime_key(&fixture.smime, fixture.cert, SEAL_TRUST_MANUAL);
+    g_autoptr(SealDetection) found =
+        look_cms(&fixture, envelope(&fixture, EVP_aes_256_cbc(), CMS_USE_KEYID, "some content"));
+
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpstr(g_ptr_array_index(seal_detection_ids(found), 0), ==,
+                    seal_key_detected_ids(key)[1]);
+}
+
+static void test_weak_cipher(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autoptr(SealDetection) found =
+        look_cms(&fixture, envelope(&fixture, EVP_des_ede3_cbc(), 0, "some content"));
+
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_PARTLY);
+    g_assert_nonnull(strstr(seal_detection_text(found), "DES-EDE3-CBC"));
+}
+
+/* Someone who is no known person can read it too. */
+static void test_hidden(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    BIO *in = BIO_new_mem_buf("some content", -1);
+    CMS_ContentInfo *cms = CMS_encrypt(NULL, NULL, EVP_aes_256_cbc(), CMS_BINARY | CMS_PARTIAL);
+    char *password = OPENSSL_strdup("password");
+
+    g_assert_nonnull(CMS_add1_recipient_cert(cms, fixture.cert, 0));
+    g_assert_nonnull(
+        CMS_add0_recipient_password(cms, -1, NID_undef, NID_undef, (guchar *)password, -1, NULL));
+    g_assert_true(CMS_final(cms, in, NULL, CMS_BINARY));
+    g_autoptr(SealDetection) found = look_cms(&fixture, cms);
+    BIO_free(in);
+
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpuint(seal_detection_ids(found)->len, ==, 1);
+    g_assert_cmpuint(seal_detection_hidden(found), ==, 1);
+}
+
+static void test_no_content(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    CMS_ContentInfo *cms = envelope(&fixture, EVP_aes_256_cbc(), 0, "some content");
+
+    /* The ciphertext is elsewhere. */
+    g_assert_true(CMS_set_detached(cms, 1));
+    g_autoptr(SealDetection) found = look_cms(&fixture, cms);
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_PARTLY);
+}
+
+static void test_signed(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    Smime *smime = &fixture.smime;
+    BIO *in = BIO_new_mem_buf("Content-Type: text/plain\r\n\r\nHello\r\n", -1);
+    g_autoptr(GBytes) opaque =
+        encode(CMS_sign(fixture.cert, pki_other_key("RSA"), NULL, in, CMS_BINARY | CMS_NOSMIMECAP));
+    STACK_OF(X509) *certs = sk_X509_new_null();
+    sk_X509_push(certs, fixture.cert);
+    g_autoptr(GBytes) only_certs = encode(CMS_sign(NULL, NULL, certs, NULL, CMS_PARTIAL));
+    sk_X509_free(certs);
+    BIO_free(in);
+
+    /* Whatever the type says, it can be read by all. */
+    g_assert_cmpint(look_der(smime, HEAD("signed-data"), g_bytes_get_data(opaque, NULL),
+                             g_bytes_get_size(opaque)),
+                    ==, SEAL_DETECTED_SIGNED);
+    g_assert_cmpint(look_der(smime, HEAD("enveloped-data"), g_bytes_get_data(opaque, NULL),
+                             g_bytes_get_size(opaque)),
+                    ==, SEAL_DETECTED_SIGNED);
+    g_assert_cmpint(look_der(smime, HEAD("signed-data"), g_bytes_get_data(opaque, NULL),
+                             g_bytes_get_size(opaque) - 1),
+                    ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_der(smime, HEAD("certs-only"), g_bytes_get_data(only_certs, NULL),
+                             g_bytes_get_size(only_certs)),
+                    ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_text(smime,
+                              "Content-Type: multipart/signed; boundary=b; micalg=sha-256;\n"
+                              " protocol=\"application/pkcs7-signature\"\n\n--b\n\nx\n--b--\n"),
+                    ==, SEAL_DETECTED_SIGNED);
+    g_assert_cmpint(look_text(smime,
+                              "Content-Type: multipart/signed; boundary=b;\n"
+                              " protocol=\"application/pgp-signature\"\n\n--b\n\nx\n--b--\n"),
+                    ==, SEAL_DETECTED_NOTHING);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Hostile bytes
+ */
+
+/* The object identifier of the type, changed: to data, signedData, nonsense. */
+static void test_flipped_type(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+
+    for (int type = 0; type < 256; type++) {
+        g_autofree guchar *copy = g_memdup2(fixture.der, fixture.der_size);
+        g_assert_cmpint(copy[12], ==, 3);
+        copy[12] = (guchar)type;
+        SealDetected found =
+            look_der(&fixture.smime, HEAD("enveloped-data"), copy, fixture.der_size);
+        if (type == 3)
+            g_assert_cmpint(found, ==, SEAL_DETECTED_ENCRYPTED);
+        else
+            g_assert_cmpint(found, !=, SEAL_DETECTED_ENCRYPTED);
+    }
+}
+
+/* Lengths that promise too much, nesting without end. */
+static void test_lengths(void)
+{
+    static const guint8 huge[] = {0x30, 0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x06};
+    static const guint8 longer[] = {0x30, 0x89, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x06};
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autofree guint8 *deep = g_malloc(100000);
+
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), huge, sizeof huge), ==,
+                    SEAL_DETECTED_NOTHING);
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), longer, sizeof longer), ==,
+                    SEAL_DETECTED_NOTHING);
+    /* SEQUENCE, OID, [0], SEQUENCE, INTEGER, then sets within sets. */
+    memcpy(deep, fixture.der, 13);
+    memcpy(deep + 13, "\xa0\x80\x30\x80\x02\x01\x00", 7);
+    for (gsize i = 20; i < 100000; i += 2)
+        memcpy(deep + i, "\x31\x80", 2);
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), deep, 100000), ==,
+                    SEAL_DETECTED_PARTLY);
+}
+
+/* Recipients without end: more than is kept of what describes the ciphertext. */
+static void test_endless_front(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    gsize size = 3 * 1024 * 1024;
+    g_autofree guint8 *front = g_malloc0(size);
+
+    memcpy(front, fixture.der, 13);
+    memcpy(front + 13, "\xa0\x80\x30\x80\x02\x01\x00\x31\x83\x20\x00\x00", 12);
+    g_autofree char *base64 = g_base64_encode(front, size);
+    g_autofree char *message = g_strconcat(HEAD("enveloped-data"), base64, "\n", NULL);
+    g_autoptr(SealDetection) found = smime_look(&fixture.smime, message, strlen(message));
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_PARTLY);
+    g_assert_nonnull(strstr(seal_detection_text(found), "1 MiB"));
+}
+
+/* Many damaged messages. What still counts as encrypted has every octet of the ciphertext, or
+ * less: never more than there is. */
+static void test_damaged(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(11);
+
+    for (int gcm = 0; gcm < 2; gcm++) {
+        g_auto(Fixture) fixture = {0};
+        fixture_open(&fixture, gcm, 200);
+        for (int i = 0; i < 8000; i++) {
+            g_autofree guchar *copy = g_memdup2(fixture.der, fixture.der_size);
+            gsize size = fixture.der_size;
+
+            for (int flips = g_rand_int_range(rand, 1, 6); flips > 0; flips--)
+                copy[g_rand_int_range(rand, 0, (gint32)size)] = (guchar)g_rand_int(rand);
+            if (i % 4 == 0)
+                size = (gsize)g_rand_int_range(rand, 0, (gint32)size);
+            g_autofree char *base64 = g_base64_encode(copy, size);
+            g_autofree char *message = g_strconcat(HEAD("enveloped-data"), base64, NULL);
+            g_autoptr(SealDetection) found = smime_look(&fixture.smime, message, strlen(message));
+            g_assert_cmpuint(seal_detection_content_size(found), <=, fixture.der_size);
+        }
+    }
+}
+
+/* Any octets as a body, in any encoding. */
+static void test_noise(void)
+{
+    static const char *const heads[] = {
+        HEAD("enveloped-data"),
+        "Content-Type: application/pkcs7-mime\nContent-Transfer-Encoding: binary\n\n"};
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, NULL, NULL);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(13);
+
+    for (int i = 0; i < 3000; i++) {
+        g_autoptr(GString) message = g_string_new(heads[i % 2]);
+        for (int n = g_rand_int_range(rand, 0, 300); n > 0; n--)
+            g_string_append_c(message, (char)g_rand_int(rand));
+        g_assert_cmpint(look(&smime, message->str, message->len), ==, SEAL_DETECTED_NOTHING);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Messages of others
+ */
+
+static void test_corpus(void)
+{
+    static const struct {
+        const char *file;
+        SealDetected what;
+        guint recipients;
+    } rows[] = {
+        {"bc-java-mail/test128.message", SEAL_DETECTED_ENCRYPTED, 1},
+        {"bc-java-mail/test192.message", SEAL_DETECTED_ENCRYPTED, 1},
+        {"bc-java-mail/test256.message", SEAL_DETECTED_ENCRYPTED, 1},
+
+        /* Triple DES */
+        {"openssl/recipes/80-test_cms_data/ciphertext_from_1_1_1.cms", SEAL_DETECTED_PARTLY, 2},
+        {"bc-java-mail/dotnet_encrypted_mail.eml", SEAL_DETECTED_PARTLY, 1},
+        {"bc-java-mail/outlook_2010_beta_sime_msg.eml", SEAL_DETECTED_PARTLY, 1},
+        {"rfc4134/5.3.eml", SEAL_DETECTED_PARTLY, 1},
+        {"protected-headers-draft/smime-enc+legacy-disp.eml", SEAL_DETECTED_PARTLY, 2},
+        {"protected-headers-draft/smime-sign+enc.eml", SEAL_DETECTED_PARTLY, 2},
+        {"protected-headers-draft/smime-onepart-signed.eml", SEAL_DETECTED_SIGNED, 0},
+        {"protected-headers-draft/smime-multipart-signed.eml", SEAL_DETECTED_SIGNED, 0},
+        {"rfc4134/4.8.eml", SEAL_DETECTED_SIGNED, 0},
+        {"rfc4134/4.9.eml", SEAL_DETECTED_SIGNED, 0},
+        {"protected-headers-draft/pgpmime-sign+enc.eml", SEAL_DETECTED_NOTHING, 0},
+        {"protected-headers-draft/pgpmime-signed.eml", SEAL_DETECTED_NOTHING, 0},
+        {"bc-java-mail/attachonly.eml", SEAL_DETECTED_NOTHING, 0},
+    };
+    const char *corpus = g_getenv("SEALPIPE_CORPUS");
+    g_auto(Smime) smime = {0};
+    guint absent = 0;
+    smime_start(&smime, NULL, NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(corpus ? corpus : "", "smime", rows[i].file, NULL);
+        g_autofree char *data = NULL;
+        gsize size;
+
+        if (!g_file_get_contents(path, &data, &size, NULL)) {
+            absent++;
+            continue;
+        }
+        g_autoptr(SealDetection) found = smime_look(&smime, data, size);
+        g_test_message("%s: %s", rows[i].file, seal_detection_text(found));
+        g_assert_cmpint(seal_detection_what(found), ==, rows[i].what);
+        g_assert_cmpuint(seal_detection_ids(found)->len, ==, rows[i].recipients);
+    }
+    if (absent > 0) {
+        g_autofree char *why = g_strdup_printf("%u messages are not at hand", absent);
+        g_test_skip(why);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/smime/detect/own", test_own);
+    g_test_add_func("/smime/detect/forms", test_forms);
+    g_test_add_func("/smime/detect/truncated", test_truncated);
+    g_test_add_func("/smime/detect/beside", test_beside);
+    g_test_add_func("/smime/detect/fields", test_fields);
+    g_test_add_func("/smime/detect/bait", test_bait);
+    g_test_add_func("/smime/detect/definite", test_definite);
+    g_test_add_func("/smime/detect/key-identifier", test_key_identifier);
+    g_test_add_func("/smime/detect/weak-cipher", test_weak_cipher);
+    g_test_add_func("/smime/detect/hidden", test_hidden);
+    g_test_add_func("/smime/detect/no-content", test_no_content);
+    g_test_add_func("/smime/detect/signed", test_signed);
+    g_test_add_func("/smime/detect/flipped-type", test_flipped_type);
+    g_test_add_func("/smime/detect/lengths", test_lengths);
+    g_test_add_func("/smime/detect/endless-front", test_endless_front);
+    g_test_add_func("/smime/detect/damaged", test_damaged);
+    g_test_add_func("/smime/detect/noise", test_noise);
+    g_test_add_func("/smime/detect/corpus", test_corpus);
+    return g_test_run();
+}
