@@ -6,6 +6,7 @@
 #include "core/module.h"
 
 #include "core/content.h"
+#include "core/elf-check.h"
 #include "core/files.h"
 #include "core/log.h"
 
@@ -188,7 +189,8 @@ static const SealModuleDescriptor *open_file(const char *name, const char *dir, 
     g_autoptr(GError) problem = NULL;
     gpointer symbol = NULL;
 
-    if (!seal_file_is_ours(dir, TRUE, &problem) || !seal_file_is_ours(path, FALSE, &problem)) {
+    if (!seal_file_is_ours(dir, TRUE, &problem) || !seal_file_is_ours(path, FALSE, &problem) ||
+        !seal_elf_check(path, &problem)) {
         refuse(name, error, problem->message);
         return NULL;
     }
@@ -326,13 +328,23 @@ static SealModule *load_module(SealRegistry *registry, const char *name, const S
     return module;
 }
 
+/* Passes on what a module said, with its name where the text has no place of its own. */
+static gboolean failed(const SealModule *module, GError *problem, GError **error)
+{
+    if (!problem)
+        return refuse(module->descriptor.name, error, "it failed to start and did not say why");
+    if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_CONFIG))
+        g_prefix_error(&problem, "module %s: ", module->descriptor.name);
+    g_propagate_error(error, problem);
+    return FALSE;
+}
+
 static gboolean init_module(SealModule *module, GError **error)
 {
-    if (module->descriptor.init && !module->descriptor.init(module, error)) {
-        if (error && !*error)
-            refuse(module->descriptor.name, error, "it failed to start and did not say why");
-        return FALSE;
-    }
+    GError *problem = NULL;
+
+    if (module->descriptor.init && !module->descriptor.init(module, &problem))
+        return failed(module, problem, error);
     module->ready = TRUE;
     return TRUE;
 }
@@ -421,8 +433,10 @@ gboolean seal_registry_attach(SealRegistry *registry, GError **error)
     for (guint i = 0; i < registry->modules->len; i++) {
         SealModule *module = g_ptr_array_index(registry->modules, i);
 
-        if (module->descriptor.attach && !module->descriptor.attach(module, error))
-            return FALSE;
+        GError *problem = NULL;
+
+        if (module->descriptor.attach && !module->descriptor.attach(module, &problem))
+            return failed(module, problem, error);
         module->attached = TRUE;
     }
     return TRUE;

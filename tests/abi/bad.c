@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * bad.c: one module, deliberately wrong in the way that its build names with BAD_*.
+ */
+#include "core/sealpipe.h"
+
+#include <unistd.h>
+
+#if defined BAD_NO_SYMBOL
+extern const int nothing_of_interest;
+SEAL_MODULE_EXPORT const int nothing_of_interest = 1;
+#else
+
+#if defined BAD_INIT_FAILS
+static gboolean init(SealModule *self, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "no way to start");
+    return FALSE;
+}
+#elif defined BAD_INIT_SILENT
+static gboolean init(SealModule *self, GError **error)
+{
+    return FALSE;
+}
+#elif defined BAD_INIT_HANGS
+static gboolean init(SealModule *self, GError **error)
+{
+    while (pause() < 0)
+        ;
+    return FALSE;
+}
+#endif
+
+#if defined BAD_FORMAT
+static const SealFormat FORMAT = {sizeof FORMAT, "bad"};
+static const SealFormat *const FORMATS[] = {&FORMAT, NULL};
+#elif defined BAD_STAGE
+static const SealStage STAGE = {.size = sizeof STAGE, .name = "bad", .reserved = {(gpointer)1}};
+static const SealStage *const STAGES[] = {&STAGE, NULL};
+#elif defined BAD_SOURCE
+static const SealSource SOURCE = {4, "bad"};
+static const SealSource *const SOURCES[] = {&SOURCE, NULL};
+#endif
+
+SEAL_MODULE_EXPORT extern const SealModuleDescriptor seal_module;
+
+const SealModuleDescriptor seal_module = {
+#if !defined BAD_NO_VERSION
+    .magic = SEAL_MODULE_MAGIC,
+#endif
+#if defined BAD_OTHER_MAJOR
+    .abi_major = SEAL_ABI_MAJOR + 1,
+#else
+    .abi_major = SEAL_ABI_MAJOR,
+#endif
+#if defined BAD_NEWER_MINOR
+    .abi_minor = SEAL_ABI_MINOR + 1,
+#else
+    .abi_minor = SEAL_ABI_MINOR,
+#endif
+#if defined BAD_SHORT
+    .size = 24,
+#else
+    .size = sizeof(SealModuleDescriptor),
+#endif
+#if defined BAD_NAME
+    .name = "somebody-else",
+#else
+    .name = "bad",
+#endif
+#if !defined BAD_NO_SUMMARY
+    .summary = "Wrong on purpose",
+#endif
+    .version = "1",
+#if defined BAD_INIT_FAILS || defined BAD_INIT_SILENT || defined BAD_INIT_HANGS
+    .init = init,
+#endif
+#if defined BAD_FORMAT
+    .formats = FORMATS,
+#elif defined BAD_STAGE
+    .stages = STAGES,
+#elif defined BAD_SOURCE
+    .sources = SOURCES,
+#elif defined BAD_RESERVED
+    .reserved = {NULL, (gpointer)1},
+#endif
+};
+#endif
