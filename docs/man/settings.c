@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * settings.c: writes the tables of sealpipe.conf(5) from the descriptors themselves, so that page
+ * and program cannot disagree. Arguments: the module files.
+ */
+#include "core/tables.h"
+
+#include <gmodule.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const TYPES[] = {
+    [SEAL_SETTING_STRING] = "text",         [SEAL_SETTING_BOOLEAN] = "true or false",
+    [SEAL_SETTING_INTEGER] = "number",      [SEAL_SETTING_SIZE] = "size",
+    [SEAL_SETTING_DURATION] = "time",       [SEAL_SETTING_CHOICE] = "word",
+    [SEAL_SETTING_LIST] = "list",           [SEAL_SETTING_PATH] = "path",
+    [SEAL_SETTING_PATHS] = "list of paths", [SEAL_SETTING_SECRET] = "path of a secret file",
+};
+
+/* Prints with roff's special characters escaped, and | as a comma. */
+static void print_text(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (*c == '\\')
+            fputs("\\e", stdout);
+        else if (*c == '-')
+            fputs("\\-", stdout);
+        else if (*c == '|')
+            fputs(", ", stdout);
+        else
+            putchar(*c);
+    }
+}
+
+static void print_row(const SealSetting *row)
+{
+    printf(".TP\n.B ");
+    print_text(row->key);
+    if (row->preset && *row->preset) {
+        printf(" = ");
+        print_text(row->preset);
+    }
+    printf("\n");
+    print_text(row->help);
+    printf(" (%s", TYPES[row->type]);
+    if (row->range) {
+        printf(": ");
+        print_text(row->range);
+    }
+    printf(")\n");
+    if (row->later && strcmp(row->later, "*") == 0) {
+        printf("Has no effect in this version yet; only the default is accepted.\n");
+    } else if (row->later) {
+        printf("Without effect in this version yet, and refused: ");
+        print_text(row->later);
+        printf(".\n");
+    }
+}
+
+static void print_table(const char *group, const char *about, const SealSetting *table)
+{
+    printf(".SS [%s]\n%s\n", group, about);
+    for (; table && table->key; table++)
+        print_row(table);
+}
+
+static void print_module(const char *path)
+{
+    GModule *file = g_module_open_full(path, G_MODULE_BIND_LOCAL, NULL);
+    gpointer symbol = NULL;
+
+    if (!file || !g_module_symbol(file, "seal_module", &symbol)) {
+        fprintf(stderr, "%s: %s\n", path, g_module_error());
+        exit(1);
+    }
+
+    const SealModuleDescriptor *module = symbol;
+    g_autofree char *group = g_strconcat("module ", module->name, NULL);
+    g_autofree char *about = g_strconcat(module->summary, ".", NULL);
+    print_table(group, about, module->settings);
+}
+
+int main(int argc, char **argv)
+{
+    print_table("core", "What holds for all.", SEAL_TABLE_CORE);
+    print_table("pipeline", "The way of a message.", SEAL_TABLE_PIPELINE);
+    print_table("policy", "What each message requires.", SEAL_TABLE_POLICY);
+    print_table("keyring", "Where keys are looked for.", SEAL_TABLE_KEYRING);
+    print_table("daemon", "Not part of this version; its settings are checked all the same.",
+                SEAL_TABLE_DAEMON);
+    for (int i = 1; i < argc; i++)
+        print_module(argv[i]);
+    return 0;
+}
