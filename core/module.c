@@ -155,7 +155,7 @@ static gboolean all_zero(const gpointer *slots, gsize count)
 #define ALL_ZERO(slots) all_zero((const gpointer *)(slots), G_N_ELEMENTS(slots))
 
 /* Only what every version has in the same place may be read before the version is known. */
-static gboolean check_version(const char *name, const SealModuleDescriptor *found, GError **error)
+static gboolean check_version(const char *name, const SealModuleHead *found, GError **error)
 {
     if (found->magic != SEAL_MODULE_MAGIC)
         return refuse(name, error, "not a sealpipe module: it says no version");
@@ -311,13 +311,13 @@ static SealModule *load_module(SealRegistry *registry, const char *name, const S
                                const char *dir, GError **error)
 {
     const SealModuleDescriptor *found = open_file(name, dir, error);
-    if (!found || !check_version(name, found, error))
+    if (!found || !check_version(name, &found->head, error))
         return NULL;
 
     SealModule *module = g_new0(SealModule, 1);
     g_ptr_array_add(registry->modules, module);
     module->registry = registry;
-    memcpy(&module->descriptor, found, MIN(found->size, sizeof module->descriptor));
+    memcpy(&module->descriptor, found, MIN(found->head.size, sizeof module->descriptor));
     if (!check_descriptor(name, &module->descriptor, error))
         return NULL;
     module->settings =

@@ -22,7 +22,7 @@ G_BEGIN_DECLS
 #define SEAL_ABI_MAJOR 1
 #define SEAL_ABI_MINOR 0
 
-/** First member of every SealModuleDescriptor. */
+/** What every SealModuleDescriptor begins with. */
 #define SEAL_MODULE_MAGIC 0x5345414cu /* "SEAL" */
 
 typedef struct SealContent SealContent;
@@ -410,13 +410,18 @@ typedef struct {
     gpointer reserved[2];
 } SealSetting;
 
-/** What a module's `.so` exports, as `const SealModuleDescriptor seal_module`. */
+/** How a descriptor begins, in every version: enough to tell whether the rest can be read. */
 typedef struct {
     guint32 magic;     /**< SEAL_MODULE_MAGIC */
     guint16 abi_major; /**< SEAL_ABI_MAJOR */
     guint16 abi_minor; /**< SEAL_ABI_MINOR */
     gsize size;        /**< sizeof(SealModuleDescriptor) */
-    const char *name;  /**< that of the file, and of the [module NAME] group */
+} SealModuleHead;
+
+/** What a module's `.so` exports, as `const SealModuleDescriptor seal_module`. */
+typedef struct {
+    SealModuleHead head; /**< SEAL_MODULE_HEAD */
+    const char *name;    /**< that of the file, and of the [module NAME] group */
     const char *version;
     const char *summary;
     const SealSetting *settings; /**< may be NULL */
@@ -435,12 +440,13 @@ typedef struct {
     gpointer reserved[8];
 } SealModuleDescriptor;
 
-/** Begins the definition of a module's descriptor:
- *  `SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = { SEAL_MODULE_HEAD, ... };` */
+/** `SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {.head = SEAL_MODULE_HEAD, ...};`
+ */
 #define SEAL_MODULE_EXPORT __attribute__((visibility("default")))
 #define SEAL_MODULE_HEAD                                                                           \
-    .magic = SEAL_MODULE_MAGIC, .abi_major = SEAL_ABI_MAJOR, .abi_minor = SEAL_ABI_MINOR,          \
-    .size = sizeof(SealModuleDescriptor)
+    {                                                                                              \
+        SEAL_MODULE_MAGIC, SEAL_ABI_MAJOR, SEAL_ABI_MINOR, sizeof(SealModuleDescriptor)            \
+    }
 
 SEAL_API const char *seal_module_name(const SealModule *self);
 /** Keeps @data for the module's own use. Freed by the module, in fini. */

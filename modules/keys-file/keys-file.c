@@ -215,9 +215,13 @@ static const SealSource file_source = {
 static const SealSource *const sources[] = {&file_source, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
-    SEAL_MODULE_HEAD,     .name = "keys-file",
-    .version = "0.1.0",   .summary = "Keys and certificates from files and folders",
-    .settings = settings, .init = init,
-    .fini = fini,         .attach = attach,
+    .head = SEAL_MODULE_HEAD,
+    .name = "keys-file",
+    .version = "0.1.0",
+    .summary = "Keys and certificates from files and folders",
+    .settings = settings,
+    .init = init,
+    .fini = fini,
+    .attach = attach,
     .sources = sources,
 };

@@ -130,14 +130,16 @@ gboolean smime_decode(SmimeDecoder *decoder, const guint8 *in, gsize length, gui
     gsize put = 0;
     gsize at = 0;
 
-    while (at < length) {
+    gboolean ok = TRUE;
+
+    while (ok && at < length) {
         if (decoder->have == 0 && decoder->pads == 0)
             at += decode_fast(decoder, in + at, length - at, out, &put);
-        if (at < length && !decode_one(decoder, decoder->value[in[at++]], out, &put))
-            return FALSE;
+        if (at < length)
+            ok = decode_one(decoder, decoder->value[in[at++]], out, &put);
     }
     *out_length = put;
-    return TRUE;
+    return ok;
 }
 
 gboolean smime_decoder_done(const SmimeDecoder *decoder)

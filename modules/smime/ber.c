@@ -141,8 +141,12 @@ gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out
 gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *count)
 {
     if (!(element->tag & TAG_CONSTRUCTED)) {
-        *count += room(octets, &element->box);
-        return smime_octets_skip(octets, room(octets, &element->box));
+        guint64 size = room(octets, &element->box);
+
+        if (!smime_octets_skip(octets, size))
+            return FALSE;
+        *count += size;
+        return TRUE;
     }
     for (;;) {
         SmimeElement piece;

@@ -40,26 +40,37 @@ gboolean smime_octets_fail(SmimeOctets *octets, const char *fault)
     return FALSE;
 }
 
+/* Reads and decodes one piece. What stands before a character that has no place there is given
+ * out first, so that the fault is found where it is. */
+static gboolean read_piece(SmimeOctets *octets, gboolean *end)
+{
+    gssize got =
+        g_input_stream_read(octets->in, octets->raw, CHUNK, octets->cancellable, &octets->error);
+
+    *end = got == 0;
+    if (got < 0)
+        return FALSE;
+    if (!octets->base64)
+        octets->length = (gsize)got;
+    else if (got == 0 && !smime_decoder_done(&octets->decoder))
+        return smime_octets_fail(octets, "the base64 text breaks off");
+    else
+        octets->spoilt =
+            !smime_decode(&octets->decoder, octets->raw, (gsize)got, octets->data, &octets->length);
+    return TRUE;
+}
+
 /* Makes octets available, or finds that there are no more: length stays zero. */
 static gboolean fill(SmimeOctets *octets)
 {
-    octets->at = octets->length = 0;
-    while (octets->length == 0) {
-        gssize got = g_input_stream_read(octets->in, octets->raw, CHUNK, octets->cancellable,
-                                         &octets->error);
+    gboolean end = FALSE;
 
-        if (got < 0)
-            return FALSE;
-        if (got == 0) {
-            if (octets->base64 && !smime_decoder_done(&octets->decoder))
-                return smime_octets_fail(octets, "the base64 text breaks off");
-            return TRUE;
-        }
-        if (!octets->base64)
-            octets->length = (gsize)got;
-        else if (!smime_decode(&octets->decoder, octets->raw, (gsize)got, octets->data,
-                               &octets->length))
+    octets->at = octets->length = 0;
+    while (octets->length == 0 && !end) {
+        if (octets->spoilt)
             return smime_octets_fail(octets, "there is something beside the base64 text");
+        if (!read_piece(octets, &end))
+            return FALSE;
     }
     return TRUE;
 }

@@ -108,8 +108,12 @@ static const SealFormat format = {
 static const SealFormat *const formats[] = {&format, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
-    SEAL_MODULE_HEAD,     .name = "smime",
-    .version = "0.1.0",   .summary = "S/MIME (RFC 8551) through OpenSSL",
-    .settings = settings, .init = init,
-    .fini = fini,         .formats = formats,
+    .head = SEAL_MODULE_HEAD,
+    .name = "smime",
+    .version = "0.1.0",
+    .summary = "S/MIME (RFC 8551) through OpenSSL",
+    .settings = settings,
+    .init = init,
+    .fini = fini,
+    .formats = formats,
 };

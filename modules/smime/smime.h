@@ -175,7 +175,7 @@ typedef struct {
 
 void smime_decoder_init(SmimeDecoder *decoder);
 /** Decodes @length characters into @out, which has room for 3/4 of them and three more. FALSE
- *  where one has no place there. */
+ *  where one has no place there; what comes before it is decoded. */
 gboolean smime_decode(SmimeDecoder *decoder, const guint8 *in, gsize length, guint8 *out,
                       gsize *out_length);
 /** TRUE where the text may end here. */
@@ -189,6 +189,7 @@ typedef struct {
     GInputStream *in;
     GCancellable *cancellable;
     gboolean base64;
+    gboolean spoilt; /**< behind data stands what is no base64 */
     SmimeDecoder decoder;
     guint8 *raw;
     guint8 *data;

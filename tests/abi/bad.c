@@ -42,27 +42,29 @@ static const SealSource SOURCE = {4, "bad"};
 static const SealSource *const SOURCES[] = {&SOURCE, NULL};
 #endif
 
-SEAL_MODULE_EXPORT extern const SealModuleDescriptor seal_module;
-
-const SealModuleDescriptor seal_module = {
-#if !defined BAD_NO_VERSION
-    .magic = SEAL_MODULE_MAGIC,
+#if defined BAD_NO_VERSION
+#define BAD_MAGIC 0
+#else
+#define BAD_MAGIC SEAL_MODULE_MAGIC
 #endif
 #if defined BAD_OTHER_MAJOR
-    .abi_major = SEAL_ABI_MAJOR + 1,
+#define BAD_MAJOR (SEAL_ABI_MAJOR + 1)
 #else
-    .abi_major = SEAL_ABI_MAJOR,
+#define BAD_MAJOR SEAL_ABI_MAJOR
 #endif
 #if defined BAD_NEWER_MINOR
-    .abi_minor = SEAL_ABI_MINOR + 1,
+#define BAD_MINOR (SEAL_ABI_MINOR + 1)
 #else
-    .abi_minor = SEAL_ABI_MINOR,
+#define BAD_MINOR SEAL_ABI_MINOR
 #endif
 #if defined BAD_SHORT
-    .size = 24,
+#define BAD_SIZE 24
 #else
-    .size = sizeof(SealModuleDescriptor),
+#define BAD_SIZE sizeof(SealModuleDescriptor)
 #endif
+
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
+    .head = {BAD_MAGIC, BAD_MAJOR, BAD_MINOR, BAD_SIZE},
 #if defined BAD_NAME
     .name = "somebody-else",
 #else

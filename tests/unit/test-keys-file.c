@@ -145,6 +145,8 @@ static void test_broken(void)
     const SealSource *source = open_source(&smime, folder, NULL, &module);
 
     g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_assert_true(smime_logged(&smime, "keys/0.pem"));
+    g_assert_false(smime_logged(&smime, "README"));
 }
 
 static void assert_unavailable(Smime *smime, const char *paths, const char *named)

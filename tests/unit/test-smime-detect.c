@@ -377,6 +377,94 @@ static void test_signed(void)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * Parts that are there and should not be, or the other way round
+ */
+
+/* encrypt() writes lengths that are not told beforehand, so that octets can be put in and taken
+ * out without mending those before. */
+static SealDetected look_changed(Fixture *fixture, gsize from_end, gsize cut, const char *put,
+                                 gsize put_size)
+{
+    g_autoptr(GByteArray) der = g_byte_array_new();
+    gsize at = fixture->der_size - from_end;
+
+    g_byte_array_append(der, fixture->der, (guint)at);
+    g_byte_array_append(der, (const guint8 *)put, (guint)put_size);
+    g_byte_array_append(der, fixture->der + at + cut, (guint)(from_end - cut));
+    return look_der(&fixture->smime, HEAD("enveloped-data"), der->data, der->len);
+}
+
+static void test_attributes(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+
+    /* Behind encryptedContentInfo; the ends of three elements follow. */
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "", 0), ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "\xa1\x07\x04\x05plain", 9), ==,
+                    SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 4, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 2, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+    /* Behind the ciphertext, within encryptedContentInfo; and among its pieces. */
+    g_assert_cmpint(look_changed(&fixture, 8, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 10, 0, "\x0c\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+    /* Ciphertext that is no row of blocks. */
+    g_assert_cmpint(look_changed(&fixture, 10, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+}
+
+static void test_mac(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, TRUE, 100);
+    char mac[34] = {4, 32};
+
+    /* The authentication tag: two octets of head, sixteen, and three ends. */
+    g_assert_cmpint(fixture.der[fixture.der_size - 24], ==, 4);
+    g_assert_cmpint(look_changed(&fixture, 24, 18, "", 0), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 24, 18, "\x04\x00", 2), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 24, 18,
+                                 "\x04\x08"
+                                 "12345678",
+                                 10),
+                    ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 24, 18,
+                                 "\x04\x0c"
+                                 "123456789012",
+                                 14),
+                    ==, SEAL_DETECTED_ENCRYPTED);
+    g_assert_cmpint(look_changed(&fixture, 24, 18, mac, 34), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "\xa2\x07\x04\x05plain", 9), ==,
+                    SEAL_DETECTED_PARTLY);
+}
+
+/* A GCM message that calls itself EnvelopedData: nothing would check it. */
+static void test_wrong_form(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    static const guint8 cbc[] = {0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a};
+    static const guint8 data[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01};
+    guint8 *cipher = memmem(fixture.der, fixture.der_size, cbc, sizeof cbc);
+    guint8 *inner = memmem(fixture.der, fixture.der_size, data, sizeof data);
+
+    g_assert_nonnull(cipher);
+    g_assert_nonnull(inner);
+    cipher[8] = 0x2e;
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "", 0), ==, SEAL_DETECTED_PARTLY);
+    cipher[8] = 0x2a;
+    /* The length of its initialisation vector follows. */
+    g_assert_cmpint(cipher[10], ==, 16);
+    cipher[9] = 0x0c;
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "", 0), ==, SEAL_DETECTED_PARTLY);
+    cipher[9] = 0x04;
+    inner[8] = 0x77;
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "", 0), ==, SEAL_DETECTED_PARTLY);
+    inner[8] = 0x02;
+    g_assert_cmpint(look_changed(&fixture, 6, 0, "", 0), ==, SEAL_DETECTED_ENCRYPTED);
+}
+
+/* -------------------------------------------------------------------------------------------
  * Hostile bytes
  */
 
@@ -551,6 +639,9 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/detect/hidden", test_hidden);
     g_test_add_func("/smime/detect/no-content", test_no_content);
     g_test_add_func("/smime/detect/signed", test_signed);
+    g_test_add_func("/smime/detect/attributes", test_attributes);
+    g_test_add_func("/smime/detect/mac", test_mac);
+    g_test_add_func("/smime/detect/wrong-form", test_wrong_form);
     g_test_add_func("/smime/detect/flipped-type", test_flipped_type);
     g_test_add_func("/smime/detect/lengths", test_lengths);
     g_test_add_func("/smime/detect/endless-front", test_endless_front);

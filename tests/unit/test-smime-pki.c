@@ -237,8 +237,10 @@ char *smime_write(Smime *smime, const char *name, GBytes *data)
 
 gboolean smime_open(Smime *smime, const char *settings, const char *more, GError **error)
 {
-    g_autofree char *text = g_strdup_printf("[core]\nspool_dir=%s\n[module smime]\n%s\n%s\n",
-                                            smime->dir, settings ? settings : "", more ? more : "");
+    g_autofree char *text =
+        g_strdup_printf("[core]\nspool_dir=%s\nlog_target=%s/log\n"
+                        "[module smime]\n%s\n%s\n",
+                        smime->dir, smime->dir, settings ? settings : "", more ? more : "");
     g_autoptr(GBytes) data = g_bytes_new(text, strlen(text));
     g_autofree char *path = smime_write(smime, "conf.d/10-test.conf", data);
     g_autofree char *conf = g_path_get_dirname(path);
@@ -264,6 +266,14 @@ void smime_start(Smime *smime, X509 *anchor, const char *settings)
     }
     smime_open(smime, lines->str, NULL, &error);
     g_assert_no_error(error);
+}
+
+gboolean smime_logged(Smime *smime, const char *text)
+{
+    g_autofree char *path = g_build_filename(smime->dir, "log", NULL);
+    g_autofree char *log = NULL;
+
+    return g_file_get_contents(path, &log, NULL, NULL) && strstr(log, text);
 }
 
 static void remove_tree(const char *path)

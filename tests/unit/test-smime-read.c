@@ -164,6 +164,7 @@ static void test_broken(void)
     GBytes *const before[] = {garbage, wrong, pem, NULL};
     g_autoptr(GBytes) first = join(before);
     g_assert_cmpuint(count_keys(&smime, first), ==, 1);
+    g_assert_true(smime_logged(&smime, "place: passed over 2"));
     GBytes *const around[] = {short_pem, pem, short_pem, NULL};
     g_autoptr(GBytes) middle = join(around);
     g_assert_cmpuint(count_keys(&smime, middle), ==, 1);

@@ -354,6 +354,7 @@ static void assert_crl(CrlCase test, const char *code)
     open_with_crl(&smime, &test);
     assert_code(&smime, test.cert, code);
     assert_code(&smime, other, "usable");
+    g_assert_cmpint(smime_logged(&smime, "should have been renewed"), ==, test.next_days < 0);
 
     g_autoptr(SealKey) manual = smime_key(&smime, test.cert, SEAL_TRUST_MANUAL);
     g_autofree char *got = smime_judge(&smime, manual, SEAL_PURPOSE_ENCRYPT, now(), NULL);

@@ -136,9 +136,7 @@ static const SealStage *const STAGES[] = {&STAGE, NULL};
 static const SealSource SOURCE = {sizeof SOURCE, "faulty", SEAL_TRUST_VERIFIED, FALSE, lookup};
 static const SealSource *const SOURCES[] = {&SOURCE, NULL};
 
-SEAL_MODULE_EXPORT extern const SealModuleDescriptor seal_module;
-
-const SealModuleDescriptor seal_module = {
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     SEAL_MODULE_HEAD,     .name = "faulty",
     .version = "1",       .summary = "Lies and fails as it is told",
     .settings = SETTINGS, .stages = STAGES,

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sealpipe.h: the public face of libsealpipe. A module includes this file and nothing else.
+ *
+ * Conventions. Functions that can fail return FALSE or NULL and set a GError; out parameters are
+ * touched on success only. "(transfer full)" means that the caller frees the result; what is
+ * returned as const, or said to be borrowed, belongs to the object it came from. Structs that grow
+ * begin with their own size: core reads a member only where the declared size covers it, so that
+ * a module built for an older minor version keeps working. Reserved members are zero. Times are
+ * Unix seconds unless a name says otherwise; sizes are octets.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/** Marks what libsealpipe exports to modules. Everything else is hidden. */
+#define SEAL_API __attribute__((visibility("default")))
+
+/** A module of another major version is refused, as is one of a newer minor version. */
+#define SEAL_ABI_MAJOR 1
+#define SEAL_ABI_MINOR 0
+
+/** What every SealModuleDescriptor begins with. */
+#define SEAL_MODULE_MAGIC 0x5345414cu /* "SEAL" */
+
+typedef struct SealContent SealContent;
+typedef struct SealAddress SealAddress;
+typedef struct SealSecret SealSecret;
+typedef struct SealEntity SealEntity;
+typedef struct SealKey SealKey;
+typedef struct SealDecision SealDecision;
+typedef struct SealDetection SealDetection;
+typedef struct SealJob SealJob;
+typedef struct SealRecipient SealRecipient;
+typedef struct SealDelivery SealDelivery;
+typedef struct SealModule SealModule;
+typedef struct SealOut SealOut;
+
+/* -------------------------------------------------------------------------------------------
+ * Errors
+ */
+
+#define SEAL_ERROR (seal_error_quark())
+
+/** Why a call failed. Whatever the code, the message in hand is deferred. */
+typedef enum {
+    SEAL_ERROR_FAILED,      /**< anything that has no code of its own */
+    SEAL_ERROR_CONFIG,      /**< the configuration is wrong; the text names file and line */
+    SEAL_ERROR_MODULE,      /**< a module cannot be used */
+    SEAL_ERROR_MESSAGE,     /**< the input is not a message, or not one that can be handled */
+    SEAL_ERROR_LIMIT,       /**< a bound on what a sender controls was passed */
+    SEAL_ERROR_ADDRESS,     /**< not an address */
+    SEAL_ERROR_KEY,         /**< bytes that hold no key, or a key that cannot serve */
+    SEAL_ERROR_UNSUPPORTED, /**< not possible in this version, or with the libraries at hand */
+    SEAL_ERROR_UNAVAILABLE, /**< a key source could not find out */
+    SEAL_ERROR_DEADLINE,    /**< the job's time is over */
+    SEAL_ERROR_GATE,        /**< what would have left is not what policy asks for */
+} SealError;
+
+SEAL_API GQuark seal_error_quark(void);
+
+/* -------------------------------------------------------------------------------------------
+ * Content: immutable bytes, on the heap or in an unlinked temporary file
+ */
+
+/** One more reference. */
+SEAL_API SealContent *seal_content_ref(SealContent *content);
+/** Drops a reference; NULL is allowed. */
+SEAL_API void seal_content_unref(SealContent *content);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealContent, seal_content_unref)
+
+/** Content made of @bytes. (transfer full) */
+SEAL_API SealContent *seal_content_new(GBytes *bytes);
+/** Content made of a copy of @length octets. (transfer full) */
+SEAL_API SealContent *seal_content_new_copy(const void *data, gsize length);
+/** The octets from @offset, @length of them or as many as there are. Shares the bytes.
+ *  (transfer full) */
+SEAL_API SealContent *seal_content_slice(SealContent *content, guint64 offset, guint64 length);
+/** @first followed by @second. Shares the bytes. (transfer full) */
+SEAL_API SealContent *seal_content_join(SealContent *first, SealContent *second);
+/** The number of octets. */
+SEAL_API guint64 seal_content_size(const SealContent *content);
+/** A stream over the content as it is. (transfer full) */
+SEAL_API GInputStream *seal_content_read(SealContent *content);
+/** A stream over the content in canonical form: each LF that no CR precedes becomes CRLF; nothing
+ *  else changes (RFC 8551 3.1.1). (transfer full) */
+SEAL_API GInputStream *seal_content_read_canonical(SealContent *content);
+/** All of it in one block; SEAL_ERROR_LIMIT where it is larger than @max. (transfer full) */
+SEAL_API GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError **error);
+
+/** A stream that keeps what is written, in memory up to [core] spool_memory, then in an unlinked
+ *  file in [core] spool_dir. (transfer full) */
+SEAL_API GOutputStream *seal_spool_new(SealModule *self);
+/** Ends writing and gives what was written. (transfer full) */
+SEAL_API SealContent *seal_spool_finish(GOutputStream *spool, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * Addresses (RFC 5321 Mailbox, RFC 6531)
+ */
+
+/** Reads one mailbox, without display name or angle brackets. Control characters, over-long parts
+ *  and domains that IDNA2008 refuses are SEAL_ERROR_ADDRESS. (transfer full) */
+SEAL_API SealAddress *seal_address_parse(const char *text, GError **error);
+SEAL_API SealAddress *seal_address_ref(SealAddress *address);
+SEAL_API void seal_address_unref(SealAddress *address);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealAddress, seal_address_unref)
+
+/** The local part, unquoted, in its own case. */
+SEAL_API const char *seal_address_local(const SealAddress *address);
+/** The domain in lower case, as A-labels. */
+SEAL_API const char *seal_address_domain(const SealAddress *address);
+/** local@domain, the local part quoted where RFC 5321 asks for it. */
+SEAL_API const char *seal_address_text(const SealAddress *address);
+/** What two spellings of one mailbox have in common: compare and index by this. */
+SEAL_API const char *seal_address_key(const SealAddress *address);
+/** TRUE where both name one mailbox, without regard to case. */
+SEAL_API gboolean seal_address_equal(const SealAddress *a, const SealAddress *b);
+/** The address without its subaddress (RFC 5233, `+detail`), or NULL where it has none.
+ *  (transfer full) */
+SEAL_API SealAddress *seal_address_without_detail(const SealAddress *address);
+
+/* -------------------------------------------------------------------------------------------
+ * Secrets: bytes in guarded memory, wiped when freed
+ */
+
+/** Reads a secret file. One that others than its owner and group can read, that is no regular
+ *  file, or that is larger than 64 KiB is SEAL_ERROR_CONFIG. (transfer full) */
+SEAL_API SealSecret *seal_secret_read(const char *path, GError **error);
+/** The first line, without its line end: how a passphrase is read from a file. (transfer full) */
+SEAL_API SealSecret *seal_secret_first_line(const SealSecret *secret, GError **error);
+SEAL_API const guint8 *seal_secret_data(const SealSecret *secret);
+SEAL_API gsize seal_secret_size(const SealSecret *secret);
+/** Wipes and frees; NULL is allowed. */
+SEAL_API void seal_secret_free(SealSecret *secret);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSecret, seal_secret_free)
+
+/* -------------------------------------------------------------------------------------------
+ * Entities: the MIME view of a message (RFC 2045), valid while the message lives
+ */
+
+/** The media type in lower case, "text/plain" where there is none or it cannot be read. */
+SEAL_API const char *seal_entity_type(SealEntity *entity);
+/** A Content-Type parameter, decoded (RFC 2231), or NULL. */
+SEAL_API const char *seal_entity_parameter(SealEntity *entity, const char *name);
+/** The Content-Transfer-Encoding in lower case, "7bit" where there is none. */
+SEAL_API const char *seal_entity_encoding(SealEntity *entity);
+/** The first field of that name, unfolded, as it came otherwise; NULL where there is none. */
+SEAL_API const char *seal_entity_field(SealEntity *entity, const char *name);
+/** How many fields of that name there are. */
+SEAL_API guint seal_entity_count(SealEntity *entity, const char *name);
+/** The whole entity, header included, as it came. (borrowed) */
+SEAL_API SealContent *seal_entity_content(SealEntity *entity);
+/** The body as it came, its transfer encoding still on it. (borrowed) */
+SEAL_API SealContent *seal_entity_body(SealEntity *entity);
+/** Finds the parts of a multipart or message/rfc822 entity. @parts: (borrowed, element type
+ *  SealEntity) empty for other types. */
+SEAL_API gboolean seal_entity_parts(SealEntity *entity, GPtrArray **parts, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * Decisions: what was decided, as data. Log lines and answers are made from them.
+ */
+
+/** What was decided. */
+typedef enum {
+    SEAL_VERDICT_NONE = 0, /**< nothing was: counts as DEFER */
+    SEAL_VERDICT_PASS,     /**< yes; go on */
+    SEAL_VERDICT_SKIP,     /**< this one will not do; try the next */
+    SEAL_VERDICT_UNABLE,   /**< this recipient cannot be sealed for; its policy says what follows */
+    SEAL_VERDICT_SEALED,   /**< encrypted to the recipient */
+    SEAL_VERDICT_SIGNED,   /**< signed, in clear as policy allows */
+    SEAL_VERDICT_PLAIN,    /**< in clear, as policy allows */
+    SEAL_VERDICT_REPORT,   /**< a problem report goes in its place */
+    SEAL_VERDICT_REFUSE,   /**< not sent, for good */
+    SEAL_VERDICT_DEFER,    /**< not sent now */
+} SealVerdict;
+
+/** Settles a decision: @verdict, a short @code for programs ("expired"), and a sentence for people
+ *  that names what it is about. Core supplies step and subject. */
+SEAL_API void seal_decision_set(SealDecision *decision, SealVerdict verdict, const char *code,
+                                const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* -------------------------------------------------------------------------------------------
+ * Keys
+ */
+
+/** What a key can be used for; a set. */
+typedef enum {
+    SEAL_PURPOSE_ENCRYPT = 1 << 0, /**< to encrypt to its owner */
+    SEAL_PURPOSE_SIGN = 1 << 1,    /**< to check its owner's signatures, or make them */
+    SEAL_PURPOSE_ISSUE = 1 << 2,   /**< a CA's: to vouch for others */
+} SealPurpose;
+
+/** How far a key's binding to its address is believed, in ascending order. */
+typedef enum {
+    SEAL_TRUST_UNSET = 0,
+    SEAL_TRUST_UNVERIFIED,
+    SEAL_TRUST_HARVESTED,
+    SEAL_TRUST_DISCOVERED,
+    SEAL_TRUST_VERIFIED,
+    SEAL_TRUST_MANUAL,
+} SealTrust;
+
+/** Where a key came from. Strings are copied where an object is made from it. */
+typedef struct {
+    gsize size;         /**< sizeof(SealOrigin) */
+    const char *source; /**< the key source's name */
+    const char *place;  /**< within the source: a path, a URL */
+    SealTrust trust;
+    gpointer reserved[4];
+} SealOrigin;
+
+/** What a Format says of a key that it read. Strings are copied; @native is taken over. */
+typedef struct {
+    gsize size;                      /**< sizeof(SealKeySpec) */
+    const char *format;              /**< the Format's name */
+    const char *fingerprint;         /**< lower-case hexadecimal; SHA-256 for certificates */
+    const char *label;               /**< for people: subject or user id */
+    const char *const *addresses;    /**< mailboxes as written in the key, NULL-terminated */
+    const char *const *detected_ids; /**< what detect() calls this key, NULL-terminated */
+    gint64 valid_from;               /**< Unix seconds */
+    gint64 valid_until;              /**< Unix seconds; G_MAXINT64 for never */
+    guint purposes;                  /**< SealPurpose */
+    gpointer native;                 /**< the Format's own object */
+    GDestroyNotify native_free;
+    gpointer reserved[4];
+} SealKeySpec;
+
+/** An immutable key. Addresses that do not parse are left out. (transfer full) */
+SEAL_API SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin);
+SEAL_API SealKey *seal_key_ref(SealKey *key);
+SEAL_API void seal_key_unref(SealKey *key);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKey, seal_key_unref)
+
+SEAL_API const char *seal_key_format(const SealKey *key);
+SEAL_API const char *seal_key_fingerprint(const SealKey *key);
+SEAL_API const char *seal_key_label(const SealKey *key);
+SEAL_API const char *seal_key_source(const SealKey *key);
+SEAL_API const char *seal_key_place(const SealKey *key);
+SEAL_API SealTrust seal_key_trust(const SealKey *key);
+SEAL_API guint seal_key_purposes(const SealKey *key);
+SEAL_API gint64 seal_key_valid_from(const SealKey *key);
+SEAL_API gint64 seal_key_valid_until(const SealKey *key);
+/** The mailboxes it is for. (borrowed, element type SealAddress) */
+SEAL_API GPtrArray *seal_key_addresses(const SealKey *key);
+/** The names under which detect() reports it. (borrowed) */
+SEAL_API const char *const *seal_key_detected_ids(const SealKey *key);
+/** What the Format put there. (borrowed) */
+SEAL_API gpointer seal_key_native(const SealKey *key);
+
+/* -------------------------------------------------------------------------------------------
+ * Jobs, as a stage sees them
+ */
+
+/** The MTA's id of the message, or one made up. */
+SEAL_API const char *seal_job_id(const SealJob *job);
+/** The envelope sender, NULL for the null sender (RFC 5321 4.5.5). (borrowed) */
+SEAL_API SealAddress *seal_job_sender(const SealJob *job);
+/** The message as it came; NULL where only an address is asked about. (borrowed) */
+SEAL_API SealEntity *seal_job_entity(SealJob *job);
+/** The envelope recipient. (borrowed) */
+SEAL_API SealAddress *seal_recipient_address(const SealRecipient *recipient);
+/** The message of this delivery, header included, as the stages before made it. (borrowed) */
+SEAL_API SealContent *seal_delivery_content(const SealDelivery *delivery);
+/** Replaces the message of this delivery. */
+SEAL_API void seal_delivery_set_content(SealDelivery *delivery, SealContent *content);
+/** Who gets this delivery. (borrowed, element type SealRecipient) */
+SEAL_API GPtrArray *seal_delivery_recipients(const SealDelivery *delivery);
+
+/* -------------------------------------------------------------------------------------------
+ * The five extension points. A module offers any number of each; the tables are constant, and
+ * NULL-terminated arrays of pointers in its descriptor.
+ */
+
+/** A step of the pipeline, by name. */
+typedef struct {
+    gsize size; /**< sizeof(SealStage) */
+    const char *name;
+    /** Asked about each recipient before anything is changed; without a message where only an
+     *  address is asked about. Sets @decision to PASS, UNABLE or REFUSE. May be NULL: pass. */
+    gboolean (*plan)(SealModule *self, SealJob *job, SealRecipient *recipient,
+                     SealDecision *decision, GError **error);
+    /** Transforms one delivery. May be NULL: nothing to do. */
+    gboolean (*apply)(SealModule *self, SealJob *job, SealDelivery *delivery,
+                      GCancellable *cancellable, GError **error);
+    gpointer reserved[4];
+} SealStage;
+
+/** What detect() can find. */
+typedef enum {
+    SEAL_DETECTED_NOTHING = 0, /**< not this Format's, or not what it claims to be */
+    SEAL_DETECTED_ENCRYPTED,   /**< one encrypted entity as a whole, complete, nothing beside it */
+    SEAL_DETECTED_SIGNED,      /**< signed, clear or opaque */
+    SEAL_DETECTED_PARTLY,      /**< encrypted in part, broken off, or with something beside it */
+} SealDetected;
+
+/** Says what was found. @content_size is the size of the ciphertext in octets, without framing;
+ *  @text says for people what it is, or what is wrong with it. */
+SEAL_API void seal_detection_set(SealDetection *detection, SealDetected what, guint64 content_size,
+                                 const char *text);
+/** Adds a recipient found in the ciphertext, by the id that its SealKey has in detected_ids; NULL
+ *  for one that does not say who it is. */
+SEAL_API void seal_detection_add(SealDetection *detection, const char *detected_id);
+
+/** Format.flags: ciphertext has at least the size of the canonical content. */
+#define SEAL_FORMAT_INCOMPRESSIBLE (1u << 0)
+/** Format.flags: recipients can be hidden from one another. */
+#define SEAL_FORMAT_HIDES_RECIPIENTS (1u << 1)
+/** Format.flags: encrypt() signs too; core need not call sign() before it. */
+#define SEAL_FORMAT_COMBINES (1u << 2)
+
+/** What is to be encrypted or signed, and how. */
+typedef struct {
+    gsize size;          /**< sizeof(SealSealing), as core has it */
+    SealContent *entity; /**< the inner entity: fields, empty line, body, with any line ends */
+    GPtrArray *keys;     /**< encrypt to these; element type SealKey */
+    SealKey *signer;     /**< sign with this, or NULL */
+    gboolean hide;       /**< do not name the recipients in the ciphertext */
+    gboolean opaque;     /**< the signature encloses what it signs */
+    gpointer reserved[4];
+} SealSealing;
+
+/** A message format that seals. What it makes is an entity with LF line ends: Content-* fields,
+ *  an empty line, a body. Core puts it in place of the inner entity. */
+typedef struct {
+    gsize size; /**< sizeof(SealFormat) */
+    const char *name;
+    guint flags;
+    /** Appends the keys found in @data to @keys. Bytes that hold no key of this Format are no
+     *  error and append nothing; bytes that should but are broken are SEAL_ERROR_KEY. */
+    gboolean (*read)(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
+                     GError **error);
+    /** What is @entity? Decides by structure: media type, then ASN.1 or packets to their end. */
+    gboolean (*detect)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                       SealDetection *detection, GError **error);
+    /** Can @key serve for @purpose at @at? Sets @decision to PASS, or to SKIP with the reason. */
+    gboolean (*usable)(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
+                       SealDecision *decision, GError **error);
+    /** Encrypts. (transfer full) */
+    SealContent *(*encrypt)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
+                            GError **error);
+    /** Signs. May be NULL. Not called in this version. (transfer full) */
+    SealContent *(*sign)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
+                         GError **error);
+    /** Decrypts, with every layer described in @detection. May be NULL. Not called in this
+     *  version. (transfer full) */
+    SealContent *(*open)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                         SealDetection *detection, GError **error);
+    gpointer reserved[8];
+} SealFormat;
+
+/** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */
+typedef struct {
+    gsize size; /**< sizeof(SealSource) */
+    const char *name;
+    SealTrust trust;   /**< of its keys, unless `trust=` says otherwise */
+    gboolean may_skip; /**< the default of on_error is skip, not defer */
+    /** Appends to @keys what may be a key for @address in @format, usable or not. Finding none is
+     *  no error; not finding out is. @trust is what the keys are to carry. */
+    gboolean (*lookup)(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
+                       GCancellable *cancellable, GPtrArray *keys, GError **error);
+    gpointer reserved[8]; /**< put, list, remove, recall and remember will stand here */
+} SealSource;
+
+/** What a module says of its own readiness when asked. Not called in this version. */
+typedef struct {
+    gsize size; /**< sizeof(SealCheck) */
+    const char *name;
+    gboolean (*run)(SealModule *self, SealOut *out, GError **error);
+    gpointer reserved[4];
+} SealCheck;
+
+/** A command of sealctl. Not called in this version. */
+typedef struct {
+    gsize size; /**< sizeof(SealCommand) */
+    const char *name;
+    const char *usage;   /**< one line */
+    gboolean standalone; /**< runs with no configuration read; @self is then NULL */
+    int (*run)(SealModule *self, int argc, char **argv, SealOut *out, GError **error);
+    gpointer reserved[4];
+} SealCommand;
+
+/* -------------------------------------------------------------------------------------------
+ * Modules and their settings
+ */
+
+typedef enum {
+    SEAL_SETTING_STRING = 1, /**< any text */
+    SEAL_SETTING_BOOLEAN,    /**< true or false */
+    SEAL_SETTING_INTEGER,    /**< a whole number */
+    SEAL_SETTING_SIZE,       /**< octets, with K, M or G for powers of 1024 */
+    SEAL_SETTING_DURATION,   /**< with s, m, h or d; seconds without */
+    SEAL_SETTING_CHOICE,     /**< one word of `range` */
+    SEAL_SETTING_LIST,       /**< words, with ; between them */
+    SEAL_SETTING_PATH,       /**< an absolute path of what exists */
+    SEAL_SETTING_PATHS,      /**< several of them, with ; between them */
+    SEAL_SETTING_SECRET,     /**< the absolute path of a file that others cannot read */
+} SealSettingType;
+
+/** One setting of a group. Tables end with an element whose key is NULL. */
+typedef struct {
+    const char *key;
+    SealSettingType type;
+    const char *preset; /**< the default, as it would be written; NULL for unset */
+    const char *range;  /**< "MIN..MAX" as written for numbers, words with | between for choices */
+    const char *later;  /**< values whose effect does not exist yet, as in `range`; "*" for every
+                             one but the default. Writing one is an error that says so. */
+    const char *help;   /**< one line for the manual page */
+    gpointer reserved[2];
+} SealSetting;
+
+/** How a descriptor begins, in every version: enough to tell whether the rest can be read. */
+typedef struct {
+    guint32 magic;     /**< SEAL_MODULE_MAGIC */
+    guint16 abi_major; /**< SEAL_ABI_MAJOR */
+    guint16 abi_minor; /**< SEAL_ABI_MINOR */
+    gsize size;        /**< sizeof(SealModuleDescriptor) */
+} SealModuleHead;
+
+/** What a module's `.so` exports, as `const SealModuleDescriptor seal_module`. */
+typedef struct {
+    SealModuleHead head; /**< SEAL_MODULE_HEAD */
+    const char *name;    /**< that of the file, and of the [module NAME] group */
+    const char *version;
+    const char *summary;
+    const SealSetting *settings; /**< may be NULL */
+    /** Reads settings and files. Opens no thread, socket, database or child. May be NULL. */
+    gboolean (*init)(SealModule *self, GError **error);
+    /** Frees what init made. Called only after an init that succeeded. May be NULL. */
+    void (*fini)(SealModule *self);
+    /** Called in each process that does work, after a fork. May be NULL. */
+    gboolean (*attach)(SealModule *self, GError **error);
+    void (*detach)(SealModule *self);
+    const SealStage *const *stages;
+    const SealFormat *const *formats;
+    const SealSource *const *sources;
+    const SealCheck *const *checks;
+    const SealCommand *const *commands;
+    gpointer reserved[8];
+} SealModuleDescriptor;
+
+/** `SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {.head = SEAL_MODULE_HEAD, ...};`
+ */
+#define SEAL_MODULE_EXPORT __attribute__((visibility("default")))
+#define SEAL_MODULE_HEAD                                                                           \
+    {                                                                                              \
+        SEAL_MODULE_MAGIC, SEAL_ABI_MAJOR, SEAL_ABI_MINOR, sizeof(SealModuleDescriptor)            \
+    }
+
+SEAL_API const char *seal_module_name(const SealModule *self);
+/** Keeps @data for the module's own use. Freed by the module, in fini. */
+SEAL_API void seal_module_set_data(SealModule *self, gpointer data);
+SEAL_API gpointer seal_module_data(const SealModule *self);
+
+/** Settings, by key. Asking for one that is not in the table, or as another type, is a bug in the
+ *  module and ends the process. */
+SEAL_API const char *seal_module_string(SealModule *self, const char *key);
+SEAL_API gboolean seal_module_boolean(SealModule *self, const char *key);
+/** Integers; sizes in octets; durations in microseconds. */
+SEAL_API gint64 seal_module_number(SealModule *self, const char *key);
+/** LIST and PATHS. Never NULL. (borrowed) */
+SEAL_API const char *const *seal_module_list(SealModule *self, const char *key);
+/** Sets SEAL_ERROR_CONFIG with the place where @key was written. Always FALSE. */
+SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError **error,
+                                     const char *format, ...) G_GNUC_PRINTF(4, 5);
+/** Something the operator should know and that stops nothing: core logs it. */
+SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/** Has every enabled Format read @data: how a key source turns bytes into keys. Each Format sees
+ *  all of it. An error only where no Format found a key and one said why. */
+SEAL_API gboolean seal_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
+                                 GPtrArray *keys, GError **error);
+/** Opens @path for a module: every regular file of a folder, not below it and none that begins
+ *  with a dot, in lexical order; or the file itself. @visit gets each one's bytes, or the error
+ *  that kept them from being read. Files over 16 MiB are an error. FALSE where @path itself cannot
+ *  be read or @visit said FALSE. */
+typedef gboolean (*SealFileVisitor)(SealModule *self, const char *path, GBytes *data,
+                                    const GError *problem, gpointer user_data, GError **error);
+SEAL_API gboolean seal_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
+                                   gpointer user_data, GError **error);
+
+G_END_DECLS
