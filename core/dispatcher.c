@@ -144,6 +144,15 @@ gint64 seal_dispatcher_deadline(const SealDispatcher *self)
     return seal_settings_number(self->core, "deadline");
 }
 
+gboolean seal_dispatcher_refuse_stderr(SealDispatcher *self, GError **error)
+{
+    if (!g_str_equal(seal_settings_string(self->core, "log_target"), "stderr"))
+        return TRUE;
+    seal_log_configure("auto", SEAL_LOG_INFO, NULL);
+    return seal_settings_refuse(self->core, "log_target", error,
+                                "standard error is the mail server's here, not ours");
+}
+
 const SealFormat *seal_dispatcher_format(SealDispatcher *self, const char *name,
                                          SealModule **module)
 {

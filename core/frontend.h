@@ -35,6 +35,9 @@ SEAL_FRONT gboolean seal_dispatcher_enabled(const SealDispatcher *dispatcher);
 SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
 /** [core] deadline, in microseconds. */
 SEAL_FRONT gint64 seal_dispatcher_deadline(const SealDispatcher *dispatcher);
+/** For programs whose standard error is not theirs: SEAL_ERROR_CONFIG, with file and line, where
+ *  [core] log_target is stderr; the log goes elsewhere from then on. */
+SEAL_FRONT gboolean seal_dispatcher_refuse_stderr(SealDispatcher *dispatcher, GError **error);
 /** An enabled Format, its module in @module; NULL where there is none. (borrowed) */
 SEAL_FRONT const SealFormat *seal_dispatcher_format(SealDispatcher *dispatcher, const char *name,
                                                     SealModule **module);

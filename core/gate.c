@@ -70,15 +70,24 @@ static gboolean check_keys(SealJob *job, const SealDelivery *delivery,
  * What stands outside
  */
 
+/* Its octets without the line end, which a header that breaks off at the end of the input lacks. */
+static gsize bare_field(const SealHeader *header, const SealField *field, const char **start)
+{
+    gsize length = field->length;
+
+    *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+    if (length > 0 && (*start)[length - 1] == '\n')
+        length -= length > 1 && (*start)[length - 2] == '\r' ? 2 : 1;
+    return length;
+}
+
 static gboolean same_field(const SealHeader *a, const SealField *x, const SealHeader *b,
                            const SealField *y)
 {
-    const char *one = (const char *)g_bytes_get_data(a->block, NULL) + x->offset;
-    const char *two = (const char *)g_bytes_get_data(b->block, NULL) + y->offset;
-    gsize length_x = x->length - (one[x->length - 1] == '\n');
-    gsize length_y = y->length - (two[y->length - 1] == '\n');
+    const char *one, *two;
+    gsize length = bare_field(a, x, &one);
 
-    return length_x == length_y && memcmp(one, two, length_x) == 0;
+    return length == bare_field(b, y, &two) && memcmp(one, two, length) == 0;
 }
 
 /* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:

@@ -104,8 +104,9 @@ static gboolean read_named(SealJob *job, GError **error)
     return TRUE;
 }
 
-/* What the front end says; else the Return-path line; else the author. */
-static gboolean read_sender(SealJob *job, const char *given, GError **error)
+/* What the front end says; else the Return-path line; else the author. One that is no address is
+ * nobody's: it stops no mail, and matches nothing. */
+static void read_sender(SealJob *job, const char *given)
 {
     g_autofree char *path = NULL;
 
@@ -113,12 +114,13 @@ static gboolean read_sender(SealJob *job, const char *given, GError **error)
         given = path = seal_message_return_path(job->message);
     if (!given) {
         job->sender = job->author ? seal_address_ref(job->author) : NULL;
-        return TRUE;
+        job->sender_text = g_strdup(job->author ? seal_address_text(job->author) : "");
+    } else if (*given == '\0' || g_str_equal(given, "<>")) {
+        job->sender_text = g_strdup("<>");
+    } else {
+        job->sender = seal_address_parse(given, NULL);
+        job->sender_text = g_strdup(job->sender ? seal_address_text(job->sender) : given);
     }
-    if (*given == '\0' || g_str_equal(given, "<>"))
-        return TRUE;
-    job->sender = seal_address_parse(given, error);
-    return job->sender != NULL;
 }
 
 static gboolean read_message(SealJob *job, SealContent *content, GError **error)
@@ -146,9 +148,9 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->decisions = g_ptr_array_new_with_free_func((GDestroyNotify)seal_decision_free);
     job->stages = g_strdup("");
     if (!add_recipients(job, spec->recipients, error) ||
-        (spec->message && !read_message(job, spec->message, error)) ||
-        !read_sender(job, spec->sender, error))
+        (spec->message && !read_message(job, spec->message, error)))
         return NULL;
+    read_sender(job, spec->sender);
     return g_steal_pointer(&job);
 }
 
@@ -162,6 +164,7 @@ void seal_job_free(SealJob *job)
     seal_address_unref(job->sender);
     seal_address_unref(job->author);
     seal_message_free(job->message);
+    g_free(job->sender_text);
     g_free(job->stages);
     g_free(job->id);
     g_free(job);

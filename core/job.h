@@ -47,7 +47,8 @@ struct SealDelivery {
 struct SealJob {
     SealDirection direction;
     char *id;
-    SealAddress *sender;
+    SealAddress *sender; /* NULL for the null sender, and for one that cannot be read */
+    char *sender_text;   /* as it was given, for the log; "<>" for the null sender */
     SealAddress *author; /* the one address in From, or NULL */
     SealMessage *message;
     gboolean one_output;

@@ -179,7 +179,7 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient)
     const SealKey *key = recipient->key;
 
     put(line, "id", seal_job_id(job));
-    put(line, "from", job->sender ? seal_address_text(job->sender) : "<>");
+    put(line, "from", job->sender_text);
     put(line, "to", seal_address_text(recipient->address));
     put(line, "result", seal_verdict_name(recipient->result));
     put(line, "format", recipient->result == SEAL_VERDICT_SEALED ? recipient->format : "");

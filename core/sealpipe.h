@@ -255,7 +255,8 @@ SEAL_API gpointer seal_key_native(const SealKey *key);
 
 /** The MTA's id of the message, or one made up. */
 SEAL_API const char *seal_job_id(const SealJob *job);
-/** The envelope sender, NULL for the null sender (RFC 5321 4.5.5). (borrowed) */
+/** The envelope sender; NULL for the null sender (RFC 5321 4.5.5) and for one that is no address.
+ *  (borrowed) */
 SEAL_API SealAddress *seal_job_sender(const SealJob *job);
 /** The message as it came; NULL where only an address is asked about. (borrowed) */
 SEAL_API SealEntity *seal_job_entity(SealJob *job);

@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The client, with a runner that this file writes.
+
+client.py TRANSPORT CHECK RUNNER: the two programs, and where they look for the runner.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import tap
+
+TRANSPORT, CHECK, RUNNER = tap.arguments()[:3]
+BOUND = 30  # seconds; met by faults only
+PRELUDE = """#!/usr/bin/python3 -IS
+import json, os, signal, sys
+def say(line): os.write(3, line.encode())
+def out(text): os.write(1, text.encode())
+def forever():
+    while True: signal.pause()
+"""
+
+
+def runner(text, mode=0o755):
+    pathlib.Path(RUNNER).unlink(missing_ok=True)
+    pathlib.Path(RUNNER).write_text(PRELUDE + text)
+    os.chmod(RUNNER, mode)
+
+
+def call(program, *args, stdin=b"", **how):
+    """(status, stdout, stderr); a signal is a negative status."""
+    result = subprocess.run([program, *args], input=stdin, capture_output=True, timeout=BOUND, **how)
+    return result.returncode, result.stdout, result.stderr
+
+
+def transport(*args, **how):
+    return call(TRANSPORT, *args, **how)
+
+
+def check(*args, **how):
+    return call(CHECK, *args, **how)
+
+
+def alive(pid):
+    """Zombies count as dead: who reaps them is not ours to say."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def all_dead(pids, what):
+    tap.wait_for(lambda: not any(map(alive, pids)), what)
+
+
+class PidFile:
+    """Where the runner and its child write who they are."""
+
+    CODE = """
+def family(path):
+    child = os.fork()
+    if child == 0:
+        forever()
+    with open(path + ".new", "w") as file:
+        file.write(f"{os.getpid()} {child}")
+    os.rename(path + ".new", path)
+"""
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.folder.name) / "pids"
+        return self
+
+    def __exit__(self, *_):
+        self.folder.cleanup()
+
+    def read(self):
+        tap.wait_for(self.path.exists, "the runner has begun")
+        return [int(word) for word in self.path.read_text().split()]
+
+
+# -- Statuses -----------------------------------------------------------------------------------
+
+@tap.test("transport: 0 stays 0, with the output as it is")
+def _():
+    runner("sys.stdout.buffer.write(sys.stdin.buffer.read().upper())")
+    tap.equal(transport("--", "a@b", stdin=b"abc\0\r\n\xff"), (0, b"ABC\0\r\n\xff", b""))
+
+
+@tap.test("transport: every other status is 75, and stdin is read")
+def _():
+    for status in (1, 2, 64, 69, 70, 75, 76, 126, 127, 128, 137, 255):
+        runner(f"os._exit({status})")
+        tap.equal(transport("--", "a@b", stdin=b"x" * 300000), (75, b"", b""), f"for {status}")
+
+
+@tap.test("transport: a runner ended by a signal is 75")
+def _():
+    for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGPIPE, signal.SIGHUP):
+        runner(f"signal.signal({int(number)}, signal.SIG_DFL) if {int(number)} != 9 else 0\n"
+               f"os.kill(os.getpid(), {int(number)})\nforever()")
+        tap.equal(transport("--", "a@b"), (75, b"", b""), number.name)
+
+
+@tap.test("check: 0, 69 and 75 stay, with the reason")
+def _():
+    for status in (0, 69, 75):
+        runner(f"out('why {status}'); os._exit({status})")
+        tap.equal(check("--", "a@b"), (status, f"why {status}".encode(), b""))
+
+
+@tap.test("check: 0 and 69 stay without a reason; 75 gets one")
+def _():
+    for status, text in ((0, b""), (69, b""), (75, b"sealpipe-check: cannot tell now")):
+        runner(f"os._exit({status})")
+        tap.equal(check("--", "a@b"), (status, text, b""))
+
+
+@tap.test("check: every other ending is 75, with a line of the client's")
+def _():
+    for end in ("os._exit(1)", "os._exit(127)", "os._exit(68)", "os.kill(os.getpid(), 9)"):
+        runner(f"out('rubbish'); {end}")
+        tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), end)
+
+
+@tap.test("check: no newline and no control character goes out")
+def _():
+    runner(r"out('a\nb\tc\x1bd\x7f\r\n\n'); os._exit(69)")
+    tap.equal(check("--", "a@b"), (69, b"a b c d ", b""))
+
+
+@tap.test("check: more output than 4 KiB is a fault, 4 KiB is not")
+def _():
+    runner("out('x' * 4096); os._exit(69)")
+    tap.equal(check("--", "a@b"), (69, b"x" * 4096, b""))
+    for tail in ("", "; forever()"):
+        runner(f"out('x' * 4097){tail}")
+        tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), tail)
+
+
+@tap.test("a runner that is missing or cannot be executed is 75")
+def _():
+    def missing():
+        pathlib.Path(RUNNER).unlink()
+
+    def no_interpreter():
+        pathlib.Path(RUNNER).write_text("#!/nowhere/interpreter\n")
+
+    def not_a_program():
+        pathlib.Path(RUNNER).write_bytes(b"\x7fELF")
+
+    def not_executable():
+        os.chmod(RUNNER, 0o644)
+
+    for spoil in (missing, no_interpreter, not_a_program, not_executable):
+        runner("")
+        spoil()
+        tap.equal(transport("--", "a@b", stdin=b"x" * 300000), (75, b"", b""), spoil.__name__)
+        tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), spoil.__name__)
+
+
+# -- Input and output ---------------------------------------------------------------------------
+
+def feed(program, size):
+    """Writes to the program until it is all taken. EPIPE is what Exim must not see."""
+    child = subprocess.Popen([program, "--", "a@b"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+    block = b"x" * 65536
+    for _ in range(size // len(block)):
+        child.stdin.write(block)
+    child.stdin.flush()
+    output, errors = child.communicate(timeout=BOUND)
+    return child.returncode, output, errors
+
+
+@tap.test("2 MB of input are taken when the runner reads none of it")
+def _():
+    for text in ("os._exit(1)", "os.close(0); os._exit(75)", "os.kill(os.getpid(), 9)"):
+        runner(text)
+        tap.equal(feed(TRANSPORT, 2 << 20), (75, b"", b""), text)
+    pathlib.Path(RUNNER).unlink()
+    tap.equal(feed(TRANSPORT, 2 << 20), (75, b"", b""), "missing")
+
+
+@tap.test("the runner's stderr goes nowhere, unless --debug")
+def _():
+    runner("os.write(2, b'noise'); os._exit(0)")
+    for call_it in (transport, check):
+        tap.equal(call_it("--", "a@b"), (0, b"", b""))
+        tap.equal(call_it("--", "--debug"), (0, b"", b""))
+        tap.equal(call_it("-f", "--debug", "--", "a@b"), (0, b"", b""))
+        tap.equal(call_it("--debug", "--", "a@b"), (0, b"", b"noise"))
+
+
+@tap.test("--debug tells of faults")
+def _():
+    runner("os._exit(3)")
+    tap.contains(transport("--debug", "--", "a@b")[2], b"the runner ended with status 3")
+    pathlib.Path(RUNNER).unlink()
+    tap.contains(transport("--debug", "--", "a@b")[2], b"cannot run " + RUNNER.encode())
+
+
+@tap.test("a result that nobody reads is 75")
+def _():
+    runner("out('x' * 1000000)")
+    for program in (TRANSPORT, CHECK):
+        reader, writer = os.pipe()
+        os.close(reader)
+        child = subprocess.Popen([program, "--", "a@b"], stdin=subprocess.DEVNULL, stdout=writer,
+                                 stderr=subprocess.PIPE)
+        os.close(writer)
+        tap.equal((child.communicate(timeout=BOUND)[1], child.returncode), (b"", 75))
+
+
+@tap.test("closed descriptors become /dev/null; without stdout it is 75")
+def _():
+    runner("json.dump([os.readlink(f'/proc/self/fd/{n}') for n in (0, 1, 2)], open(sys.argv[3], 'w'))")
+    with tempfile.TemporaryDirectory() as folder:
+        for closed in ((0,), (2,), (0, 2)):
+            name = pathlib.Path(folder) / "links"
+            result = subprocess.run([TRANSPORT, "--", str(name)], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, timeout=BOUND,
+                                    preexec_fn=lambda: [os.close(n) for n in closed])
+            tap.equal(result.returncode, 0, f"{closed}")
+            links = json.loads(name.read_text())
+            tap.equal((links[0], links[2]), ("/dev/null", "/dev/null"), f"{closed}")
+            true_pipe = links[1].startswith("pipe:")
+            tap.true(true_pipe, f"stdout is {links[1]}")
+    for program in (TRANSPORT, CHECK):
+        for closed in ((1,), (0, 1), (0, 1, 2)):
+            child = subprocess.Popen([program, "--", "a@b"], stdin=subprocess.DEVNULL,
+                                     preexec_fn=lambda: [os.close(n) for n in closed])
+            tap.equal(child.wait(timeout=BOUND), 75, f"{program} {closed}")
+
+
+@tap.test("transport: without stdout the input is read all the same")
+def _():
+    child = subprocess.Popen([TRANSPORT, "--", "a@b"], stdin=subprocess.PIPE,
+                             preexec_fn=lambda: os.close(1))
+    child.stdin.write(b"x" * 500000)
+    child.stdin.close()
+    tap.equal(child.wait(timeout=BOUND), 75)
+
+
+# -- What the runner gets -----------------------------------------------------------------------
+
+PROBE = r"""
+def fds():
+    found = {}
+    for name in os.listdir('/proc/self/fd'):
+        try: found[name] = os.readlink('/proc/self/fd/' + name)
+        except OSError: pass
+    return found
+status = dict(line.split(':\t', 1) for line in open('/proc/self/status').read().splitlines() if ':\t' in line)
+umask = os.umask(0)
+out(json.dumps({
+    'argv': sys.argv[1:], 'umask': umask, 'fds': fds(),
+    'environ': open('/proc/self/environ').read().split('\0')[:-1],
+    'group': os.getpgrp() == os.getpid(), 'ignored': int(status['SigIgn'], 16),
+    'blocked': int(status['SigBlk'], 16)}))
+"""
+
+
+def probe(program, *args, **how):
+    runner(PROBE)
+    status, output, errors = call(program, *args, **how)
+    tap.equal((status, errors), (0, b""))
+    return json.loads(output)
+
+
+@tap.test("arguments come through, behind the mode")
+def _():
+    words = ["-c", "/x y", "-f", "", "--unknown", "--", "-oops@x", "--help", "--version", "a b@x", "ü@x"]
+    for program, mode in ((TRANSPORT, "transport"), (CHECK, "check")):
+        tap.equal(probe(program, *words)["argv"], [mode, *words])
+        tap.equal(probe(program)["argv"], [mode])
+
+
+@tap.test("the environment is PATH and what is kept")
+def _():
+    kept = {"SEALPIPE_CONF": "/c", "SEALPIPE_MODULES": "/m", "TZ": "UTC"}
+    noise = {"HOME": "/h", "G_DEBUG": "fatal-warnings", "G_SLICE": "debug-blocks", "LANG": "C",
+             "LD_LIBRARY_PATH": "/x", "TZDIR": "/t", "SEALPIPE_CONFX": "x", "PATH": "/evil",
+             "OPENSSL_CONF": "/x", "TMPDIR": "/x", "MALLOC_CHECK_": "3"}
+    sanitizers = ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS")
+    for program in (TRANSPORT, CHECK):
+        for given in (kept, {}):
+            got = probe(program, env={**noise, **given})["environ"]
+            got = [entry for entry in got if not entry.startswith(sanitizers)]
+            want = ["PATH=/usr/bin:/bin"] + [f"{k}={v}" for k, v in given.items()]
+            tap.equal(sorted(got), sorted(want))
+
+
+@tap.test("no descriptor above the watch pipe comes through")
+def _():
+    extra = os.open("/dev/zero", os.O_RDONLY)
+    many = [extra] + [os.dup(extra) for _ in range(20)]
+    try:
+        for program in (TRANSPORT, CHECK):
+            got = probe(program, pass_fds=many)["fds"]
+            tap.equal(sorted(got), ["0", "1", "2", "3"], "descriptors")
+            tap.true(got["3"].startswith("pipe:"), got["3"])
+            tap.equal(got["2"], "/dev/null")
+            tap.equal(got["0"] == "/dev/null", program == CHECK, "stdin")
+    finally:
+        for fd in many:
+            os.close(fd)
+
+
+@tap.test("the runner leads a process group, with umask 077")
+def _():
+    for program in (TRANSPORT, CHECK):
+        got = probe(program, preexec_fn=lambda: os.umask(0))
+        tap.equal((got["group"], got["umask"]), (True, 0o077))
+
+
+@tap.test("signals that the parent ignored or blocked are reset")
+def _():
+    numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+
+    def ignore():
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGALRM])
+
+    for program in (TRANSPORT, CHECK):
+        got = probe(program, preexec_fn=ignore)
+        for number in numbers:
+            tap.equal(got["ignored"] >> (number - 1) & 1, 0, number.name)
+        tap.equal(got["blocked"], 0, "blocked")
+
+
+# -- The watch ----------------------------------------------------------------------------------
+
+@tap.test("a runner past its limit is killed with its children")
+def _():
+    for program in (TRANSPORT, CHECK):
+        with PidFile() as pids:
+            runner(PidFile.CODE + f"family({str(pids.path)!r}); say('A 300\\n'); forever()")
+            status, output, errors = call(program, "--", "a@b", stdin=b"x" * 300000)
+            tap.equal((status, errors), (75, b""))
+            tap.equal(output, b"" if program == TRANSPORT else b"sealpipe-check: cannot tell now")
+            all_dead(pids.read(), "runner and child are gone")
+
+
+@tap.test("a limit stays in force when the runner closes the pipe")
+def _():
+    runner("say('A 300\\n'); os.close(3); forever()")
+    tap.equal(transport("--", "a@b"), (75, b"", b""))
+
+
+@tap.test("disarming and arming again keep the runner alive")
+def _():
+    # The runner lives on for longer than the first limit, which is far above what a busy machine
+    # takes from one line to the next.
+    for lines in ("say('A 1000\\n'); say('D\\n')", "say('A 1000\\n'); say('A 20000\\n')",
+                  "say('A 1000\\nA 20000\\nD\\n')", "[say(byte) for byte in 'A 1000\\nD\\n']"):
+        runner(f"import time\n{lines}; time.sleep(1.2); out('late')")
+        tap.equal(transport("--", "a@b"), (0, b"late", b""), lines)
+
+
+@tap.test("a malformed line ends the runner")
+def _():
+    for line in ("X\n", "\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D \n", "d\n",
+                 "A 99999999\n", "A 123456789\n", "A 18446744073709551617\n", "D\0\n", "D\r\n",
+                 "A 5000\nX\n", "x" * 100):
+        runner(f"say({line!r}); forever()")
+        tap.equal(transport("--", "a@b"), (75, b"", b""), repr(line))
+    runner("say('A 5'); os.close(3); forever()")
+    tap.equal(transport("--", "a@b"), (75, b"", b""), "cut off")
+
+
+@tap.test("whoever is left in the group is killed when the runner ends")
+def _():
+    for status in (0, 75):
+        with PidFile() as pids:
+            runner(PidFile.CODE + f"family({str(pids.path)!r}); os._exit({status})")
+            tap.equal(transport("--", "a@b"), (status, b"", b""))
+            all_dead(pids.read(), "the runner's child is gone")
+
+
+@tap.test("the client's death is the runner's")
+def _():
+    for number, family in ((signal.SIGKILL, 1), (signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 2)):
+        with PidFile() as pids:
+            runner(PidFile.CODE + f"family({str(pids.path)!r}); forever()")
+            child = subprocess.Popen([TRANSPORT, "--", "a@b"], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
+            found = pids.read()
+            child.send_signal(number)
+            tap.equal(child.wait(timeout=BOUND), -number, number.name)
+            # A SIGKILL reaches nobody but the client; the kernel tells the runner.
+            all_dead(found[:family], f"after {number.name}")
+            for pid in filter(alive, found):
+                os.kill(pid, signal.SIGKILL)
+            child.stdin.close()
+            child.stdout.close()
+
+
+@tap.test("an ignored HUP and TERM do not end the client")
+def _():
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    with PidFile() as pids:
+        runner(PidFile.CODE + f"family({str(pids.path)!r}); out(sys.stdin.read())")
+        child = subprocess.Popen([TRANSPORT, "--", "a@b"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, preexec_fn=ignore)
+        pids.read()
+        child.send_signal(signal.SIGHUP)
+        child.send_signal(signal.SIGTERM)
+        tap.equal((child.communicate(b"done", timeout=BOUND)[0], child.returncode), (b"done", 0))
+
+
+# -- Its own options ----------------------------------------------------------------------------
+
+@tap.test("--help and --version before -- need no runner")
+def _():
+    runner("")
+    pathlib.Path(RUNNER).unlink()
+    for program, name in ((TRANSPORT, b"sealpipe"), (CHECK, b"sealpipe-check")):
+        status, output, errors = call(program, "-f", "x", "--help")
+        tap.equal((status, errors), (0, b""))
+        tap.true(output.startswith(b"Usage: " + name + b" "), "usage")
+        status, output, errors = call(program, "--version")
+        tap.equal((status, errors, output.split()[0], output.count(b"\n")), (0, b"", name, 1))
+        for args in (("--", "--help"), ("-f", "--help", "--", "x"), ("-c", "--version")):
+            tap.equal(call(program, *args)[0], 75, f"{args}")
+
+
+tap.main()

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Certificates for tests, made with the openssl command."""
+
+import pathlib
+import subprocess
+
+CONFIG = """
+[req]
+distinguished_name = name
+string_mask = utf8only
+[name]
+[root]
+basicConstraints = critical,CA:true
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
+[leaf]
+basicConstraints = critical,CA:false
+keyUsage = critical,digitalSignature,{usage}
+extendedKeyUsage = emailProtection
+subjectAltName = @names
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+[names]
+email.1 = {address}
+"""
+
+KINDS = {
+    "rsa": (["-newkey", "rsa:2048"], "keyEncipherment"),
+    "ec": (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "keyAgreement"),
+}
+
+
+def openssl(*args, **how):
+    """What the command writes; its complaint is the error's text."""
+    result = subprocess.run(["openssl", *map(str, args)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, timeout=60, **how)
+    if result.returncode != 0:
+        raise AssertionError(f"openssl {args[0]}: {result.stderr.decode(errors='replace')}")
+    return result.stdout
+
+
+class Person:
+    def __init__(self, address, cert, key):
+        self.address, self.cert, self.key = address, pathlib.Path(cert), pathlib.Path(key)
+
+
+class Authority:
+    """A root, and who has a certificate of it. Keys stand in @folder/private."""
+
+    def __init__(self, folder, name="Test Root"):
+        self.folder = pathlib.Path(folder)
+        self.private = self.folder / "private"
+        self.private.mkdir(parents=True, exist_ok=True)
+        self.cert = self.folder / "ca.pem"
+        self.key = self.private / "ca.key"
+        self._config("nobody@example.org", "keyAgreement")
+        openssl("req", "-x509", *KINDS["ec"][0], "-nodes", "-days", 365, "-subj", f"/CN={name}",
+                "-keyout", self.key, "-out", self.cert, "-config", self.config,
+                "-extensions", "root")
+
+    def _config(self, address, usage):
+        self.config = self.private / "openssl.cnf"
+        escaped = address.replace("\\", "\\\\").replace('"', '\\"')
+        self.config.write_text(CONFIG.format(address=escaped, usage=usage))
+
+    def person(self, address, kind="ec", name=None, days=365):
+        """A leaf for @address, its key without a password."""
+        name = name or address.replace("/", "_").strip('"')
+        cert, key = self.folder / f"{name}.pem", self.private / f"{name}.key"
+        options, usage = KINDS[kind]
+        self._config(address, usage)
+        openssl("req", "-x509", *options, "-nodes", "-days", days, "-subj", "/CN=Test Person",
+                "-keyout", key, "-out", cert, "-config", self.config, "-extensions", "leaf",
+                "-CA", self.cert, "-CAkey", self.key)
+        return Person(address, cert, key)

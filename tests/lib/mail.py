@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a message is made of, worked out from the rules alone and not from the program's source.
+
+A leading From_ line is no part of the message. The header block ends at the first empty line, or
+before the first line that is neither field nor continuation. The inner entity is every Content-*
+field in its order, an empty line and the body.
+"""
+
+import base64
+import re
+import tempfile
+
+import certs
+
+FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class Message:
+    """fields: [(name in lower case, all of its octets)]; body: the octets after the header."""
+
+    def __init__(self, octets):
+        if octets.startswith(b"From "):
+            octets = octets.partition(b"\n")[2]
+        self.fields = []
+        at = 0
+        while at < len(octets):
+            end = octets.find(b"\n", at) + 1 or len(octets)
+            line = octets[at:end]
+            if line in (b"\n", b"\r\n"):
+                at = end
+                break
+            field = FIELD.match(line)
+            if field:
+                self.fields.append((field[1].lower(), line))
+            elif line[:1] in (b" ", b"\t") and self.fields:
+                name, start = self.fields[-1]
+                self.fields[-1] = (name, start + line)
+            else:
+                break
+            at = end
+        self.body = octets[at:]
+        self.header = b"".join(octets for _, octets in self.fields)
+
+    def all(self, name):
+        """Every value of a field, folded as it came."""
+        name = name.lower().encode()
+        return [octets.partition(b":")[2].strip() for n, octets in self.fields if n == name]
+
+
+def crlf(octets):
+    return BARE_LF.sub(b"\r\n", octets)
+
+
+def inner_entity(octets):
+    """What decryption must give."""
+    message = Message(octets)
+    fields = [o if o.endswith(b"\n") else o + b"\n"
+              for name, o in message.fields if name.startswith(b"content-")]
+    if not fields:
+        fields = [b"Content-Type: text/plain\n"]
+    return crlf(b"".join(fields) + b"\n" + message.body)
+
+
+def ciphertext(sealed):
+    """The CMS object; an error where anything but base64 stands around it."""
+    body = Message(sealed).body
+    return base64.b64decode(re.sub(rb"[\r\n]", b"", body), validate=True)
+
+
+def opened(sealed, person):
+    """What @person reads, as openssl sees it."""
+    # Not by pipe: of a message that turns out forged, openssl has written a part by then.
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(ciphertext(sealed))
+        file.flush()
+        return certs.openssl("cms", "-decrypt", "-binary", "-inform", "DER", "-in", file.name,
+                             "-recip", person.cert, "-inkey", person.key)

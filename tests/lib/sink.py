@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An SMTP server that accepts everything and keeps the octets as they came over the wire."""
+
+import socket
+import socketserver
+import threading
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Transaction:
+    """raw: what followed DATA, without the final dot; complete: whether that came."""
+
+    def __init__(self, sender, recipients):
+        self.sender, self.recipients = sender, recipients
+        self.raw, self.complete = b"", False
+
+    def message(self):
+        """The message as the next program would see it: dots unstuffed, line ends CRLF."""
+        lines = self.raw.split(b"\r\n")
+        return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines)
+
+
+class _Session(socketserver.StreamRequestHandler):
+    timeout = 120
+
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def data(self, transaction):
+        self.say("354 go on")
+        self.server.sink.add(transaction)
+        while True:
+            line = self.rfile.readline()
+            if not line:
+                return False
+            if line == b".\r\n":
+                transaction.complete = True
+                self.say("250 taken")
+                return True
+            transaction.raw += line
+
+    def handle(self):
+        sender, recipients = None, []
+        self.say("220 sink ESMTP")
+        while True:
+            line = self.rfile.readline()
+            word = line.strip().upper()
+            if not line or word == b"QUIT":
+                break
+            if word.startswith(b"EHLO"):
+                self.say("250-sink\r\n250 8BITMIME")
+            elif word.startswith(b"MAIL FROM:"):
+                sender, recipients = _path(line), []
+                self.say("250 ok")
+            elif word.startswith(b"RCPT TO:"):
+                recipients.append(_path(line))
+                self.say("250 ok")
+            elif word == b"DATA":
+                if not self.data(Transaction(sender, recipients)):
+                    break
+            else:
+                self.say("250 ok")
+
+
+def _path(line):
+    return line.decode(errors="surrogateescape").partition("<")[2].rpartition(">")[0]
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+class Sink:
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._transactions = []
+        self._server = _Server(("127.0.0.1", 0), _Session)
+        self._server.sink = self
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def add(self, transaction):
+        with self._lock:
+            self._transactions.append(transaction)
+
+    def clear(self):
+        with self._lock:
+            self._transactions.clear()
+
+    def transactions(self):
+        with self._lock:
+            return list(self._transactions)
+
+    def complete(self):
+        return [t for t in self.transactions() if t.complete]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()

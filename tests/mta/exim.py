@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A real Exim 4 with sealpipe in its transport, and a sink behind it."""
+
+import atexit
+import base64
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import mail
+import sink as sinks
+import tap
+
+EXIM = "/usr/sbin/exim4"
+TRUSTED = pathlib.Path("/etc/exim4/trusted_configs")
+
+if os.getuid() != 0:
+    tap.skip_all("a mail server of its own needs root")
+if not os.path.exists(EXIM):
+    tap.skip_all(f"no {EXIM}: exim4-daemon-heavy is not installed")
+
+from home import Home
+
+ALICE, BOB, NOBODY = "alice@example.org", "bob@example.org", "nobody@example.org"
+
+CONFIG = r"""
+exim_path = /usr/sbin/exim4
+spool_directory = DIR/spool
+log_file_path = DIR/log/%slog
+pid_file_path = DIR/spool/exim.pid
+primary_hostname = mta.test
+local_interfaces = 127.0.0.1
+daemon_smtp_ports = PORT
+tls_advertise_hosts =
+keep_environment =
+add_environment = <; PATH=/usr/bin:/bin
+never_users = root
+acl_smtp_rcpt = ok
+bounce_return_body = false
+queue_run_in_order
+
+begin acl
+ok:
+  accept
+
+begin routers
+# A message that says so skips the check, so that the filter meets what the check would have met.
+nokey:
+  driver = redirect
+  condition = ${if eq{$h_X-No-Check:}{}}
+  allow_fail
+  allow_defer
+  data = ${run{DIR/bin/sealpipe-check -c CONF -f "" -- ${quote_local_part:$local_part}@$domain}{}{${if eq{$runrc}{69}{:fail:}{:defer:}} sealpipe says: $value}}
+
+out:
+  driver = manualroute
+  route_list = * 127.0.0.1::SINK
+  self = send
+  transport = sealed
+
+begin transports
+sealed:
+  driver = smtp
+  allow_localhost
+  max_rcpt = 1
+  size_addition = -1
+  return_path_add
+  transport_filter = DIR/bin/sealpipe -c CONF --id $message_exim_id -- $pipe_addresses
+  transport_filter_timeout = 2m
+
+begin retry
+* * F,2h,10m
+"""
+
+
+class Exim:
+    """@folder: spool, log, bin with links to the programs, and the configuration."""
+
+    def __init__(self, home, sink):
+        self.folder = home.folder / "exim"
+        self.user = pwd.getpwnam("Debian-exim")
+        self.port = sinks.free_port()
+        self.log = self.folder / "log" / "mainlog"
+        for name in ("spool", "log", "bin", "etc"):
+            (self.folder / name).mkdir(parents=True)
+        for name in ("spool", "log"):
+            os.chown(self.folder / name, self.user.pw_uid, self.user.pw_gid)
+        self.link_programs(home)
+        text = CONFIG
+        for word, value in (("DIR", self.folder), ("CONF", home.conf), ("PORT", self.port),
+                            ("SINK", sink.port)):
+            text = re.sub(rf"\b{word}\b", str(value), text)
+        self.config = self.folder / "etc" / "exim4.conf"
+        self.config.write_text(text)
+        self.config.chmod(0o644)
+        self.command = self._command()
+        self.daemon = None
+
+    def link_programs(self, home):
+        for name in ("sealpipe", "sealpipe-check"):
+            link = self.folder / "bin" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(home.bin / name)
+
+    def _command(self):
+        """Exim as root with our configuration. Where the system lets us, it stands in the place of
+        the system's, in a view of the files that nobody else has; else its path is added to the
+        trusted ones, and taken out again at the end."""
+        private = ["unshare", "--mount", "sh", "-c",
+                   'mount --bind "$0" /etc/exim4 && exec "$@"', str(self.config.parent)]
+        if subprocess.run([*private, "true"], capture_output=True).returncode == 0:
+            return [*private, EXIM]
+        self._trust()
+        return [EXIM, "-C", str(self.config)]
+
+    def _trust(self):
+        before = TRUSTED.read_bytes() if TRUSTED.exists() else None
+
+        def restore():
+            if before is None:
+                TRUSTED.unlink(missing_ok=True)
+            else:
+                TRUSTED.write_bytes(before)
+
+        atexit.register(restore)
+        TRUSTED.write_bytes((before or b"") + f"{self.config}\n".encode())
+
+    def start(self):
+        self.daemon = subprocess.Popen([*self.command, "-bdf"], stdin=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+        atexit.register(self.stop)
+        tap.wait_for(self._answers, f"Exim answers: {self.log_text()}")
+
+    def _answers(self):
+        if self.daemon.poll() is not None:
+            raise AssertionError(f"Exim ended: {self.daemon.stderr.read().decode()}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.terminate()
+            self.daemon.wait(timeout=30)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def send(self, message, *recipients, sender="carol@example.net"):
+        """Hands a message in; its id."""
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
+            smtp.ehlo()
+            smtp.mail(sender, ["BODY=8BITMIME"])
+            for recipient in recipients:
+                code, text = smtp.rcpt(recipient)
+                tap.equal(code, 250, f"RCPT {recipient}: {text}")
+            code, text = smtp.data(message)
+        found = re.search(rb"id=(\S+)", text)
+        tap.true(code == 250 and found, f"DATA: {code} {text}")
+        return found[1].decode()
+
+    def lines(self, ident):
+        return [line for line in self.log_text().splitlines() if f" {ident} " in line]
+
+    def wait_line(self, ident, mark, count=1):
+        """Waits for @count lines of this message with the mark."""
+        def found():
+            lines = [line for line in self.lines(ident) if mark in line]
+            return lines if len(lines) >= count else None
+        try:
+            return tap.wait_for(found, f"{mark!r} in the log", 60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n" + "\n".join(self.lines(ident))) from None
+
+    def queued(self, ident):
+        result = subprocess.run([*self.command, "-bpr"], capture_output=True, text=True, timeout=60)
+        return ident in result.stdout
+
+    def run_queue(self, ident):
+        subprocess.run([*self.command, "-M", ident], capture_output=True, timeout=120)
+
+    def remove(self, ident):
+        subprocess.run([*self.command, "-Mrm", ident], capture_output=True, timeout=60)
+
+
+def readable(home):
+    """For Debian-exim, and for nobody to write."""
+    os.chmod(home.folder, 0o755)
+    shutil.chown(home.log, "Debian-exim", "Debian-exim")
+
+
+home = Home("exim")
+readable(home)
+sink = sinks.Sink()
+exim = Exim(home, sink)
+exim.start()
+
+HEAD = b"From: Carol <carol@example.net>\r\nTo: alice@example.org\r\nSubject: test\r\n"
+BODY = (b"\r\nHello \xe4\xf6\xfc \xf0\x9f\x94\x92\r\n.\r\n..\r\n.leading dot\r\n"
+        b"From here on this is no separator\r\n\r\n>From neither\r\ntrailing blanks  \t\r\n")
+PARTS = (HEAD + b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n\tboundary=\"-=b\"\r\n\r\n"
+         b"A preamble.\r\n---=b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+         b"Content-Transfer-Encoding: 8bit\r\n\r\n\xe4\xf6\xfc\r\n---=b\r\n"
+         b"Content-Type: application/octet-stream; name=x.bin\r\n"
+         b"Content-Transfer-Encoding: base64\r\n\r\n" +
+         base64.encodebytes(bytes(range(256)) * 400).replace(b"\n", b"\r\n") +
+         b"---=b--\r\nAn epilogue.\r\n")
+
+
+def arrives(message, person, **how):
+    """Sends it; what came to the sink, once it is all there and found in order."""
+    sink.clear()
+    ident = exim.send(message, person.address, **how)
+    exim.wait_line(ident, "Completed")
+    tap.equal(len(sink.transactions()), 1, "transactions")
+    transaction = sink.complete()[0]
+    tap.equal(transaction.recipients, [person.address])
+    sealed = transaction.message()
+    tap.equal(mail.opened(sealed, person), mail.inner_entity(message), "the inner entity")
+    return transaction
+
+
+def stays(message, *recipients, mark="== "):
+    """Sends it; it is deferred, in the queue, and not one octet came to the sink."""
+    sink.clear()
+    ident = exim.send(message, *recipients)
+    exim.wait_line(ident, mark, len(recipients))
+    tap.true(exim.queued(ident), "the message is not in the queue")
+    tap.true(not sink.complete(), "the sink has a message")
+    tap.equal(b"".join(t.raw for t in sink.transactions()), b"", "what the sink has")
+    return ident
+
+
+UNCHECKED = b"X-No-Check: yes\r\n"
+
+
+def stays_and_goes(spoil, mend, person=None):
+    """Spoils something: a message stays, by the check and by the filter; mended, both go out."""
+    person = person or home.alice
+    spoil()
+    try:
+        idents = [stays(HEAD + extra + BODY, person.address) for extra in (b"", UNCHECKED)]
+    finally:
+        mend()
+    sink.clear()
+    for ident in idents:
+        exim.run_queue(ident)
+        exim.wait_line(ident, "Completed")
+    tap.equal(len(sink.complete()), 2, "messages after the repair")
+    for transaction in sink.complete():
+        tap.equal(mail.opened(transaction.message(), person), mail.inner_entity(HEAD + BODY))
+
+
+# -- Going out ----------------------------------------------------------------------------------
+
+@tap.test("a message arrives sealed, with its final dot, and opens byte-identical")
+def _():
+    for person in (home.alice, home.bob):
+        transaction = arrives(HEAD + BODY, person)
+        sealed = transaction.message()
+        tap.true(b"\r\r" not in transaction.raw and b"Hello" not in sealed, "the wire's octets")
+        outer = mail.Message(sealed)
+        for name, count in (("mime-version", 1), ("return-path", 0), ("subject", 1), ("received", 1)):
+            tap.equal(len(outer.all(name)), count, name)
+        tap.equal(transaction.sender, "carol@example.net")
+
+
+@tap.test("a multipart with 8bit and an attachment")
+def _():
+    raw = arrives(PARTS, home.alice).raw
+    for part in (b"preamble", b"epilogue", b"-=b"):
+        tap.true(part not in raw, f"{part} outside")
+
+
+@tap.test("3 MB")
+def _():
+    arrives(HEAD + b"\r\n" + b"0123456789abcdef" * 4 + b"\r\n" * 10 + b"x" * 70 + b"\r\n" +
+            b"line of text\r\n" * 220000, home.bob)
+
+
+@tap.test("a message without headers or body")
+def _():
+    arrives(b"\r\n", home.alice)
+    arrives(b"\r\nonly a body\r\n", home.alice)
+
+
+@tap.test("two recipients: each a sealed copy of his own")
+def _():
+    sink.clear()
+    ident = exim.send(HEAD.replace(b"To: ", b"To: bob@example.org, ") + BODY, ALICE, BOB)
+    exim.wait_line(ident, "Completed")
+    by_name = {t.recipients[0]: t.message() for t in sink.complete()}
+    tap.equal(sorted(by_name), [ALICE, BOB])
+    for person, other in ((home.alice, home.bob), (home.bob, home.alice)):
+        tap.equal(mail.opened(by_name[person.address], person), mail.inner_entity(HEAD + BODY))
+        try:
+            mail.opened(by_name[person.address], other)
+        except AssertionError:
+            continue
+        raise AssertionError(f"{other.address} can open what is {person.address}'s")
+
+
+@tap.test("a Bcc in the header does not go out")
+def _():
+    transaction = arrives(HEAD + b"Bcc: dave@example.com\r\n" + BODY, home.alice)
+    tap.true(b"dave" not in transaction.raw, "the Bcc is outside")
+
+
+@tap.test("the null sender")
+def _():
+    tap.equal(arrives(HEAD + BODY, home.alice, sender="").sender, "")
+
+
+@tap.test("a recipient that begins with a dash, and a quoted one")
+def _():
+    for address in ("-oops@example.org", '"a b"@example.org'):
+        arrives(HEAD + UNCHECKED + BODY, home.enrol(address))
+    arrives(HEAD + BODY, home.enrol("-c@example.org"))
+
+
+# -- Refused ------------------------------------------------------------------------------------
+
+@tap.test("no key: bounced by the router's check, the reason in Exim's log, nothing in clear")
+def _():
+    sink.clear()
+    ident = exim.send(HEAD + BODY, NOBODY, sender=BOB)
+    exim.wait_line(ident, "Completed")
+    line = exim.wait_line(ident, "** ")[0]
+    tap.contains(line, "sealpipe says: ")
+    tap.true(len(line.partition("sealpipe says: ")[2]) > 10, f"no reason: {line}")
+    bounce = tap.wait_for(lambda: sink.complete(), "the bounce arrives", 60)
+    tap.equal([t.recipients for t in bounce], [[BOB]])
+    text = mail.opened(bounce[0].message(), home.bob)
+    tap.contains(text, NOBODY.encode())
+    tap.true(b"Hello" not in text, "the bounce quotes the message")
+    tap.equal(len(sink.transactions()), 1, "transactions")
+
+
+@tap.test("no key, and nobody asked the check: deferred")
+def _():
+    exim.remove(stays(HEAD + UNCHECKED + BODY, NOBODY))
+
+
+@tap.test("one of two recipients without a key: the other gets his mail")
+def _():
+    sink.clear()
+    ident = exim.send(HEAD + BODY, NOBODY, ALICE, sender="")
+    exim.wait_line(ident, "** ")
+    exim.wait_line(ident, "=> ")
+    tap.equal([t.recipients for t in sink.complete()], [[ALICE]])
+
+
+# -- Faults -------------------------------------------------------------------------------------
+
+@tap.test("certificates that cannot be read: deferred, and sent once they can")
+def _():
+    stays_and_goes(lambda: os.chmod(home.certs, 0o700), lambda: os.chmod(home.certs, 0o755))
+
+
+@tap.test("one certificate that cannot be read: deferred, since it may be the one")
+def _():
+    file = home.certs / home.alice.cert.name
+    stays_and_goes(lambda: os.chmod(file, 0o600), lambda: os.chmod(file, 0o644))
+
+
+@tap.test("a broken configuration: deferred")
+def _():
+    stays_and_goes(lambda: home.write_conf("90-broken.conf", "[policy]\nencrypt=maybe\n"),
+                   lambda: (home.conf / "90-broken.conf").unlink())
+
+
+@tap.test("a missing check program and a missing filter: deferred")
+def _():
+    stays_and_goes(lambda: [(exim.folder / "bin" / name).unlink()
+                            for name in ("sealpipe", "sealpipe-check")],
+                   lambda: exim.link_programs(home))
+
+
+def processes(program):
+    """Who runs it for this test: its arguments name our folder."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == program.encode() and os.fsencode(home.conf) in words:
+            found.append(int(entry.name))
+    return found
+
+
+def killed_while_it_works(program):
+    """Its log is a pipe without a reader, which holds it; then it is killed."""
+    fifo = home.folder / f"fifo-{program}"
+    os.mkfifo(fifo, 0o666)
+    os.chmod(fifo, 0o666)
+    home.configure({"core": {"log_target": fifo}})
+    try:
+        sink.clear()
+        ident = exim.send(HEAD + UNCHECKED + BODY, ALICE)
+        tap.wait_for(lambda: processes("sealpipe-run"), "the runner runs")
+        for pid in processes(program):
+            os.kill(pid, signal.SIGKILL)
+        exim.wait_line(ident, "== ")
+        tap.wait_for(lambda: not processes("sealpipe") and not processes("sealpipe-run"),
+                     "nobody of it is left")
+        tap.true(exim.queued(ident), "the message is not in the queue")
+        tap.equal(b"".join(t.raw for t in sink.transactions()), b"", "what the sink has")
+    finally:
+        home.configure()
+    exim.run_queue(ident)
+    exim.wait_line(ident, "Completed")
+    tap.equal(mail.opened(sink.complete()[0].message(), home.alice), mail.inner_entity(HEAD + BODY))
+
+
+@tap.test("a filter that is killed: deferred, and sent at the next try")
+def _():
+    killed_while_it_works("sealpipe")
+
+
+@tap.test("a runner that is killed: deferred, and sent at the next try")
+def _():
+    killed_while_it_works("sealpipe-run")
+
+
+@tap.test("nothing went to Exim's panic log")
+def _():
+    panic = exim.folder / "log" / "paniclog"
+    tap.equal(panic.read_text() if panic.exists() else "", "")
+
+
+tap.main()
