@@ -146,12 +146,6 @@ int runner_transport(const RunnerOptions *options)
     if (!dispatcher)
         return RUNNER_DEFER;
 
-    /* What is written there lands in the mail. */
-    if (!seal_dispatcher_refuse_stderr(dispatcher, &error)) {
-        seal_log_error(options->id, error);
-        return RUNNER_DEFER;
-    }
-
     g_autoptr(SealContent) message = read_message(dispatcher, &error);
     if (message) {
         runner_watch_arm(seal_dispatcher_deadline(dispatcher));
