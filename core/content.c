@@ -181,16 +181,21 @@ static gssize piece_pread(const Piece *piece, guint64 offset, void *buffer, gsiz
 gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gsize length,
                           GError **error)
 {
-    if (length == 0)
-        return 0;
-    for (guint i = 0; i < content->pieces->len; i++) {
+    gsize done = 0;
+
+    for (guint i = 0; i < content->pieces->len && done < length; i++) {
         const Piece *piece = &g_array_index(content->pieces, Piece, i);
 
-        if (offset < piece->length)
-            return piece_pread(piece, offset, buffer, length, error);
+        while (offset < piece->length && done < length) {
+            gssize got = piece_pread(piece, offset, (guint8 *)buffer + done, length - done, error);
+            if (got < 0)
+                return -1;
+            done += (gsize)got;
+            offset += (guint64)got;
+        }
         offset -= piece->length;
     }
-    return 0;
+    return (gssize)done;
 }
 
 GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError **error)
@@ -203,14 +208,10 @@ GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError **error)
     }
 
     g_autofree guint8 *data = g_malloc(content->size + 1);
-    gsize done = 0;
-    while (done < content->size) {
-        gssize got = seal_content_pread(content, done, data + done, content->size - done, error);
-        if (got < 0)
-            return NULL;
-        done += (gsize)got;
-    }
-    return g_bytes_new_take(g_steal_pointer(&data), done);
+    gssize done = seal_content_pread(content, 0, data, content->size, error);
+    if (done < 0)
+        return NULL;
+    return g_bytes_new_take(g_steal_pointer(&data), (gsize)done);
 }
 
 /* -------------------------------------------------------------------------------------------

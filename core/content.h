@@ -6,8 +6,8 @@
 
 #include "core/sealpipe.h"
 
-/** Reads up to @length octets at @offset into @buffer. Returns how many, 0 at the end, -1 on error
- *  (a temporary file that can no longer be read). */
+/** Reads @length octets at @offset into @buffer, or as many as there are. Returns how many, -1 on
+ * error (a temporary file that can no longer be read). */
 gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gsize length,
                           GError **error);
 
