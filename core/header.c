@@ -46,6 +46,15 @@ static gsize field_name_length(const char *data, const Line *line)
     return i < line->next && data[i] == ':' ? length : 0;
 }
 
+/* An mbox From_ line, and not a From field with a blank before its colon. */
+static gboolean is_from_line(const char *data, gsize size)
+{
+    if (size <= 5 || memcmp(data, "From ", 5) != 0)
+        return FALSE;
+    Line line = line_at(data, size, 0);
+    return field_name_length(data, &line) == 0;
+}
+
 static gboolean too_large(GError **error, const char *what, int most)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "the header has more than %d %s", most, what);
@@ -105,7 +114,7 @@ SealHeader *seal_header_read(SealContent *content, gboolean may_have_from_line, 
     g_autoptr(SealHeader) header = g_new0(SealHeader, 1);
     header->fields = g_array_new(FALSE, FALSE, sizeof(SealField));
     header->eol = find_eol(data, size);
-    if (may_have_from_line && size > 5 && memcmp(data, "From ", 5) == 0) {
+    if (may_have_from_line && is_from_line(data, size)) {
         header->from_line = TRUE;
         start = line_at(data, size, 0).next;
     }

@@ -186,7 +186,10 @@ SealContent *seal_message_clear(SealMessage *message)
         if (!field_is_any(header, field, PRIVATE_FIELDS))
             append_field(front, header, field);
     }
-    /* What ended the header comes along as it was: an empty line, or none. */
+    /* What ended the header comes along as it was: an empty line, or none. Where no field is left,
+     * the body would otherwise be read as a header. */
+    if (front->len == 0 && header->block_end == header->body_offset)
+        g_string_append(front, header->eol);
     g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
     return join_text(front, rest);
 }
