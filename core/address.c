@@ -11,6 +11,8 @@ enum {
     MAX_LOCAL = 256,  /* RFC 5321 4.5.3.1.1 says 64; real ones are longer */
     MAX_DOMAIN = 255, /* RFC 5321 4.5.3.1.2 */
     MAX_LABEL = 63,   /* RFC 1035 2.3.4 */
+    /* Every character of the local part escaped, its quotes, the @. */
+    MAX_TEXT = 2 * MAX_LOCAL + 3 + MAX_DOMAIN,
 };
 
 struct SealAddress {
@@ -165,8 +167,7 @@ SealAddress *seal_address_parse(const char *text, GError **error)
     g_autofree char *local = NULL;
     g_autofree char *domain = NULL;
 
-    if (g_utf8_validate(text, -1, NULL) && strlen(text) <= 2 * MAX_LOCAL + MAX_DOMAIN &&
-        !has_control(text))
+    if (g_utf8_validate(text, -1, NULL) && strlen(text) <= MAX_TEXT && !has_control(text))
         local = take_local(text, &rest);
     if (local && rest && *rest == '@' && strlen(local) <= MAX_LOCAL)
         domain = canonical_domain(rest + 1);

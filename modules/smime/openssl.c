@@ -28,22 +28,29 @@ void smime_set_error(GError **error, SealError code, const char *format, ...)
     ERR_clear_error();
 }
 
-/* Cut between characters: what X509_NAME_print_ex makes is UTF-8 unless the certificate lies. */
+/* Cut between characters: what X509_NAME_print_ex makes is UTF-8 unless the certificate lies. What
+ * would move a terminal's or a log's text is a question mark. */
 static char *cut(const char *data, gsize length)
 {
     g_autofree char *valid = g_utf8_make_valid(data, (gssize)MIN(length, MAX_NAME));
 
-    for (char *c = valid; *c; c++) {
-        if (g_ascii_iscntrl(*c))
-            *c = '?';
+    GString *text = g_string_sized_new(MIN(length, MAX_NAME));
+
+    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+        gboolean harmful =
+            g_unichar_iscntrl(character) || g_unichar_type(character) == G_UNICODE_FORMAT;
+
+        g_string_append_unichar(text, harmful ? '?' : character);
     }
-    return length > MAX_NAME ? g_strconcat(valid, "...", NULL) : g_steal_pointer(&valid);
+    if (length > MAX_NAME)
+        g_string_append(text, "...");
+    return g_string_free(text, FALSE);
 }
 
 char *smime_name_text(const X509_NAME *name)
 {
-    /* Characters beyond ASCII stay readable; control characters and bidi tricks are bytes that
-     * ESC_CTRL and cut() take care of. */
+    /* Characters beyond ASCII stay readable; control characters and bidi tricks do not. */
     const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
     g_autoptr(BIO) bio = BIO_new(BIO_s_mem());
     char *data = NULL;
