@@ -182,6 +182,34 @@ static void test_beside(void)
                     ==, SEAL_DETECTED_PARTLY);
 }
 
+/* Base64 that does not end as it should, with every number of characters of padding. */
+static void test_ends(void)
+{
+    static const char *const tails[] = {"A", "AA", "AAA", "=", "==", "A=", "QUI=", "QQ==", "QUJD"};
+    gboolean seen[3] = {FALSE};
+
+    for (gsize size = 100; size < 103; size++) {
+        g_auto(Fixture) fixture = {0};
+        fixture_open(&fixture, TRUE, size);
+        gsize end = fixture.size - 1;
+        guint pads = 0;
+
+        while (fixture.text[end - 1 - pads] == '=')
+            pads++;
+        seen[pads] = TRUE;
+        for (guint i = 0; i < G_N_ELEMENTS(tails); i++)
+            g_assert_cmpint(look_with(&fixture, "", tails[i]), ==, SEAL_DETECTED_PARTLY);
+        /* Padding that is missing, and bits that encode nothing and are set. */
+        for (guint cut = 1; cut <= pads; cut++)
+            g_assert_cmpint(look(&fixture.smime, fixture.text, end - cut), ==,
+                            SEAL_DETECTED_PARTLY);
+        g_assert_cmpint(fixture.text[end - 1 - pads], ==, 'A');
+        fixture.text[end - 1 - pads] = 'B';
+        g_assert_cmpint(look(&fixture.smime, fixture.text, fixture.size), ==, SEAL_DETECTED_PARTLY);
+    }
+    g_assert_true(seen[0] && seen[1] && seen[2]);
+}
+
 static void test_fields(void)
 {
     g_auto(Fixture) fixture = {0};
@@ -409,6 +437,10 @@ static void test_attributes(void)
     /* Behind the ciphertext, within encryptedContentInfo; and among its pieces. */
     g_assert_cmpint(look_changed(&fixture, 8, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
     g_assert_cmpint(look_changed(&fixture, 10, 0, "\x0c\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 10, 0, "\x0c\x10sixteen of plain", 18), ==,
+                    SEAL_DETECTED_PARTLY);
+    g_assert_cmpint(look_changed(&fixture, 10, 0, "\x04\x10sixteen of plain", 18), ==,
+                    SEAL_DETECTED_ENCRYPTED);
     /* Ciphertext that is no row of blocks. */
     g_assert_cmpint(look_changed(&fixture, 10, 0, "\x04\x05plain", 7), ==, SEAL_DETECTED_PARTLY);
 }
@@ -494,7 +526,8 @@ static void test_lengths(void)
     static const guint8 longer[] = {0x30, 0x89, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x06};
     g_auto(Fixture) fixture = {0};
     fixture_open(&fixture, FALSE, 100);
-    g_autofree guint8 *deep = g_malloc(100000);
+    const gsize size = 900000;
+    g_autofree guint8 *deep = g_malloc(size);
 
     g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), huge, sizeof huge), ==,
                     SEAL_DETECTED_NOTHING);
@@ -503,10 +536,29 @@ static void test_lengths(void)
     /* SEQUENCE, OID, [0], SEQUENCE, INTEGER, then sets within sets. */
     memcpy(deep, fixture.der, 13);
     memcpy(deep + 13, "\xa0\x80\x30\x80\x02\x01\x00", 7);
-    for (gsize i = 20; i < 100000; i += 2)
+    for (gsize i = 20; i < size; i += 2)
         memcpy(deep + i, "\x31\x80", 2);
-    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), deep, 100000), ==,
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), deep, size), ==,
                     SEAL_DETECTED_PARTLY);
+}
+
+/* What is inside is longer than what it is in. */
+static void test_longer_inside(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autoptr(GByteArray) der = g_byte_array_new();
+
+    /* A definite length for the outermost element, one short. */
+    guint8 head[] = {0x30, 0x82, (guint8)((fixture.der_size - 5) >> 8),
+                     (guint8)(fixture.der_size - 5)};
+    g_byte_array_append(der, head, sizeof head);
+    g_byte_array_append(der, fixture.der + 2, (guint)fixture.der_size - 4);
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), der->data, der->len), ==,
+                    SEAL_DETECTED_PARTLY);
+    der->data[3]++;
+    g_assert_cmpint(look_der(&fixture.smime, HEAD("enveloped-data"), der->data, der->len), ==,
+                    SEAL_DETECTED_ENCRYPTED);
 }
 
 /* Recipients without end: more than is kept of what describes the ciphertext. */
@@ -599,7 +651,7 @@ static void test_corpus(void)
         {"protected-headers-draft/pgpmime-signed.eml", SEAL_DETECTED_NOTHING, 0},
         {"bc-java-mail/attachonly.eml", SEAL_DETECTED_NOTHING, 0},
     };
-    const char *corpus = g_getenv("SEALPIPE_CORPUS");
+    const char *corpus = g_getenv("SEALPIPE_TEST_CORPUS");
     g_auto(Smime) smime = {0};
     guint absent = 0;
     smime_start(&smime, NULL, NULL);
@@ -631,6 +683,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/detect/forms", test_forms);
     g_test_add_func("/smime/detect/truncated", test_truncated);
     g_test_add_func("/smime/detect/beside", test_beside);
+    g_test_add_func("/smime/detect/ends", test_ends);
     g_test_add_func("/smime/detect/fields", test_fields);
     g_test_add_func("/smime/detect/bait", test_bait);
     g_test_add_func("/smime/detect/definite", test_definite);
@@ -644,6 +697,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/detect/wrong-form", test_wrong_form);
     g_test_add_func("/smime/detect/flipped-type", test_flipped_type);
     g_test_add_func("/smime/detect/lengths", test_lengths);
+    g_test_add_func("/smime/detect/longer-inside", test_longer_inside);
     g_test_add_func("/smime/detect/endless-front", test_endless_front);
     g_test_add_func("/smime/detect/damaged", test_damaged);
     g_test_add_func("/smime/detect/noise", test_noise);

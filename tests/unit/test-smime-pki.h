@@ -82,6 +82,8 @@ char *smime_write(Smime *smime, const char *name, GBytes *data);
 gboolean smime_open(Smime *smime, const char *settings, const char *more, GError **error);
 /** smime_prepare, and smime_open with @anchor as the trust anchor (or none). */
 void smime_start(Smime *smime, X509 *anchor, const char *settings);
+/** Was that text logged? */
+gboolean smime_logged(Smime *smime, const char *text);
 void smime_end(Smime *smime);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Smime, smime_end)
 

@@ -160,6 +160,12 @@ static void test_broken(void)
     assert_broken(&smime, garbage);
     assert_broken(&smime, wrong);
 
+    /* An end that is another block's. */
+    g_autofree char *text = g_strndup(g_bytes_get_data(pem, NULL), g_bytes_get_size(pem));
+    memcpy(strstr(text, "END CERT"), "END CART", 8);
+    g_autoptr(GBytes) mixed = text_bytes(text);
+    assert_broken(&smime, mixed);
+
     /* One broken block hides nothing, wherever it stands. */
     GBytes *const before[] = {garbage, wrong, pem, NULL};
     g_autoptr(GBytes) first = join(before);

@@ -283,6 +283,25 @@ static void test_bad_intermediates(void)
     assert_code(&smime, three, "chain-expired");
 }
 
+/* The whole chain is judged at the time that is asked about. */
+static void test_chain_time(void)
+{
+    CertSpec spec = {
+        .name = "Short", .constraints = "CA:TRUE", .usage = "keyCertSign", .until_days = 100};
+    g_autoptr(X509) ca = pki_cert(&spec, pki_key("RSA"), NULL, NULL);
+    g_autoptr(X509) cert = pki_person("alice@example.org", "RSA", NULL, ca);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+    g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_VERIFIED);
+    g_autofree char *before =
+        smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now() + 99 * 86400, NULL);
+    g_autofree char *after =
+        smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now() + 101 * 86400, NULL);
+
+    g_assert_cmpstr(before, ==, "usable");
+    g_assert_cmpstr(after, ==, "chain-expired");
+}
+
 static void test_weak_chains(void)
 {
     CertSpec old_root = {
@@ -420,6 +439,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/usable/partial", test_partial);
     g_test_add_func("/smime/usable/intermediates", test_intermediates);
     g_test_add_func("/smime/usable/bad-intermediates", test_bad_intermediates);
+    g_test_add_func("/smime/usable/chain-time", test_chain_time);
     g_test_add_func("/smime/usable/weak-chains", test_weak_chains);
     g_test_add_func("/smime/usable/revoked", test_revoked);
     g_test_add_func("/smime/usable/broken-crl", test_broken_crl);
