@@ -3,6 +3,7 @@
  * apply.c: takes a delivery through the pipeline: stages in their order, core's own signing and
  * encrypting in between.
  */
+#include "core/bounce.h"
 #include "core/content.h"
 #include "core/dispatcher.h"
 #include "core/entity.h"
@@ -218,11 +219,39 @@ static gboolean apply_step(SealDispatcher *self, SealJob *job, SealDelivery *del
     return TRUE;
 }
 
+/* What has told a rule to win has done its work. */
+static gboolean take_tag_out(SealJob *job, SealDelivery *delivery, GError **error)
+{
+    if (!delivery->tag) {
+        delivery->source = job->message;
+        return TRUE;
+    }
+    delivery->source = seal_message_without_tag(job->message, delivery->tag, error);
+    return delivery->source != NULL;
+}
+
+/* A bounce that should have been encrypted leaves without what it returns. */
+static SealContent *begin(SealJob *job, SealDelivery *delivery, GError **error)
+{
+    const SealRecipient *first = g_ptr_array_index(delivery->recipients, 0);
+
+    if (delivery->plan == SEAL_PLAN_CLEAR && seal_job_is_bounce(job) &&
+        first->policy->encrypt == SEAL_NEED_PREFERRED) {
+        seal_delivery_note(delivery, "a bounce: what it returns was left out");
+        return seal_bounce_reduce(delivery->source, error);
+    }
+    return seal_message_clear(delivery->source);
+}
+
 gboolean seal_apply(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
                     GCancellable *cancellable, GError **error)
 {
-    g_autoptr(SealContent) clear = seal_message_clear(job->message);
+    if (!take_tag_out(job, delivery, error))
+        return FALSE;
 
+    g_autoptr(SealContent) clear = begin(job, delivery, error);
+    if (!clear)
+        return FALSE;
     seal_delivery_set_content(delivery, clear);
     if (delivery->plan == SEAL_PLAN_ALREADY)
         return TRUE;

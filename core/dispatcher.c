@@ -254,11 +254,9 @@ gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable 
 {
     g_autoptr(GError) problem = NULL;
 
-    if (!check_direction(job, &problem) || !seal_plan(self, job, cancellable, &problem)) {
-        seal_job_fail(job, problem);
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return FALSE;
-    }
-    seal_plan_answer(self, job);
-    return TRUE;
+    if (check_direction(job, &problem) && seal_plan_answer(self, job, cancellable, &problem))
+        return TRUE;
+    seal_job_fail(job, problem);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }

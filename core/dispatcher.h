@@ -40,8 +40,10 @@ gboolean seal_dispatcher_check_time(SealDispatcher *dispatcher, SealJob *job,
 gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
                    GError **error);
 
-/** Says, from its plan, what would become of each recipient alone. For front ends that ask. */
-void seal_plan_answer(SealDispatcher *dispatcher, SealJob *job);
+/** Says what would become of a message to each recipient alone, without one. For front ends that
+ *  ask. What only the message can tell counts for the better. */
+gboolean seal_plan_answer(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
+                          GError **error);
 
 /** Groups recipients into deliveries, or settles them as refused. An error where the one output
  *  that a front end can take cannot be made for all. */

@@ -63,6 +63,7 @@ typedef struct {
     const char *sender; /**< "" and "<>" are the null sender; NULL: Return-path, else From */
     const char *const *recipients; /**< NULL-terminated, at least one */
     SealContent *message;          /**< NULL where only addresses are asked about */
+    gboolean header_only;          /**< @message is the header block alone */
     gboolean submitted;            /**< by somebody who may use this server, as the MTA knows */
     gboolean one_output;           /**< the front end can hand back one message only */
 } SealJobSpec;
@@ -89,6 +90,8 @@ SEAL_FRONT GPtrArray *seal_job_recipients(const SealJob *job);
 SEAL_FRONT GPtrArray *seal_job_decisions(const SealJob *job);
 /** What became of a recipient: SEALED, SIGNED, PLAIN, REPORT, REFUSE or DEFER. */
 SEAL_FRONT SealVerdict seal_recipient_result(const SealRecipient *recipient);
+/** The name of the rule that won; "" for [policy] alone. (borrowed) */
+SEAL_FRONT const char *seal_recipient_rule(const SealRecipient *recipient);
 /** Why, for people. (borrowed) */
 SEAL_FRONT const char *seal_recipient_reason(const SealRecipient *recipient);
 /** The keys that a delivery is encrypted to. (borrowed, element type SealKey) */

@@ -92,9 +92,10 @@ static gboolean same_field(const SealHeader *a, const SealField *x, const SealHe
 
 /* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:
  * nothing of the body can hide among them. */
-static gboolean check_outside(SealJob *job, SealMessage *message, GError **error)
+static gboolean check_outside(SealJob *job, SealMessage *source, SealMessage *message,
+                              GError **error)
 {
-    const SealHeader *in = seal_message_header(job->message);
+    const SealHeader *in = seal_message_header(source);
     const SealHeader *out = seal_message_header(message);
     guint at = 0;
 
@@ -199,7 +200,8 @@ static gboolean check_sealed(SealDispatcher *dispatcher, SealJob *job, SealDeliv
          seal_detection_content_size(detection) < delivery->sealed_size))
         return shut(job, error, "the ciphertext is shorter than what was to be encrypted");
     return check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
-           check_outside(job, message, error) && check_content_fields(job, message, error);
+           check_outside(job, delivery->source, message, error) &&
+           check_content_fields(job, message, error);
 }
 
 static gboolean check_already(SealDispatcher *dispatcher, SealJob *job, SealMessage *message,
@@ -248,7 +250,8 @@ static gboolean check_clear(SealDispatcher *dispatcher, SealJob *job, const Seal
     return check_signature(
                job, seal_registry_format(dispatcher->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
-           check_outside(job, message, error) && check_content_fields(job, message, error);
+           check_outside(job, delivery->source, message, error) &&
+           check_content_fields(job, message, error);
 }
 
 static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,

@@ -11,6 +11,7 @@
 typedef struct {
     SealDispatcher *dispatcher;
     SealJob *job;
+    gboolean keyless; /* a recipient who is to be encrypted to has no key */
 } Grouping;
 
 static void set_reason(SealRecipient *recipient, const char *reason)
@@ -68,6 +69,10 @@ static Choice choose(const Grouping *grouping, const SealRecipient *recipient)
     if (grouping->job->already_sealed && policy->already_sealed == SEAL_ALREADY_REFUSE)
         return (Choice){SEAL_VERDICT_REFUSE, SEAL_PLAN_CLEAR, NULL,
                         "it was encrypted already, and already_sealed=refuse"};
+    if (policy->all_or_none && grouping->keyless)
+        return without_key(policy->encrypt == SEAL_NEED_REQUIRED ? policy->fallback
+                                                                 : SEAL_FALLBACK_ALLOW,
+                           "all_or_none, and another recipient has no key");
     if (!recipient->unable && recipient->keys->len > 0) {
         const SealChoice *first = g_ptr_array_index(recipient->keys, 0);
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_SEAL, first->format, ""};
@@ -90,15 +95,25 @@ static SealDelivery *find_delivery(SealJob *job, const Choice *choice,
         const SealRecipient *other = g_ptr_array_index(delivery->recipients, 0);
 
         if (delivery->plan == choice->plan && delivery->format == choice->format &&
-            delivery->sign == recipient->sign && other->named)
+            delivery->sign == recipient->sign &&
+            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 && other->named)
             return delivery;
     }
     return NULL;
 }
 
+static gboolean is_keyless(const SealRecipient *recipient)
+{
+    return recipient->policy->encrypt != SEAL_NEED_NEVER &&
+           (recipient->unable || recipient->keys->len == 0);
+}
+
 static void group_each(Grouping *grouping)
 {
     SealJob *job = grouping->job;
+
+    for (guint i = 0; i < job->recipients->len; i++)
+        grouping->keyless = grouping->keyless || is_keyless(g_ptr_array_index(job->recipients, i));
 
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
@@ -113,6 +128,7 @@ static void group_each(Grouping *grouping)
         SealDelivery *delivery = find_delivery(job, &choice, recipient);
         if (!delivery)
             delivery = seal_job_add_delivery(job, choice.plan, choice.format, recipient->sign);
+        delivery->tag = recipient->policy->tag;
         set_reason(recipient, choice.reason);
         add_recipient(delivery, recipient);
     }
@@ -234,6 +250,8 @@ static gboolean group_all(Grouping *grouping, GError **error)
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
         set_reason(recipient, choice.reason);
         add_recipient(delivery, recipient);
+        if (!delivery->tag)
+            delivery->tag = recipient->policy->tag;
     }
     return TRUE;
 }

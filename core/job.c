@@ -37,6 +37,8 @@ static void delivery_free(gpointer data)
     g_ptr_array_unref(delivery->recipients);
     g_ptr_array_unref(delivery->keys);
     seal_key_unref(delivery->signer);
+    if (delivery->tag)
+        seal_message_free(delivery->source);
     seal_content_unref(delivery->content);
     g_free(delivery->note);
     g_free(delivery);
@@ -145,6 +147,7 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->id = spec->id && *spec->id ? g_strndup(spec->id, 128) : made_up_id();
     job->one_output = spec->one_output;
     job->submitted = spec->submitted;
+    job->header_only = spec->header_only;
     job->started = g_get_monotonic_time();
     job->recipients = g_ptr_array_new_with_free_func(recipient_free);
     job->deliveries = g_ptr_array_new_with_free_func(delivery_free);
@@ -221,6 +224,15 @@ SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *for
     return delivery;
 }
 
+void seal_recipient_reset(SealRecipient *recipient)
+{
+    g_ptr_array_set_size(recipient->keys, 0);
+    g_clear_pointer(&recipient->no_key, g_free);
+    g_clear_pointer(&recipient->reason, g_free);
+    recipient->unable = FALSE;
+    recipient->result = SEAL_VERDICT_NONE;
+}
+
 gboolean seal_job_is_bounce(const SealJob *job)
 {
     return !job->sender && g_str_equal(job->sender_text, "<>");
@@ -262,7 +274,7 @@ gboolean seal_job_submitted(const SealJob *job)
 
 SealEntity *seal_job_entity(SealJob *job)
 {
-    return job->message ? seal_message_entity(job->message) : NULL;
+    return job->message && !job->header_only ? seal_message_entity(job->message) : NULL;
 }
 
 GPtrArray *seal_job_deliveries(const SealJob *job)
@@ -288,6 +300,11 @@ SealAddress *seal_recipient_address(const SealRecipient *recipient)
 SealVerdict seal_recipient_result(const SealRecipient *recipient)
 {
     return recipient->result;
+}
+
+const char *seal_recipient_rule(const SealRecipient *recipient)
+{
+    return recipient->policy ? recipient->policy->rule : "";
 }
 
 const char *seal_recipient_reason(const SealRecipient *recipient)

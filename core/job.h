@@ -41,7 +41,9 @@ struct SealDelivery {
     GPtrArray *keys; /* of SealKey */
     gboolean hide;
     SealNeed sign;
-    SealKey *signer; /* NULL where it is not signed */
+    SealMessage *source; /* what it is made of: the job's message, perhaps without a tag */
+    const char *tag;     /* the tag that was taken out; NULL for none */
+    SealKey *signer;     /* NULL where it is not signed */
     gboolean opaque;
     gboolean is_signed; /* the signer was used */
     char *note;         /* for people, behind each recipient's reason; or NULL */
@@ -56,6 +58,7 @@ struct SealJob {
     char *sender_text;   /* as it was given, for the log; "<>" for the null sender */
     SealAddress *author; /* the one address in From, or NULL */
     SealMessage *message;
+    gboolean header_only;    /* the message is its header, and its body is not known */
     gboolean already_sealed; /* it came encrypted as a whole */
     gboolean already_signed; /* it came signed */
     gboolean submitted;
@@ -67,6 +70,9 @@ struct SealJob {
     guint64 size;
     gint64 started; /* monotonic, microseconds */
 };
+
+/** As if nothing had been found out about the recipient yet. */
+void seal_recipient_reset(SealRecipient *recipient);
 
 /** A new decision at the end of the job's, to be settled. (borrowed) */
 SealDecision *seal_job_decide(SealJob *job, const char *step, const char *subject);

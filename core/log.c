@@ -190,7 +190,7 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient)
     put(line, "key", key ? seal_key_fingerprint(key) : "");
     put(line, "origin", key ? seal_key_source(key) : "");
     put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
-    put(line, "rule", recipient->policy ? recipient->policy->rule : "");
+    put(line, "rule", seal_recipient_rule(recipient));
     put(line, "stages", job->stages);
     put_number(line, "bytes", (gint64)job->size);
     put_number(line, "ms", (g_get_monotonic_time() - job->started) / 1000);

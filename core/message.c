@@ -92,7 +92,7 @@ GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names
 }
 
 /* -------------------------------------------------------------------------------------------
- * Splicing
+ * Fields
  */
 
 static void append_field(GString *out, const SealHeader *header, const SealField *field)
@@ -112,6 +112,110 @@ static SealContent *join_text(GString *text, SealContent *rest)
 
     return seal_content_join(front, rest);
 }
+
+/* -------------------------------------------------------------------------------------------
+ * Tags
+ */
+
+static const char *find_tag(const char *text, const char *tag)
+{
+    gsize length = strlen(tag);
+
+    for (; *text; text++) {
+        if (g_ascii_strncasecmp(text, tag, length) == 0)
+            return text;
+    }
+    return NULL;
+}
+
+static char *decoded_value(const SealHeader *header, const SealField *field)
+{
+    g_autofree char *value = seal_field_value(header, field);
+
+    return seal_mime_decode(value);
+}
+
+gboolean seal_message_has_tag(SealMessage *message, const char *tag)
+{
+    const SealHeader *header = seal_message_header(message);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        g_autofree char *text =
+            seal_field_is(header, field, "Subject") ? decoded_value(header, field) : NULL;
+
+        if (text && find_tag(text, tag))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Cuts every @tag out, with one of the blanks around it. */
+static char *cut_tag(const char *text, const char *tag)
+{
+    GString *left = g_string_new(text);
+    const char *at;
+
+    while ((at = find_tag(left->str, tag))) {
+        gssize offset = at - left->str;
+        gsize length = strlen(tag);
+
+        if (left->str[(gsize)offset + length] == ' ')
+            length++;
+        else if (offset > 0 && left->str[offset - 1] == ' ') {
+            offset--;
+            length++;
+        }
+        g_string_erase(left, offset, (gssize)length);
+    }
+    return g_string_free(left, FALSE);
+}
+
+/* Where the tag stands as it is, only its octets go; where it is encoded, the value is written
+ * anew. */
+static void append_untagged(GString *out, const SealHeader *header, const SealField *field,
+                            const char *tag)
+{
+    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+    const char *value = (const char *)memchr(start, ':', field->length) + 1;
+    g_autofree char *raw = g_strndup(value, field->length - (gsize)(value - start));
+    g_autofree char *cut = cut_tag(raw, tag);
+    g_autofree char *text = seal_mime_decode(cut);
+
+    g_string_append_len(out, start, value - start);
+    if (find_tag(text, tag)) {
+        g_autofree char *left = cut_tag(g_strstrip(text), tag);
+        g_autofree char *encoded = seal_mime_encode(left);
+        g_string_append_printf(out, " %s%s", encoded, header->eol);
+        return;
+    }
+    g_string_append(out, cut);
+    if (out->str[out->len - 1] != '\n')
+        g_string_append(out, header->eol);
+}
+
+SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+    SealContent *content = seal_entity_content(message->entity);
+    GString *front = g_string_new(NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (seal_field_is(header, field, "Subject"))
+            append_untagged(front, header, field, tag);
+        else
+            append_field(front, header, field);
+    }
+    g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
+    g_autoptr(SealContent) whole = join_text(front, rest);
+    return seal_message_new(whole, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Splicing
+ */
 
 SealContent *seal_message_inner(SealMessage *message)
 {

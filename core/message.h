@@ -17,6 +17,11 @@ char *seal_message_return_path(SealMessage *message);
  *  SealAddress) */
 GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names, GError **error);
 
+/** TRUE where a Subject, decoded, has @tag, without regard to ASCII's case. */
+gboolean seal_message_has_tag(SealMessage *message, const char *tag);
+/** The message with @tag taken out of every Subject. (transfer full) */
+SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error);
+
 /** The entity that is to be encrypted: every Content-* field in its order, an empty line, the body;
  *  "Content-Type: text/plain" where there is no Content-* field (RFC 8551 3.1). (transfer full) */
 SealContent *seal_message_inner(SealMessage *message);

@@ -10,6 +10,12 @@
  *  parameters, names in lower case. NULL and what is beyond 64 KiB are "text/plain". */
 void seal_mime_content_type(const char *value, char **type, GHashTable **parameters);
 
+/** Decodes the encoded words of a field's value (RFC 2047); the result is valid UTF-8. (transfer
+ *  full) */
+char *seal_mime_decode(const char *value);
+/** The reverse, for an unstructured field: ASCII. (transfer full) */
+char *seal_mime_encode(const char *text);
+
 /** Appends the mailboxes of an address-list value (RFC 5322 3.4), groups included, to @addresses;
  *  what does not parse is left out. At most 10,000, beyond that SEAL_ERROR_LIMIT. */
 gboolean seal_mime_addresses(const char *value, GPtrArray *addresses, GError **error);

@@ -15,7 +15,9 @@ static gboolean look_at_message(SealDispatcher *dispatcher, SealJob *job, GCance
 {
     GPtrArray *formats = seal_registry_formats(dispatcher->registry);
 
-    for (guint i = 0; i < formats->len && job->message && !job->already_sealed; i++) {
+    if (!job->message || job->header_only)
+        return TRUE;
+    for (guint i = 0; i < formats->len && !job->already_sealed; i++) {
         const SealFormatEntry *format = g_ptr_array_index(formats, i);
         g_autoptr(SealDetection) detection = seal_detection_new();
 
@@ -161,6 +163,16 @@ static gboolean needs_keys(const SealJob *job, const SealRecipient *recipient, S
     return need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE && !recipient->unable;
 }
 
+/* With @policy, and as if nothing had been found out about the recipient yet. */
+static gboolean begin(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+                      const SealPolicy *policy, GError **error)
+{
+    seal_recipient_reset(recipient);
+    recipient->policy = policy;
+    recipient->sign = sign_need(job, policy);
+    return ask_stages(dispatcher, job, recipient, error);
+}
+
 gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
                    GError **error)
 {
@@ -171,11 +183,10 @@ gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cance
         return FALSE;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+        const SealPolicy *policy = seal_policies_find(dispatcher->policies, job, recipient, 0);
 
-        recipient->policy = seal_policies_find(dispatcher->policies, job, recipient);
-        recipient->sign = sign_need(job, recipient->policy);
-        highest = MAX(highest, recipient->policy->encrypt);
-        if (!ask_stages(dispatcher, job, recipient, error))
+        highest = MAX(highest, policy->encrypt);
+        if (!begin(dispatcher, job, recipient, policy, error))
             return FALSE;
     }
     for (guint i = 0; i < job->recipients->len; i++) {
@@ -192,21 +203,54 @@ gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cance
  * Answering without a message
  */
 
-void seal_plan_answer(SealDispatcher *dispatcher, SealJob *job)
+static void answer(SealJob *job, SealRecipient *recipient)
+{
+    const SealPolicy *policy = recipient->policy;
+    const char *why = recipient->no_key ? recipient->no_key : "";
+
+    if (recipient->result != SEAL_VERDICT_NONE)
+        return;
+    if (policy->encrypt == SEAL_NEED_NEVER)
+        seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "never", "encrypt=never");
+    else if (recipient->keys->len > 0)
+        seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "key", "a usable key is there");
+    else if (seal_policy_allows_clear(policy))
+        seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "no-key", "%s", why);
+    else
+        seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, "no-key", "%s", why);
+}
+
+static gboolean is_handled(const SealRecipient *recipient)
+{
+    return recipient->result != SEAL_VERDICT_REFUSE && recipient->result != SEAL_VERDICT_DEFER;
+}
+
+/* By each policy that may hold, until one says that the message will be handled. */
+static gboolean answer_one(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+                           GCancellable *cancellable, GError **error)
+{
+    const SealPolicy *policy;
+
+    for (guint i = 0;
+         (policy = seal_policies_find(dispatcher->policies, job, recipient, i)) != NULL; i++) {
+        if (!begin(dispatcher, job, recipient, policy, error))
+            return FALSE;
+        if (needs_keys(job, recipient, policy->encrypt) &&
+            !find_keys_or_defer(dispatcher, job, recipient, FALSE, cancellable, error))
+            return FALSE;
+        answer(job, recipient);
+        if (is_handled(recipient))
+            return TRUE;
+    }
+    return TRUE;
+}
+
+gboolean seal_plan_answer(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
+                          GError **error)
 {
     for (guint i = 0; i < job->recipients->len; i++) {
-        SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
-        const char *why = recipient->no_key ? recipient->no_key : "";
-
-        if (recipient->result != SEAL_VERDICT_NONE)
-            continue;
-        if (recipient->policy->encrypt == SEAL_NEED_NEVER)
-            seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "never", "encrypt=never");
-        else if (recipient->keys->len > 0)
-            seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "key", "a usable key is there");
-        else if (seal_policy_allows_clear(recipient->policy))
-            seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "no-key", "%s", why);
-        else
-            seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, "no-key", "%s", why);
+        if (!answer_one(dispatcher, job, g_ptr_array_index(job->recipients, i), cancellable, error))
+            return FALSE;
     }
+    return TRUE;
 }

@@ -28,25 +28,29 @@ typedef struct {
     SealNeed encrypt;
     SealNeed sign;
     const char *const *formats; /* in order of preference; those that are there */
+    gboolean all_or_none;
     SealFallback fallback;
     gboolean encrypt_to_sender;
     SealAlready already_sealed;
     gboolean keep_signed; /* a signed message is not signed again */
     SealTrust min_trust;
+    const char *tag; /* what the rule takes out of the Subject; NULL for nothing */
 } SealPolicy;
 
 typedef struct SealPolicies SealPolicies;
 
-/** Reads [policy]. @registry says which formats there are: one named in a file must exist.
- *  @can_sign: a stage that signs stands in the pipeline. (transfer full) */
+/** Reads [policy] and every [rule NAME]. @registry says which formats there are: one named in a
+ * file must exist. @can_sign: a stage that signs stands in the pipeline. (transfer full) */
 SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *registry,
                                 gboolean can_sign, GError **error);
 void seal_policies_free(SealPolicies *policies);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
 
-/** The policy for @recipient of @job. (borrowed) */
+/** The policy for @recipient of @job: that of the first rule that matches, else [policy]. Where
+ *  only the message could tell and is not there, several may hold: @alternative counts them, from
+ *  0; NULL beyond the last. (borrowed) */
 const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
-                                     const SealRecipient *recipient);
+                                     const SealRecipient *recipient, guint alternative);
 
 /** TRUE where the message may reach the recipient in clear when it cannot be sealed. */
 gboolean seal_policy_allows_clear(const SealPolicy *policy);

@@ -20,7 +20,8 @@ typedef struct {
 
 struct SealSettings {
     char *name;
-    GHashTable *values; /* key -> Value */
+    const SealPlace *place; /* the group's; NULL where it is written nowhere */
+    GHashTable *values;     /* key -> Value */
 };
 
 static void value_free(gpointer data)
@@ -61,6 +62,17 @@ gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GEr
     refuse_v(settings, key, find(settings, key)->place, error, format, args);
     va_end(args);
     return FALSE;
+}
+
+gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error,
+                                    const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return seal_config_refuse(settings->place, error, "[%s]: %s", settings->name, text);
 }
 
 static gboolean refuse(const SealSettings *settings, const Value *value, GError **error,
@@ -150,6 +162,11 @@ static gboolean number_of(SealSettingType type, const char *text, gint64 *number
     if (type == SEAL_SETTING_DURATION)
         return parse_number(text, "smhd", times, G_TIME_SPAN_SECOND, number);
     return parse_number(text, "", NULL, 1, number);
+}
+
+gboolean seal_settings_parse_size(const char *text, gint64 *size)
+{
+    return number_of(SEAL_SETTING_SIZE, text, size);
 }
 
 static gboolean read_number(const SealSettings *settings, Value *value, GError **error)
@@ -354,6 +371,7 @@ SealSettings *seal_settings_new(const char *name, const SealGroup *group, const 
     g_autoptr(SealSettings) settings = g_new0(SealSettings, 1);
 
     settings->name = g_strdup(name);
+    settings->place = group ? &group->place : NULL;
     settings->values = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, value_free);
     if (!read_table(settings, group, table, error) || !read_table(settings, group, more, error) ||
         (group && !check_known(settings, group, error)))

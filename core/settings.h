@@ -26,6 +26,14 @@ const char *const *seal_settings_list(const SealSettings *settings, const char *
 /** Where the value was written; NULL where it is the preset. (borrowed) */
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key);
 
+/** Reads a size as a setting has it: "512K". FALSE where it is none. */
+gboolean seal_settings_parse_size(const char *text, gint64 *size);
+
+/** Sets SEAL_ERROR_CONFIG: "FILE:LINE: [group]: text", the place being the group's. Always FALSE.
+ */
+gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error,
+                                    const char *format, ...) G_GNUC_PRINTF(3, 4);
+
 /** Sets SEAL_ERROR_CONFIG: "FILE:LINE: [group] key: text". Always FALSE. */
 gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GError **error,
                               const char *format, ...) G_GNUC_PRINTF(4, 5);

@@ -43,7 +43,7 @@ const SealSetting SEAL_TABLE_POLICY[] = {
      .help = "Whether mail is signed; preferred: where the author has a key here."},
     {"formats", SEAL_SETTING_LIST, "smime;pgp",
      .help = "The formats to use, the preferred one first."},
-    {"all_or_none", SEAL_SETTING_BOOLEAN, "false", NULL, "true",
+    {"all_or_none", SEAL_SETTING_BOOLEAN, "false",
      .help = "Encrypt only if all recipients can be encrypted to."},
     {"fallback", SEAL_SETTING_CHOICE, "refuse", "refuse|report|allow", "report",
      .help = "What happens where encryption is required and there is no key."},
@@ -62,6 +62,22 @@ const SealSetting SEAL_TABLE_POLICY[] = {
     {"min_trust", SEAL_SETTING_CHOICE, "verified",
      "unverified|harvested|discovered|verified|manual",
      .help = "The least trust that a key must have to be used."},
+    {NULL},
+};
+
+const SealSetting SEAL_TABLE_RULE[] = {
+    {"match_sender", SEAL_SETTING_LIST,
+     .help = "The envelope sender: user@domain, @domain, @.domain (its subdomains), a glob, or <>, "
+             "the null sender."},
+    {"match_from", SEAL_SETTING_LIST, .help = "The author, the one address in From, likewise."},
+    {"match_recipient", SEAL_SETTING_LIST, .help = "The recipient, likewise."},
+    {"match_header", SEAL_SETTING_LIST,
+     .help =
+         "FIELD: GLOB, over the whole decoded value. A field that stands twice never matches in "
+         "a rule that exempts from something."},
+    {"match_size", SEAL_SETTING_STRING, .help = "The message's octets: >10M or <512K."},
+    {"match_tag", SEAL_SETTING_STRING,
+     .help = "A word in the Subject, such as [encrypt]; it is taken out when the rule wins."},
     {NULL},
 };
 
@@ -99,11 +115,8 @@ gboolean seal_tables_check_groups(const SealConfig *config, GError **error)
     for (guint i = 0; i < groups->len; i++) {
         const SealGroup *group = g_ptr_array_index(groups, i);
 
-        if (g_str_has_prefix(group->name, "rule "))
-            return seal_config_refuse(&group->place, error,
-                                      "[%s]: rules have no effect in this version yet; take it out",
-                                      group->name);
-        if (!g_strv_contains(known, group->name) && !g_str_has_prefix(group->name, "module "))
+        if (!g_strv_contains(known, group->name) && !g_str_has_prefix(group->name, "module ") &&
+            !g_str_has_prefix(group->name, "rule "))
             return seal_config_refuse(&group->place, error, "there is no group [%s]", group->name);
     }
     return TRUE;

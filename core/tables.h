@@ -9,6 +9,8 @@
 extern const SealSetting SEAL_TABLE_CORE[];
 extern const SealSetting SEAL_TABLE_PIPELINE[];
 extern const SealSetting SEAL_TABLE_POLICY[];
+/** What a [rule NAME] matches; beside it stand the keys of [policy]. */
+extern const SealSetting SEAL_TABLE_RULE[];
 extern const SealSetting SEAL_TABLE_KEYRING[];
 extern const SealSetting SEAL_TABLE_DAEMON[];
 

@@ -86,6 +86,11 @@ int main(int argc, char **argv)
     print_table("core", "What holds for all.", SEAL_TABLE_CORE);
     print_table("pipeline", "The way of a message.", SEAL_TABLE_PIPELINE);
     print_table("policy", "What each message requires.", SEAL_TABLE_POLICY);
+    print_table("rule NAME",
+                "What matches: each of these settings that is there must, and of a list one item. "
+                "Beside them a rule takes every setting of [policy]; what it does not say is as in "
+                "[policy]. Of the rules, the first that matches counts.",
+                SEAL_TABLE_RULE);
     print_table("keyring", "Where keys are looked for.", SEAL_TABLE_KEYRING);
     print_table("daemon", "Not part of this version; its settings are checked all the same.",
                 SEAL_TABLE_DAEMON);

@@ -52,12 +52,25 @@ static int cannot_tell(const RunnerOptions *options, const GError *error)
     return RUNNER_DEFER;
 }
 
+/* The header block as Exim's $message_headers_raw has it, or NULL. */
+static SealContent *header_of(const RunnerOptions *options)
+{
+    if (!options->headers || !*options->headers)
+        return NULL;
+
+    g_autofree char *block = g_strconcat(options->headers, "\n\n", NULL);
+    return seal_content_new_copy(block, strlen(block));
+}
+
 int runner_check(const RunnerOptions *options)
 {
+    g_autoptr(SealContent) header = header_of(options);
     SealJobSpec spec = {
         .id = options->id,
-        .sender = options->sender ? options->sender : "",
+        .sender = options->sender,
         .recipients = (const char *const *)options->recipients,
+        .message = header,
+        .header_only = header != NULL,
     };
     g_autoptr(GError) error = NULL;
     g_autoptr(SealJob) job = NULL;

@@ -552,7 +552,7 @@ static void test_configuration_errors(void)
         {"[module faulty]\nenabled=maybe", "x.conf:8: [module faulty] enabled: "},
         {"[module faulty]\nunknown=1", "x.conf:8: [module faulty] has no setting"},
         {"[module faulty]\non_error=maybe", "x.conf:8: [module faulty] on_error: "},
-        {"[rule x]", "x.conf:7: [rule x]: "},
+        {"[rule x]", "x.conf:7: [rule x]: says nothing"},
         {"[elsewhere]", "x.conf:7: there is no group [elsewhere]"},
     };
 

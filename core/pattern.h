@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * pattern.h: patterns of addresses and of texts, as they stand in rules.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+typedef struct SealPattern SealPattern;
+
+/** Reads `user@domain`, `@domain`, `@.domain` (its subdomains), a glob with `*` and `?` over the
+ *  whole address, or `<>`, the null sender. SEAL_ERROR_ADDRESS where it can match nothing.
+ *  (transfer full) */
+SealPattern *seal_pattern_parse(const char *text, GError **error);
+void seal_pattern_free(SealPattern *pattern);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPattern, seal_pattern_free)
+
+/** TRUE where @address, or what is left of it without its subaddress, matches. NULL is the null
+ *  sender. */
+gboolean seal_pattern_match(const SealPattern *pattern, const SealAddress *address);
+
+/** TRUE for `<>`. */
+gboolean seal_pattern_is_null_sender(const SealPattern *pattern);
+
+/** TRUE where all of @text matches @glob, without regard to case. */
+gboolean seal_glob_match(const char *glob, const char *text);

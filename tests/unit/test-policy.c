@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * test-policy.c: which rule wins, and what becomes of the message: a table.
+ */
+#include "test-smime-pki.h"
+
+#include <string.h>
+
+/* alice and bob have keys, nobody else has. */
+#define ALICE "alice@example.org"
+#define BOB   "bob@example.org"
+#define NOKEY "nokey@example.org"
+
+#define M(fields) "From: carol@sender.example\nTo: alice@example.org\n" fields "\nthe words\n"
+#define PLAIN     M("Subject: s\n")
+
+typedef struct {
+    const char *conf;
+    const char *message;
+    const char *sender;
+    const char *recipient;
+    char result; /* S sealed, P plain, R refused */
+    const char *rule;
+    const char *output; /* a part of it; NULL: not looked at */
+} Row;
+
+#define EXEMPT(match)  "[rule r]\n" match "\nencrypt=never\n"
+#define REQUIRE(match) "[policy]\nencrypt=preferred\n[rule r]\n" match "\nencrypt=required\n"
+#define CAROL          "carol@sender.example"
+
+static const Row ROWS[] = {
+    /* [policy] alone. */
+    {"", PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {"", PLAIN, CAROL, NOKEY, 'R', "", NULL},
+    {"[policy]\nencrypt=preferred\n", PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {"[policy]\nencrypt=preferred\n", PLAIN, CAROL, NOKEY, 'P', "", NULL},
+    {"[policy]\nencrypt=never\n", PLAIN, CAROL, ALICE, 'P', "", NULL},
+    {"[policy]\nencrypt=never\n", PLAIN, CAROL, NOKEY, 'P', "", NULL},
+    {"[policy]\nfallback=allow\n", PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {"[policy]\nfallback=allow\n", PLAIN, CAROL, NOKEY, 'P', "", NULL},
+    {"[policy]\nfallback=refuse\n", PLAIN, CAROL, NOKEY, 'R', "", NULL},
+    {"[policy]\nmin_trust=manual\n", PLAIN, CAROL, ALICE, 'R', "", NULL},
+    {"[policy]\nmin_trust=manual\nfallback=allow\n", PLAIN, CAROL, ALICE, 'P', "", NULL},
+    /* Recipients: an address. */
+    {EXEMPT("match_recipient=alice@example.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=ALICE@Example.ORG"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=alice@example.org"), PLAIN, CAROL, "Alice@EXAMPLE.org", 'P', "r",
+     NULL},
+    {EXEMPT("match_recipient=alice@example.org"), PLAIN, CAROL, BOB, 'S', "", NULL},
+    {EXEMPT("match_recipient=alice@example.org"), PLAIN, CAROL, "alice+x@example.org", 'P', "r",
+     NULL},
+    {EXEMPT("match_recipient=alice+x@example.org"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_recipient=alice+x@example.org"), PLAIN, CAROL, "alice+x@example.org", 'P', "r",
+     NULL},
+    {EXEMPT("match_recipient=bob@example.org;alice@example.org"), PLAIN, CAROL, ALICE, 'P', "r",
+     NULL},
+    {EXEMPT("match_recipient=lice@example.org"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    /* Recipients: domains. */
+    {EXEMPT("match_recipient=@example.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=@EXAMPLE.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=@example.org"), PLAIN, CAROL, "x@sub.example.org", 'R', "", NULL},
+    {EXEMPT("match_recipient=@example.org"), PLAIN, CAROL, "x@notexample.org", 'R', "", NULL},
+    {EXEMPT("match_recipient=@.example.org"), PLAIN, CAROL, "x@sub.example.org", 'P', "r", NULL},
+    {EXEMPT("match_recipient=@.example.org"), PLAIN, CAROL, "x@a.b.example.org", 'P', "r", NULL},
+    {EXEMPT("match_recipient=@.example.org"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_recipient=@.example.org"), PLAIN, CAROL, "x@notexample.org", 'R', "", NULL},
+    {EXEMPT("match_recipient=@example.org;@.example.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=@b\xc3\xbc"
+            "cher.example"),
+     PLAIN, CAROL, "x@xn--bcher-kva.example", 'P', "r", NULL},
+    {EXEMPT("match_recipient=@xn--bcher-kva.example"), PLAIN, CAROL,
+     "x@b\xc3\xbc"
+     "cher.example",
+     'P', "r", NULL},
+    /* Recipients: globs. */
+    {EXEMPT("match_recipient=*@example.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=al*@example.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=AL*@EXAMPLE.*"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=al?ce@example.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=al?e@example.org"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_recipient=@*.org"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=@*.com"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_recipient=*"), PLAIN, CAROL, NOKEY, 'P', "r", NULL},
+    /* Senders. */
+    {EXEMPT("match_sender=carol@sender.example"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=carol@sender.example"), PLAIN, "dave@sender.example", ALICE, 'S', "",
+     NULL},
+    {EXEMPT("match_sender=@sender.example"), PLAIN, "dave@sender.example", ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=@sender.example"), PLAIN, "<>", ALICE, 'S', "", NULL},
+    {EXEMPT("match_sender=*"), PLAIN, "<>", ALICE, 'S', "", NULL},
+    {EXEMPT("match_sender=<>"), PLAIN, "<>", ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=<>"), PLAIN, "", ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=<>"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_sender=<>"), PLAIN, "no address", ALICE, 'S', "", NULL},
+    {EXEMPT("match_sender=*"), PLAIN, "no address", ALICE, 'S', "", NULL},
+    {EXEMPT("match_sender=<>;carol@sender.example"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=carol@sender.example"), PLAIN, NULL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=other@sender.example"), "Return-path: <other@sender.example>\n" PLAIN,
+     NULL, ALICE, 'P', "r", NULL},
+    /* The author: one address, whoever the envelope names. */
+    {EXEMPT("match_from=carol@sender.example"), PLAIN, "other@x.example", ALICE, 'P', "r", NULL},
+    {EXEMPT("match_from=other@x.example"), PLAIN, "other@x.example", ALICE, 'S', "", NULL},
+    {EXEMPT("match_from=@sender.example"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_from=@sender.example"), "From: carol@sender.example, d@sender.example\n\nx\n",
+     CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_from=@sender.example"),
+     "From: carol@sender.example\nFrom: d@sender.example\n\nx\n", CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_from=*"), "To: alice@example.org\n\nx\n", CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_from=carol@sender.example"),
+     "From: \"carol@sender.example\" <evil@x.example>\n\nx\n", CAROL, ALICE, 'S', "", NULL},
+    /* Header fields. */
+    {EXEMPT("match_header=X-App: shop"), M("X-App: shop\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=x-app: SHOP"), M("X-App: shop\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=X-App: shop"), M("X-App: shopping\n"), CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_header=X-App: shop*"), M("X-App: shopping\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=X-App: *"), M("X-App:\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=X-App: *"), M("X-Other: shop\n"), CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_header=X-App: a?c"), M("X-App: abc\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=X-App: two words"), M("X-App: two\n words\n"), CAROL, ALICE, 'P', "r",
+     NULL},
+    {EXEMPT("match_header=Subject: *gr\xc3\xbc\xc3\x9f"
+            "e*"),
+     M("Subject: =?utf-8?Q?Viele_Gr=C3=BC=C3=9Fe?=\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=Subject: *gr\xc3\xbc\xc3\x9f"
+            "e*"),
+     M("Subject: =?utf-8?B?R3LDvMOfZQ==?=\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=X-A: 1;X-B: 2"), M("X-B: 2\n"), CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_header=X-A: 1;X-B: 2"), M("X-B: 1\n"), CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_header=Content-Type: text/calendar*"),
+     M("Content-Type: text/calendar; method=REQUEST\n"), CAROL, ALICE, 'P', "r", NULL},
+    /* A field that stands twice exempts from nothing, but it may ask for more. */
+    {EXEMPT("match_header=X-App: shop"), M("X-App: shop\nX-App: shop\n"), CAROL, ALICE, 'S', "",
+     NULL},
+    {EXEMPT("match_header=X-App: shop"), M("X-App: shop\nX-APP: x\n"), CAROL, ALICE, 'S', "", NULL},
+    {REQUIRE("match_header=X-App: shop"), M("X-App: x\nX-App: shop\n"), CAROL, NOKEY, 'R', "r",
+     NULL},
+    {REQUIRE("match_header=X-App: shop"), M("X-App: x\n"), CAROL, NOKEY, 'P', "", NULL},
+    {"[rule r]\nmatch_header=X-A: 1\nfallback=allow\n", M("X-A: 1\nX-A: 1\n"), CAROL, NOKEY, 'R',
+     "", NULL},
+    {"[rule r]\nmatch_header=X-A: 1\nfallback=allow\n", M("X-A: 1\n"), CAROL, NOKEY, 'P', "r",
+     NULL},
+    {"[rule r]\nmatch_header=X-A: 1\nencrypt=preferred\n", M("X-A: 1\nX-A: 1\n"), CAROL, NOKEY, 'R',
+     "", NULL},
+    {"[policy]\nmin_trust=manual\n[rule r]\nmatch_header=X-A: 1\nmin_trust=verified\n",
+     M("X-A: 1\nX-A: 1\n"), CAROL, ALICE, 'R', "", NULL},
+    {"[policy]\nmin_trust=manual\n[rule r]\nmatch_header=X-A: 1\nmin_trust=verified\n",
+     M("X-A: 1\n"), CAROL, ALICE, 'S', "r", NULL},
+    /* Size. */
+    {EXEMPT("match_size=>10"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_size=>10K"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_size=<10K"), PLAIN, CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_size=<10"), PLAIN, CAROL, ALICE, 'S', "", NULL},
+    /* Tags. */
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: [encrypt] hello\n"), CAROL, NOKEY, 'R', "r", NULL},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: hello [ENCRYPT]\n"), CAROL, NOKEY, 'R', "r", NULL},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: hello\n"), CAROL, NOKEY, 'P', "", NULL},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: encrypt\n"), CAROL, NOKEY, 'P', "", NULL},
+    {REQUIRE("match_tag=[encrypt]"), M("X-Subject: [encrypt]\n"), CAROL, NOKEY, 'P', "", NULL},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: =?utf-8?B?W2VuY3J5cHRdIGE=?=\n"), CAROL, NOKEY,
+     'R', "r", NULL},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: [encrypt] hello\n"), CAROL, ALICE, 'S', "r",
+     "\nSubject: hello\n"},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: a [encrypt] b\n"), CAROL, ALICE, 'S', "r",
+     "\nSubject: a b\n"},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: a [enCRYPT]\n"), CAROL, ALICE, 'S', "r",
+     "\nSubject: a\n"},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: [enc[encrypt]rypt] x\n"), CAROL, ALICE, 'S', "r",
+     "\nSubject: x\n"},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: =?utf-8?B?W2VuY3J5cHRdIGFiYw==?=\n"), CAROL, ALICE,
+     'S', "r", "\nSubject: abc\n"},
+    {REQUIRE("match_tag=[encrypt]"), M("Subject: =?utf-8?Q?[encrypt]_Gr=C3=BC=C3=9Fe?=\n"), CAROL,
+     ALICE, 'S', "r", "=C3=BC=C3=9Fe?=\n"},
+    {REQUIRE("match_tag=subject"), M("Subject: subject one\n"), CAROL, ALICE, 'S', "r",
+     "\nSubject: one\n"},
+    {EXEMPT("match_tag=[plain]"), M("Subject: [plain] x\n"), CAROL, ALICE, 'P', "r",
+     "\nSubject: x\n"},
+    {EXEMPT("match_tag=[plain]"), M("Subject: [plain] x\nSubject: y\n"), CAROL, ALICE, 'S', "",
+     NULL},
+    {"[rule a]\nmatch_recipient=alice@example.org\n[rule r]\nmatch_tag=[x1]\nencrypt=never\n",
+     M("Subject: [x1] y\n"), CAROL, ALICE, 'S', "a", "\nSubject: [x1] y\n"},
+    /* All conditions must hold. */
+    {EXEMPT("match_sender=carol@sender.example\nmatch_header=X-App: shop"), M("X-App: shop\n"),
+     CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_sender=carol@sender.example\nmatch_header=X-App: shop"), M("X-App: x\n"), CAROL,
+     ALICE, 'S', "", NULL},
+    {EXEMPT("match_sender=dave@sender.example\nmatch_header=X-App: shop"), M("X-App: shop\n"),
+     CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_recipient=@example.org\nmatch_size=<1K\nmatch_from=@sender.example"), PLAIN,
+     CAROL, ALICE, 'P', "r", NULL},
+    {EXEMPT("match_recipient=@example.org\nmatch_size=>1K\nmatch_from=@sender.example"), PLAIN,
+     CAROL, ALICE, 'S', "", NULL},
+    /* The first rule that matches wins, for every key that it sets; [policy] gives the rest. */
+    {"[rule a]\nmatch_recipient=@example.org\nencrypt=never\n[rule b]\nmatch_recipient=*\n"
+     "encrypt=required\n",
+     PLAIN, CAROL, ALICE, 'P', "a", NULL},
+    {"[rule b]\nmatch_recipient=*\nencrypt=required\n[rule a]\nmatch_recipient=@example.org\n"
+     "encrypt=never\n",
+     PLAIN, CAROL, ALICE, 'S', "b", NULL},
+    {"[rule a]\nmatch_recipient=@other.example\nencrypt=never\n[rule b]\nmatch_recipient=*\n"
+     "fallback=allow\n",
+     PLAIN, CAROL, NOKEY, 'P', "b", NULL},
+    {"[policy]\nfallback=allow\n[rule a]\nmatch_recipient=*\nencrypt_to_sender=false\n", PLAIN,
+     CAROL, NOKEY, 'P', "a", NULL},
+    {"[policy]\nencrypt=never\n[rule a]\nmatch_recipient=*\nmin_trust=manual\n", PLAIN, CAROL,
+     ALICE, 'P', "a", NULL},
+    {"[policy]\nencrypt=preferred\n[rule a]\nmatch_recipient=*\nmin_trust=manual\n", PLAIN, CAROL,
+     ALICE, 'P', "a", NULL},
+    {"[rule a]\nmatch_recipient=*\nformats=smime\n", PLAIN, CAROL, ALICE, 'S', "a", NULL},
+};
+
+static char letter(SealVerdict verdict)
+{
+    return verdict == SEAL_VERDICT_SEALED   ? 'S'
+           : verdict == SEAL_VERDICT_PLAIN  ? 'P'
+           : verdict == SEAL_VERDICT_REFUSE ? 'R'
+                                            : '?';
+}
+
+/* A module folder, keys and configuration that all rows share. */
+static Smime *the_smime;
+static char *anchors; /* the line of [module smime] */
+static char *folder;  /* of keys */
+
+static void open_with(const char *conf)
+{
+    g_autofree char *more = g_strdup_printf("[module keys-file]\npaths=%s\n%s", folder, conf);
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&the_smime->dispatcher, seal_dispatcher_free);
+    smime_open(the_smime, anchors, more, &error);
+    g_assert_no_error(error);
+}
+
+static char *put(const char *name, X509 *cert)
+{
+    g_autoptr(GBytes) pem = pki_pem(cert);
+
+    return smime_write(the_smime, name, pem);
+}
+
+static void make_keys(void)
+{
+    g_autoptr(X509) ca = pki_ca("Root", NULL);
+    g_autoptr(X509) alice = pki_person(ALICE, "RSA", NULL, ca);
+    g_autoptr(X509) bob = pki_person(BOB, "P-256", NULL, ca);
+    g_autofree char *root = put("root.pem", ca);
+    g_autofree char *first = put("keys/alice.pem", alice);
+    g_autofree char *second = put("keys/bob.pem", bob);
+
+    anchors = g_strdup_printf("trust_anchors=%s\n", root);
+    folder = g_path_get_dirname(first);
+}
+
+static SealJob *job_of(const Row *row, gboolean one_output)
+{
+    const char *const recipients[] = {row->recipient, NULL};
+    g_autoptr(SealContent) content = seal_content_new_copy(row->message, strlen(row->message));
+    const SealJobSpec spec = {
+        .sender = row->sender,
+        .recipients = recipients,
+        .message = content,
+        .one_output = one_output,
+    };
+    g_autoptr(GError) error = NULL;
+    SealJob *job = seal_job_new(&spec, &error);
+
+    g_assert_no_error(error);
+    return job;
+}
+
+static char *output_of(SealJob *job)
+{
+    SealDelivery *delivery = g_ptr_array_index(seal_job_deliveries(job), 0);
+    g_autoptr(GBytes) bytes =
+        seal_content_to_bytes(seal_delivery_content(delivery), G_MAXINT32, NULL);
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+
+    return g_strndup(data, size);
+}
+
+static void check_row(const Row *row)
+{
+    open_with(row->conf);
+    g_autoptr(SealJob) job = job_of(row, TRUE);
+    g_autoptr(GError) error = NULL;
+
+    g_test_message("%s\n%s -> %s", row->conf, row->message, row->recipient);
+    seal_dispatcher_run(the_smime->dispatcher, job, NULL, &error);
+    g_assert_no_error(error);
+    SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
+    g_assert_cmpint(letter(seal_recipient_result(recipient)), ==, row->result);
+    g_assert_cmpstr(seal_recipient_rule(recipient), ==, row->rule);
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, row->result == 'R' ? 0 : 1);
+    if (row->result == 'R')
+        return;
+
+    g_autofree char *output = output_of(job);
+    g_assert_true((strstr(output, "the words") != NULL || strstr(output, "\nx\n") != NULL) ==
+                  (row->result == 'P'));
+    if (row->output)
+        g_assert_nonnull(strstr(output, row->output));
+}
+
+static void test_rows(void)
+{
+    g_assert_cmpuint(G_N_ELEMENTS(ROWS), >=, 100);
+    for (guint i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        check_row(&ROWS[i]);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Asking about an address
+ */
+
+typedef struct {
+    const char *conf;
+    const char *sender;
+    const char *header; /* NULL: none */
+    const char *recipient;
+    char result;
+} Question;
+
+static const Question QUESTIONS[] = {
+    {"", CAROL, NULL, ALICE, 'S'},
+    {"", CAROL, NULL, NOKEY, 'R'},
+    {EXEMPT("match_recipient=nokey@example.org"), CAROL, NULL, NOKEY, 'P'},
+    /* The envelope tells. */
+    {EXEMPT("match_sender=carol@sender.example"), CAROL, NULL, NOKEY, 'P'},
+    {EXEMPT("match_sender=dave@sender.example"), CAROL, NULL, NOKEY, 'R'},
+    {EXEMPT("match_sender=<>"), "<>", NULL, NOKEY, 'P'},
+    {EXEMPT("match_sender=<>"), CAROL, NULL, NOKEY, 'R'},
+    {EXEMPT("match_sender=<>"), NULL, NULL, NOKEY, 'R'},
+    /* What only the message can tell counts as "will be handled". */
+    {EXEMPT("match_sender=dave@sender.example"), NULL, NULL, NOKEY, 'P'},
+    {EXEMPT("match_header=X-App: shop"), CAROL, NULL, NOKEY, 'P'},
+    {EXEMPT("match_from=carol@sender.example"), CAROL, NULL, NOKEY, 'P'},
+    {EXEMPT("match_size=>10M"), CAROL, NULL, NOKEY, 'P'},
+    {EXEMPT("match_tag=[plain]"), CAROL, NULL, NOKEY, 'P'},
+    {EXEMPT("match_header=X-App: shop\nmatch_recipient=other@example.org"), CAROL, NULL, NOKEY,
+     'R'},
+    {"[policy]\nfallback=allow\n[rule r]\nmatch_tag=[encrypt]\nfallback=refuse\n", CAROL, NULL,
+     NOKEY, 'P'},
+    /* With the header block, most of it is known. */
+    {EXEMPT("match_header=X-App: shop"), CAROL, "X-App: shop\n\n", NOKEY, 'P'},
+    {EXEMPT("match_header=X-App: shop"), CAROL, "X-App: x\n\n", NOKEY, 'R'},
+    {EXEMPT("match_from=carol@sender.example"), CAROL, "From: carol@sender.example\n\n", NOKEY,
+     'P'},
+    {EXEMPT("match_from=carol@sender.example"), CAROL, "From: x@sender.example\n\n", NOKEY, 'R'},
+    {EXEMPT("match_tag=[plain]"), CAROL, "Subject: [plain]\n\n", NOKEY, 'P'},
+    {EXEMPT("match_tag=[plain]"), CAROL, "Subject: x\n\n", NOKEY, 'R'},
+    {EXEMPT("match_size=>10M"), CAROL, "Subject: x\n\n", NOKEY, 'P'},
+};
+
+static void test_questions(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(QUESTIONS); i++) {
+        const Question *question = &QUESTIONS[i];
+        const char *const recipients[] = {question->recipient, NULL};
+        const char *text = question->header ? question->header : "";
+        g_autoptr(SealContent) header = seal_content_new_copy(text, strlen(text));
+        const SealJobSpec spec = {
+            .sender = question->sender,
+            .recipients = recipients,
+            .message = question->header ? header : NULL,
+            .header_only = question->header != NULL,
+        };
+        open_with(question->conf);
+        g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+        g_test_message("%s %s -> %s", question->conf, text, question->recipient);
+        g_assert_true(seal_dispatcher_check(the_smime->dispatcher, job, NULL, NULL));
+        g_assert_cmpint(
+            letter(seal_recipient_result(g_ptr_array_index(seal_job_recipients(job), 0))), ==,
+            question->result);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Several recipients
+ */
+
+typedef struct {
+    const char *conf;
+    gboolean one_output;
+    const char *results; /* alice, bob, nokey */
+    guint deliveries;
+} Mixed;
+
+static const Mixed MIXED[] = {
+    {"", FALSE, "SSR", 1},
+    {"", TRUE, "RRR", 0},
+    {"[policy]\nencrypt=preferred\n", FALSE, "SSP", 2},
+    {"[policy]\nencrypt=preferred\n", TRUE, "PPP", 1},
+    {"[policy]\nencrypt=preferred\nall_or_none=true\n", FALSE, "PPP", 1},
+    {"[policy]\nall_or_none=true\n", FALSE, "RRR", 0},
+    {"[policy]\nall_or_none=true\nfallback=allow\n", FALSE, "PPP", 1},
+    {"[rule r]\nmatch_recipient=nokey@example.org\nencrypt=never\n", FALSE, "SSP", 2},
+    {"[rule r]\nmatch_recipient=nokey@example.org\nencrypt=never\n", TRUE, "RRR", 0},
+    {"[rule r]\nmatch_recipient=nokey@example.org\nencrypt=preferred\n", TRUE, "RRR", 0},
+    {"[policy]\nall_or_none=true\n[rule r]\nmatch_recipient=nokey@example.org\nencrypt=never\n",
+     FALSE, "SSP", 2},
+    {"[policy]\nencrypt=preferred\n[rule r]\nmatch_recipient=bob@example.org\nencrypt=never\n",
+     FALSE, "SPP", 2},
+    {"[policy]\nencrypt=preferred\n[rule r]\nmatch_recipient=nokey@example.org\nencrypt=required\n"
+     "fallback=allow\n",
+     TRUE, "PPP", 1},
+    /* A tag that one rule takes out makes a delivery of its own. */
+    {"[rule r]\nmatch_recipient=bob@example.org\nmatch_tag=[t1]\n", FALSE, "SSR", 2},
+};
+
+static void test_mixed(void)
+{
+    static const char *const recipients[] = {ALICE, BOB, NOKEY, NULL};
+    static const char text[] = "From: carol@sender.example\nTo: alice@example.org, "
+                               "bob@example.org, nokey@example.org\nSubject: [t1] x\n\nthe words\n";
+
+    for (guint i = 0; i < G_N_ELEMENTS(MIXED); i++) {
+        g_autoptr(SealContent) content = seal_content_new_copy(text, strlen(text));
+        const SealJobSpec spec = {
+            .sender = CAROL,
+            .recipients = recipients,
+            .message = content,
+            .one_output = MIXED[i].one_output,
+        };
+        g_autoptr(GString) results = g_string_new(NULL);
+        open_with(MIXED[i].conf);
+        g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+        g_test_message("%s", MIXED[i].conf);
+        g_assert_true(seal_dispatcher_run(the_smime->dispatcher, job, NULL, NULL));
+        for (guint n = 0; n < 3; n++)
+            g_string_append_c(results, letter(seal_recipient_result(
+                                           g_ptr_array_index(seal_job_recipients(job), n))));
+        g_assert_cmpstr(results->str, ==, MIXED[i].results);
+        g_assert_cmpuint(seal_job_deliveries(job)->len, ==, MIXED[i].deliveries);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Rules that cannot be
+ */
+
+static void test_refused(void)
+{
+    static const char *const rows[][2] = {
+        {"[rule r]\nencrypt=never\n", "[rule r]: says nothing to match"},
+        {"[rule ]\nmatch_recipient=*\n", "a rule has a name"},
+        {"[rule r]\nmatch_recipient=\n", "match_recipient: an empty list"},
+        {"[rule r]\nmatch_recipient=no address\n", "match_recipient: not a mail address"},
+        {"[rule r]\nmatch_recipient=@-bad-\n", "match_recipient: not a mail address"},
+        {"[rule r]\nmatch_recipient=<>\n", "match_recipient: <> is a sender"},
+        {"[rule r]\nmatch_from=<>\n", "match_from: <> is a sender"},
+        {"[rule r]\nmatch_header=Subject\n", "not written FIELD: GLOB"},
+        {"[rule r]\nmatch_header=: x\n", "not written FIELD: GLOB"},
+        {"[rule r]\nmatch_size=10M\n", "no size such as"},
+        {"[rule r]\nmatch_size=>ten\n", "no size such as"},
+        {"[rule r]\nmatch_size=<1\n", "no message is as small"},
+        {"[rule r]\nmatch_tag=[two words]\n", "a tag is one word"},
+        {"[rule r]\nmatch_tag=x\n", "three characters"},
+        {"[rule r]\nmatch_tag=gr\xc3\xbc\xc3\x9f"
+         "e\n",
+         "a tag is one word"},
+        {"[rule r]\nmatch_recipient=*\nencrypt=sometimes\n", "encrypt: \"sometimes\" is none of"},
+        {"[rule r]\nmatch_recipient=*\nmatch_colour=red\n", "no setting \"match_colour\""},
+        {"[rule r]\nmatch_recipient=*\nencrypt=never\nfallback=allow\n", "fallback: has no effect"},
+        {"[rule r]\nmatch_recipient=*\nformats=gif\n", "no enabled module offers"},
+        {"[rule r]\nmatch_recipient=*\nformats=\n", "formats: is empty"},
+        {"[rule r]\nmatch_recipient=*\nsign=required\n", "no stage that signs"},
+        {"[rule r]\nmatch_recipient=*\nreport_text=/nonexistent/x\n", "report_text: "},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_clear_pointer(&the_smime->dispatcher, seal_dispatcher_free);
+        g_assert_false(smime_open(the_smime, NULL, rows[i][0], &error));
+        g_test_message("%s", error->message);
+        g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+        g_assert_nonnull(strstr(error->message, rows[i][1]));
+        g_assert_nonnull(strstr(error->message, ".conf:"));
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Bounces
+ */
+
+#define REPORT                                                                                     \
+    "From: mailer@example.net\nTo: alice@example.org\nMIME-Version: 1.0\n"                         \
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\npre\n"             \
+    "--b\nContent-Type: text/plain\n\nYour mail was not delivered.\n"                              \
+    "--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; x@example.org\n"       \
+    "--b\nContent-Type: message/rfc822\n\nSubject: s\n\nthe secret words\n"                        \
+    "--b\nContent-Type: text/plain\n\nmore secret words\n--b--\npost\n"
+
+static void check_bounce(const char *message, const char *recipient, const char *expected,
+                         gboolean whole)
+{
+    const Row row = {NULL, message, "<>", recipient, 0, NULL, NULL};
+    g_autoptr(SealJob) job = job_of(&row, TRUE);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(seal_dispatcher_run(the_smime->dispatcher, job, NULL, &error));
+    g_assert_no_error(error);
+    g_autofree char *output = output_of(job);
+    g_assert_nonnull(strstr(output, expected));
+    g_assert_true((strstr(output, "secret words") != NULL) == whole);
+}
+
+static void test_bounces(void)
+{
+    static const char rule[] = "[rule b]\nmatch_sender=<>\nencrypt=preferred\n";
+
+    open_with(rule);
+    check_bounce(REPORT, ALICE, "application/pkcs7-mime", FALSE);
+    check_bounce(
+        REPORT, NOKEY,
+        "\n--b\nContent-Type: text/plain\n\nYour mail was not delivered.\n--b\n"
+        "Content-Type: message/delivery-status\n\nFinal-Recipient: rfc822; "
+        "x@example.org\n--b\nContent-Type: text/plain\n\nThe rest of this message has been "
+        "left out, since it could not be encrypted.\n--b--\n",
+        FALSE);
+    check_bounce("From: a@example.net\nSubject: gone\n\nthe secret words\n", NOKEY,
+                 "Subject: gone\nMIME-Version: 1.0\nContent-Type: text/plain\n\nThe rest", FALSE);
+    check_bounce("From: a@example.net\nContent-Type: multipart/report\n\nthe secret words\n", NOKEY,
+                 "The rest", FALSE);
+    /* Where encryption is not wanted, nothing is left out. */
+    open_with("[policy]\nencrypt=never\n");
+    check_bounce(REPORT, NOKEY, "Your mail", TRUE);
+}
+
+int main(int argc, char **argv)
+{
+    g_auto(Smime) smime = {0};
+
+    g_test_init(&argc, &argv, NULL);
+    the_smime = &smime;
+    smime_prepare(&smime);
+    make_keys();
+    g_test_add_func("/policy/rows", test_rows);
+    g_test_add_func("/policy/questions", test_questions);
+    g_test_add_func("/policy/mixed", test_mixed);
+    g_test_add_func("/policy/refused", test_refused);
+    g_test_add_func("/policy/bounces", test_bounces);
+    int status = g_test_run();
+    g_free(anchors);
+    g_free(folder);
+    return status;
+}
