@@ -35,7 +35,14 @@ static void give_up(Work *work, const char *why)
 static gboolean scan(const Work *work, SealContent *content, SealScan *found, GError **error)
 {
     *found = (SealScan){0};
-    return work->clean || seal_transfer_scan(content, found, error);
+    if (work->clean)
+        return TRUE;
+    if (!seal_transfer_scan(content, found, error))
+        return FALSE;
+    /* Line ends are LF by now: what is left of CR is none. */
+    if (found->any_cr)
+        found->trouble |= SEAL_TROUBLE_CR;
+    return TRUE;
 }
 
 /* Copies what no transfer encoding covers. */
@@ -222,7 +229,7 @@ gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealC
         return FALSE;
 
     g_autoptr(SealEntity) view = seal_entity_new(lines, header, 0);
-    work.clean = found.trouble == 0;
+    work.clean = found.trouble == 0 && !found.any_cr;
     if (!write_part(&work, view, error)) {
         g_free(work.why);
         return FALSE;
