@@ -150,6 +150,15 @@ static gboolean write_encoded(Work *work, SealEntity *entity, const SealScan *fo
            seal_transfer_base64(body, work->out, error);
 }
 
+/* A body that no empty line parts from its header would become one, once it is mended. */
+static gboolean part_from_header(Work *work, SealEntity *entity, GError **error)
+{
+    const SealHeader *header = seal_entity_header(entity);
+
+    return header->block_end != header->body_offset ||
+           g_output_stream_write_all(work->out, "\n", 1, NULL, NULL, error);
+}
+
 static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
 {
     const char *encoding = seal_entity_encoding(entity);
@@ -169,6 +178,8 @@ static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
     if (!found.trouble)
         return copy(work, body, error);
     work->change = TRUE;
+    if (!part_from_header(work, entity, error))
+        return FALSE;
     if (g_str_equal(encoding, "quoted-printable"))
         return seal_transfer_quote(body, TRUE, work->out, error);
     if (g_str_equal(encoding, "base64"))

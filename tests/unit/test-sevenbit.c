@@ -88,6 +88,8 @@ static const Row MENDED[] = {
      "Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJDREVG\n"},
     {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJD\nREVG\n", NULL},
     {TEXT "Content-Transfer-Encoding: x-uuencode\n\nbegin \n", NULL},
+    {TEXT "Content-Transfer-Encoding: quoted-printable\nX\xff-Type: body already\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\nX=FF-Type: body already\n"},
     /* Parts. */
     {MULTI "Content-Transfer-Encoding: 8bit\n\npre \n--b\n" TEXT
            "Content-Transfer-Encoding: 8bit\n\n\xc3\xa9 and more text\n--b\n\nplain\n--b--\npost\n",
