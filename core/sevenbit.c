@@ -35,7 +35,14 @@ static void give_up(Work *work, const char *why)
 static gboolean scan(const Work *work, SealContent *content, SealScan *found, GError **error)
 {
     *found = (SealScan){0};
-    return work->clean || seal_transfer_scan(content, found, error);
+    if (work->clean)
+        return TRUE;
+    if (!seal_transfer_scan(content, found, error))
+        return FALSE;
+    /* Line ends are LF by now: what is left of CR is none. */
+    if (found->any_cr)
+        found->trouble |= SEAL_TROUBLE_CR;
+    return TRUE;
 }
 
 /* Copies what no transfer encoding covers. */
@@ -143,6 +150,15 @@ static gboolean write_encoded(Work *work, SealEntity *entity, const SealScan *fo
            seal_transfer_base64(body, work->out, error);
 }
 
+/* A body that no empty line parts from its header would become one, once it is mended. */
+static gboolean part_from_header(Work *work, SealEntity *entity, GError **error)
+{
+    const SealHeader *header = seal_entity_header(entity);
+
+    return header->block_end != header->body_offset ||
+           g_output_stream_write_all(work->out, "\n", 1, NULL, NULL, error);
+}
+
 static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
 {
     const char *encoding = seal_entity_encoding(entity);
@@ -162,6 +178,8 @@ static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
     if (!found.trouble)
         return copy(work, body, error);
     work->change = TRUE;
+    if (!part_from_header(work, entity, error))
+        return FALSE;
     if (g_str_equal(encoding, "quoted-printable"))
         return seal_transfer_quote(body, TRUE, work->out, error);
     if (g_str_equal(encoding, "base64"))
@@ -222,7 +240,7 @@ gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealC
         return FALSE;
 
     g_autoptr(SealEntity) view = seal_entity_new(lines, header, 0);
-    work.clean = found.trouble == 0;
+    work.clean = found.trouble == 0 && !found.any_cr;
     if (!write_part(&work, view, error)) {
         g_free(work.why);
         return FALSE;

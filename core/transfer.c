@@ -218,24 +218,46 @@ gboolean seal_transfer_to_lf(SealContent *content, GOutputStream *out, GError **
  * Base64
  */
 
+/* A line of base64 that fills up. */
+typedef struct {
+    Writer writer;
+    guint8 octets[57];
+    gsize length;
+} Encoder;
+
+static void encode_line(Encoder *encoder)
+{
+    g_autofree char *text = g_base64_encode(encoder->octets, encoder->length);
+
+    for (const char *c = text; *c; c++)
+        put(&encoder->writer, (guint8)*c);
+    put(&encoder->writer, '\n');
+    encoder->length = 0;
+}
+
+static void encode(Encoder *encoder, guint8 octet)
+{
+    encoder->octets[encoder->length++] = octet;
+    if (encoder->length == sizeof encoder->octets)
+        encode_line(encoder);
+}
+
 gboolean seal_transfer_base64(SealContent *content, GOutputStream *out, GError **error)
 {
-    enum { LINE_OCTETS = 57 };
-    g_autoptr(GInputStream) in = seal_content_read_canonical(content);
-    Writer writer = {.out = out};
+    g_auto(Reader) reader = reader_of(content);
+    Encoder encoder = {.writer = {.out = out}};
     GError *problem = NULL;
-    guint8 line[LINE_OCTETS];
-    gsize got = 0;
 
-    while (g_input_stream_read_all(in, line, sizeof line, &got, NULL, &problem) && got > 0 &&
-           !writer.error) {
-        g_autofree char *text = g_base64_encode(line, got);
+    while (reader_fill(&reader, &problem) && !encoder.writer.error) {
+        guint8 octet = reader.buffer[reader.at++];
 
-        for (const char *c = text; *c; c++)
-            put(&writer, (guint8)*c);
-        put(&writer, '\n');
+        if (octet == '\n')
+            encode(&encoder, '\r');
+        encode(&encoder, octet);
     }
-    return finish(&writer, problem, error);
+    if (encoder.length > 0)
+        encode_line(&encoder);
+    return finish(&encoder.writer, problem, error);
 }
 
 gboolean seal_transfer_rewrap(SealContent *content, GOutputStream *out, GError **error)

@@ -10,7 +10,7 @@
 typedef enum {
     SEAL_TROUBLE_EIGHT_BIT = 1 << 0, /* octets over 127 */
     SEAL_TROUBLE_NUL = 1 << 1,
-    SEAL_TROUBLE_CR = 1 << 2,    /* CR without LF; with @lf, any CR */
+    SEAL_TROUBLE_CR = 1 << 2,    /* CR without LF */
     SEAL_TROUBLE_LONG = 1 << 3,  /* a line over 998 octets */
     SEAL_TROUBLE_BLANK = 1 << 4, /* blanks at the end of a line */
     SEAL_TROUBLE_FROM = 1 << 5,  /* a line that starts with "From " */
@@ -31,7 +31,7 @@ gboolean seal_transfer_scan(SealContent *content, SealScan *scan, GError **error
 
 /** Writes @content, CRLF turned into LF. */
 gboolean seal_transfer_to_lf(SealContent *content, GOutputStream *out, GError **error);
-/** Writes @content in base64, each LF as CRLF: the canonical form of what is no text. */
+/** Writes @content, whose line ends are LF, in base64, each of them as CRLF: the canonical form. */
 gboolean seal_transfer_base64(SealContent *content, GOutputStream *out, GError **error);
 /** Writes @content, which is base64, in lines of its own: what is not of the alphabet is left out.
  */

@@ -74,6 +74,9 @@ static const Row MENDED[] = {
     {"Content-Type: text/plain\r\n\r\ntwo\r\nlines\r\n",
      "Content-Type: text/plain\n\ntwo\nlines\n"},
     {TEXT "\none\r\ntwo\n", TEXT "\none\ntwo\n"},
+    {TEXT "\none\r\r\ntwo\n", TEXT "Content-Transfer-Encoding: quoted-printable\n\none=0D\ntwo\n"},
+    {"Content-Type: application/x\n\nA\r\r\nB \n",
+     "Content-Type: application/x\nContent-Transfer-Encoding: base64\n\nQQ0NCkIgDQo=\n"},
     {"Content-Type: text/plain\r\n\r\nend \r\n",
      "Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\nend=20\n"},
     /* What is encoded is put right, not encoded twice. */
@@ -85,6 +88,8 @@ static const Row MENDED[] = {
      "Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJDREVG\n"},
     {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJD\nREVG\n", NULL},
     {TEXT "Content-Transfer-Encoding: x-uuencode\n\nbegin \n", NULL},
+    {TEXT "Content-Transfer-Encoding: quoted-printable\nX\xff-Type: body already\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\nX=FF-Type: body already\n"},
     /* Parts. */
     {MULTI "Content-Transfer-Encoding: 8bit\n\npre \n--b\n" TEXT
            "Content-Transfer-Encoding: 8bit\n\n\xc3\xa9 and more text\n--b\n\nplain\n--b--\npost\n",
