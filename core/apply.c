@@ -8,6 +8,7 @@
 #include "core/dispatcher.h"
 #include "core/entity.h"
 #include "core/message.h"
+#include "core/notice.h"
 #include "core/sevenbit.h"
 
 enum { BUFFER = 64 * 1024 };
@@ -124,7 +125,7 @@ static gboolean sign(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
 static gboolean sign_in_clear(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
                               GCancellable *cancellable, GError **error)
 {
-    if (!delivery->signer || delivery->is_signed || delivery->plan != SEAL_PLAN_CLEAR)
+    if (!delivery->signer || delivery->is_signed || delivery->plan == SEAL_PLAN_SEAL)
         return TRUE;
     return sign(self, job, delivery,
                 seal_registry_format(self->registry, seal_key_format(delivery->signer)),
@@ -196,6 +197,9 @@ static gboolean take_step(SealDispatcher *self, SealJob *job, SealDelivery *deli
 {
     const SealStageEntry *stage = step->stage;
 
+    /* A report is none of the sender's mail: it is signed, and nothing else. */
+    if (stage && delivery->plan == SEAL_PLAN_REPORT && !(stage->table.flags & SEAL_STAGE_SIGNS))
+        return TRUE;
     if (stage && stage->table.apply)
         return stage->table.apply(stage->module, job, delivery, cancellable, error) &&
                sign_in_clear(self, job, delivery, cancellable, error);
@@ -219,14 +223,20 @@ static gboolean apply_step(SealDispatcher *self, SealJob *job, SealDelivery *del
     return TRUE;
 }
 
-/* What has told a rule to win has done its work. */
-static gboolean take_tag_out(SealJob *job, SealDelivery *delivery, GError **error)
+/* The message, without the tag that made a rule win; or a report in its place. */
+static gboolean find_source(SealJob *job, SealDelivery *delivery, GError **error)
 {
-    if (!delivery->tag) {
+    const SealRecipient *first = g_ptr_array_index(delivery->recipients, 0);
+
+    delivery->own_source = delivery->tag || delivery->plan == SEAL_PLAN_REPORT;
+    if (delivery->plan == SEAL_PLAN_REPORT) {
+        g_autoptr(SealContent) report = seal_notice_new(job, &first->policy->notice);
+        delivery->source = seal_message_new(report, error);
+    } else if (delivery->tag) {
+        delivery->source = seal_message_without_tag(job->message, delivery->tag, error);
+    } else {
         delivery->source = job->message;
-        return TRUE;
     }
-    delivery->source = seal_message_without_tag(job->message, delivery->tag, error);
     return delivery->source != NULL;
 }
 
@@ -246,7 +256,7 @@ static SealContent *begin(SealJob *job, SealDelivery *delivery, GError **error)
 gboolean seal_apply(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
                     GCancellable *cancellable, GError **error)
 {
-    if (!take_tag_out(job, delivery, error))
+    if (!find_source(job, delivery, error))
         return FALSE;
 
     g_autoptr(SealContent) clear = begin(job, delivery, error);

@@ -231,13 +231,25 @@ static gboolean check_allowed(SealJob *job, const SealDelivery *delivery, GError
     for (guint i = 0; i < delivery->recipients->len; i++) {
         const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
 
-        if (!seal_policy_allows_clear(recipient->policy))
+        if (seal_recipient_fallback(recipient) != SEAL_FALLBACK_ALLOW)
             return shut(job, error, "in clear, and %s requires encryption",
                         seal_address_text(recipient->address));
         keyless = keyless || recipient->policy->encrypt == SEAL_NEED_NEVER || recipient->unable ||
-                  recipient->keys->len == 0 || delivery->recipients->len > 1;
+                  recipient->policy->all_or_none || recipient->keys->len == 0 ||
+                  delivery->recipients->len > 1;
     }
     return keyless || shut(job, error, "in clear, although every recipient has a key");
+}
+
+static gboolean check_signed_entity(SealDispatcher *dispatcher, SealJob *job,
+                                    const SealDelivery *delivery, SealMessage *message,
+                                    GCancellable *cancellable, GError **error)
+{
+    return check_signature(
+               job, seal_registry_format(dispatcher->registry, seal_key_format(delivery->signer)),
+               seal_message_entity(message), delivery->signer, cancellable, error) &&
+           check_outside(job, delivery->source, message, error) &&
+           check_content_fields(job, message, error);
 }
 
 static gboolean check_clear(SealDispatcher *dispatcher, SealJob *job, const SealDelivery *delivery,
@@ -245,13 +257,20 @@ static gboolean check_clear(SealDispatcher *dispatcher, SealJob *job, const Seal
 {
     if (!check_allowed(job, delivery, error) || !check_signed(job, delivery, error))
         return FALSE;
-    if (!delivery->is_signed)
-        return TRUE;
-    return check_signature(
-               job, seal_registry_format(dispatcher->registry, seal_key_format(delivery->signer)),
-               seal_message_entity(message), delivery->signer, cancellable, error) &&
-           check_outside(job, delivery->source, message, error) &&
-           check_content_fields(job, message, error);
+    return !delivery->is_signed ||
+           check_signed_entity(dispatcher, job, delivery, message, cancellable, error);
+}
+
+/* A report is what core wrote, or that with a signature. */
+static gboolean check_report(SealDispatcher *dispatcher, SealJob *job, const SealDelivery *delivery,
+                             SealMessage *message, GCancellable *cancellable, GError **error)
+{
+    if (!check_signed(job, delivery, error))
+        return FALSE;
+    if (delivery->is_signed)
+        return check_signed_entity(dispatcher, job, delivery, message, cancellable, error);
+    return delivery->content == seal_entity_content(seal_message_entity(delivery->source)) ||
+           shut(job, error, "a problem report was changed");
 }
 
 static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
@@ -260,6 +279,8 @@ static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDeliver
     switch (delivery->plan) {
     case SEAL_PLAN_SEAL:
         return check_sealed(dispatcher, job, delivery, message, cancellable, error);
+    case SEAL_PLAN_REPORT:
+        return check_report(dispatcher, job, delivery, message, cancellable, error);
     case SEAL_PLAN_ALREADY:
         return check_already(dispatcher, job, message, cancellable, error);
     case SEAL_PLAN_CLEAR:
@@ -270,6 +291,8 @@ static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDeliver
 
 static SealVerdict result_of(const SealDelivery *delivery)
 {
+    if (delivery->plan == SEAL_PLAN_REPORT)
+        return SEAL_VERDICT_REPORT;
     if (delivery->plan != SEAL_PLAN_CLEAR)
         return SEAL_VERDICT_SEALED;
     return delivery->is_signed ? SEAL_VERDICT_SIGNED : SEAL_VERDICT_PLAIN;

@@ -54,15 +54,23 @@ typedef struct {
 
 static Choice without_key(SealFallback fallback, const char *why)
 {
-    return (Choice){fallback == SEAL_FALLBACK_ALLOW ? SEAL_VERDICT_PASS : SEAL_VERDICT_REFUSE,
-                    SEAL_PLAN_CLEAR, NULL, why};
+    return (Choice){fallback == SEAL_FALLBACK_REFUSE ? SEAL_VERDICT_REFUSE : SEAL_VERDICT_PASS,
+                    fallback == SEAL_FALLBACK_REPORT ? SEAL_PLAN_REPORT : SEAL_PLAN_CLEAR, NULL,
+                    why};
+}
+
+/* A stage that cannot serve the recipient has said itself what follows. */
+static gboolean stage_decides(const SealRecipient *recipient)
+{
+    return recipient->unable && recipient->has_fallback &&
+           (recipient->policy->encrypt != SEAL_NEED_NEVER || recipient->sign != SEAL_NEED_NEVER);
 }
 
 static Choice choose(const Grouping *grouping, const SealRecipient *recipient)
 {
     const SealPolicy *policy = recipient->policy;
 
-    if (policy->encrypt == SEAL_NEED_NEVER)
+    if (policy->encrypt == SEAL_NEED_NEVER && !stage_decides(recipient))
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_CLEAR, NULL, "encrypt=never"};
     if (grouping->job->already_sealed && policy->already_sealed == SEAL_ALREADY_PASS)
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_ALREADY, NULL, "it was encrypted already"};
@@ -70,16 +78,13 @@ static Choice choose(const Grouping *grouping, const SealRecipient *recipient)
         return (Choice){SEAL_VERDICT_REFUSE, SEAL_PLAN_CLEAR, NULL,
                         "it was encrypted already, and already_sealed=refuse"};
     if (policy->all_or_none && grouping->keyless)
-        return without_key(policy->encrypt == SEAL_NEED_REQUIRED ? policy->fallback
-                                                                 : SEAL_FALLBACK_ALLOW,
+        return without_key(seal_recipient_fallback(recipient),
                            "all_or_none, and another recipient has no key");
     if (!recipient->unable && recipient->keys->len > 0) {
         const SealChoice *first = g_ptr_array_index(recipient->keys, 0);
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_SEAL, first->format, ""};
     }
-    return without_key(policy->encrypt == SEAL_NEED_REQUIRED ? policy->fallback
-                                                             : SEAL_FALLBACK_ALLOW,
-                       recipient->no_key);
+    return without_key(seal_recipient_fallback(recipient), recipient->no_key);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -179,8 +184,9 @@ static Strictest strictest(const Grouping *grouping)
 
         most.need = MAX(most.need, policy->encrypt);
         most.sign = MAX(most.sign, recipient->sign);
-        if (policy->encrypt == SEAL_NEED_REQUIRED)
-            most.fallback = MAX(most.fallback, policy->fallback);
+        most.fallback = MAX(most.fallback, seal_recipient_fallback(recipient));
+        if (stage_decides(recipient))
+            most.need = MAX(most.need, SEAL_NEED_PREFERRED);
         most.already = MAX(most.already, policy->already_sealed);
         if (!most.keyless && (recipient->unable || recipient->keys->len == 0))
             most.keyless = recipient;

@@ -37,7 +37,7 @@ static void delivery_free(gpointer data)
     g_ptr_array_unref(delivery->recipients);
     g_ptr_array_unref(delivery->keys);
     seal_key_unref(delivery->signer);
-    if (delivery->tag)
+    if (delivery->own_source)
         seal_message_free(delivery->source);
     seal_content_unref(delivery->content);
     g_free(delivery->note);
@@ -224,12 +224,27 @@ SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *for
     return delivery;
 }
 
+SealFallback seal_recipient_fallback(const SealRecipient *recipient)
+{
+    if (recipient->unable && recipient->has_fallback)
+        return recipient->fallback;
+    return recipient->policy->encrypt == SEAL_NEED_REQUIRED ? recipient->policy->fallback
+                                                            : SEAL_FALLBACK_ALLOW;
+}
+
+void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback)
+{
+    recipient->has_fallback = TRUE;
+    recipient->fallback = fallback;
+}
+
 void seal_recipient_reset(SealRecipient *recipient)
 {
     g_ptr_array_set_size(recipient->keys, 0);
     g_clear_pointer(&recipient->no_key, g_free);
     g_clear_pointer(&recipient->reason, g_free);
     recipient->unable = FALSE;
+    recipient->has_fallback = FALSE;
     recipient->result = SEAL_VERDICT_NONE;
 }
 

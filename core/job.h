@@ -15,8 +15,10 @@ struct SealRecipient {
     SealNeed sign;            /* what policy says, as far as it holds for this message */
     gboolean unable;          /* a stage cannot serve it, whatever keys there are */
     GPtrArray *keys;          /* of SealChoice: one usable key at most for each format */
-    char *no_key;             /* why there is none, for people */
-    SealKey *key;             /* the one that was used: to encrypt, or, in clear, to sign */
+    gboolean has_fallback;    /* a stage said what follows where it is unable */
+    SealFallback fallback;
+    char *no_key; /* why there is none, for people */
+    SealKey *key; /* the one that was used: to encrypt, or, in clear, to sign */
     SealVerdict result;
     char *reason;
 };
@@ -30,6 +32,7 @@ typedef struct {
 /** What is to happen to a delivery. */
 typedef enum {
     SEAL_PLAN_SEAL,    /* encrypt to its keys */
+    SEAL_PLAN_REPORT,  /* a problem report in its place */
     SEAL_PLAN_CLEAR,   /* as it came, but for what never leaves */
     SEAL_PLAN_ALREADY, /* it is encrypted as a whole: as it came, likewise */
 } SealPlan;
@@ -41,8 +44,9 @@ struct SealDelivery {
     GPtrArray *keys; /* of SealKey */
     gboolean hide;
     SealNeed sign;
-    SealMessage *source; /* what it is made of: the job's message, perhaps without a tag */
-    const char *tag;     /* the tag that was taken out; NULL for none */
+    SealMessage *source; /* what it is made of: the job's message, that without a tag, a report */
+    gboolean own_source; /* the source is not the job's message */
+    const char *tag;     /* to be taken out; NULL for none */
     SealKey *signer;     /* NULL where it is not signed */
     gboolean opaque;
     gboolean is_signed; /* the signer was used */
@@ -70,6 +74,10 @@ struct SealJob {
     guint64 size;
     gint64 started; /* monotonic, microseconds */
 };
+
+/** What follows where the recipient cannot be encrypted to: ALLOW where encryption is not required.
+ */
+SealFallback seal_recipient_fallback(const SealRecipient *recipient);
 
 /** As if nothing had been found out about the recipient yet. */
 void seal_recipient_reset(SealRecipient *recipient);

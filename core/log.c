@@ -168,9 +168,9 @@ static void put_number(GString *line, const char *name, gint64 number)
 
 static SealLogLevel level_of(SealVerdict result)
 {
-    return result == SEAL_VERDICT_DEFER || result == SEAL_VERDICT_NONE ? SEAL_LOG_ERROR
-           : result == SEAL_VERDICT_REFUSE                             ? SEAL_LOG_WARNING
-                                                                       : SEAL_LOG_INFO;
+    return result == SEAL_VERDICT_DEFER || result == SEAL_VERDICT_NONE      ? SEAL_LOG_ERROR
+           : result == SEAL_VERDICT_REFUSE || result == SEAL_VERDICT_REPORT ? SEAL_LOG_WARNING
+                                                                            : SEAL_LOG_INFO;
 }
 
 static void log_recipient(SealJob *job, const SealRecipient *recipient)

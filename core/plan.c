@@ -205,6 +205,11 @@ gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cance
 
 static void answer(SealJob *job, SealRecipient *recipient)
 {
+    static const SealVerdict RESULTS[] = {
+        [SEAL_FALLBACK_ALLOW] = SEAL_VERDICT_PLAIN,
+        [SEAL_FALLBACK_REPORT] = SEAL_VERDICT_REPORT,
+        [SEAL_FALLBACK_REFUSE] = SEAL_VERDICT_REFUSE,
+    };
     const SealPolicy *policy = recipient->policy;
     const char *why = recipient->no_key ? recipient->no_key : "";
 
@@ -214,10 +219,9 @@ static void answer(SealJob *job, SealRecipient *recipient)
         seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "never", "encrypt=never");
     else if (recipient->keys->len > 0)
         seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "key", "a usable key is there");
-    else if (seal_policy_allows_clear(policy))
-        seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "no-key", "%s", why);
     else
-        seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, "no-key", "%s", why);
+        seal_job_settle(job, recipient, RESULTS[seal_recipient_fallback(recipient)], "no-key", "%s",
+                        why);
 }
 
 static gboolean is_handled(const SealRecipient *recipient)

@@ -5,19 +5,26 @@
  */
 #include "core/policy.h"
 
+#include "core/files.h"
 #include "core/key.h"
+#include "core/notice.h"
 #include "core/rule.h"
 #include "core/tables.h"
 
 #include <string.h>
 
-enum { MAX_RULES = 1000, MAX_KEYS = 64 };
+enum {
+    MAX_RULES = 1000,
+    MAX_KEYS = 64,
+    MAX_TEXT = 64 * 1024, /* of a report */
+};
 
 /* [policy], or a rule with all that it inherits. */
 typedef struct {
     SealSettings *settings;
     SealRule *rule; /* NULL for [policy] */
     GPtrArray *formats;
+    char *report_text;
     SealPolicy policy;
 } Entry;
 
@@ -40,6 +47,7 @@ static void entry_free(gpointer data)
     seal_rule_free(entry->rule);
     if (entry->formats)
         g_ptr_array_unref(entry->formats);
+    g_free(entry->report_text);
     g_free(entry);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Entry, entry_free)
@@ -105,6 +113,45 @@ static gboolean check_sign(const Entry *entry, const Context *context, GError **
                                 "no stage that signs stands in [pipeline] outbound");
 }
 
+/* The operator's own words, which the report quotes. */
+static gboolean read_report_text(Entry *entry, GError **error)
+{
+    const char *path = seal_settings_string(entry->settings, "report_text");
+    g_autoptr(GError) problem = NULL;
+
+    if (!is_set(entry, "report_text") || !path)
+        return TRUE;
+    g_autoptr(GBytes) bytes = seal_file_read(path, MAX_TEXT, &problem);
+    if (!bytes)
+        return seal_settings_refuse(entry->settings, "report_text", error, "%s", problem->message);
+
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+    if (!g_utf8_validate(data, (gssize)size, NULL))
+        return seal_settings_refuse(entry->settings, "report_text", error, "%s is not UTF-8", path);
+    entry->report_text = g_strndup(data, size);
+    entry->policy.notice.text = entry->report_text;
+    return TRUE;
+}
+
+static gboolean read_report(Entry *entry, GError **error)
+{
+    SealNoticeSpec *notice = &entry->policy.notice;
+
+    if (is_set(entry, "report_subject"))
+        notice->subject = seal_settings_string(entry->settings, "report_subject");
+    if (is_set(entry, "report_languages"))
+        notice->languages = seal_settings_list(entry->settings, "report_languages");
+    if (!*notice->languages)
+        return seal_settings_refuse(entry->settings, "report_languages", error, "an empty list");
+    for (const char *const *language = notice->languages; *language; language++) {
+        if (!seal_notice_speaks(*language))
+            return seal_settings_refuse(entry->settings, "report_languages", error,
+                                        "there are no texts in \"%s\"", *language);
+    }
+    return read_report_text(entry, error);
+}
+
 /* What the group says, over what is in entry->policy already. */
 static gboolean read_policy(Entry *entry, const Context *context, GError **error)
 {
@@ -125,7 +172,8 @@ static gboolean read_policy(Entry *entry, const Context *context, GError **error
             g_str_equal(seal_settings_string(entry->settings, "already_signed"), "keep");
     if (is_set(entry, "min_trust"))
         p->min_trust = seal_trust_parse(seal_settings_string(entry->settings, "min_trust"));
-    return read_formats(entry, context, error) && check_sign(entry, context, error);
+    return read_formats(entry, context, error) && read_report(entry, error) &&
+           check_sign(entry, context, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -237,9 +285,4 @@ const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
             return NULL;
     }
     return alternative == 0 ? &policies->base->policy : NULL;
-}
-
-gboolean seal_policy_allows_clear(const SealPolicy *policy)
-{
-    return policy->encrypt != SEAL_NEED_REQUIRED || policy->fallback == SEAL_FALLBACK_ALLOW;
 }

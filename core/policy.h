@@ -10,17 +10,17 @@
 
 /** In ascending order of strictness. */
 typedef enum {
-    SEAL_FALLBACK_ALLOW,
-    SEAL_FALLBACK_REPORT,
-    SEAL_FALLBACK_REFUSE,
-} SealFallback;
-
-/** In ascending order of strictness. */
-typedef enum {
     SEAL_ALREADY_PASS,
     SEAL_ALREADY_WRAP,
     SEAL_ALREADY_REFUSE,
 } SealAlready;
+
+/** What problem reports say. */
+typedef struct {
+    const char *subject;          /* "": the language's own */
+    const char *const *languages; /* NULL-terminated, at least one; a block of text for each */
+    const char *text;             /* the operator's own, or NULL */
+} SealNoticeSpec;
 
 /** What holds for one recipient. */
 typedef struct {
@@ -34,6 +34,7 @@ typedef struct {
     SealAlready already_sealed;
     gboolean keep_signed; /* a signed message is not signed again */
     SealTrust min_trust;
+    SealNoticeSpec notice;
     const char *tag; /* what the rule takes out of the Subject; NULL for nothing */
 } SealPolicy;
 
@@ -51,6 +52,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
  *  0; NULL beyond the last. (borrowed) */
 const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
                                      const SealRecipient *recipient, guint alternative);
-
-/** TRUE where the message may reach the recipient in clear when it cannot be sealed. */
-gboolean seal_policy_allows_clear(const SealPolicy *policy);

@@ -260,6 +260,13 @@ typedef enum {
     SEAL_NEED_REQUIRED,
 } SealNeed;
 
+/** What follows where a recipient cannot be encrypted to, in ascending order of strictness. */
+typedef enum {
+    SEAL_FALLBACK_ALLOW = 0, /**< it leaves in clear */
+    SEAL_FALLBACK_REPORT,    /**< a problem report leaves in its place */
+    SEAL_FALLBACK_REFUSE,    /**< nothing leaves */
+} SealFallback;
+
 /** The MTA's id of the message, or one made up. */
 SEAL_API const char *seal_job_id(const SealJob *job);
 /** The envelope sender; NULL for the null sender (RFC 5321 4.5.5) and for one that is no address.
@@ -278,6 +285,8 @@ SEAL_API SealAddress *seal_recipient_address(const SealRecipient *recipient);
 /** Whether what this recipient gets is to be signed: what policy says, and NEVER for a message that
  *  is not to be changed, or that comes from the null sender. (since 1.1) */
 SEAL_API SealNeed seal_recipient_sign(const SealRecipient *recipient);
+/** In plan: what follows, where the stage says UNABLE, in place of what policy says. (since 1.1) */
+SEAL_API void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback);
 /** The formats of the recipient's policy that are there, in its order. (borrowed; NULL-terminated;
  *  since 1.1) */
 SEAL_API const char *const *seal_recipient_formats(const SealRecipient *recipient);

@@ -81,7 +81,8 @@ SealDispatcher *runner_open_dispatcher(const RunnerOptions *options)
                             "[core] in_process=false, and there is no daemon");
         g_clear_pointer(&dispatcher, seal_dispatcher_free);
     }
-    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere. */
+    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
+     */
     if (!dispatcher || !seal_dispatcher_refuse_stderr(dispatcher, &error)) {
         seal_log_error(options->id, error);
         return NULL;

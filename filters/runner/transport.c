@@ -91,7 +91,7 @@ static SealContent *the_output(SealJob *job)
     for (guint i = 0; i < recipients->len; i++) {
         SealVerdict result = seal_recipient_result(g_ptr_array_index(recipients, i));
         if (result != SEAL_VERDICT_SEALED && result != SEAL_VERDICT_SIGNED &&
-            result != SEAL_VERDICT_PLAIN)
+            result != SEAL_VERDICT_PLAIN && result != SEAL_VERDICT_REPORT)
             return NULL;
     }
     return deliveries->len == 1 ? seal_delivery_content(g_ptr_array_index(deliveries, 0)) : NULL;

@@ -378,7 +378,7 @@ BROKEN = [
     ("unknown source", "[keyring]\nsources=file;fax\n", 8),
     ("unknown stage", "[pipeline]\noutbound=smime;shred\n", 8),
     ("unknown trust", "[policy]\nmin_trust=blind\n", 8),
-    ("not yet: fallback=report", "[policy]\nfallback=report\n", 8),
+    ("not yet: header_protection", "[policy]\nheader_protection=clear\n", 8),
     ("not yet: sign=required", "[policy]\nsign=required\n", 8),
     ("a rule that says nothing to match", "[rule vip]\nencrypt=never\n", 7),
     ("not yet: daemon", "[daemon]\nqueue=65\n", 8),

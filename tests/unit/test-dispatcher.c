@@ -543,7 +543,7 @@ static void test_configuration_errors(void)
         {"[pipeline]\noutbound=smime;smime", "x.conf:8: [pipeline] outbound: smime stands twice"},
         {"[policy]\nformats=pgp", "x.conf:8: [policy] formats: no enabled module offers"},
         {"[policy]\nsign=required", "x.conf:8: [policy] sign: "},
-        {"[policy]\nfallback=report", "x.conf:8: [policy] fallback: "},
+        {"[policy]\nheader_protection=clear", "x.conf:8: [policy] header_protection: "},
         {"[keyring]\nsources=store", "x.conf:8: [keyring] sources: no enabled module offers"},
         {"[daemon]\nqueue=0", "x.conf:8: [daemon] queue: 0 is out of range"},
         {"[daemon]\nqueue=100", "x.conf:8: [daemon] queue: \"100\" has no effect"},

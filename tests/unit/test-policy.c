@@ -19,7 +19,7 @@ typedef struct {
     const char *message;
     const char *sender;
     const char *recipient;
-    char result; /* S sealed, P plain, R refused */
+    char result; /* S sealed, P plain, R refused, N a report */
     const char *rule;
     const char *output; /* a part of it; NULL: not looked at */
 } Row;
@@ -39,6 +39,11 @@ static const Row ROWS[] = {
     {"[policy]\nfallback=allow\n", PLAIN, CAROL, ALICE, 'S', "", NULL},
     {"[policy]\nfallback=allow\n", PLAIN, CAROL, NOKEY, 'P', "", NULL},
     {"[policy]\nfallback=refuse\n", PLAIN, CAROL, NOKEY, 'R', "", NULL},
+    {"[policy]\nfallback=report\n", PLAIN, CAROL, NOKEY, 'N', "", "Subject: A message for you"},
+    {"[policy]\nfallback=report\n", PLAIN, CAROL, ALICE, 'S', "", NULL},
+    {"[policy]\nfallback=report\nencrypt=preferred\n", PLAIN, CAROL, NOKEY, 'P', "", NULL},
+    {"[rule r]\nmatch_recipient=*\nfallback=report\nreport_subject=Ask us\n", PLAIN, CAROL, NOKEY,
+     'N', "r", "\nSubject: Ask us\n"},
     {"[policy]\nmin_trust=manual\n", PLAIN, CAROL, ALICE, 'R', "", NULL},
     {"[policy]\nmin_trust=manual\nfallback=allow\n", PLAIN, CAROL, ALICE, 'P', "", NULL},
     /* Recipients: an address. */
@@ -213,6 +218,7 @@ static char letter(SealVerdict verdict)
     return verdict == SEAL_VERDICT_SEALED   ? 'S'
            : verdict == SEAL_VERDICT_PLAIN  ? 'P'
            : verdict == SEAL_VERDICT_REFUSE ? 'R'
+           : verdict == SEAL_VERDICT_REPORT ? 'N'
                                             : '?';
 }
 
@@ -324,6 +330,7 @@ typedef struct {
 static const Question QUESTIONS[] = {
     {"", CAROL, NULL, ALICE, 'S'},
     {"", CAROL, NULL, NOKEY, 'R'},
+    {"[policy]\nfallback=report\n", CAROL, NULL, NOKEY, 'N'},
     {EXEMPT("match_recipient=nokey@example.org"), CAROL, NULL, NOKEY, 'P'},
     /* The envelope tells. */
     {EXEMPT("match_sender=carol@sender.example"), CAROL, NULL, NOKEY, 'P'},
@@ -405,6 +412,12 @@ static const Mixed MIXED[] = {
     {"[policy]\nencrypt=preferred\n[rule r]\nmatch_recipient=nokey@example.org\nencrypt=required\n"
      "fallback=allow\n",
      TRUE, "PPP", 1},
+    {"[policy]\nfallback=report\n", FALSE, "SSN", 2},
+    {"[policy]\nfallback=report\n", TRUE, "NNN", 1},
+    {"[policy]\nfallback=report\n[rule r]\nmatch_recipient=bob@example.org\nfallback=refuse\n",
+     TRUE, "RRR", 0},
+    {"[policy]\nfallback=allow\n[rule r]\nmatch_recipient=bob@example.org\nfallback=report\n", TRUE,
+     "NNN", 1},
     /* A tag that one rule takes out makes a delivery of its own. */
     {"[rule r]\nmatch_recipient=bob@example.org\nmatch_tag=[t1]\n", FALSE, "SSR", 2},
 };
@@ -468,6 +481,8 @@ static void test_refused(void)
         {"[rule r]\nmatch_recipient=*\nformats=\n", "formats: is empty"},
         {"[rule r]\nmatch_recipient=*\nsign=required\n", "no stage that signs"},
         {"[rule r]\nmatch_recipient=*\nreport_text=/nonexistent/x\n", "report_text: "},
+        {"[rule r]\nmatch_recipient=*\nreport_languages=xx\n", "no texts in \"xx\""},
+        {"[rule r]\nmatch_recipient=*\nreport_languages=\n", "report_languages: an empty list"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -480,6 +495,64 @@ static void test_refused(void)
         g_assert_nonnull(strstr(error->message, rows[i][1]));
         g_assert_nonnull(strstr(error->message, ".conf:"));
     }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Reports
+ */
+
+/* The decoded parts of a report, one after the other. */
+static char *decoded(const char *report)
+{
+    g_auto(GStrv) parts = g_strsplit(report, "base64", -1);
+    g_autoptr(GString) all = g_string_new(NULL);
+
+    for (guint i = 1; parts[i]; i++) {
+        gsize length = 0;
+        g_auto(GStrv) ends = g_strsplit(parts[i], "--", 2);
+        g_autofree guchar *text = g_base64_decode(ends[0], &length);
+        g_string_append_len(all, (const char *)text, (gssize)length);
+    }
+    return g_string_free(g_steal_pointer(&all), FALSE);
+}
+
+static void test_report(void)
+{
+    static const char message[] =
+        "Received: from x by y; now\nFrom: Carol <carol@sender.example>\n"
+        "To: nokey@example.org\nCc: <i>@x.example\nBcc: hidden@x.example\n"
+        "Subject: the secret subject\nDate: Mon, 1 Jan 2024 10:00:00 +0000\n"
+        "Message-ID: <m@x>\nX-Secret: secret\nContent-Type: "
+        "text/plain; name=secret.txt\n\nthe secret words\n";
+    const Row row = {NULL, message, CAROL, NOKEY, 0, NULL, NULL};
+    g_autoptr(GBytes) own = g_bytes_new_static("Ask <hostmaster>,\nroom 1.\n", 26);
+    g_autofree char *path = smime_write(the_smime, "own.txt", own);
+    g_autofree char *conf = g_strdup_printf(
+        "[policy]\nfallback=report\nreport_text=%s\nreport_languages=de;en\n", path);
+
+    open_with(conf);
+    g_autoptr(SealJob) job = job_of(&row, TRUE);
+    g_assert_true(seal_dispatcher_run(the_smime->dispatcher, job, NULL, NULL));
+    g_autofree char *output = output_of(job);
+    g_autofree char *text = decoded(output);
+
+    g_assert_nonnull(strstr(output,
+                            "Received: from x by y; now\nFrom: Carol <carol@sender.example>\n"
+                            "To: nokey@example.org\n"));
+    g_assert_nonnull(strstr(output, "Date: Mon, 1 Jan 2024 10:00:00 +0000\nMessage-ID: <m@x>\n"));
+    g_assert_nonnull(strstr(output, "Content-Type: multipart/alternative; boundary="));
+    g_assert_nonnull(strstr(output, "Content-Type: text/plain; charset=utf-8\n"));
+    g_assert_nonnull(strstr(output, "Content-Type: text/html; charset=utf-8\n"));
+    g_assert_null(strstr(output, "ecret"));
+    g_assert_null(strstr(output, "Bcc"));
+    g_assert_null(strstr(text, "ecret"));
+    /* German first, then English, the operator's words, and the id that is in the log. */
+    const char *german = strstr(text, "verschlüsselt");
+    const char *english = strstr(text, "must be encrypted");
+    g_assert_true(german && english && german < english);
+    g_assert_nonnull(strstr(text, "Ask <hostmaster>,\r\nroom 1."));
+    g_assert_nonnull(strstr(text, "<p>Ask &lt;hostmaster&gt;,<br>"));
+    g_assert_nonnull(strstr(text, seal_job_id(job)));
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -542,6 +615,7 @@ int main(int argc, char **argv)
     g_test_add_func("/policy/questions", test_questions);
     g_test_add_func("/policy/mixed", test_mixed);
     g_test_add_func("/policy/refused", test_refused);
+    g_test_add_func("/policy/report", test_report);
     g_test_add_func("/policy/bounces", test_bounces);
     int status = g_test_run();
     g_free(anchors);
