@@ -101,6 +101,8 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the plan that was asked for");
         return FALSE;
     }
+    if (is(self, "plan", "silent"))
+        return FALSE;
     if (is(self, "plan", "pass"))
         seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "go on");
     else if (is(self, "plan", "unable"))
@@ -120,6 +122,8 @@ static gboolean lookup(SealModule *self, SealAddress *address, const char *forma
 
     if (is(self, "lookup", "nothing"))
         return TRUE;
+    if (is(self, "lookup", "silent"))
+        return FALSE;
     if (is(self, "lookup", "error")) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the directory does not answer");
         return FALSE;
