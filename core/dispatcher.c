@@ -81,6 +81,16 @@ static gboolean read_pipeline(SealDispatcher *self, GError **error)
     return TRUE;
 }
 
+static gboolean has_signing_step(const SealDispatcher *self)
+{
+    for (guint i = 0; i < self->outbound->len; i++) {
+        const SealStep *step = &g_array_index(self->outbound, SealStep, i);
+        if (step->stage && (step->stage->table.flags & SEAL_STAGE_SIGNS))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean open_all(SealDispatcher *self, const char *conf_dir, const char *module_dir,
                          GError **error)
 {
@@ -93,7 +103,7 @@ static gboolean open_all(SealDispatcher *self, const char *conf_dir, const char 
                           (gsize)seal_settings_number(self->core, "spool_memory"), error);
     if (!self->registry || !read_pipeline(self, error))
         return FALSE;
-    self->policies = seal_policies_new(self->config, self->registry, error);
+    self->policies = seal_policies_new(self->config, self->registry, has_signing_step(self), error);
     if (!self->policies)
         return FALSE;
     self->keyring = seal_keyring_new(self->config, self->registry, error);
@@ -189,11 +199,11 @@ const SealFormatEntry *seal_dispatcher_step_format(const SealDispatcher *self, c
 }
 
 /* -------------------------------------------------------------------------------------------
- * Applying
+ * Running
  */
 
-static gboolean check_time(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
-                           GError **error)
+gboolean seal_dispatcher_check_time(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
+                                    GError **error)
 {
     if (g_get_monotonic_time() - job->started > seal_dispatcher_deadline(self)) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_DEADLINE,
@@ -202,113 +212,6 @@ static gboolean check_time(SealDispatcher *self, SealJob *job, GCancellable *can
     }
     return !g_cancellable_set_error_if_cancelled(cancellable, error);
 }
-
-static gboolean canonical_size(SealContent *content, guint64 *size, GError **error)
-{
-    g_autoptr(GInputStream) stream = seal_content_read_canonical(content);
-    g_autofree guint8 *buffer = g_malloc(64 * 1024);
-    gssize got;
-
-    *size = 0;
-    while ((got = g_input_stream_read(stream, buffer, 64 * 1024, NULL, error)) > 0)
-        *size += (guint64)got;
-    return got == 0;
-}
-
-/* Formats write LF; a message that came with CRLF leaves with CRLF. */
-static SealContent *match_line_ends(SealDispatcher *self, SealMessage *message, SealContent *entity,
-                                    GError **error)
-{
-    if (seal_message_header(message)->eol[0] == '\n')
-        return seal_content_ref(entity);
-
-    g_autoptr(GOutputStream) spool = seal_dispatcher_spool(self);
-    g_autoptr(GInputStream) stream = seal_content_read_canonical(entity);
-    if (!seal_spool_copy(spool, stream, NULL, error))
-        return NULL;
-    return seal_spool_finish(spool, error);
-}
-
-static gboolean encrypt(SealDispatcher *self, SealDelivery *delivery, const SealFormatEntry *format,
-                        GCancellable *cancellable, GError **error)
-{
-    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
-    if (!message)
-        return FALSE;
-
-    g_autoptr(SealContent) inner = seal_message_inner(message);
-    SealSealing sealing = {
-        .size = sizeof sealing,
-        .entity = inner,
-        .keys = delivery->keys,
-        .hide = delivery->hide,
-    };
-    g_autoptr(SealContent) sealed =
-        format->table.encrypt(format->module, &sealing, cancellable, error);
-    if (!sealed)
-        return FALSE;
-
-    g_autoptr(SealContent) entity = match_line_ends(self, message, sealed, error);
-    if (!entity || !canonical_size(inner, &delivery->sealed_size, error))
-        return FALSE;
-    g_autoptr(SealContent) wrapped = seal_message_wrap(message, entity);
-    seal_delivery_set_content(delivery, wrapped);
-    return TRUE;
-}
-
-static void note_stage(SealJob *job, const char *name)
-{
-    char *stages = *job->stages ? g_strjoin(",", job->stages, name, NULL) : g_strdup(name);
-
-    g_free(job->stages);
-    job->stages = stages;
-}
-
-static gboolean apply_step(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
-                           const SealStep *step, GCancellable *cancellable, GError **error)
-{
-    SealContent *before = delivery->content;
-    gboolean ok = TRUE;
-
-    if (!check_time(self, job, cancellable, error))
-        return FALSE;
-    seal_content_ref(before);
-    if (step->stage && step->stage->table.apply)
-        ok = step->stage->table.apply(step->stage->module, job, delivery, cancellable, error);
-    else if (step->format && delivery->plan == SEAL_PLAN_SEAL &&
-             g_str_equal(step->name, delivery->format))
-        ok = encrypt(self, delivery, step->format, cancellable, error);
-    if (ok && delivery->content != before)
-        note_stage(job, step->name);
-    seal_content_unref(before);
-    return ok;
-}
-
-static gboolean apply(SealDispatcher *self, SealJob *job, SealDelivery *delivery,
-                      GCancellable *cancellable, GError **error)
-{
-    g_autoptr(SealContent) clear = seal_message_clear(job->message);
-
-    seal_delivery_set_content(delivery, clear);
-    if (delivery->plan == SEAL_PLAN_ALREADY)
-        return TRUE;
-    for (guint i = 0; i < self->outbound->len; i++) {
-        const SealStep *step = &g_array_index(self->outbound, SealStep, i);
-
-        if (!apply_step(self, job, delivery, step, cancellable, error)) {
-            /* A module that fails without a word is no reason to go on. */
-            if (error && !*error)
-                g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s failed and did not say why",
-                            step->name);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-/* -------------------------------------------------------------------------------------------
- * Running
- */
 
 /* Always FALSE. Takes @problem over; a module may have failed without a word. */
 static gboolean fail(SealJob *job, GError *problem, GError **error)
@@ -338,11 +241,11 @@ static gboolean run(SealDispatcher *self, SealJob *job, GCancellable *cancellabl
     for (guint i = 0; i < job->deliveries->len; i++) {
         SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
 
-        if (!apply(self, job, delivery, cancellable, error) ||
+        if (!seal_apply(self, job, delivery, cancellable, error) ||
             !seal_gate(self, job, delivery, cancellable, error))
             return FALSE;
     }
-    return check_time(self, job, cancellable, error);
+    return seal_dispatcher_check_time(self, job, cancellable, error);
 }
 
 gboolean seal_dispatcher_run(SealDispatcher *self, SealJob *job, GCancellable *cancellable,

@@ -30,8 +30,13 @@ struct SealDispatcher {
 const SealFormatEntry *seal_dispatcher_step_format(const SealDispatcher *dispatcher,
                                                    const char *name);
 
-/** Gives each recipient its policy, asks every stage about it, and finds its keys. A recipient
- *  about which a source could not find out is deferred, which is no error of the job. */
+/** SEAL_ERROR_DEADLINE once the job's time is over. */
+gboolean seal_dispatcher_check_time(SealDispatcher *dispatcher, SealJob *job,
+                                    GCancellable *cancellable, GError **error);
+
+/** Looks at the message, gives each recipient its policy, asks every stage about it, and finds its
+ * keys. A recipient about which a source could not find out is deferred, which is no error of the
+ * job. */
 gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
                    GError **error);
 
@@ -42,6 +47,15 @@ void seal_plan_answer(SealDispatcher *dispatcher, SealJob *job);
  *  that a front end can take cannot be made for all. */
 gboolean seal_group(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
                     GError **error);
+
+/** Takes @delivery through the pipeline: what it holds afterwards is for the gate to judge. */
+gboolean seal_apply(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
+                    GCancellable *cancellable, GError **error);
+
+/** Reads @entity, which @format has signed: SEAL_ERROR_GATE where it is not signed, or not by
+ *  @signer alone. */
+gboolean seal_gate_signature(SealJob *job, const SealFormatEntry *format, SealContent *entity,
+                             const SealKey *signer, GCancellable *cancellable, GError **error);
 
 /** Reads the final bytes of @delivery again and settles its recipients, or says with
  *  SEAL_ERROR_GATE why it may not leave. */

@@ -21,6 +21,7 @@ struct SealEntity {
     SealHeader *header;
     SealContent *content;
     SealContent *body;
+    guint64 offset;
     guint depth;
     char *type; /* read when first asked for */
     char *encoding;
@@ -59,6 +60,11 @@ void seal_entity_free(SealEntity *entity)
 const SealHeader *seal_entity_header(const SealEntity *entity)
 {
     return entity->header;
+}
+
+guint64 seal_entity_offset(const SealEntity *entity)
+{
+    return entity->offset;
 }
 
 const char *seal_entity_field(SealEntity *entity, const char *name)
@@ -151,7 +157,9 @@ static gboolean add_part(SealEntity *parent, guint64 start, guint64 length, GErr
     SealHeader *header = seal_header_read(content, FALSE, error);
     if (!header)
         return FALSE;
-    g_ptr_array_add(parent->parts, seal_entity_new(content, header, parent->depth + 1));
+    SealEntity *part = seal_entity_new(content, header, parent->depth + 1);
+    part->offset = start;
+    g_ptr_array_add(parent->parts, part);
     return TRUE;
 }
 

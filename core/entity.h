@@ -13,3 +13,5 @@ void seal_entity_free(SealEntity *entity);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealEntity, seal_entity_free)
 
 const SealHeader *seal_entity_header(const SealEntity *entity);
+/** Where a part begins in the body of the entity that it is a part of; 0 for the outermost. */
+guint64 seal_entity_offset(const SealEntity *entity);

@@ -63,6 +63,7 @@ typedef struct {
     const char *sender; /**< "" and "<>" are the null sender; NULL: Return-path, else From */
     const char *const *recipients; /**< NULL-terminated, at least one */
     SealContent *message;          /**< NULL where only addresses are asked about */
+    gboolean submitted;            /**< by somebody who may use this server, as the MTA knows */
     gboolean one_output;           /**< the front end can hand back one message only */
 } SealJobSpec;
 

@@ -136,6 +136,47 @@ static gboolean check_content_fields(SealJob *job, SealMessage *message, GError 
 }
 
 /* -------------------------------------------------------------------------------------------
+ * By whom
+ */
+
+static gboolean check_signature(SealJob *job, const SealFormatEntry *format, SealEntity *entity,
+                                const SealKey *signer, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealDetection) detection = seal_detection_new();
+    GPtrArray *found = seal_detection_ids(detection);
+
+    if (!format->table.detect(format->module, entity, cancellable, detection, error))
+        return FALSE;
+    const char *text = seal_detection_text(detection);
+    if (seal_detection_what(detection) != SEAL_DETECTED_SIGNED)
+        return shut(job, error, "planned as signed, but it is not: %s",
+                    text ? text : "no signature was found");
+    if (found->len != 1 || seal_detection_hidden(detection) > 0 ||
+        !g_strv_contains(seal_key_detected_ids(signer), g_ptr_array_index(found, 0)))
+        return shut(job, error, "not signed with the key that was chosen, or not with it alone");
+    return TRUE;
+}
+
+gboolean seal_gate_signature(SealJob *job, const SealFormatEntry *format, SealContent *entity,
+                             const SealKey *signer, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealMessage) message = seal_message_new(entity, error);
+
+    return message &&
+           check_signature(job, format, seal_message_entity(message), signer, cancellable, error);
+}
+
+/* What policy wants signed is signed. */
+static gboolean check_signed(SealJob *job, const SealDelivery *delivery, GError **error)
+{
+    if (delivery->sign == SEAL_NEED_REQUIRED && !delivery->is_signed)
+        return shut(job, error, "not signed, and sign=required");
+    if (delivery->signer && !delivery->is_signed)
+        return shut(job, error, "the signer was not used");
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
  * The three plans
  */
 
@@ -157,8 +198,8 @@ static gboolean check_sealed(SealDispatcher *dispatcher, SealJob *job, SealDeliv
         ((format->table.flags & SEAL_FORMAT_INCOMPRESSIBLE) &&
          seal_detection_content_size(detection) < delivery->sealed_size))
         return shut(job, error, "the ciphertext is shorter than what was to be encrypted");
-    return check_keys(job, delivery, detection, error) && check_outside(job, message, error) &&
-           check_content_fields(job, message, error);
+    return check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
+           check_outside(job, message, error) && check_content_fields(job, message, error);
 }
 
 static gboolean check_already(SealDispatcher *dispatcher, SealJob *job, SealMessage *message,
@@ -181,7 +222,7 @@ static gboolean check_already(SealDispatcher *dispatcher, SealJob *job, SealMess
 
 /* In clear only where the policy of each recipient says so: never, or no key for at least one of
  * those who share this delivery. */
-static gboolean check_clear(SealJob *job, const SealDelivery *delivery, GError **error)
+static gboolean check_allowed(SealJob *job, const SealDelivery *delivery, GError **error)
 {
     gboolean keyless = FALSE;
 
@@ -197,6 +238,19 @@ static gboolean check_clear(SealJob *job, const SealDelivery *delivery, GError *
     return keyless || shut(job, error, "in clear, although every recipient has a key");
 }
 
+static gboolean check_clear(SealDispatcher *dispatcher, SealJob *job, const SealDelivery *delivery,
+                            SealMessage *message, GCancellable *cancellable, GError **error)
+{
+    if (!check_allowed(job, delivery, error) || !check_signed(job, delivery, error))
+        return FALSE;
+    if (!delivery->is_signed)
+        return TRUE;
+    return check_signature(
+               job, seal_registry_format(dispatcher->registry, seal_key_format(delivery->signer)),
+               seal_message_entity(message), delivery->signer, cancellable, error) &&
+           check_outside(job, message, error) && check_content_fields(job, message, error);
+}
+
 static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
                            SealMessage *message, GCancellable *cancellable, GError **error)
 {
@@ -206,21 +260,32 @@ static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDeliver
     case SEAL_PLAN_ALREADY:
         return check_already(dispatcher, job, message, cancellable, error);
     case SEAL_PLAN_CLEAR:
-        return check_clear(job, delivery, error);
+        return check_clear(dispatcher, job, delivery, message, cancellable, error);
     }
     return shut(job, error, "a delivery without a plan");
 }
 
+static SealVerdict result_of(const SealDelivery *delivery)
+{
+    if (delivery->plan != SEAL_PLAN_CLEAR)
+        return SEAL_VERDICT_SEALED;
+    return delivery->is_signed ? SEAL_VERDICT_SIGNED : SEAL_VERDICT_PLAIN;
+}
+
 static void settle(SealJob *job, const SealDelivery *delivery)
 {
+    SealVerdict result = result_of(delivery);
+
     for (guint i = 0; i < delivery->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
-        g_autofree char *reason = g_strdup(recipient->reason ? recipient->reason : "");
+        const char *own = recipient->reason ? recipient->reason : "";
+        g_autofree char *reason = delivery->note && *own
+                                      ? g_strjoin("; ", own, delivery->note, NULL)
+                                      : g_strdup(delivery->note ? delivery->note : own);
 
-        seal_job_settle(job, recipient,
-                        delivery->plan == SEAL_PLAN_CLEAR ? SEAL_VERDICT_PLAIN
-                                                          : SEAL_VERDICT_SEALED,
-                        "gate", "%s", reason);
+        if (result == SEAL_VERDICT_SIGNED && !recipient->key)
+            recipient->key = seal_key_ref(delivery->signer);
+        seal_job_settle(job, recipient, result, "gate", "%s", reason);
     }
 }
 

@@ -11,7 +11,6 @@
 typedef struct {
     SealDispatcher *dispatcher;
     SealJob *job;
-    gboolean already; /* the message is encrypted as a whole as it came */
 } Grouping;
 
 static void set_reason(SealRecipient *recipient, const char *reason)
@@ -35,7 +34,6 @@ static void add_recipient(SealDelivery *delivery, SealRecipient *recipient)
     SealKey *key = delivery->format ? seal_recipient_key_for(recipient, delivery->format) : NULL;
 
     g_ptr_array_add(delivery->recipients, recipient);
-    recipient->format = delivery->format;
     if (key) {
         recipient->key = seal_key_ref(key);
         add_key(delivery, key);
@@ -65,9 +63,9 @@ static Choice choose(const Grouping *grouping, const SealRecipient *recipient)
 
     if (policy->encrypt == SEAL_NEED_NEVER)
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_CLEAR, NULL, "encrypt=never"};
-    if (grouping->already && policy->already_sealed == SEAL_ALREADY_PASS)
+    if (grouping->job->already_sealed && policy->already_sealed == SEAL_ALREADY_PASS)
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_ALREADY, NULL, "it was encrypted already"};
-    if (grouping->already && policy->already_sealed == SEAL_ALREADY_REFUSE)
+    if (grouping->job->already_sealed && policy->already_sealed == SEAL_ALREADY_REFUSE)
         return (Choice){SEAL_VERDICT_REFUSE, SEAL_PLAN_CLEAR, NULL,
                         "it was encrypted already, and already_sealed=refuse"};
     if (!recipient->unable && recipient->keys->len > 0) {
@@ -91,7 +89,8 @@ static SealDelivery *find_delivery(SealJob *job, const Choice *choice,
         SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
         const SealRecipient *other = g_ptr_array_index(delivery->recipients, 0);
 
-        if (delivery->plan == choice->plan && delivery->format == choice->format && other->named)
+        if (delivery->plan == choice->plan && delivery->format == choice->format &&
+            delivery->sign == recipient->sign && other->named)
             return delivery;
     }
     return NULL;
@@ -113,7 +112,7 @@ static void group_each(Grouping *grouping)
         }
         SealDelivery *delivery = find_delivery(job, &choice, recipient);
         if (!delivery)
-            delivery = seal_job_add_delivery(job, choice.plan, choice.format);
+            delivery = seal_job_add_delivery(job, choice.plan, choice.format, recipient->sign);
         set_reason(recipient, choice.reason);
         add_recipient(delivery, recipient);
     }
@@ -146,6 +145,7 @@ static const char *common_format(const Grouping *grouping)
 /* What the strictest of the policies says, since one output serves all. */
 typedef struct {
     SealNeed need;
+    SealNeed sign;
     SealFallback fallback; /* among those that require encryption */
     SealAlready already;
     const SealRecipient *keyless;
@@ -154,13 +154,15 @@ typedef struct {
 
 static Strictest strictest(const Grouping *grouping)
 {
-    Strictest most = {SEAL_NEED_NEVER, SEAL_FALLBACK_ALLOW, SEAL_ALREADY_PASS, NULL, TRUE};
+    Strictest most = {
+        SEAL_NEED_NEVER, SEAL_NEED_NEVER, SEAL_FALLBACK_ALLOW, SEAL_ALREADY_PASS, NULL, TRUE};
 
     for (guint i = 0; i < grouping->job->recipients->len; i++) {
         const SealRecipient *recipient = g_ptr_array_index(grouping->job->recipients, i);
         const SealPolicy *policy = recipient->policy;
 
         most.need = MAX(most.need, policy->encrypt);
+        most.sign = MAX(most.sign, recipient->sign);
         if (policy->encrypt == SEAL_NEED_REQUIRED)
             most.fallback = MAX(most.fallback, policy->fallback);
         most.already = MAX(most.already, policy->already_sealed);
@@ -175,9 +177,9 @@ static Choice choose_for_all(const Grouping *grouping, const Strictest *most)
 {
     if (most->need == SEAL_NEED_NEVER)
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_CLEAR, NULL, "encrypt=never"};
-    if (grouping->already && most->already == SEAL_ALREADY_PASS)
+    if (grouping->job->already_sealed && most->already == SEAL_ALREADY_PASS)
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_ALREADY, NULL, "it was encrypted already"};
-    if (grouping->already && most->already == SEAL_ALREADY_REFUSE)
+    if (grouping->job->already_sealed && most->already == SEAL_ALREADY_REFUSE)
         return (Choice){SEAL_VERDICT_REFUSE, SEAL_PLAN_CLEAR, NULL,
                         "it was encrypted already, and already_sealed=refuse"};
 
@@ -226,7 +228,7 @@ static gboolean group_all(Grouping *grouping, GError **error)
         refuse_all(job, choice.reason);
         return TRUE;
     }
-    SealDelivery *delivery = seal_job_add_delivery(job, choice.plan, choice.format);
+    SealDelivery *delivery = seal_job_add_delivery(job, choice.plan, choice.format, most.sign);
     delivery->hide = choice.plan == SEAL_PLAN_SEAL && !most.all_named;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
@@ -270,29 +272,11 @@ static gboolean add_author(SealDispatcher *dispatcher, SealJob *job, SealDeliver
     return TRUE;
 }
 
-static gboolean find_already(Grouping *grouping, GCancellable *cancellable, GError **error)
-{
-    GPtrArray *formats = seal_registry_formats(grouping->dispatcher->registry);
-
-    for (guint i = 0; i < formats->len && !grouping->already; i++) {
-        const SealFormatEntry *format = g_ptr_array_index(formats, i);
-        g_autoptr(SealDetection) detection = seal_detection_new();
-
-        if (!format->table.detect(format->module, seal_message_entity(grouping->job->message),
-                                  cancellable, detection, error))
-            return FALSE;
-        grouping->already = seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED;
-    }
-    return TRUE;
-}
-
 gboolean seal_group(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
                     GError **error)
 {
     Grouping grouping = {.dispatcher = dispatcher, .job = job};
 
-    if (!find_already(&grouping, cancellable, error))
-        return FALSE;
     if (job->one_output && job->recipients->len > 1) {
         if (!group_all(&grouping, error))
             return FALSE;

@@ -36,7 +36,9 @@ static void delivery_free(gpointer data)
 
     g_ptr_array_unref(delivery->recipients);
     g_ptr_array_unref(delivery->keys);
+    seal_key_unref(delivery->signer);
     seal_content_unref(delivery->content);
+    g_free(delivery->note);
     g_free(delivery);
 }
 
@@ -144,6 +146,7 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->direction = spec->direction;
     job->id = spec->id && *spec->id ? g_strndup(spec->id, 128) : made_up_id();
     job->one_output = spec->one_output;
+    job->submitted = spec->submitted;
     job->started = g_get_monotonic_time();
     job->recipients = g_ptr_array_new_with_free_func(recipient_free);
     job->deliveries = g_ptr_array_new_with_free_func(delivery_free);
@@ -207,16 +210,22 @@ void seal_job_fail(SealJob *job, const GError *error)
                         "%s", error->message);
 }
 
-SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format)
+SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format, SealNeed sign)
 {
     SealDelivery *delivery = g_new0(SealDelivery, 1);
 
     delivery->plan = plan;
     delivery->format = format;
+    delivery->sign = sign;
     delivery->recipients = g_ptr_array_new();
     delivery->keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_ptr_array_add(job->deliveries, delivery);
     return delivery;
+}
+
+gboolean seal_job_is_bounce(const SealJob *job)
+{
+    return !job->sender && g_str_equal(job->sender_text, "<>");
 }
 
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format)
@@ -241,6 +250,16 @@ const char *seal_job_id(const SealJob *job)
 SealAddress *seal_job_sender(const SealJob *job)
 {
     return job->sender;
+}
+
+SealAddress *seal_job_author(const SealJob *job)
+{
+    return job->author;
+}
+
+gboolean seal_job_submitted(const SealJob *job)
+{
+    return job->submitted;
 }
 
 SealEntity *seal_job_entity(SealJob *job)
@@ -276,6 +295,46 @@ SealVerdict seal_recipient_result(const SealRecipient *recipient)
 const char *seal_recipient_reason(const SealRecipient *recipient)
 {
     return recipient->reason ? recipient->reason : "";
+}
+
+SealNeed seal_recipient_sign(const SealRecipient *recipient)
+{
+    return recipient->sign;
+}
+
+const char *const *seal_recipient_formats(const SealRecipient *recipient)
+{
+    return recipient->policy->formats;
+}
+
+const char *seal_delivery_format(const SealDelivery *delivery)
+{
+    return delivery->format;
+}
+
+SealNeed seal_delivery_sign(const SealDelivery *delivery)
+{
+    return delivery->sign;
+}
+
+void seal_delivery_set_signer(SealDelivery *delivery, SealKey *signer, gboolean opaque)
+{
+    seal_key_ref(signer);
+    seal_key_unref(delivery->signer);
+    delivery->signer = signer;
+    delivery->opaque = opaque;
+}
+
+void seal_delivery_note(SealDelivery *delivery, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    char *note = delivery->note ? g_strjoin("; ", delivery->note, text, NULL) : g_strdup(text);
+    g_free(delivery->note);
+    delivery->note = note;
 }
 
 SealContent *seal_delivery_content(const SealDelivery *delivery)

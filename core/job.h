@@ -12,11 +12,11 @@ struct SealRecipient {
     SealAddress *address;
     gboolean named;           /* stands in To or Cc: the others may know of it */
     const SealPolicy *policy; /* NULL before it is asked */
+    SealNeed sign;            /* what policy says, as far as it holds for this message */
     gboolean unable;          /* a stage cannot serve it, whatever keys there are */
     GPtrArray *keys;          /* of SealChoice: one usable key at most for each format */
     char *no_key;             /* why there is none, for people */
-    SealKey *key;             /* the one that was used */
-    const char *format;
+    SealKey *key;             /* the one that was used: to encrypt, or, in clear, to sign */
     SealVerdict result;
     char *reason;
 };
@@ -40,6 +40,11 @@ struct SealDelivery {
     const char *format;
     GPtrArray *keys; /* of SealKey */
     gboolean hide;
+    SealNeed sign;
+    SealKey *signer; /* NULL where it is not signed */
+    gboolean opaque;
+    gboolean is_signed; /* the signer was used */
+    char *note;         /* for people, behind each recipient's reason; or NULL */
     SealContent *content;
     guint64 sealed_size; /* of what was encrypted, in canonical form */
 };
@@ -51,6 +56,9 @@ struct SealJob {
     char *sender_text;   /* as it was given, for the log; "<>" for the null sender */
     SealAddress *author; /* the one address in From, or NULL */
     SealMessage *message;
+    gboolean already_sealed; /* it came encrypted as a whole */
+    gboolean already_signed; /* it came signed */
+    gboolean submitted;
     gboolean one_output;
     GPtrArray *recipients;
     GPtrArray *deliveries;
@@ -71,7 +79,10 @@ void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result,
 void seal_job_fail(SealJob *job, const GError *error);
 
 /** A delivery without recipients yet, appended to the job's. (borrowed) */
-SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format);
+SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format, SealNeed sign);
+
+/** TRUE for the null sender (RFC 5321 4.5.5): a bounce. */
+gboolean seal_job_is_bounce(const SealJob *job);
 
 /** The recipient's key for @format, or NULL. (borrowed) */
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format);

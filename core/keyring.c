@@ -254,6 +254,45 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     return FALSE;
 }
 
+gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
+                                  GCancellable *cancellable, SealKey **signer, char **why,
+                                  GError **error)
+{
+    SealKeyQuery query = {
+        .address = job->author,
+        .format = format,
+        .purpose = SEAL_PURPOSE_SIGN,
+        .at = g_get_real_time() / G_USEC_PER_SEC,
+    };
+    Search search = {.job = job, .query = &query, .cancellable = cancellable};
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(SealKey) found = NULL;
+    gboolean ok = TRUE;
+
+    if (format->table.signers &&
+        !format->table.signers(format->module, job->author, cancellable, keys, error))
+        return FALSE;
+    keep_right_ones(keys, &query, job->author);
+    g_ptr_array_sort(keys, newest_first);
+    for (guint i = 0; i < keys->len && ok && !found; i++) {
+        gboolean usable = FALSE;
+
+        ok = judge(&search, g_ptr_array_index(keys, i), &usable, error);
+        if (ok && usable)
+            found = seal_key_ref(g_ptr_array_index(keys, i));
+    }
+    if (ok && !found && !search.why)
+        search.why = g_strdup_printf("no %s key here with which %s could sign", format->table.name,
+                                     seal_address_text(job->author));
+    if (!ok) {
+        g_free(search.why);
+        return FALSE;
+    }
+    *signer = g_steal_pointer(&found);
+    *why = search.why;
+    return TRUE;
+}
+
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
                            GCancellable *cancellable, SealKey **key, char **why, GError **error)
 {

@@ -182,7 +182,11 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient)
     put(line, "from", job->sender_text);
     put(line, "to", seal_address_text(recipient->address));
     put(line, "result", seal_verdict_name(recipient->result));
-    put(line, "format", recipient->result == SEAL_VERDICT_SEALED ? recipient->format : "");
+    put(line, "format",
+        key && (recipient->result == SEAL_VERDICT_SEALED ||
+                recipient->result == SEAL_VERDICT_SIGNED)
+            ? seal_key_format(key)
+            : "");
     put(line, "key", key ? seal_key_fingerprint(key) : "");
     put(line, "origin", key ? seal_key_source(key) : "");
     put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");

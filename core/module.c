@@ -8,6 +8,7 @@
 #include "core/content.h"
 #include "core/elf-check.h"
 #include "core/files.h"
+#include "core/keyring.h"
 #include "core/log.h"
 
 #include <gmodule.h>
@@ -130,6 +131,19 @@ gboolean seal_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin
         g_propagate_error(error, g_steal_pointer(&first));
         return FALSE;
     }
+    return TRUE;
+}
+
+gboolean seal_find_signer(SealModule *self, SealJob *job, const char *format,
+                          GCancellable *cancellable, SealKey **signer, char **why, GError **error)
+{
+    const SealFormatEntry *entry = seal_registry_format(self->registry, format);
+
+    if (entry && job->author)
+        return seal_keyring_find_signer(job, entry, cancellable, signer, why, error);
+    *signer = NULL;
+    *why = job->author ? g_strdup_printf("there is no format %s", format)
+                       : g_strdup("From does not name one author");
     return TRUE;
 }
 

@@ -7,6 +7,39 @@
 #include "core/message.h"
 
 /* -------------------------------------------------------------------------------------------
+ * The message as it came
+ */
+
+static gboolean look_at_message(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
+                                GError **error)
+{
+    GPtrArray *formats = seal_registry_formats(dispatcher->registry);
+
+    for (guint i = 0; i < formats->len && job->message && !job->already_sealed; i++) {
+        const SealFormatEntry *format = g_ptr_array_index(formats, i);
+        g_autoptr(SealDetection) detection = seal_detection_new();
+
+        if (!format->table.detect(format->module, seal_message_entity(job->message), cancellable,
+                                  detection, error))
+            return FALSE;
+        job->already_sealed = seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED;
+        job->already_signed =
+            job->already_signed || seal_detection_what(detection) == SEAL_DETECTED_SIGNED;
+    }
+    return TRUE;
+}
+
+/* What policy says of signing, unless the message is none that is signed. */
+static SealNeed sign_need(const SealJob *job, const SealPolicy *policy)
+{
+    if (seal_job_is_bounce(job) ||
+        (job->already_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
+        (job->already_signed && policy->keep_signed))
+        return SEAL_NEED_NEVER;
+    return policy->sign;
+}
+
+/* -------------------------------------------------------------------------------------------
  * Stages
  */
 
@@ -134,10 +167,13 @@ gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cance
     gboolean shared = job->one_output && job->recipients->len > 1;
     SealNeed highest = SEAL_NEED_NEVER;
 
+    if (!look_at_message(dispatcher, job, cancellable, error))
+        return FALSE;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
         recipient->policy = seal_policies_find(dispatcher->policies, job, recipient);
+        recipient->sign = sign_need(job, recipient->policy);
         highest = MAX(highest, recipient->policy->encrypt);
         if (!ask_stages(dispatcher, job, recipient, error))
             return FALSE;

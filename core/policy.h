@@ -8,12 +8,6 @@
 #include "core/sealpipe.h"
 #include "core/settings.h"
 
-typedef enum {
-    SEAL_NEED_NEVER,
-    SEAL_NEED_PREFERRED,
-    SEAL_NEED_REQUIRED,
-} SealNeed;
-
 /** In ascending order of strictness. */
 typedef enum {
     SEAL_FALLBACK_ALLOW,
@@ -32,19 +26,21 @@ typedef enum {
 typedef struct {
     const char *rule; /* the rule that won; "" for [policy] alone */
     SealNeed encrypt;
-    const char *const *formats; /* in order of preference */
+    SealNeed sign;
+    const char *const *formats; /* in order of preference; those that are there */
     SealFallback fallback;
     gboolean encrypt_to_sender;
     SealAlready already_sealed;
+    gboolean keep_signed; /* a signed message is not signed again */
     SealTrust min_trust;
 } SealPolicy;
 
 typedef struct SealPolicies SealPolicies;
 
 /** Reads [policy]. @registry says which formats there are: one named in a file must exist.
- *  (transfer full) */
+ *  @can_sign: a stage that signs stands in the pipeline. (transfer full) */
 SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *registry,
-                                GError **error);
+                                gboolean can_sign, GError **error);
 void seal_policies_free(SealPolicies *policies);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
 

@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 
 /** A module of another major version is refused, as is one of a newer minor version. */
 #define SEAL_ABI_MAJOR 1
-#define SEAL_ABI_MINOR 0
+#define SEAL_ABI_MINOR 1
 
 /** What every SealModuleDescriptor begins with. */
 #define SEAL_MODULE_MAGIC 0x5345414cu /* "SEAL" */
@@ -253,26 +253,67 @@ SEAL_API gpointer seal_key_native(const SealKey *key);
  * Jobs, as a stage sees them
  */
 
+/** How much a policy wants something done, in ascending order. */
+typedef enum {
+    SEAL_NEED_NEVER = 0,
+    SEAL_NEED_PREFERRED,
+    SEAL_NEED_REQUIRED,
+} SealNeed;
+
 /** The MTA's id of the message, or one made up. */
 SEAL_API const char *seal_job_id(const SealJob *job);
 /** The envelope sender; NULL for the null sender (RFC 5321 4.5.5) and for one that is no address.
  *  (borrowed) */
 SEAL_API SealAddress *seal_job_sender(const SealJob *job);
+/** The author: the one address in From (RFC 5322 3.6.2); NULL where there is none, where there are
+ *  several, or where only an address is asked about. (borrowed; since 1.1) */
+SEAL_API SealAddress *seal_job_author(const SealJob *job);
+/** TRUE where the front end knows that the message was submitted by somebody who may use this
+ *  server. (since 1.1) */
+SEAL_API gboolean seal_job_submitted(const SealJob *job);
 /** The message as it came; NULL where only an address is asked about. (borrowed) */
 SEAL_API SealEntity *seal_job_entity(SealJob *job);
 /** The envelope recipient. (borrowed) */
 SEAL_API SealAddress *seal_recipient_address(const SealRecipient *recipient);
+/** Whether what this recipient gets is to be signed: what policy says, and NEVER for a message that
+ *  is not to be changed, or that comes from the null sender. (since 1.1) */
+SEAL_API SealNeed seal_recipient_sign(const SealRecipient *recipient);
+/** The formats of the recipient's policy that are there, in its order. (borrowed; NULL-terminated;
+ *  since 1.1) */
+SEAL_API const char *const *seal_recipient_formats(const SealRecipient *recipient);
 /** The message of this delivery, header included, as the stages before made it. (borrowed) */
 SEAL_API SealContent *seal_delivery_content(const SealDelivery *delivery);
 /** Replaces the message of this delivery. */
 SEAL_API void seal_delivery_set_content(SealDelivery *delivery, SealContent *content);
 /** Who gets this delivery. (borrowed, element type SealRecipient) */
 SEAL_API GPtrArray *seal_delivery_recipients(const SealDelivery *delivery);
+/** The Format that it is to be encrypted in, NULL where it leaves in clear. (borrowed; since 1.1)
+ */
+SEAL_API const char *seal_delivery_format(const SealDelivery *delivery);
+/** Whether it is to be signed: the strictest need among its recipients. (since 1.1) */
+SEAL_API SealNeed seal_delivery_sign(const SealDelivery *delivery);
+/** Has it signed with @signer: by core when the stage returns where it leaves in clear, else with
+ *  the encryption, whose Format @signer must have. @opaque: the signature encloses what it signs.
+ *  (since 1.1) */
+SEAL_API void seal_delivery_set_signer(SealDelivery *delivery, SealKey *signer, gboolean opaque);
+/** A sentence for people about this delivery; it comes into the log's reason of each recipient.
+ *  (since 1.1) */
+SEAL_API void seal_delivery_note(SealDelivery *delivery, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+/** The key with which the job's author signs in @format: the newest usable one that the Format has.
+ *  *@signer is NULL where there is none, and *@why then says so for people. FALSE where it could
+ * not be found out. Each key passed over is a decision of the job. (transfer full; since 1.1) */
+SEAL_API gboolean seal_find_signer(SealModule *self, SealJob *job, const char *format,
+                                   GCancellable *cancellable, SealKey **signer, char **why,
+                                   GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The five extension points. A module offers any number of each; the tables are constant, and
  * NULL-terminated arrays of pointers in its descriptor.
  */
+
+/** Stage.flags: this stage sets signers. (since 1.1) */
+#define SEAL_STAGE_SIGNS (1u << 0)
 
 /** A step of the pipeline, by name. */
 typedef struct {
@@ -285,7 +326,8 @@ typedef struct {
     /** Transforms one delivery. May be NULL: nothing to do. */
     gboolean (*apply)(SealModule *self, SealJob *job, SealDelivery *delivery,
                       GCancellable *cancellable, GError **error);
-    gpointer reserved[4];
+    gsize flags; /**< SEAL_STAGE_...; since 1.1 */
+    gpointer reserved[3];
 } SealStage;
 
 /** What detect() can find. */
@@ -300,8 +342,8 @@ typedef enum {
  *  @text says for people what it is, or what is wrong with it. */
 SEAL_API void seal_detection_set(SealDetection *detection, SealDetected what, guint64 content_size,
                                  const char *text);
-/** Adds a recipient found in the ciphertext, by the id that its SealKey has in detected_ids; NULL
- *  for one that does not say who it is. */
+/** Adds a recipient found in the ciphertext, or a signer found in the signature, by the id that its
+ *  SealKey has in detected_ids; NULL for one that does not say who it is. */
 SEAL_API void seal_detection_add(SealDetection *detection, const char *detected_id);
 
 /** Format.flags: ciphertext has at least the size of the canonical content. */
@@ -310,13 +352,15 @@ SEAL_API void seal_detection_add(SealDetection *detection, const char *detected_
 #define SEAL_FORMAT_HIDES_RECIPIENTS (1u << 1)
 /** Format.flags: encrypt() signs too; core need not call sign() before it. */
 #define SEAL_FORMAT_COMBINES (1u << 2)
+/** Format.flags: sign() can make opaque signatures. (since 1.1) */
+#define SEAL_FORMAT_OPAQUE (1u << 3)
 
 /** What is to be encrypted or signed, and how. */
 typedef struct {
     gsize size;          /**< sizeof(SealSealing), as core has it */
     SealContent *entity; /**< the inner entity: fields, empty line, body, with any line ends */
     GPtrArray *keys;     /**< encrypt to these; element type SealKey */
-    SealKey *signer;     /**< sign with this, or NULL */
+    SealKey *signer;     /**< sign with this, or NULL; one of signers() */
     gboolean hide;       /**< do not name the recipients in the ciphertext */
     gboolean opaque;     /**< the signature encloses what it signs */
     gpointer reserved[4];
@@ -341,14 +385,18 @@ typedef struct {
     /** Encrypts. (transfer full) */
     SealContent *(*encrypt)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                             GError **error);
-    /** Signs. May be NULL. Not called in this version. (transfer full) */
+    /** Signs. What it is given to sign in clear is 7bit. May be NULL. (transfer full) */
     SealContent *(*sign)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error);
     /** Decrypts, with every layer described in @detection. May be NULL. Not called in this
      *  version. (transfer full) */
     SealContent *(*open)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                          SealDetection *detection, GError **error);
-    gpointer reserved[8];
+    /** Appends the keys that could sign for @address, fit for it or not: usable() decides. Finding
+     *  none is no error; not finding out is. May be NULL. Since 1.1. */
+    gboolean (*signers)(SealModule *self, SealAddress *address, GCancellable *cancellable,
+                        GPtrArray *keys, GError **error);
+    gpointer reserved[7];
 } SealFormat;
 
 /** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */

@@ -123,6 +123,7 @@ static int run(SealDispatcher *dispatcher, SealContent *message, const RunnerOpt
         .sender = options->sender,
         .recipients = (const char *const *)options->recipients,
         .message = message,
+        .submitted = g_strcmp0(options->submission, "yes") == 0,
         .one_output = TRUE,
     };
     g_autoptr(GError) error = NULL;

@@ -182,8 +182,8 @@ static void test_folder_in_its_place(Fixture *f, gconstpointer data)
 static const char *const DESCRIPTORS[][2] = {
     {"no-symbol", "exports no seal_module"},
     {"no-version", "says no version"},
-    {"other-major", "made for version 2.0"},
-    {"newer-minor", "made for version 1.1"},
+    {"other-major", "made for version 2.1"},
+    {"newer-minor", "made for version 1.2"},
     {"short", "shorter than its version's"},
     {"name", "disagree about the name"},
     {"no-summary", "says no version or summary"},

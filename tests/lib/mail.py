@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a message is made of, worked out from the rules alone and not from the program's source.
 
-A leading From_ line is no part of the message. The header block ends at the first empty line, or
+A leading From_ line is no part of the message; a From field with blanks before its colon (RFC 5322
+4.5.8) is. The header block ends at the first empty line, or
 before the first line that is neither field nor continuation. The inner entity is every Content-*
 field in its order, an empty line and the body.
 """
@@ -20,7 +21,7 @@ class Message:
     """fields: [(name in lower case, all of its octets)]; body: the octets after the header."""
 
     def __init__(self, octets):
-        if octets.startswith(b"From "):
+        if octets.startswith(b"From ") and not re.match(rb"From[ \t]+:", octets):
             octets = octets.partition(b"\n")[2]
         self.fields = []
         at = 0

@@ -59,7 +59,7 @@ static SealJob *new_job(void)
 /* A delivery of the message as it came to all recipients. */
 static SealDelivery *delivery_of(Fixture *f, SealJob *job, SealPlan plan)
 {
-    SealDelivery *delivery = seal_job_add_delivery(job, plan, NULL);
+    SealDelivery *delivery = seal_job_add_delivery(job, plan, NULL, SEAL_NEED_NEVER);
     g_autoptr(SealContent) clear = seal_message_clear(job->message);
 
     g_assert_true(seal_plan(f->dispatcher, job, NULL, NULL));

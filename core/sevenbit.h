@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sevenbit.h: makes an entity fit for a signature in clear.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+/** Gives @entity a form that relays leave alone (RFC 1847 2.1, RFC 3156 5, RFC 8551 3.1): leaf
+ * parts that have octets over 127, NUL, bare CR, lines over 998 octets, blanks at the end of a line
+ * or lines that start with "From " get a transfer encoding, line ends become LF, and nothing else
+ *  changes. Parts that are signed or encrypted stay as they are. *@ready is NULL, and @why says so
+ *  for people, where a transfer encoding cannot help: in headers of parts, between parts, and
+ * within message/rfc822. Temporary files go to @dir, beyond @memory octets. */
+gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealContent **ready,
+                       char **why, GError **error);

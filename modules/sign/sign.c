@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sign.c: chooses who signs: the author, with a key that is here, where the sender is known to be
+ * one of ours. How is the Format's business.
+ */
+#include "core/sealpipe.h"
+
+static const char *const NOT_SUBMITTED =
+    "nothing shows that the sender may use this server (--submission, or trust_from)";
+
+static gboolean is_opaque(SealModule *self)
+{
+    return g_str_equal(seal_module_string(self, "signature"), "opaque");
+}
+
+static gboolean init(SealModule *self, GError **error)
+{
+    if (is_opaque(self) && g_str_equal(seal_module_string(self, "format"), "pgp"))
+        return seal_module_refuse(self, "signature", error,
+                                  "OpenPGP has no opaque signatures in mail; use detached");
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The signer
+ */
+
+/* A forged From must not be signed. */
+static gboolean may_sign(SealModule *self, const SealJob *job)
+{
+    return seal_job_submitted(job) || seal_module_boolean(self, "trust_from");
+}
+
+/* Formats to sign in where nothing is encrypted: what `format` says, or those of the policy. */
+static GPtrArray *clear_formats(SealModule *self, const SealRecipient *recipient)
+{
+    const char *format = seal_module_string(self, "format");
+    const char *const *formats = seal_recipient_formats(recipient);
+    GPtrArray *list = g_ptr_array_new();
+
+    if (!g_str_equal(format, "auto"))
+        g_ptr_array_add(list, (gpointer)format);
+    else
+        for (; *formats; formats++)
+            g_ptr_array_add(list, (gpointer)*formats);
+    return list;
+}
+
+/* The first of @formats with a key of the author's. *@signer is NULL where none has one; @why says
+ * so, and what the first format said is what counts. */
+static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
+                            GCancellable *cancellable, SealKey **signer, char **why, GError **error)
+{
+    if (!may_sign(self, job) || formats->len == 0) {
+        *why = g_strdup(formats->len ? NOT_SUBMITTED : "there is no format to sign in");
+        return TRUE;
+    }
+    for (guint i = 0; i < formats->len && !*signer; i++) {
+        g_autofree char *reason = NULL;
+
+        if (!seal_find_signer(self, job, g_ptr_array_index(formats, i), cancellable, signer,
+                              &reason, error))
+            return FALSE;
+        if (!*signer && !*why)
+            *why = g_steal_pointer(&reason);
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The stage
+ */
+
+/* What must be signed and cannot be, whatever the format, is refused before anything is done. */
+static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
+                     SealDecision *decision, GError **error)
+{
+    g_autoptr(SealKey) signer = NULL;
+    g_autofree char *why = NULL;
+
+    if (!seal_job_entity(job) || seal_recipient_sign(recipient) != SEAL_NEED_REQUIRED) {
+        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "no signature is required");
+        return TRUE;
+    }
+
+    g_autoptr(GPtrArray) formats = g_ptr_array_new();
+    for (const char *const *name = seal_recipient_formats(recipient); *name; name++)
+        g_ptr_array_add(formats, (gpointer)*name);
+    if (!find_signer(self, job, formats, NULL, &signer, &why, error))
+        return FALSE;
+    if (signer)
+        seal_decision_set(decision, SEAL_VERDICT_PASS, "signer", "the author has a key here");
+    else
+        seal_decision_set(decision, SEAL_VERDICT_REFUSE, "no-signer", "cannot be signed: %s", why);
+    return TRUE;
+}
+
+static gboolean without_signer(SealDelivery *delivery, const char *why, GError **error)
+{
+    if (seal_delivery_sign(delivery) != SEAL_NEED_REQUIRED) {
+        seal_delivery_note(delivery, "not signed: %s", why);
+        return TRUE;
+    }
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot be signed: %s", why);
+    return FALSE;
+}
+
+static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
+                      GCancellable *cancellable, GError **error)
+{
+    const char *format = seal_delivery_format(delivery);
+    g_autoptr(GPtrArray) formats = NULL;
+    g_autoptr(SealKey) signer = NULL;
+    g_autofree char *why = NULL;
+
+    if (seal_delivery_sign(delivery) == SEAL_NEED_NEVER)
+        return TRUE;
+    if (format) {
+        /* The signature is read by those who read the encryption. */
+        formats = g_ptr_array_new();
+        g_ptr_array_add(formats, (gpointer)format);
+    } else {
+        formats = clear_formats(self, g_ptr_array_index(seal_delivery_recipients(delivery), 0));
+    }
+    if (!find_signer(self, job, formats, cancellable, &signer, &why, error))
+        return FALSE;
+    if (!signer)
+        return without_signer(delivery, why, error);
+    seal_delivery_set_signer(delivery, signer, is_opaque(self));
+    return TRUE;
+}
+
+static const SealSetting settings[] = {
+    {.key = "format",
+     .type = SEAL_SETTING_CHOICE,
+     .preset = "auto",
+     .range = "auto|smime|pgp",
+     .help = "How mail is signed that is not encrypted; auto: the first of the policy's formats in "
+             "which the author has a key"},
+    {.key = "signature",
+     .type = SEAL_SETTING_CHOICE,
+     .preset = "detached",
+     .range = "detached|opaque",
+     .help = "Whether an S/MIME signature stands beside what it signs or encloses it; OpenPGP's is "
+             "always detached"},
+    {.key = "trust_from",
+     .type = SEAL_SETTING_BOOLEAN,
+     .preset = "false",
+     .help = "true: From is believed without proof of submission; only for a server that sees "
+             "nothing but its own users' mail"},
+    {.key = NULL},
+};
+
+static const SealStage stage = {
+    .size = sizeof stage,
+    .name = "sign",
+    .plan = plan,
+    .apply = apply,
+    .flags = SEAL_STAGE_SIGNS,
+};
+
+static const SealStage *const stages[] = {&stage, NULL};
+
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
+    .head = SEAL_MODULE_HEAD,
+    .name = "sign",
+    .version = "0.1.0",
+    .summary = "Has mail signed with its author's key",
+    .settings = settings,
+    .init = init,
+    .stages = stages,
+};

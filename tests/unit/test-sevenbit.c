@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * test-sevenbit.c: what is made fit for a signature in clear, and what cannot be.
+ */
+#include "core/sevenbit.h"
+#include "core/transfer.h"
+
+#include <string.h>
+
+#define TEXT  "Content-Type: text/plain; charset=utf-8\n"
+#define MULTI "Content-Type: multipart/mixed; boundary=b\n"
+
+static SealContent *of_text(const char *text, gsize length)
+{
+    return seal_content_new_copy(text, length);
+}
+
+static char *to_text(SealContent *content, gsize *length)
+{
+    g_autoptr(GBytes) bytes = seal_content_to_bytes(content, G_MAXINT32, NULL);
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+
+    if (length)
+        *length = size;
+    return g_strndup(data, size);
+}
+
+/* NULL where it cannot be mended; @why then says so. */
+static char *mend(const char *text, gsize length, char **why)
+{
+    g_autoptr(SealContent) entity = of_text(text, length);
+    g_autoptr(SealContent) ready = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(seal_sevenbit(entity, g_get_tmp_dir(), 64, &ready, why, &error));
+    g_assert_no_error(error);
+    g_assert_true((ready == NULL) == (*why != NULL));
+    return ready ? to_text(ready, NULL) : NULL;
+}
+
+typedef struct {
+    const char *in;
+    const char *out; /* NULL: as it came */
+} Row;
+
+static const Row MENDED[] = {
+    {TEXT "\nplain\n.\n", NULL},
+    {TEXT "\n", NULL},
+    {TEXT "\nno end", NULL},
+    /* Each trouble alone. */
+    {TEXT "Content-Transfer-Encoding: 8bit\n\ngr\xc3\xbc\xc3\x9f"
+          "e an alle und alle andern\n",
+     TEXT
+     "Content-Transfer-Encoding: quoted-printable\n\ngr=C3=BC=C3=9Fe an alle und alle andern\n"},
+    {TEXT "\nwithout a field \xc3\xa9, one\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\nwithout a field =C3=A9, one\n"},
+    {TEXT "\nblank at end \ntab\t\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\nblank at end=20\ntab=09\n"},
+    {TEXT "\nFrom here = there\n>From\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\n=46rom here =3D there\n>From\n"},
+    {TEXT "\na\rb\n", TEXT "Content-Transfer-Encoding: quoted-printable\n\na=0Db\n"},
+    {TEXT "\nend of all ", TEXT "Content-Transfer-Encoding: quoted-printable\n\nend of all=20"},
+    {TEXT "\n\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\n",
+     TEXT "Content-Transfer-Encoding: base64\n\nw6TDtsO8w58NCg==\n"},
+    {"Content-Type: application/x\nContent-Transfer-Encoding: binary\n\nx\xff\ny\n",
+     "Content-Type: application/x\nContent-Transfer-Encoding: base64\n\neP8NCnkNCg==\n"},
+    /* What is said must be true. */
+    {TEXT "Content-Transfer-Encoding: 8BIT\n\nascii\n",
+     TEXT "Content-Transfer-Encoding: 7bit\n\nascii\n"},
+    {TEXT "Content-Transfer-Encoding: binary\nContent-Language: de\n\nascii\n",
+     TEXT "Content-Transfer-Encoding: 7bit\nContent-Language: de\n\nascii\n"},
+    /* Line ends. */
+    {"Content-Type: text/plain\r\n\r\ntwo\r\nlines\r\n",
+     "Content-Type: text/plain\n\ntwo\nlines\n"},
+    {TEXT "\none\r\ntwo\n", TEXT "\none\ntwo\n"},
+    {TEXT "\none\r\r\ntwo\n", TEXT "Content-Transfer-Encoding: quoted-printable\n\none=0D\ntwo\n"},
+    {"Content-Type: application/x\n\nA\r\r\nB \n",
+     "Content-Type: application/x\nContent-Transfer-Encoding: base64\n\nQQ0NCkIgDQo=\n"},
+    {"Content-Type: text/plain\r\n\r\nend \r\n",
+     "Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\nend=20\n"},
+    /* What is encoded is put right, not encoded twice. */
+    {TEXT "Content-Transfer-Encoding: quoted-printable\n\na=3Db \xc3\xa9=\nmore\nFrom\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\na=3Db =C3=A9=\nmore\n=46rom\n"},
+    {TEXT "Content-Transfer-Encoding: quoted-printable\n\nFrom x\nsoft= \nend \n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\n=46rom x\nsoft=\nend=20\n"},
+    {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJD \nREVG\n",
+     "Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJDREVG\n"},
+    {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJD\nREVG\n", NULL},
+    {TEXT "Content-Transfer-Encoding: x-uuencode\n\nbegin \n", NULL},
+    /* Parts. */
+    {MULTI "Content-Transfer-Encoding: 8bit\n\npre \n--b\n" TEXT
+           "Content-Transfer-Encoding: 8bit\n\n\xc3\xa9 and more text\n--b\n\nplain\n--b--\npost\n",
+     MULTI "Content-Transfer-Encoding: 7bit\n\npre \n--b\n" TEXT
+           "Content-Transfer-Encoding: quoted-printable\n\n=C3=A9 and more text\n--b\n\nplain\n"
+           "--b--\npost\n"},
+    {MULTI "\n--b\n\n\xc3\xa9 without a header\n--b--\n", MULTI
+     "\n--b\nContent-Transfer-Encoding: quoted-printable\n\n=C3=A9 without a header\n--b--\n"},
+    {MULTI "\n--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\nTo: a\n\nblank "
+           "\nFrom me\n--b--\n",
+     MULTI "\n--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 7bit\n\nTo: a\n\nblank "
+           "\nFrom me\n--b--\n"},
+    {MULTI "\n--b\nContent-Type: multipart/signed; boundary=c\n\n--c\n\nblank \n--c\n\nsig\n--c--\n"
+           "--b--\n",
+     NULL},
+    {"Content-Type: multipart/mixed\n\nno boundary\n", NULL},
+};
+
+static void test_mended(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(MENDED); i++) {
+        const Row *row = &MENDED[i];
+        g_autofree char *why = NULL;
+        g_autofree char *out = mend(row->in, strlen(row->in), &why);
+
+        g_assert_cmpstr(why, ==, NULL);
+        g_assert_cmpstr(out, ==, row->out ? row->out : row->in);
+        /* Done once, it is done. */
+        g_autofree char *again = mend(out, strlen(out), &why);
+        g_assert_cmpstr(again, ==, out);
+    }
+}
+
+static void test_hopeless(void)
+{
+    static const Row rows[] = {
+        {MULTI "\npre\xc3\xa9\n--b\n\nx\n--b--\n", "between its parts"},
+        {MULTI "\n--b\n\nx\n--b--\nepilogue \xe9\n", "between its parts"},
+        {MULTI "\n--b\nContent-Description: \xc3\xa9\n\nx\n--b--\n", "a part's header"},
+        {"Content-Description: \xc3\xa9\n\nx\n", "a part's header"},
+        {MULTI "\n--b\nContent-Type: message/rfc822\n\nSubject: \xc3\xa9\n\nx\n--b--\n",
+         "attached message"},
+        {MULTI
+         "\n--b\nContent-Type: multipart/signed; boundary=c\n\n--c\n\n\xc3\xa9\n--c--\n--b--\n",
+         "signed"},
+        {TEXT "Content-Transfer-Encoding: x-own\n\n\xc3\xa9\n", "not known"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *why = NULL;
+        g_autofree char *out = mend(rows[i].in, strlen(rows[i].in), &why);
+
+        g_assert_null(out);
+        g_assert_nonnull(strstr(why, rows[i].out));
+    }
+}
+
+static void assert_no_trouble(const char *text, gsize length)
+{
+    g_autoptr(SealContent) content = of_text(text, length);
+    SealScan scan;
+
+    g_assert_true(seal_transfer_scan(content, &scan, NULL));
+    g_assert_cmpuint(scan.trouble, ==, 0);
+    g_assert_false(scan.any_cr);
+}
+
+/* Lines that are too long, and NUL; and lines of every length around the bounds. */
+static void test_long(void)
+{
+    for (gsize length = 60; length < 1010; length += length < 90 || length > 990 ? 1 : 100) {
+        g_autoptr(GString) text = g_string_new(TEXT "\n");
+        g_autofree char *line = g_strnfill(length, 'F');
+        g_autofree char *why = NULL;
+
+        g_string_append_printf(text, "%s\n=%s\n", line, line);
+        g_autofree char *out = mend(text->str, text->len, &why);
+        g_assert_null(why);
+        assert_no_trouble(out, strlen(out));
+        g_assert_true((strstr(out, "quoted-printable") != NULL) == (length + 1 > 998));
+    }
+
+    g_autoptr(SealContent) nul = of_text("a\0b\n", 4);
+    SealScan scan;
+    g_assert_true(seal_transfer_scan(nul, &scan, NULL));
+    g_assert_cmpuint(scan.trouble, ==, SEAL_TROUBLE_NUL);
+}
+
+/* Soft line breaks tear nothing apart, and no line is too long. */
+static void check_quoted(gboolean quoted, const char *unit, guint limit)
+{
+    for (guint offset = 0; offset < 8; offset++) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autoptr(GOutputStream) spool = g_memory_output_stream_new_resizable();
+
+        for (guint i = 0; i < offset; i++)
+            g_string_append_c(text, 'x');
+        while (text->len < 5000)
+            g_string_append(text, unit);
+        g_autoptr(SealContent) content = of_text(text->str, text->len);
+        g_assert_true(seal_transfer_quote(content, quoted, spool, NULL));
+        g_autofree char *out =
+            g_strndup(g_memory_output_stream_get_data(G_MEMORY_OUTPUT_STREAM(spool)),
+                      g_memory_output_stream_get_data_size(G_MEMORY_OUTPUT_STREAM(spool)));
+        g_auto(GStrv) lines = g_strsplit(out, "\n", -1);
+        g_assert_cmpuint(g_strv_length(lines), >, 5000 / limit);
+        for (guint i = 0; lines[i]; i++) {
+            gsize length = strlen(lines[i]);
+            g_assert_cmpuint(length, <=, limit);
+            g_assert_true(!lines[i + 1] || g_str_has_suffix(lines[i], "="));
+            /* An escape that is torn would leave a digit or nothing behind its sign. */
+            g_assert_false(length > 2 && lines[i + 1] && lines[i][length - 2] == '=');
+            g_assert_false(length > 3 && lines[i + 1] && lines[i][length - 3] == '=');
+        }
+    }
+}
+
+static void test_soft_breaks(void)
+{
+    check_quoted(FALSE, "\xc3\xa9", 76);
+    check_quoted(FALSE, "a\xc3", 76);
+    check_quoted(FALSE, "word ", 76);
+    check_quoted(TRUE, "=C3=A9", 998);
+    check_quoted(TRUE, "ab=3D", 998);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/sevenbit/mended", test_mended);
+    g_test_add_func("/sevenbit/hopeless", test_hopeless);
+    g_test_add_func("/sevenbit/long", test_long);
+    g_test_add_func("/sevenbit/soft-breaks", test_soft_breaks);
+    return g_test_run();
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * test-signing.c: whether and by whom a message is signed, with the sign module and with a format
+ * that lies. What a real format makes of it is looked at elsewhere.
+ */
+#include "core/frontend.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static char *top;
+
+static SealDispatcher *dispatcher_of(const char *text, GError **error)
+{
+    g_autofree char *conf = g_build_filename(top, "conf", NULL);
+    g_autofree char *file = g_build_filename(conf, "x.conf", NULL);
+    g_autofree char *modules = g_build_filename(top, "modules", NULL);
+    g_autofree char *whole = g_strdup_printf("[core]\nlog_target=%s/log\n%s", top, text);
+
+    g_mkdir(conf, 0755);
+    g_assert_true(g_file_set_contents(file, whole, -1, NULL));
+    g_chmod(file, 0644);
+    return seal_dispatcher_new(conf, modules, error);
+}
+
+static void copy_module(const char *from, const char *name)
+{
+    g_autofree char *source = g_build_filename(g_getenv(from), name, NULL);
+    g_autofree char *target = g_build_filename(top, "modules", name, NULL);
+    g_autofree char *data = NULL;
+    gsize length = 0;
+
+    g_assert_true(g_file_get_contents(source, &data, &length, NULL));
+    g_assert_true(g_file_set_contents(target, data, (gssize)length, NULL));
+    g_chmod(target, 0755);
+}
+
+static void set_up(void)
+{
+    g_autofree char *modules = NULL;
+
+    top = g_dir_make_tmp("sealpipe-XXXXXX", NULL);
+    modules = g_build_filename(top, "modules", NULL);
+    g_mkdir(modules, 0755);
+    copy_module("SEALPIPE_TEST_MODULES", "sign.so");
+    copy_module("SEALPIPE_TEST_FAULTY", "mock.so");
+    copy_module("SEALPIPE_TEST_FAULTY", "mock-opaque.so");
+}
+
+static void tear_down(void)
+{
+    char *argv[] = {(char *)"rm", (char *)"-rf", (char *)"--", top, NULL};
+
+    g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
+    g_free(top);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * One message, many configurations
+ */
+
+#define FROM    "From: Carol <carol@example.org>\n"
+#define REST    "To: alice@example.org\nSubject: s\n\n"
+#define PLAIN   FROM REST "the words\n"
+#define BLANK   FROM REST "the words \n"
+#define HEADER8 FROM "To: alice@example.org\nContent-Description: \xc3\xa9\n\nthe words\n"
+#define NOBODY  "To: alice@example.org\n\nx\n"
+#define TWO     "From: carol@example.org, dave@example.org\n" REST "x\n"
+#define SIGNED  FROM "Content-Type: application/x-mock; signer=somebody\n" REST "x\n"
+
+#define SIGN(need) "[policy]\nencrypt=never\nsign=" need "\n"
+#define STAGE      "[pipeline]\noutbound=sign\n[module sign]\n"
+#define MOCK       "[module mock]\n"
+#define OPAQUE     "[module mock-opaque]\n"
+
+typedef struct {
+    const char *conf;
+    const char *message;
+    gboolean submitted;
+    const char *sender;
+    char result;        /* G signed, P plain, R refused, D deferred */
+    const char *reason; /* a part of it */
+    const char *output; /* a part of it, where it leaves */
+} Row;
+
+static const Row ROWS[] = {
+    {SIGN("required") STAGE MOCK, PLAIN, TRUE, NULL, 'G', "", "signer=author; form=clear\n"},
+    {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, NULL, 'G', "", "signer=author; form=clear\n"},
+    {SIGN("never") STAGE MOCK, PLAIN, TRUE, NULL, 'P', "never", "the words\n"},
+    {SIGN("required") STAGE "format=mock\n" MOCK, PLAIN, TRUE, NULL, 0, NULL, NULL},
+    /* Proof of submission. */
+    {SIGN("required") STAGE MOCK, PLAIN, FALSE, NULL, 'R', "--submission", NULL},
+    {SIGN("preferred") STAGE MOCK, PLAIN, FALSE, NULL, 'P', "--submission", "the words\n"},
+    {SIGN("required") STAGE "trust_from=true\n" MOCK, PLAIN, FALSE, NULL, 'G', "", "author"},
+    /* Bounces are never signed. */
+    {SIGN("required") STAGE MOCK, PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
+    /* The author is the one address in From. */
+    {SIGN("required") STAGE MOCK, TWO, TRUE, NULL, 'R', "one author", NULL},
+    {SIGN("preferred") STAGE MOCK, TWO, TRUE, NULL, 'P', "one author", "x\n"},
+    {SIGN("required") STAGE MOCK, NOBODY, TRUE, NULL, 'R', "one author", NULL},
+    {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, "mallory@example.org", 'G', "", "author"},
+    /* Keys. */
+    {SIGN("required") STAGE MOCK "signers=none\n", PLAIN, TRUE, NULL, 'R', "no mock key", NULL},
+    {SIGN("preferred") STAGE MOCK "signers=none\n", PLAIN, TRUE, NULL, 'P', "no mock key", "words"},
+    {SIGN("required") STAGE MOCK "signers=stranger\n", PLAIN, TRUE, NULL, 'R', "no mock key", NULL},
+    {SIGN("required") STAGE MOCK "usable=no\n", PLAIN, TRUE, NULL, 'R', "has expired", NULL},
+    {SIGN("preferred") STAGE MOCK "usable=no\n", PLAIN, TRUE, NULL, 'P', "has expired", "words"},
+    {SIGN("required") STAGE MOCK "signers=error\n", PLAIN, TRUE, NULL, 'D', "agent", NULL},
+    {SIGN("preferred") STAGE MOCK "signers=error\n", PLAIN, TRUE, NULL, 'D', "agent", NULL},
+    /* A format that fails or lies. */
+    {SIGN("required") STAGE MOCK "fault=fail\n", PLAIN, TRUE, NULL, 'D', "asked for", NULL},
+    {SIGN("preferred") STAGE MOCK "fault=fail\n", PLAIN, TRUE, NULL, 'D', "asked for", NULL},
+    {SIGN("required") STAGE MOCK "fault=unsigned\n", PLAIN, TRUE, NULL, 'D', "it is not", NULL},
+    {SIGN("required") STAGE MOCK "fault=other\n", PLAIN, TRUE, NULL, 'D', "the key that", NULL},
+    {SIGN("required") STAGE MOCK "fault=two\n", PLAIN, TRUE, NULL, 'D', "the key that", NULL},
+    /* A stage that does nothing. */
+    {SIGN("required") "[pipeline]\noutbound=mocksign\n" MOCK "stage=nothing\n", PLAIN, TRUE, NULL,
+     'D', "not signed", NULL},
+    {SIGN("required") "[pipeline]\noutbound=mocksign\n" MOCK "signers=none\n", PLAIN, TRUE, NULL,
+     'D', "not signed", NULL},
+    /* What needs an encoding, and what no encoding helps. */
+    {SIGN("required") STAGE MOCK, BLANK, TRUE, NULL, 'G', "",
+     "form=clear\n\nContent-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n"
+     "the words=20\n"},
+    {SIGN("required") STAGE MOCK, HEADER8, TRUE, NULL, 'D', "a part's header", NULL},
+    {SIGN("preferred") STAGE MOCK, HEADER8, TRUE, NULL, 'P', "a part's header", "the words\n"},
+    {SIGN("required") STAGE OPAQUE, HEADER8, TRUE, NULL, 'G', "", "form=opaque\n"},
+    {SIGN("required") STAGE "signature=opaque\n" OPAQUE, BLANK, TRUE, NULL, 'G', "",
+     "form=opaque\n\nContent-Type: text/plain\n\nthe words \n"},
+    /* What is signed already. */
+    {SIGN("required") STAGE MOCK, SIGNED, TRUE, NULL, 'P', "never", "signer=somebody\n"},
+    {SIGN("required") "already_signed=wrap\n" STAGE MOCK, SIGNED, TRUE, NULL, 'G', "",
+     "signer=author; form=clear\n\nContent-Type: application/x-mock; signer=somebody\n"},
+    /* Configurations that cannot be. */
+    {SIGN("required") MOCK, PLAIN, TRUE, NULL, 0, NULL, NULL},
+    {SIGN("required") STAGE "format=pgp\nsignature=opaque\n" MOCK, PLAIN, TRUE, NULL, 0, NULL,
+     NULL},
+};
+
+static char letter(SealVerdict verdict)
+{
+    return verdict == SEAL_VERDICT_SIGNED   ? 'G'
+           : verdict == SEAL_VERDICT_PLAIN  ? 'P'
+           : verdict == SEAL_VERDICT_REFUSE ? 'R'
+                                            : 'D';
+}
+
+static SealJob *job_of(const Row *row)
+{
+    static const char *const recipients[] = {"alice@example.org", NULL};
+    g_autoptr(SealContent) content = seal_content_new_copy(row->message, strlen(row->message));
+    const SealJobSpec spec = {
+        .sender = row->sender ? row->sender : "carol@example.org",
+        .recipients = recipients,
+        .message = content,
+        .submitted = row->submitted,
+        .one_output = TRUE,
+    };
+    g_autoptr(GError) error = NULL;
+    SealJob *job = seal_job_new(&spec, &error);
+
+    g_assert_no_error(error);
+    return job;
+}
+
+static char *output_of(SealJob *job)
+{
+    SealDelivery *delivery = g_ptr_array_index(seal_job_deliveries(job), 0);
+    g_autoptr(GBytes) bytes =
+        seal_content_to_bytes(seal_delivery_content(delivery), G_MAXINT32, NULL);
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+
+    return g_strndup(data, size);
+}
+
+/* The mock formats are none of the policy's defaults. */
+static char *with_formats(const Row *row)
+{
+    g_auto(GStrv) parts = g_strsplit(row->conf, "[policy]\n", 2);
+
+    return g_strconcat(parts[0], "[policy]\nformats=mock\n", parts[1], NULL);
+}
+
+static void check_row(const Row *row)
+{
+    g_autofree char *conf = with_formats(row);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(conf, &error);
+
+    g_test_message("%s", conf);
+    if (!row->result) {
+        g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+        g_assert_nonnull(strstr(error->message, "x.conf:"));
+        return;
+    }
+    g_assert_no_error(error);
+    g_autoptr(SealJob) job = job_of(row);
+    seal_dispatcher_run(dispatcher, job, NULL, NULL);
+    const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
+
+    g_test_message("%s", seal_recipient_reason(recipient));
+    g_assert_cmpint(letter(seal_recipient_result(recipient)), ==, row->result);
+    g_assert_nonnull(strstr(seal_recipient_reason(recipient), row->reason));
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, row->output ? 1 : 0);
+    if (row->output) {
+        g_autofree char *output = output_of(job);
+        g_assert_nonnull(strstr(output, row->output));
+    }
+}
+
+static void test_rows(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(ROWS); i++)
+        check_row(&ROWS[i]);
+}
+
+/* An address alone: what only the message can tell counts as "will be handled". */
+static void test_check(void)
+{
+    static const char *const recipients[] = {"alice@example.org", NULL};
+    const SealJobSpec spec = {.sender = "carol@example.org", .recipients = recipients};
+    g_autoptr(SealDispatcher) dispatcher =
+        dispatcher_of(SIGN("required") "formats=mock\n" STAGE MOCK, NULL);
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+    g_assert_true(seal_dispatcher_check(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(seal_recipient_result(g_ptr_array_index(seal_job_recipients(job), 0)), ==,
+                    SEAL_VERDICT_PLAIN);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    set_up();
+    g_test_add_func("/signing/rows", test_rows);
+    g_test_add_func("/signing/check", test_check);
+    int status = g_test_run();
+    tear_down();
+    return status;
+}
