@@ -213,6 +213,17 @@ gboolean seal_dispatcher_check_time(SealDispatcher *self, SealJob *job, GCancell
     return !g_cancellable_set_error_if_cancelled(cancellable, error);
 }
 
+/* Always FALSE. Takes @problem over; a module may have failed without a word. */
+static gboolean fail(SealJob *job, GError *problem, GError **error)
+{
+    if (!problem)
+        problem = g_error_new_literal(SEAL_ERROR, SEAL_ERROR_FAILED,
+                                      "a module failed and did not say why");
+    seal_job_fail(job, problem);
+    g_propagate_error(error, problem);
+    return FALSE;
+}
+
 static gboolean check_direction(const SealJob *job, GError **error)
 {
     if (job->direction == SEAL_DIRECTION_OUTBOUND)
@@ -244,9 +255,7 @@ gboolean seal_dispatcher_run(SealDispatcher *self, SealJob *job, GCancellable *c
 
     if (run(self, job, cancellable, &problem))
         return TRUE;
-    seal_job_fail(job, problem);
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
+    return fail(job, g_steal_pointer(&problem), error);
 }
 
 gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
@@ -256,7 +265,5 @@ gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable 
 
     if (check_direction(job, &problem) && seal_plan_answer(self, job, cancellable, &problem))
         return TRUE;
-    seal_job_fail(job, problem);
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
+    return fail(job, g_steal_pointer(&problem), error);
 }

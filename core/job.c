@@ -56,10 +56,12 @@ static gboolean add_recipients(SealJob *job, const char *const *texts, GError **
         SealAddress *address = seal_address_parse(*texts, error);
         if (!address)
             return FALSE;
-        if (!g_hash_table_add(seen, (gpointer)seal_address_key(address))) {
+        /* Not by what g_hash_table_add() says: it would keep the key of the one that goes. */
+        if (g_hash_table_contains(seen, seal_address_key(address))) {
             seal_address_unref(address);
             continue;
         }
+        g_hash_table_add(seen, (gpointer)seal_address_key(address));
 
         SealRecipient *recipient = g_new0(SealRecipient, 1);
         recipient->address = address;

@@ -241,14 +241,16 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     if (ask_both_ways(search, source, key, &problem))
         return TRUE;
 
+    /* A module may have failed without a word. */
+    const char *why = problem ? problem->message : "it did not say why";
     gboolean skip = source_may_skip(source);
     seal_decision_set(seal_job_decide(search->job, "source", subject),
                       skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
-                      "key source %s could not find out: %s", source->table.name, problem->message);
+                      "key source %s could not find out: %s", source->table.name, why);
     if (skip)
         return TRUE;
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "key source %s could not find out: %s",
-                source->table.name, problem->message);
+                source->table.name, why);
     return FALSE;
 }
 

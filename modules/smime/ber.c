@@ -33,7 +33,7 @@ static gboolean head_octet(SmimeOctets *octets, const SmimeBox *box, guint8 *oct
 
 static gboolean read_length(SmimeOctets *octets, const SmimeBox *box, SmimeElement *element)
 {
-    guint8 first;
+    guint8 first = 0;
     guint64 length = 0;
 
     if (!head_octet(octets, box, &first))
@@ -51,7 +51,7 @@ static gboolean read_length(SmimeOctets *octets, const SmimeBox *box, SmimeEleme
         if (first - 0x80 > 8)
             return smime_octets_fail(octets, "a length is beyond measure");
         for (int i = first - 0x80; i > 0; i--) {
-            guint8 octet;
+            guint8 octet = 0;
             if (!head_octet(octets, box, &octet))
                 return FALSE;
             length = length << 8 | octet;
@@ -103,7 +103,7 @@ gboolean smime_ber_expect(SmimeOctets *octets, SmimeBox *box, guint8 tag, SmimeE
 
 gboolean smime_ber_close(SmimeOctets *octets, SmimeBox *box)
 {
-    SmimeElement element;
+    SmimeElement element = {0};
 
     if (!smime_ber_next(octets, box, &element))
         return FALSE;
@@ -116,7 +116,7 @@ gboolean smime_ber_skip(SmimeOctets *octets, SmimeElement *element)
         return smime_octets_skip(octets, room(octets, &element->box));
 
     for (;;) {
-        SmimeElement inner;
+        SmimeElement inner = {0};
 
         if (!smime_ber_next(octets, &element->box, &inner))
             return FALSE;
@@ -149,7 +149,7 @@ gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *co
         return TRUE;
     }
     for (;;) {
-        SmimeElement piece;
+        SmimeElement piece = {0};
 
         if (!smime_ber_next(octets, &element->box, &piece))
             return FALSE;

@@ -17,6 +17,9 @@ import tap
 
 TRANSPORT, CHECK, RUNNER = tap.arguments()[:3]
 BOUND = 30  # seconds; met by faults only
+# What runs in the background has some of them ignored, and the client leaves those ignored.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
 PRELUDE = """#!/usr/bin/python3 -IS
 import json, os, signal, sys
 def say(line): os.write(3, line.encode())

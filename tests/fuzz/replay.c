@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * replay.c: runs every file of the folders that it is given through a fuzz target, without a
- * fuzzer. A target that takes longer than ten seconds of processor time is ended.
+ * fuzzer. A target that takes longer than ten seconds of processor time for one is ended.
  */
 #include "fuzz.h"
 
@@ -26,6 +26,17 @@ const char *__lsan_default_suppressions(void)
     return "leak:libgmime\n";
 }
 
+/* Ten more seconds than were used until now. */
+static void limit_time(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    const rlim_t used = (rlim_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
+    const struct rlimit limit = {used + MAX_SECONDS, RLIM_INFINITY};
+    setrlimit(RLIMIT_CPU, &limit);
+}
+
 /* The file is named before it is run, so that the last line names the one that ended the run. */
 static void replay_file(const char *path)
 {
@@ -36,6 +47,7 @@ static void replay_file(const char *path)
     fflush(stdout);
     g_assert_true(g_file_get_contents(path, &data, &length, NULL));
 
+    limit_time();
     /* Of exactly this size, so that reading beyond it is seen. */
     g_autofree uint8_t *exact = g_memdup2(data, length);
     LLVMFuzzerTestOneInput(exact ? exact : (const uint8_t *)"", length);
@@ -62,10 +74,8 @@ static guint replay_folder(const char *folder)
 
 int main(int argc, char **argv)
 {
-    const struct rlimit limit = {MAX_SECONDS, MAX_SECONDS};
     guint count = 0;
 
-    setrlimit(RLIMIT_CPU, &limit);
     LLVMFuzzerInitialize(&argc, &argv);
     /* Nothing at all is an input too. */
     LLVMFuzzerTestOneInput((const uint8_t *)"", 0);

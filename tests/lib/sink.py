@@ -17,7 +17,15 @@ class Transaction:
 
     def __init__(self, sender, recipients):
         self.sender, self.recipients = sender, recipients
-        self.raw, self.complete = b"", False
+        # Grows line by line, which octets that cannot change would do in square time.
+        self._raw, self.complete = bytearray(), False
+
+    @property
+    def raw(self):
+        return bytes(self._raw)
+
+    def append(self, line):
+        self._raw += line
 
     def message(self):
         """The message as the next program would see it: dots unstuffed, line ends CRLF."""
@@ -42,7 +50,7 @@ class _Session(socketserver.StreamRequestHandler):
                 transaction.complete = True
                 self.say("250 taken")
                 return True
-            transaction.raw += line
+            transaction.append(line)
 
     def handle(self):
         sender, recipients = None, []

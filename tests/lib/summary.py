@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Counts what `meson test` has run, subtest by subtest.
+"""Counts what has run, subtest by subtest.
 
-summary.py LABEL=testlog.json ...: names each failed and each skipped test with its reason, and ends
-with the line `N passed, N failed, N skipped`. Exits 1 if any failed, or none passed.
+summary.py LABEL=LOG ...: names each failed and each skipped test with its reason, and ends with the
+line `N passed, N failed, N skipped`. A log is the testlog.json of `meson test`, or TAP where its name
+ends in .tap. Exits 1 if any failed, or none passed.
 """
 
 import json
@@ -77,18 +78,24 @@ def count_test(count, label, test):
         count.failed.append("\n    ".join([f"{name}: {result}", *text.splitlines()[-10:]]))
 
 
+def count_log(count, label, path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = file.read().splitlines()
+    if path.endswith(".tap"):
+        count_tap(count, label, lines, "OK")
+        return
+    for line in filter(str.strip, lines):
+        count_test(count, f"{label}: " if label else "", json.loads(line))
+
+
 def main():
     count = Count()
     for argument in sys.argv[1:]:
         label, _, path = argument.rpartition("=")
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                tests = [json.loads(line) for line in file if line.strip()]
+            count_log(count, label, path)
         except OSError as error:
             count.failed.append(f"{label or 'tests'}: nothing has run: {error}")
-            continue
-        for test in tests:
-            count_test(count, f"{label}: " if label else "", test)
     for word, names in (("skipped", count.skipped), ("FAILED", count.failed)):
         for name in names:
             print(f"{word}: {name}")

@@ -192,6 +192,7 @@ static void test_gate_faults(void)
     assert_stopped("multipart", "plain.eml", "not wholly encrypted");
     assert_stopped("field", "plain.eml", "header field");
     assert_stopped("content-field", "plain.eml", "Content field");
+    assert_stopped("twice", "plain.eml", "Content-Disposition stands 2 times");
     assert_stopped("bcc", "plain.eml", "Bcc");
     assert_stopped("version", "plain.eml", "MIME-Version");
     assert_stopped("empty", "plain.eml", "empty");
@@ -224,6 +225,22 @@ static void test_gate_one_key_more(void)
     g_autofree char *output = output_of(job, 0);
     put("both.eml", output);
     assert_stopped("file", "both.eml", "keys that no recipient has");
+}
+
+static void test_gate_one_key_less(void)
+{
+    static const char *const both[] = {"alice@example.org", "bob@example.org", NULL};
+    g_autofree char *more = g_strdup_printf("[pipeline]\noutbound=smime;faulty\n[module faulty]\n"
+                                            "fault=file\nfile=%s/alice.eml",
+                                            top);
+    g_autoptr(GError) error = NULL;
+
+    make_sealed_file(MESSAGE, "alice@example.org", "alice.eml");
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, both, TRUE);
+    g_assert_false(seal_dispatcher_run(dispatcher, job, NULL, &error));
+    g_assert_nonnull(strstr(error->message, "1 of the recipients' keys are not among"));
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 0);
 }
 
 static void test_gate_half(void)
@@ -301,6 +318,8 @@ static const Row ROWS[] = {
      "alice@example.org", "R", 0, "not this one"},
     {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=fail", "alice@example.org", "D", 0,
      "asked for"},
+    {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=silent", "alice@example.org", "D", 0,
+     "did not say why"},
     {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=undecided\n[policy]\nfallback=allow",
      "alice@example.org", "D", 0, "did not decide"},
     {"[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=sealed\n[policy]\nfallback=allow",
@@ -310,6 +329,10 @@ static const Row ROWS[] = {
      "does not answer"},
     {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\n[policy]\nencrypt=preferred",
      "alice@example.org", "D", 0, "does not answer"},
+    {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=silent", "alice@example.org", "D", 0,
+     "did not say why"},
+    {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=silent\non_error=skip",
+     "alice@example.org", "S", 1, ""},
     {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\non_error=skip",
      "alice@example.org", "S", 1, ""},
     {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\ntrust=harvested",
@@ -437,6 +460,21 @@ static void test_wrong_address(void)
 
     g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
     g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_REFUSE);
+}
+
+/* Nor is a key with less trust than its source was asked for. */
+static void test_weak_trust(void)
+{
+    g_autofree char *more =
+        g_strdup_printf("[keyring]\nsources=faulty\n[module faulty]\nlookup=weak\n"
+                        "file=%s/certs/alice.pem",
+                        top);
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
+    g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
+
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_REFUSE);
+    g_assert_nonnull(strstr(reason_of(job, 0), "trusted as unverified only"));
 }
 
 static void test_already_sealed(void)
@@ -587,12 +625,14 @@ int main(int argc, char **argv)
     g_test_add_func("/gate/clear-as-sealed", test_gate_clear_as_sealed);
     g_test_add_func("/gate/other-key", test_gate_other_key);
     g_test_add_func("/gate/one-key-more", test_gate_one_key_more);
+    g_test_add_func("/gate/one-key-less", test_gate_one_key_less);
     g_test_add_func("/gate/half", test_gate_half);
     g_test_add_func("/dispatcher/plan", test_plan);
     g_test_add_func("/dispatcher/deliveries", test_deliveries);
     g_test_add_func("/dispatcher/deferred-alone", test_deferred_alone);
     g_test_add_func("/dispatcher/encrypt-to-sender", test_encrypt_to_sender);
     g_test_add_func("/dispatcher/wrong-address", test_wrong_address);
+    g_test_add_func("/dispatcher/weak-trust", test_weak_trust);
     g_test_add_func("/dispatcher/already-sealed", test_already_sealed);
     g_test_add_func("/dispatcher/bait", test_bait);
     g_test_add_func("/dispatcher/crlf", test_crlf);

@@ -226,6 +226,62 @@ static void test_intermediate(void)
     g_assert_cmpstr(code, ==, "usable");
 }
 
+/* Writes a certificate of alice's that began that many days ago. (transfer full) */
+static X509 *write_alice(Smime *smime, const char *file, int days_ago, int until, X509 *ca)
+{
+    const CertSpec spec = {.name = "alice",
+                           .san = "email:alice@example.org",
+                           .usage = "critical,keyAgreement",
+                           .ext_usage = "emailProtection",
+                           .constraints = "critical,CA:FALSE",
+                           .from_days = -days_ago,
+                           .until_days = until};
+    X509 *cert = pki_cert(&spec, pki_key("P-256"), ca, pki_key("RSA"));
+    g_autoptr(GBytes) pem = pki_pem(cert);
+
+    g_free(smime_write(smime, file, pem));
+    return cert;
+}
+
+/* Which certificate a message is sealed to. */
+static gint64 sealed_to(Smime *smime)
+{
+    static const char *const recipients[] = {"alice@example.org", NULL};
+    static const char text[] = "From: bob@example.org\nTo: alice@example.org\n\nx\n";
+    g_autoptr(SealContent) content = seal_content_new_copy(text, sizeof text - 1);
+    const SealJobSpec spec = {.recipients = recipients, .message = content, .one_output = TRUE};
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+    g_assert_true(seal_dispatcher_run(smime->dispatcher, job, NULL, NULL));
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 1);
+    GPtrArray *keys = seal_delivery_keys(g_ptr_array_index(seal_job_deliveries(job), 0));
+    g_assert_cmpuint(keys->len, ==, 1);
+    return seal_key_valid_from(g_ptr_array_index(keys, 0));
+}
+
+/* The newest that can be used, wherever it stands among the others. */
+static void test_newest(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) anchor = pki_pem(ca);
+    const gint64 now = g_get_real_time() / G_USEC_PER_SEC, day = 24 * 60 * 60;
+
+    smime_prepare(&smime);
+    g_autofree char *anchor_path = smime_write(&smime, "anchor.pem", anchor);
+    g_autoptr(X509) old = write_alice(&smime, "keys/a.pem", 30, 365, ca);
+    g_autoptr(X509) newest = write_alice(&smime, "keys/b.pem", 3, 365, ca);
+    g_autoptr(X509) middle = write_alice(&smime, "keys/c.pem", 10, 365, ca);
+    /* Newer, and over. */
+    g_autoptr(X509) expired = write_alice(&smime, "keys/d.pem", 2, -1, ca);
+    g_autofree char *settings = g_strdup_printf("trust_anchors=%s", anchor_path);
+    g_autofree char *group = g_strdup_printf("[module keys-file]\npaths=%s/keys\n", smime.dir);
+    g_assert_true(smime_open(&smime, settings, group, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(ABS(now - 3 * day - sealed_to(&smime)), <, day / 2);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -236,5 +292,6 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-file/unreadable", test_unreadable);
     g_test_add_func("/keys-file/no-permission", test_no_permission);
     g_test_add_func("/keys-file/intermediate", test_intermediate);
+    g_test_add_func("/keys-file/newest", test_newest);
     return g_test_run();
 }

@@ -6,6 +6,7 @@
 
 #include <openssl/param_build.h>
 #include <string.h>
+#include <unistd.h>
 
 static gint64 now(void)
 {
@@ -425,6 +426,51 @@ static void test_broken_anchor(void)
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
 }
 
+/* One that cannot be read may be the one that matters: nothing runs then. */
+static void assert_setting_refused(const char *key, const char *text, goffset size, const char *why)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
+
+    smime_prepare(&smime);
+    g_autofree char *path = smime_write(&smime, "folder/file", bytes);
+    if (size > 0)
+        g_assert_cmpint(truncate(path, size), ==, 0);
+    g_autofree char *folder = g_path_get_dirname(path);
+    /* A named file that holds nothing is an error; within a folder, one that cannot be read. */
+    g_autofree char *settings = g_strdup_printf("%s=%s\n", key, size > 0 ? folder : path);
+    g_assert_false(smime_open(&smime, settings, NULL, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+    g_assert_nonnull(strstr(error->message, path));
+    g_assert_nonnull(strstr(error->message, why));
+}
+
+static void test_unreadable(void)
+{
+    enum { TOO_LARGE = 16 * 1024 * 1024 + 1 };
+
+    assert_setting_refused("crls", "no list\n", TOO_LARGE, "too large");
+    assert_setting_refused("crls", "no list\n", 0, "no revocation list in it");
+    assert_setting_refused("trust_anchors", "no certificate\n", TOO_LARGE, "too large");
+    assert_setting_refused("trust_anchors", "no certificate\n", 0, "no certificate in it");
+}
+
+static void test_folder_of_other_things(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) text = g_bytes_new_static("About these.\n", 13);
+
+    smime_prepare(&smime);
+    g_autofree char *readme = smime_write(&smime, "crls/README", text);
+    g_autofree char *folder = g_path_get_dirname(readme);
+    g_autofree char *settings = g_strdup_printf("crls=%s\n", folder);
+    g_assert_true(smime_open(&smime, settings, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_true(smime_logged(&smime, "no revocation list in it"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -444,5 +490,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/usable/revoked", test_revoked);
     g_test_add_func("/smime/usable/broken-crl", test_broken_crl);
     g_test_add_func("/smime/usable/broken-anchor", test_broken_anchor);
+    g_test_add_func("/smime/usable/unreadable", test_unreadable);
+    g_test_add_func("/smime/usable/folder-of-other-things", test_folder_of_other_things);
     return g_test_run();
 }

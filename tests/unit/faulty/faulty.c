@@ -85,6 +85,8 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
         surround(delivery, "Content-Body: the secret words\n", "", "");
     else if (is(self, "fault", "bcc"))
         surround(delivery, "Bcc: hidden@example.org\n", "", "");
+    else if (is(self, "fault", "twice"))
+        surround(delivery, "Content-Disposition: inline\n", "", "");
     else if (is(self, "fault", "version"))
         surround(delivery, "MIME-Version: 1.0\n", "", "");
     else if (is(self, "fault", "multipart"))
@@ -101,6 +103,8 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the plan that was asked for");
         return FALSE;
     }
+    if (is(self, "plan", "silent"))
+        return FALSE;
     if (is(self, "plan", "pass"))
         seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "go on");
     else if (is(self, "plan", "unable"))
@@ -120,12 +124,15 @@ static gboolean lookup(SealModule *self, SealAddress *address, const char *forma
 
     if (is(self, "lookup", "nothing"))
         return TRUE;
+    if (is(self, "lookup", "silent"))
+        return FALSE;
     if (is(self, "lookup", "error")) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the directory does not answer");
         return FALSE;
     }
     /* Keys, whoever they are for. */
-    const SealOrigin origin = {sizeof origin, "faulty", "file", trust};
+    const SealOrigin origin = {sizeof origin, "faulty", "file",
+                               is(self, "lookup", "weak") ? SEAL_TRUST_UNVERIFIED : trust};
     g_assert_true(g_file_get_contents(seal_module_string(self, "file"), &text, &length, NULL));
     g_autoptr(GBytes) bytes = g_bytes_new(text, length);
     return seal_read_keys(self, bytes, &origin, keys, error);

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The installed manual pages, against the programs and the tables that they describe.
+
+man.py MODULES: the modules that this build has, with commas between them.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/lib"))
+import tap
+from home import prefix
+
+PREFIX = prefix()
+MAN = PREFIX / "share/man"
+MODULES = [name for name in tap.arguments()[0].split(", ") if name]
+PROGRAMS = sorted(path for folder in ("bin", "sbin") for path in PREFIX.glob(f"{folder}/*"))
+OTHERS = [("sealpipe.conf", "5"), ("sealpipe-modules", "7")]
+OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}
+# In a table of settings: {"key", SEAL_SETTING_... or {.key = "key".
+KEY = re.compile(r'\{(?:\.key = )?"([a-z_]+)",\s*(?:SEAL_SETTING_|\.type)')
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=ENV)
+
+
+def pages():
+    return sorted(path for path in MAN.rglob("*") if path.is_file())
+
+
+def plain(roff):
+    """What a line of roff says, without its requests and fonts."""
+    words = re.sub(r"\\f[A-Z]|^\.[A-Z]+ ", "", roff)
+    return words.replace("\\-", "-").replace('"', "").strip()
+
+
+def section(path, title, level="SH"):
+    """The lines of a section, to the next one of its level or above."""
+    lines, inside = [], False
+    for line in path.read_text().splitlines():
+        if line.startswith(".SH ") or (level == "SS" and line.startswith(".SS ")):
+            inside = line == f".{level} {title}"
+        elif inside:
+            lines.append(line)
+    return lines
+
+
+def tags(lines):
+    """The heads of its paragraphs: what follows .TP."""
+    return [plain(line) for before, line in zip(lines, lines[1:]) if before == ".TP"]
+
+
+def page_of(program):
+    found = list(MAN.glob(f"man[18]/{program.name}.[18]"))
+    tap.equal(len(found), 1, f"pages of {program.name}")
+    return found[0]
+
+
+@tap.test("every program has a page, and man finds each page")
+def _():
+    tap.true(len(PROGRAMS) >= 2, f"programs: {PROGRAMS}")
+    wanted = [(p.name, page_of(p).suffix[1:]) for p in PROGRAMS] + OTHERS
+    for name, number in wanted:
+        found = run("man", "-M", str(MAN), "-w", number, name)
+        tap.equal((found.stdout.strip(), found.stderr), (f"{MAN}/man{number}/{name}.{number}", ""),
+                  f"man {number} {name}")
+    tap.equal(len(pages()), len(wanted), "number of pages")
+
+
+@tap.test("man finds the pages by itself where the programs are in the path")
+def _():
+    found = subprocess.run(["man", "-w", "8", "sealpipe"], capture_output=True, text=True,
+                           timeout=60, env={**ENV, "PATH": f"{PREFIX}/bin:/usr/bin:/bin"})
+    tap.equal(found.stdout.strip(), f"{MAN}/man8/sealpipe.8", "man -w 8 sealpipe")
+
+
+@tap.test("the pages are formatted without a warning")
+def _():
+    for page in pages():
+        for command in (["groff", "-man", "-ww", "-z", "-Tutf8"], ["man", "--warnings=w", "-l"]):
+            result = run(*command, str(page))
+            tap.equal((result.returncode, result.stderr), (0, ""), f"{command[0]}: {page.name}")
+
+
+@tap.test("each page has the parts that a page has, and no place is left unfilled")
+def _():
+    for page in pages():
+        text = page.read_text()
+        name = page.name.rpartition(".")[0]
+        tap.true(re.search(rf'^\.SH NAME\n{re.escape(name)} \\- [^\n]+\n\.SH SYNOPSIS', text, re.M),
+                 f"{page.name}: no NAME and SYNOPSIS")
+        tap.contains(text, "\n.SH SEE ALSO\n", page.name)
+        tap.true(not re.search(r"@[A-Z]+@", text), f"{page.name}: a place is left unfilled")
+        for other, number in re.findall(r"\b(sealpipe[\w.\\-]*|seal\w+) \((\d)\)", text):
+            tap.true((MAN / f"man{number}" / f"{other}.{number}".replace("\\", "")).is_file(),
+                     f"{page.name}: there is no {other}({number})")
+
+
+@tap.test("every option of --help stands in the page, and the other way round")
+def _():
+    for program in PROGRAMS:
+        page = page_of(program)
+        text = run(str(program), "--help").stdout
+        # The first column of the help's list; the rest is prose.
+        said = {option for line in text.splitlines() if re.match(r"\s+--?\w", line)
+                for option in OPTION.findall(re.split(r" {2,}", line.strip())[0])}
+        tap.true({"-c", "--help", "--version"} <= said, f"{program.name} --help: {said}")
+        documented = {o for tag in tags(section(page, "OPTIONS")) for o in OPTION.findall(tag)}
+        tap.equal(documented, said, f"options of {page.name}")
+        shown = {o for line in section(page, "SYNOPSIS") for o in OPTION.findall(plain(line))}
+        tap.equal(shown, said - {"--help", "--version"}, f"synopsis of {page.name}")
+
+
+def core_tables():
+    """{group: keys} of core's tables."""
+    text = (SOURCE / "core/tables.c").read_text()
+    tables = re.findall(r"SEAL_TABLE_([A-Z]+)\[\] = \{\n(.*?)\n\};", text, re.S)
+    return {name.lower(): KEY.findall(body) for name, body in tables}
+
+
+def module_tables():
+    tables = {}
+    for name in MODULES:
+        text = "".join(path.read_text() for path in sorted((SOURCE / "modules" / name).glob("*.c")))
+        bodies = re.findall(r"SealSetting \w+\[\] = \{\n(.*?)\n\};", text, re.S)
+        tables[f"module {name}"] = [key for body in bodies for key in KEY.findall(body)]
+    return tables
+
+
+@tap.test("every setting stands in sealpipe.conf(5), and no other")
+def _():
+    page = MAN / "man5/sealpipe.conf.5"
+    tables = {**core_tables(), **module_tables()}
+    tap.true(len(tables["core"]) >= 10 and len(tables["policy"]) >= 10, f"tables: {tables}")
+    tap.true(all(tables.values()), f"tables: {tables}")
+    headings = re.findall(r"^\.SS \[([^]]+)\]", page.read_text(), re.M)
+    groups = {heading.removesuffix(" NAME"): heading for heading in headings}
+    tap.equal(sorted(groups), sorted(tables), "groups")
+    for group, keys in tables.items():
+        lines = section(page, f"[{groups[group]}]", "SS")
+        documented = [tag.partition(" = ")[0] for tag in tags(lines)]
+        tap.equal(sorted(documented), sorted(keys), f"settings of [{group}]")
+        # What each is for, in words, and of which kind.
+        for line, after in zip(lines, lines[2:]):
+            if line == ".TP":
+                tap.true(re.match(r"\S.* \(", after), f"[{group}]: no help: {after}")
+
+
+@tap.test("what every module takes stands in sealpipe.conf(5)")
+def _():
+    text = (SOURCE / "core/module.c").read_text()
+    keys = set(KEY.findall(text))
+    tap.true({"enabled", "trust", "on_error"} <= keys, f"keys: {keys}")
+    described = " ".join(section(MAN / "man5/sealpipe.conf.5", "DESCRIPTION"))
+    for key in keys:
+        tap.true(re.search(rf"\.B {key}\b", described), f"{key} is not described")
+
+
+@tap.test("what the page on modules names is in the header")
+def _():
+    header = (PREFIX / "include/sealpipe/core/sealpipe.h").read_text()
+    page = (MAN / "man7/sealpipe-modules.7").read_text()
+    names = set(re.findall(r"\b(?:seal_\w+|Seal[A-Z]\w+|SEAL_\w+)", page))
+    tap.true(len(names) > 10, f"names: {names}")
+    for name in names:
+        tap.true(re.search(rf"\b{name}\b", header), f"{name} is not declared")
+    # Every extension point, and every step of a module's life.
+    body = re.search(r"SealModuleHead head;.*?\} SealModuleDescriptor;", header, re.S)[0]
+    for table in re.findall(r"const (Seal\w+) \*const \*", body):
+        tap.contains(page, f"({table})", "sealpipe-modules.7")
+    for step in re.findall(r"\(\*(\w+)\)\(", body):
+        tap.true(re.search(rf"\b{step}\b", page), f"{step} is not described")
+
+
+tap.main()
