@@ -107,7 +107,9 @@ static gboolean open_context(PgpEngine *engine, gpointer status, gpgme_ctx_t *ct
 {
     if (!start_gpgme(error) || (!engine->home && !make_folder(engine, error)))
         return FALSE;
-    g_setenv("GNUPGHOME", engine->home ? engine->home : engine->folder, TRUE);
+    const char *home = engine->home ? engine->home : engine->folder;
+    if (g_strcmp0(g_getenv("GNUPGHOME"), home) != 0)
+        g_setenv("GNUPGHOME", home, TRUE);
 
     gpgme_error_t problem = gpgme_new(ctx);
     if (!problem)

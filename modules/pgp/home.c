@@ -14,12 +14,14 @@
 #include <unistd.h>
 
 enum {
-    MAX_SOCKET = 107, /* sun_path, without its NUL */
+    MAX_SOCKET = 106, /* what gpg-agent accepts */
     MAX_RING = 256 * 1024 * 1024,
     STALE = 3600, /* seconds */
 };
 
-#define SOCKET  "/S.gpg-agent"
+/* The longest name among the sockets that gpg-agent opens; it does not start without any of them.
+ */
+#define SOCKET  "/S.gpg-agent.browser"
 #define PREFIX  "sealpipe-pgp-"
 #define KEYBOX  "pubring.kbx"
 #define OLDRING "pubring.gpg"
