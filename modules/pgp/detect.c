@@ -459,13 +459,32 @@ static gboolean has_control(GPtrArray *parts)
     return FALSE;
 }
 
+/* What has more parts than can be is none of ours; that stops no message. */
+static gboolean find_parts(SealEntity *entity, GPtrArray **parts, SealDetection *detection,
+                           GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    *parts = NULL;
+    if (seal_entity_parts(entity, parts, &problem))
+        return TRUE;
+    if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT)) {
+        say(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME: %s", problem->message);
+        return TRUE;
+    }
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
 static gboolean detect_encrypted(SealEntity *entity, gboolean mixed, GCancellable *cancellable,
                                  SealDetection *detection, GError **error)
 {
     GPtrArray *parts;
 
-    if (!seal_entity_parts(entity, &parts, error))
+    if (!find_parts(entity, &parts, detection, error))
         return FALSE;
+    if (!parts)
+        return TRUE;
     if (mixed && !has_control(parts)) {
         say(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
         return TRUE;
@@ -486,8 +505,10 @@ static gboolean detect_signed(SealEntity *entity, GCancellable *cancellable,
 {
     GPtrArray *parts;
 
-    if (!seal_entity_parts(entity, &parts, error))
+    if (!find_parts(entity, &parts, detection, error))
         return FALSE;
+    if (!parts)
+        return TRUE;
     SealEntity *last = parts->len == 2 ? g_ptr_array_index(parts, 1) : NULL;
     if (!last || !g_str_equal(seal_entity_type(last), "application/pgp-signature") ||
         !is_unencoded(last) || is_repeated(last) || is_repeated(entity)) {

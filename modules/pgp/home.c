@@ -22,7 +22,7 @@ enum {
 /* The longest name among the sockets that gpg-agent opens; it does not start without any of them.
  */
 #define SOCKET  "/S.gpg-agent.browser"
-#define PREFIX  "sealpipe-pgp-"
+#define PREFIX  "sealpipe-gnupg-"
 #define KEYBOX  "pubring.kbx"
 #define OLDRING "pubring.gpg"
 

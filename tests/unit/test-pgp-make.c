@@ -394,7 +394,7 @@ static void test_no_home(void)
     g_assert_true(pgp_open(&pgp, NULL, NULL));
     g_autoptr(SealKey) alice = person(&pgp, "alice@example.org");
     g_autoptr(GPtrArray) keys = keys_of(alice, NULL);
-    g_autofree char *mine = g_strdup_printf("sealpipe-pgp-%d-", (int)getpid());
+    g_autofree char *mine = g_strdup_printf("sealpipe-gnupg-%d-", (int)getpid());
 
     g_autofree char *code = pgp_judge(&pgp, alice, SEAL_PURPOSE_ENCRYPT, 2000000000, NULL);
     g_assert_cmpstr(code, ==, "usable");
