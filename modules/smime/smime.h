@@ -20,6 +20,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ALGOR, X509_ALGOR_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
 
 /* -------------------------------------------------------------------------------------------
  * openssl.c: errors, names, times
@@ -57,11 +58,12 @@ typedef enum {
 /** The native part of a SealKey. */
 typedef struct {
     X509 *cert;
-    guint can; /**< SmimeCan */
+    guint can;             /**< SmimeCan */
+    EVP_PKEY *private_key; /**< of the server's own keys, else NULL; it never leaves the module */
 } SmimeKey;
 
-/** A key made of @cert. (transfer full) */
-SealKey *smime_key_new(X509 *cert, const SealOrigin *origin);
+/** A key made of @cert, and of its private key where it is ours. (transfer full) */
+SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin);
 /** The mailboxes that it is for. (transfer full, element type char *) */
 GPtrArray *smime_cert_addresses(X509 *cert);
 /** TRUE where extendedKeyUsage is absent or allows mail. */
@@ -269,13 +271,38 @@ typedef struct {
     guint8 mac[32];
     gsize mac_length;
     gboolean clear_attributes; /**< attributes that no cipher covers */
-    gboolean has_signers;
+    GByteArray *signers;       /**< SignerInfos, as they came */
 } SmimeCms;
 
 void smime_cms_clear(SmimeCms *cms);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeCms, smime_cms_clear)
 /** Fills @cms, as far as it comes where it returns FALSE. */
 gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms);
+
+/* -------------------------------------------------------------------------------------------
+ * detect.c and signed.c: what an entity is
+ */
+
+void smime_say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+/** Adds a recipient or a signer by what CMS calls it, and counts it. */
+void smime_detected(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
+                    const ASN1_OCTET_STRING *key_id, guint *count);
+/** The name of a field that is there twice and must not be, since readers differ in which counts;
+ *  NULL where there is none. */
+const char *smime_repeated_field(SealEntity *entity);
+/** FALSE where its transfer encoding is none that S/MIME has. */
+gboolean smime_encoding(SealEntity *entity, gboolean *base64);
+/** Walks through the body. @fault is NULL where it is CMS to the end. */
+gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
+                           SmimeCms *cms, const char **fault, GError **error);
+/** What there is to say of SignedData; @detached where what it signs has to be elsewhere. */
+void smime_judge_signed(SealDetection *detection, const SmimeCms *cms, const char *fault,
+                        gboolean detached);
+/** TRUE for a multipart/signed that claims an S/MIME signature. */
+gboolean smime_claims_clear_signed(SealEntity *entity);
+gboolean smime_detect_clear_signed(SealEntity *entity, GCancellable *cancellable,
+                                   SealDetection *detection, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * sink.c: a BIO that writes base64 into a stream
@@ -298,6 +325,17 @@ BIO *smime_sink_new(SmimeSink *sink, GOutputStream *out, GCancellable *cancellab
 gboolean smime_sink_finish(SmimeSink *sink, GError **error);
 void smime_sink_clear(SmimeSink *sink);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeSink, smime_sink_clear)
+
+/* -------------------------------------------------------------------------------------------
+ * stream.c
+ */
+
+/** Writes the canonical form of @entity to @to and flushes it. @verb ("encrypt") is for errors. */
+gboolean smime_feed(SealContent *entity, BIO *to, const char *verb, GCancellable *cancellable,
+                    GError **error);
+/** Writes to @out, in base64, what @cms makes of the canonical form of @entity. */
+gboolean smime_stream(SealContent *entity, CMS_ContentInfo *cms, GOutputStream *out,
+                      const char *verb, GCancellable *cancellable, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The Format's calls, and the module's data
