@@ -254,8 +254,7 @@ static void check_kind(const char *kind, const char *settings, const char *mical
     }
 }
 
-/* gpgsm 2.2 fails on P-521 ("hash length to be a multiple of 8 bits") and does not know RSA-PSS
- * keys, whoever signs; openssl alone judges those. */
+/* gpgsm 2.2 fails on P-521, whoever signs ("hash length to be a multiple of 8 bits"). */
 static void test_kinds(void)
 {
     check_kind("RSA", NULL, "sha-256", TRUE);
@@ -267,7 +266,7 @@ static void test_kinds(void)
     check_kind("brainpoolP256r1", NULL, "sha-256", TRUE);
     check_kind("brainpoolP384r1", NULL, "sha-384", TRUE);
     check_kind("RSA", "rsa_signature=pss", "sha-256", TRUE);
-    check_kind("RSA-PSS", NULL, "sha-256", FALSE);
+    check_kind("RSA-PSS", NULL, "sha-256", TRUE);
 }
 
 /* The CMS in an entity. */
