@@ -20,7 +20,7 @@ typedef struct {
     X509 *cert;
     SealPurpose purpose;
     gint64 at;
-    SealDecision *decision;
+    SealDecision *decision; /* NULL where only yes or no is wanted */
 } Question;
 
 G_GNUC_PRINTF(3, 4)
@@ -28,6 +28,8 @@ static gboolean skip(Question *question, const char *code, const char *format, .
 {
     va_list args;
 
+    if (!question->decision)
+        return FALSE;
     va_start(args, format);
     g_autofree char *why = g_strdup_vprintf(format, args);
     va_end(args);
@@ -156,6 +158,10 @@ static gboolean check_key(Question *question)
         if (question->purpose == SEAL_PURPOSE_ENCRYPT)
             return skip(question, "algorithm", "has a %s key, which can only sign",
                         OBJ_nid2sn(type));
+        if (question->purpose == SEAL_PURPOSE_SIGN && type != EVP_PKEY_DSA)
+            return skip(question, "algorithm",
+                        "has an %s key, with which S/MIME cannot sign here; RSA or EC can",
+                        OBJ_nid2ln(type));
         break;
     default:
         break;
@@ -212,6 +218,23 @@ static gboolean check_usage(Question *question)
     return TRUE;
 }
 
+static gboolean check_cert(Question *question)
+{
+    return check_form(question) && check_validity(question) && check_key(question) &&
+           check_usage(question);
+}
+
+gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at)
+{
+    SmimeKey *native = seal_key_native(key);
+    Question question = {key, native->cert, purpose, at, NULL};
+    gboolean ok = check_cert(&question);
+
+    if (ok)
+        smime_chain_check_manual(self, key, at, NULL, &ok);
+    return ok;
+}
+
 gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
                       SealDecision *decision, GError **error)
 {
@@ -219,8 +242,7 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint6
     Question question = {key, native->cert, purpose, at, decision};
     gboolean ok;
 
-    if (!check_form(&question) || !check_validity(&question) || !check_key(&question) ||
-        !check_usage(&question))
+    if (!check_cert(&question))
         return TRUE;
     /* An operator who vouches for a key needs no CA to do so. */
     if (seal_key_trust(key) == SEAL_TRUST_MANUAL) {
