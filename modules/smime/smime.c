@@ -48,6 +48,7 @@ static void module_free(SmimeModule *module)
 
 static gboolean init(SealModule *self, GError **error)
 {
+    smime_take_memory(self);
     /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
     if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL)) {
         smime_set_error(error, SEAL_ERROR_MODULE, "cannot start OpenSSL");

@@ -23,9 +23,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
 
 /* -------------------------------------------------------------------------------------------
- * openssl.c: errors, names, times
+ * openssl.c: memory, errors, names, times
  */
 
+/** Lets OpenSSL allocate as GLib does, which ends the process where there is no memory: else a
+ *  certificate would seem broken, and its owner to have none. Call before anything of OpenSSL. */
+void smime_take_memory(SealModule *self);
 /** Sets SEAL_ERROR @code: the text, then what OpenSSL says; empties its error queue. */
 void smime_set_error(GError **error, SealError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /** A name in one line, for people: control characters escaped, cut where it is endless.
