@@ -51,6 +51,9 @@ static gboolean check_form(Question *question)
         return skip(question, "invalid", "contradicts itself or has parts that cannot be read");
     if (flags & EXFLAG_CRITICAL)
         return skip(question, "invalid", "has a critical extension that is not known here");
+    /* RFC 3820: whoever has a certificate can make such, and no CA has looked at it. */
+    if (flags & EXFLAG_PROXY)
+        return skip(question, "invalid", "is a proxy certificate, which is for programs");
     return TRUE;
 }
 

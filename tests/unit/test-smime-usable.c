@@ -176,6 +176,21 @@ static void test_extensions(void)
     g_assert_cmpstr(code, ==, "invalid");
 }
 
+/* RFC 3820: any end entity can issue one in its own name, for a program that acts for it. */
+static void test_proxy(void)
+{
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+
+    CertSpec spec = {.name = "p", .proxy = "critical,DER:300c300a06082b06010505071501"};
+    g_autoptr(X509) cert = pki_cert(&spec, pki_key("RSA"), ca, pki_key("RSA"));
+    assert_code(&smime, cert, "invalid");
+    g_autoptr(SealKey) manual = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
+    g_autofree char *code = smime_judge(&smime, manual, SEAL_PURPOSE_ENCRYPT, now(), NULL);
+    g_assert_cmpstr(code, ==, "invalid");
+}
+
 static void test_trust(void)
 {
     g_autoptr(X509) ca = pki_ca("CA", NULL);
@@ -434,6 +449,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/usable/keys", test_keys);
     g_test_add_func("/smime/usable/exponent-of-one", test_exponent_of_one);
     g_test_add_func("/smime/usable/extensions", test_extensions);
+    g_test_add_func("/smime/usable/proxy", test_proxy);
     g_test_add_func("/smime/usable/trust", test_trust);
     g_test_add_func("/smime/usable/no-anchors", test_no_anchors);
     g_test_add_func("/smime/usable/partial", test_partial);
