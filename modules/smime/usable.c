@@ -77,11 +77,22 @@ static gboolean check_validity(Question *question)
  * The public key
  */
 
-/* An exponent of one would leave the content key in clear. */
+static gboolean is_odd(EVP_PKEY *key, const char *name)
+{
+    BIGNUM *number = NULL;
+    gboolean yes =
+        EVP_PKEY_get_bn_param(key, name, &number) && BN_is_odd(number) && !BN_is_one(number);
+
+    BN_free(number);
+    ERR_clear_error();
+    return yes;
+}
+
+/* An exponent of one would leave the content key in clear; with an even modulus OpenSSL cannot
+ * encrypt, and the message would wait for a key that never serves. */
 static gboolean check_rsa(Question *question, EVP_PKEY *key)
 {
     int bits = EVP_PKEY_get_bits(key);
-    BIGNUM *exponent = NULL;
 
     if (bits < MIN_RSA_BITS)
         return skip(question, "weak-key", "has an RSA key of %d bits; %d are the least", bits,
@@ -90,11 +101,9 @@ static gboolean check_rsa(Question *question, EVP_PKEY *key)
         return skip(question, "algorithm", "has an RSA key of %d bits; %d are the most", bits,
                     MAX_RSA_BITS);
 
-    gboolean sound = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) &&
-                     BN_is_odd(exponent) && !BN_is_one(exponent);
-    BN_free(exponent);
-    ERR_clear_error();
-    return sound || skip(question, "weak-key", "has an RSA key that protects nothing");
+    if (!is_odd(key, OSSL_PKEY_PARAM_RSA_E) || !is_odd(key, OSSL_PKEY_PARAM_RSA_N))
+        return skip(question, "weak-key", "has an RSA key that protects nothing");
+    return TRUE;
 }
 
 static gboolean is_known_curve(const char *name)
