@@ -43,10 +43,23 @@ static const char *purpose_text(SealPurpose purpose)
                                            : "issuing certificates";
 }
 
+/* Comparing is stricter than reading: with a date of another form no comparison is made. */
+static gboolean is_date(const ASN1_TIME *date)
+{
+    time_t any = 0;
+    gboolean yes = X509_cmp_time(date, &any) != 0;
+
+    ERR_clear_error();
+    return yes;
+}
+
 static gboolean check_form(Question *question)
 {
     guint32 flags = X509_get_extension_flags(question->cert);
 
+    if (!is_date(X509_get0_notBefore(question->cert)) ||
+        !is_date(X509_get0_notAfter(question->cert)))
+        return skip(question, "invalid", "has dates that are not written as certificates' are");
     if (flags & EXFLAG_INVALID)
         return skip(question, "invalid", "contradicts itself or has parts that cannot be read");
     if (flags & EXFLAG_CRITICAL)

@@ -79,6 +79,26 @@ static void test_validity(void)
     g_assert_cmpstr(last, ==, "usable");
 }
 
+/* RFC 5280 4.1.2.5: seconds, and no zone but Z. OpenSSL reads other forms, but not in chains. */
+static void test_odd_dates(void)
+{
+    static const char *const dates[] = {"2001010000Z", "200101000000+0000"};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(dates); i++) {
+        CertSpec spec = {.name = "odd"};
+        g_autoptr(X509) cert = pki_cert(&spec, pki_key("RSA"), ca, pki_key("RSA"));
+        g_assert_true(ASN1_STRING_set(X509_getm_notBefore(cert), dates[i], -1));
+        g_assert_cmpint(X509_sign(cert, pki_key("RSA"), EVP_sha256()), >, 0);
+        g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
+        g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), NULL);
+        g_assert_cmpstr(code, ==, "invalid");
+        assert_code(&smime, cert, "invalid");
+    }
+}
+
 static void test_usage(void)
 {
     g_autoptr(X509) ca = pki_ca("CA", NULL);
@@ -458,6 +478,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smime/usable/good", test_good);
     g_test_add_func("/smime/usable/validity", test_validity);
+    g_test_add_func("/smime/usable/odd-dates", test_odd_dates);
     g_test_add_func("/smime/usable/usage", test_usage);
     g_test_add_func("/smime/usable/keys", test_keys);
     g_test_add_func("/smime/usable/unsound-rsa", test_unsound_rsa);
