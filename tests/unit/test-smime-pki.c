@@ -124,6 +124,7 @@ X509 *pki_cert(const CertSpec *spec, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issu
     add_extension(cert, issuer ? issuer : cert, NID_key_usage, spec->usage);
     add_extension(cert, issuer ? issuer : cert, NID_ext_key_usage, spec->ext_usage);
     add_extension(cert, issuer ? issuer : cert, NID_subject_alt_name, spec->san);
+    add_extension(cert, issuer ? issuer : cert, NID_proxyCertInfo, spec->proxy);
     if (spec->names)
         g_assert_true(X509_add1_ext_i2d(cert, NID_subject_alt_name, spec->names, 0, 0));
     add_capabilities(cert, spec->capabilities);

@@ -33,6 +33,7 @@ typedef struct {
     const char *constraints;
     const char *capabilities; /**< CAP_... after one another */
     const char *unknown;      /**< the value of an extension 1.2.3.4: "critical,DER:0500" */
+    const char *proxy;        /**< proxyCertInfo */
     GENERAL_NAMES *names;     /**< in place of san */
     const char *digest;       /**< SHA256 */
     int from_days;            /**< -1: yesterday */
