@@ -27,10 +27,12 @@ static void write_keys(Fixture *fixture, const char *kind)
 {
     g_autoptr(GBytes) pair = pki_bundle(pki_other_key(kind), fixture->cert, NULL);
     g_autoptr(GBytes) ca = pki_pem(fixture->ca);
+    g_autoptr(GBytes) root = pki_pem(fixture->root);
 
     g_free(smime_write_secret(&fixture->smime, "keys/alice.pem", pair));
     /* Certificates are no secret. */
     g_free(smime_write(&fixture->smime, "keys/ca.pem", ca));
+    g_free(smime_write(&fixture->smime, "keys/root.pem", root));
 }
 
 /* (transfer full) */
