@@ -470,7 +470,7 @@ static gboolean read_keybox(PgpRing *ring, const guint8 *data, gsize length, GEr
 
 static gboolean has(const guint8 *data, gsize length, const char *text)
 {
-    return memmem(data, length, text, strlen(text)) != NULL;
+    return length > 0 && memmem(data, length, text, strlen(text)) != NULL;
 }
 
 static guint8 first_tag(const guint8 *data, gsize length)
