@@ -57,6 +57,28 @@ static SealContent *make_armor(SealModule *self, const SealSealing *sealing,
     return g_steal_pointer(&armor);
 }
 
+/* A hash of SHA-2 that every recipient can verify, as far as their keys say. */
+static gboolean have_common_hash(GPtrArray *keys)
+{
+    guint common = ~0u;
+
+    for (guint i = 0; i < keys->len; i++)
+        common &= ((PgpKey *)seal_key_native(g_ptr_array_index(keys, i)))->hashes;
+    return common != 0;
+}
+
+/* gpg would sign with SHA-1 where the recipients have no other hash in common. Signed apart
+ * (RFC 3156 6.1), their wishes do not count. */
+static SealContent *sign_apart(SealModule *self, const SealSealing *sealing,
+                               GCancellable *cancellable, GError **error)
+{
+    SealSealing inner = *sealing;
+
+    inner.keys = NULL;
+    inner.hide = FALSE;
+    return pgp_sign(self, &inner, cancellable, error);
+}
+
 static SealContent *text_content(const char *text)
 {
     return seal_content_new_copy(text, strlen(text));
@@ -71,7 +93,16 @@ SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancella
                                                     : "nothing to encrypt");
         return NULL;
     }
-    g_autoptr(SealContent) armor = make_armor(self, sealing, cancellable, error);
+    SealSealing now = *sealing;
+    g_autoptr(SealContent) apart = NULL;
+    if (sealing->signer && !have_common_hash(sealing->keys)) {
+        apart = sign_apart(self, sealing, cancellable, error);
+        if (!apart)
+            return NULL;
+        now.entity = apart;
+        now.signer = NULL;
+    }
+    g_autoptr(SealContent) armor = make_armor(self, &now, cancellable, error);
     if (!armor)
         return NULL;
 

@@ -4,6 +4,7 @@
  * counts here but what gpg itself has reported to the end.
  */
 #include "engine.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +104,8 @@ static gboolean make_folder(PgpEngine *engine, GError **error)
 static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments);
 
 /* A context that reports gpg's status lines to @status. */
-static gboolean open_context(PgpEngine *engine, gpointer status, gpgme_ctx_t *ctx, GError **error)
+static gboolean open_context(PgpEngine *engine, gpointer status, PgpLoop *loop, gpgme_ctx_t *ctx,
+                             GError **error)
 {
     if (!start_gpgme(error) || (!engine->home && !make_folder(engine, error)))
         return FALSE;
@@ -121,6 +123,7 @@ static gboolean open_context(PgpEngine *engine, gpointer status, gpgme_ctx_t *ct
     gpgme_set_offline(*ctx, 1);
     gpgme_set_armor(*ctx, 1);
     gpgme_set_status_cb(*ctx, note_status, status);
+    pgp_loop_init(loop, *ctx);
     return TRUE;
 }
 
@@ -254,24 +257,20 @@ static gboolean take_key(PgpEngine *engine, PgpJudgement *judgement, gpgme_key_t
     return TRUE;
 }
 
-/* Goes through what gpg lists; takes the key that has @fingerprint. */
-static gboolean take_listed(PgpEngine *engine, gpgme_ctx_t ctx, const char *fingerprint,
-                            PgpJudgement *judgement, GError **error)
+/* Waits for what gpg lists; takes the key that has @fingerprint. */
+static gboolean take_listed(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx,
+                            const char *fingerprint, PgpJudgement *judgement, GError **error)
 {
-    gpgme_key_t listed = NULL;
-    gpgme_error_t problem;
-    gboolean ok = TRUE;
+    gpgme_error_t problem = pgp_loop_run(loop, ctx, NULL);
 
-    while (!(problem = gpgme_op_keylist_next(ctx, &listed))) {
-        if (ok && !judgement->known && listed->fpr &&
-            g_ascii_strcasecmp(listed->fpr, fingerprint) == 0)
-            ok = take_key(engine, judgement, listed, error);
-        gpgme_key_unref(listed);
-    }
-    if (!ok)
-        return FALSE;
-    if (gpgme_err_code(problem) != GPG_ERR_EOF)
+    if (problem)
         return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
+    for (guint i = 0; i < loop->keys->len; i++) {
+        gpgme_key_t listed = g_ptr_array_index(loop->keys, i);
+
+        if (listed->fpr && g_ascii_strcasecmp(listed->fpr, fingerprint) == 0)
+            return take_key(engine, judgement, listed, error);
+    }
     return TRUE;
 }
 
@@ -279,11 +278,12 @@ static gboolean take_listed(PgpEngine *engine, gpgme_ctx_t ctx, const char *fing
 static gboolean judge_octets(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement,
                              GError **error)
 {
-    g_auto(gpgme_ctx_t) ctx = NULL;
     g_auto(gpgme_data_t) data = NULL;
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, &status, &ctx, error))
+    if (!open_context(engine, &status, &loop, &ctx, error))
         return FALSE;
     gpgme_error_t problem =
         gpgme_data_new_from_mem(&data, (const char *)key->octets->data, key->octets->len, 0);
@@ -291,8 +291,8 @@ static gboolean judge_octets(PgpEngine *engine, PgpKey *key, PgpJudgement *judge
         problem = gpgme_op_keylist_from_data_start(ctx, data, 0);
     if (problem)
         return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
-    if (!take_listed(engine, ctx, g_array_index(key->subkeys, PgpSubkey, 0).fingerprint, judgement,
-                     error))
+    if (!take_listed(engine, &loop, ctx, g_array_index(key->subkeys, PgpSubkey, 0).fingerprint,
+                     judgement, error))
         return FALSE;
     if (status.import_ended)
         return TRUE;
@@ -305,10 +305,11 @@ static gboolean judge_in_home(PgpEngine *engine, PgpKey *key, PgpJudgement *judg
                               GError **error)
 {
     const char *fingerprint = g_array_index(key->subkeys, PgpSubkey, 0).fingerprint;
+    g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, &status, &ctx, error))
+    if (!open_context(engine, &status, &loop, &ctx, error))
         return FALSE;
     gpgme_error_t problem =
         gpgme_set_keylist_mode(ctx, GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_KEYGRIP);
@@ -316,7 +317,7 @@ static gboolean judge_in_home(PgpEngine *engine, PgpKey *key, PgpJudgement *judg
         problem = gpgme_op_keylist_start(ctx, fingerprint, 0);
     if (problem)
         return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
-    if (!take_listed(engine, ctx, fingerprint, judgement, error))
+    if (!take_listed(engine, &loop, ctx, fingerprint, judgement, error))
         return FALSE;
     if (judgement->known || status.no_such_key)
         return TRUE;
@@ -379,9 +380,19 @@ typedef struct {
     GInputStream *in;
     GOutputStream *out;
     GCancellable *cancellable;
+    gpgme_data_t data_in;
+    gpgme_data_t data_out;
     gboolean read_all;
     GError *error;
 } Flow;
+
+static void flow_clear(Flow *flow)
+{
+    gpgme_data_release(flow->data_in);
+    gpgme_data_release(flow->data_out);
+    g_clear_error(&flow->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Flow, flow_clear)
 
 static ssize_t flow_read(void *handle, void *buffer, size_t size)
 {
@@ -406,18 +417,18 @@ static ssize_t flow_write(void *handle, const void *buffer, size_t size)
     return -1;
 }
 
-static gboolean make_data(Flow *flow, gpgme_data_t *in, gpgme_data_t *out, GError **error)
+static gboolean make_data(Flow *flow, GError **error)
 {
     static struct gpgme_data_cbs reader = {.read = flow_read};
     static struct gpgme_data_cbs writer = {.write = flow_write};
-    gpgme_error_t problem = gpgme_data_new_from_cbs(in, &reader, flow);
+    gpgme_error_t problem = gpgme_data_new_from_cbs(&flow->data_in, &reader, flow);
 
     if (!problem)
-        problem = gpgme_data_new_from_cbs(out, &writer, flow);
+        problem = gpgme_data_new_from_cbs(&flow->data_out, &writer, flow);
     if (!problem)
-        problem = gpgme_data_set_flag(*in, "io-buffer-size", PIECE);
+        problem = gpgme_data_set_flag(flow->data_in, "io-buffer-size", PIECE);
     if (!problem)
-        problem = gpgme_data_set_flag(*out, "io-buffer-size", PIECE);
+        problem = gpgme_data_set_flag(flow->data_out, "io-buffer-size", PIECE);
     return !problem || fail(error, SEAL_ERROR_FAILED, "cannot prepare to call gpg", problem);
 }
 
@@ -552,28 +563,26 @@ static gboolean check_status(const PgpTask *task, const Status *status, const Fl
     return TRUE;
 }
 
-static gpgme_error_t call(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
-                          gpgme_data_t in, gpgme_data_t out)
+static gpgme_error_t start(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
+                           gpgme_data_t in, gpgme_data_t out)
 {
     const gpgme_encrypt_flags_t flags = GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO;
 
     if (!task->keys)
-        return gpgme_op_sign(ctx, in, out, GPGME_SIG_MODE_DETACH);
+        return gpgme_op_sign_start(ctx, in, out, GPGME_SIG_MODE_DETACH);
     if (task->signer)
-        return gpgme_op_encrypt_sign_ext(ctx, NULL, recipients, flags, in, out);
-    return gpgme_op_encrypt_ext(ctx, NULL, recipients, flags, in, out);
+        return gpgme_op_encrypt_sign_ext_start(ctx, NULL, recipients, flags, in, out);
+    return gpgme_op_encrypt_ext_start(ctx, NULL, recipients, flags, in, out);
 }
 
 /* The error of a stream says more than what GPGME makes of it. */
-static gboolean run(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients, Flow *flow,
-                    GError **error)
+static gboolean run(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
+                    Flow *flow, GError **error)
 {
-    g_auto(gpgme_data_t) in = NULL;
-    g_auto(gpgme_data_t) out = NULL;
+    gpgme_error_t problem = start(ctx, task, recipients, flow->data_in, flow->data_out);
 
-    if (!make_data(flow, &in, &out, error))
-        return FALSE;
-    gpgme_error_t problem = call(ctx, task, recipients, in, out);
+    if (!problem)
+        problem = pgp_loop_run(loop, ctx, flow->cancellable);
     if (flow->error) {
         g_propagate_error(error, g_steal_pointer(&flow->error));
         return FALSE;
@@ -585,8 +594,8 @@ static gboolean run(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients
                 problem);
 }
 
-static gboolean make(PgpEngine *engine, gpgme_ctx_t ctx, const PgpTask *task, Flow *flow,
-                     GError **error)
+static gboolean make(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
+                     Flow *flow, GError **error)
 {
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(remove_file);
     g_autoptr(GString) recipients = g_string_new(NULL);
@@ -595,19 +604,20 @@ static gboolean make(PgpEngine *engine, gpgme_ctx_t ctx, const PgpTask *task, Fl
         return FALSE;
     if (task->keys && !list_recipients(engine, task, recipients, files, error))
         return FALSE;
-    return run(ctx, task, recipients->str, flow, error);
+    return make_data(flow, error) && run(loop, ctx, task, recipients->str, flow, error);
 }
 
 gboolean pgp_engine_make(PgpEngine *engine, const PgpTask *task, PgpMade *made,
                          GCancellable *cancellable, GError **error)
 {
     g_autoptr(GInputStream) in = seal_content_read_canonical(task->entity);
-    Flow flow = {.in = in, .out = task->out, .cancellable = cancellable};
+    g_auto(Flow) flow = {.in = in, .out = task->out, .cancellable = cancellable};
+    g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, &status, &ctx, error) || !make(engine, ctx, task, &flow, error) ||
-        !check_status(task, &status, &flow, error))
+    if (!open_context(engine, &status, &loop, &ctx, error) ||
+        !make(engine, &loop, ctx, task, &flow, error) || !check_status(task, &status, &flow, error))
         return FALSE;
     made->cipher = status.cipher;
     made->integrity = status.integrity;

@@ -29,8 +29,10 @@ typedef struct {
     char *user_id;
     gint64 newest; /* of the signatures over the user id in hand */
     gboolean bound;
-    gboolean ciphers;
+    gboolean has_ciphers;
     gboolean aes;
+    gboolean has_hashes;
+    guint hashes;
     gint64 newest_expiry;
     guint revocations;
     guint user_ids;
@@ -151,6 +153,21 @@ static void add_subkey(Build *build, const GByteArray *data)
     g_array_append_val(build->key->subkeys, subkey);
 }
 
+/* Of several user ids, only what all of them say counts. */
+static void take_preferences(Build *build)
+{
+    PgpKey *key = build->key;
+
+    if (build->has_ciphers) {
+        key->aes = key->has_ciphers ? key->aes && build->aes : build->aes;
+        key->has_ciphers = TRUE;
+    }
+    if (build->has_hashes) {
+        key->hashes = key->has_hashes ? key->hashes & build->hashes : build->hashes;
+        key->has_hashes = TRUE;
+    }
+}
+
 /* The user id in hand is complete: does it count? */
 static void end_user_id(Build *build)
 {
@@ -164,10 +181,7 @@ static void end_user_id(Build *build)
         if (address &&
             !g_ptr_array_find_with_equal_func(key->addresses, address, g_str_equal, NULL))
             g_ptr_array_add(key->addresses, g_steal_pointer(&address));
-        if (build->ciphers) {
-            key->aes = key->has_ciphers ? key->aes && build->aes : build->aes;
-            key->has_ciphers = TRUE;
-        }
+        take_preferences(build);
         if (!key->label)
             key->label = pgp_line(build->user_id, strlen(build->user_id));
     }
@@ -216,8 +230,10 @@ static void take_user_id_signature(Build *build, const PgpSignature *signature)
     build->newest = signature->created;
     build->bound = certifies && (signature->lives == 0 || signature->created + signature->lives >
                                                               g_get_real_time() / G_USEC_PER_SEC);
-    build->ciphers = signature->has_ciphers;
+    build->has_ciphers = signature->has_ciphers;
     build->aes = signature->aes;
+    build->has_hashes = signature->has_hashes;
+    build->hashes = signature->hashes;
     if (certifies)
         take_key_expiry(build, signature);
 }
@@ -229,6 +245,10 @@ static void take_direct_signature(Build *build, const PgpSignature *signature)
     if (signature->has_ciphers) {
         build->key->has_ciphers = TRUE;
         build->key->aes = signature->aes;
+    }
+    if (signature->has_hashes) {
+        build->key->has_hashes = TRUE;
+        build->key->hashes = signature->hashes;
     }
     take_key_expiry(build, signature);
     if (signature->has_revoker) {
@@ -470,7 +490,7 @@ static gboolean read_keybox(PgpRing *ring, const guint8 *data, gsize length, GEr
 
 static gboolean has(const guint8 *data, gsize length, const char *text)
 {
-    return memmem(data, length, text, strlen(text)) != NULL;
+    return length > 0 && memmem(data, length, text, strlen(text)) != NULL;
 }
 
 static guint8 first_tag(const guint8 *data, gsize length)

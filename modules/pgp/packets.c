@@ -154,6 +154,7 @@ enum {
     SUB_KEY_EXPIRES = 9,
     SUB_CIPHERS = 11,
     SUB_REVOKER = 12,
+    SUB_HASHES = 21,
     SUB_ISSUER = 16,
     SUB_ISSUER_FINGERPRINT = 33,
 };
@@ -166,6 +167,11 @@ static guint32 number_at(const guint8 *data)
 static gboolean is_aes(guint8 cipher)
 {
     return cipher >= 7 && cipher <= 9;
+}
+
+static guint sha2_bit(guint8 hash)
+{
+    return hash >= 8 && hash <= 11 ? 1u << hash : 0;
 }
 
 static void take_issuer(PgpSignature *signature, guint8 type, const guint8 *data, gsize length)
@@ -193,6 +199,10 @@ static void take_subpacket(PgpSignature *signature, guint8 type, const guint8 *d
         signature->has_ciphers = TRUE;
         for (gsize i = 0; i < length; i++)
             signature->aes = signature->aes || is_aes(data[i]);
+    } else if (type == SUB_HASHES) {
+        signature->has_hashes = TRUE;
+        for (gsize i = 0; i < length; i++)
+            signature->hashes |= sha2_bit(data[i]);
     } else if (type == SUB_REVOKER && length == 2 + PGP_FINGERPRINT) {
         signature->has_revoker = TRUE;
         memcpy(signature->revoker, data + 2 + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);

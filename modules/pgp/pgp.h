@@ -109,6 +109,8 @@ typedef struct {
     guint32 key_lives; /**< likewise the key, from its creation */
     gboolean has_ciphers;
     gboolean aes; /**< among the preferred ciphers */
+    gboolean has_hashes;
+    guint hashes; /**< of the preferred ones, those of SHA-2: a bit for each number */
     gboolean has_revoker;
     guint8 revoker[PGP_KEY_ID];
 } PgpSignature;
@@ -142,6 +144,8 @@ typedef struct {
     gboolean revoked_by_other;
     gboolean has_ciphers;
     gboolean aes;
+    gboolean has_hashes;
+    guint hashes; /**< SHA-2 that its owner can verify: a bit for each number */
     gboolean in_home;
     PgpJudgement *judgement; /**< what the engine said of it, or NULL */
     gint64 judged;           /**< when: monotonic, microseconds */

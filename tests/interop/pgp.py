@@ -110,16 +110,17 @@ def _():
     tap.equal(by_gpg(block, ALICE), mail.inner_entity(MESSAGE), "content")
 
 
-@tap.test("forty recipients")
+@tap.test("twenty recipients")
 def _():
     ring = gnupg.Ring(home.folder / "many")
-    names = [f"person{i}@example.org" for i in range(40)]
+    names = [f"person{i}@example.org" for i in range(20)]
     for name in names:
         ring.generate(name)
     configure(module_pgp={"home": ring.path})
-    sealed = seal(MESSAGE.replace(b"To: alice@example.org", b"To: " + ", ".join(names).encode()), *names)
+    sealed = seal(MESSAGE.replace(b"To: alice@example.org", b"To: " + ", ".join(names).encode()),
+                  *names)
     ids = gnupg.key_ids(ring, gnupg.armor(sealed))
-    tap.equal(len(set(ids)), 40, "key ids")
+    tap.equal(len(set(ids)), 20, "key ids")
     ring.stop()
 
 
@@ -154,7 +155,8 @@ def _():
     try:
         ring = gnupg.Ring(folder / "home")
         ring.take(people.export(ALICE))
-        configure(module_pgp={"home": ring.path}, core={"log_target": folder / "log"})
+        configure(module_pgp={"home": ring.path}, core={"log_target": folder / "log"},
+                  **{"module_keys-file": {"paths": None}})
         (folder / "log").touch()
         if os.geteuid() != 0:
             raise tap.Skip("needs root to become somebody else")
@@ -171,7 +173,7 @@ def _():
         # The same home belongs to somebody else.
         result = home.seal(MESSAGE, "--", ALICE)
         tap.equal((result.status, result.output), (75, b""), "by another user")
-        tap.contains((folder / "log").read_text() + home.log_text(), "", "log")
+        tap.contains((folder / "log").read_text(), "belongs to user 65534", "log")
         os.chown(ring.path, 0, 0)
         result = subprocess.run(command, input=MESSAGE, capture_output=True, timeout=homes.BOUND)
         tap.equal((result.returncode, result.stdout), (75, b""), "where the home cannot be read")

@@ -189,6 +189,33 @@ static void assert_signed(Pgp *pgp, GBytes *made, SealKey *signer)
     g_assert_true(g_strv_contains(seal_key_detected_ids(signer), g_ptr_array_index(ids, 0)));
 }
 
+static gboolean succeeds(const char *const *argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) child = g_subprocess_newv(
+        argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error);
+
+    g_assert_no_error(error);
+    return g_subprocess_wait_check(child, NULL, NULL);
+}
+
+/* What Sequoia and RNP say of it. */
+static void assert_others_agree(Pgp *pgp, const char *signature, const char *text, gboolean good)
+{
+    g_autoptr(GBytes) key = gpg_export(pgp, pgp->ours, "carol@example.org", TRUE);
+    g_autofree char *ring =
+        pgp_write(pgp, "carol.asc", g_bytes_get_data(key, NULL), g_bytes_get_size(key));
+    g_autofree char *home = g_build_filename(pgp->dir, "rnp", NULL);
+    const char *sqv[] = {"sqv", "--keyring", ring, signature, text, NULL};
+    const char *import[] = {"rnpkeys", "--homedir", home, "--import-keys", ring, NULL};
+    const char *rnp[] = {"rnp", "--homedir", home, "--verify", signature, "--source", text, NULL};
+
+    g_mkdir(home, 0700);
+    g_assert_true(succeeds(sqv) == good);
+    g_assert_true(succeeds(import));
+    g_assert_true(succeeds(rnp) == good);
+}
+
 static void test_sign(void)
 {
     g_auto(Pgp) pgp = {0};
@@ -208,6 +235,9 @@ static void test_sign(void)
         pgp_write(&pgp, "signature.asc", g_bytes_get_data(armor, NULL), g_bytes_get_size(armor));
     g_autofree char *text = pgp_write(&pgp, "text", CANONICAL, strlen(CANONICAL));
     g_bytes_unref(gpg(&pgp, pgp.ours, "--verify", signature, text, NULL));
+    assert_others_agree(&pgp, signature, text, TRUE);
+    g_autofree char *other = pgp_write(&pgp, "other", "another text", 12);
+    assert_others_agree(&pgp, signature, other, FALSE);
     /* The hash that was used is the one that micalg names. */
     g_autoptr(GBytes) packets = gpg(&pgp, pgp.ours, "--list-packets", signature, NULL);
     const char *digest = g_strstr_len(g_bytes_get_data(packets, NULL),
@@ -241,6 +271,85 @@ static void test_sign_and_encrypt(void)
                                    "--decrypt", sealed, NULL);
     g_assert_nonnull(
         g_strstr_len(g_bytes_get_data(status, NULL), (gssize)g_bytes_get_size(status), "GOODSIG"));
+}
+
+/* To those whose keys know SHA-1 only, the signature goes apart, and is no SHA-1 either. */
+static void test_old_hash(void)
+{
+    g_auto(Pgp) pgp = {0};
+    pgp_start(&pgp);
+    gpg_generate(&pgp, pgp.ours, "carol@example.org", NULL);
+    g_bytes_unref(gpg(&pgp, pgp.theirs, "--default-preference-list", "AES256 SHA1",
+                      "--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key",
+                      "old@example.org", "future-default", "default", "never", NULL));
+    g_autoptr(GBytes) data = gpg_export(&pgp, pgp.theirs, "old@example.org", FALSE);
+    g_autoptr(SealKey) old = pgp_key(&pgp, data);
+    g_autoptr(SealKey) carol = pgp_home_key(&pgp, "carol@example.org");
+    g_autoptr(GPtrArray) keys = keys_of(old, NULL);
+    g_autoptr(GBytes) made = make(&pgp, keys, carol, FALSE);
+    g_autoptr(GBytes) block = pgp_armor_of(made, "MESSAGE");
+    g_autofree char *path =
+        pgp_write(&pgp, "sealed.asc", g_bytes_get_data(block, NULL), g_bytes_get_size(block));
+    g_autoptr(GBytes) opened = gpg_decrypt(&pgp, pgp.theirs, path);
+    gsize size;
+    const char *text = g_bytes_get_data(opened, &size);
+
+    assert_detected(&pgp, made, 1, 0);
+    assert_signed(&pgp, opened, carol);
+    g_assert_nonnull(g_strstr_len(text, (gssize)size, "micalg=\"pgp-sha"));
+    g_assert_nonnull(g_strstr_len(text, (gssize)size, CANONICAL));
+}
+
+/* While the agent is ended again and again, a signature is made or it is an error. */
+static void test_agent_killed(void)
+{
+    g_auto(Pgp) pgp = {0};
+    pgp_start(&pgp);
+    gpg_generate(&pgp, pgp.ours, "carol@example.org", NULL);
+    g_autoptr(SealKey) carol = pgp_home_key(&pgp, "carol@example.org");
+    g_autofree char *flag = pgp_write(&pgp, "flag", "", 0);
+    g_autofree char *text = pgp_write(&pgp, "text", CANONICAL, strlen(CANONICAL));
+    g_autofree char *loop = g_strdup_printf(
+        "while [ -e %s ]; do gpgconf --homedir %s --kill gpg-agent; done", flag, pgp.ours);
+    const char *argv[] = {"sh", "-c", loop, NULL};
+    g_autoptr(GSubprocess) killer = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, NULL);
+    guint made_count = 0;
+
+    for (guint i = 0; i < 15; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GBytes) made = pgp_make(&pgp, ENTITY, strlen(ENTITY), NULL, carol, FALSE, &error);
+
+        g_assert_true((made == NULL) == (error != NULL));
+        if (!made)
+            continue;
+        made_count++;
+        assert_signed(&pgp, made, carol);
+    }
+    g_remove(flag);
+    g_assert_true(g_subprocess_wait_check(killer, NULL, NULL));
+    g_test_message("%u of 15 were signed", made_count);
+    /* Once it is left alone, all is well. */
+    g_autoptr(GBytes) last = make(&pgp, NULL, carol, FALSE);
+    g_autoptr(GBytes) block = pgp_armor_of(last, "SIGNATURE");
+    g_autofree char *signature =
+        pgp_write(&pgp, "last.asc", g_bytes_get_data(block, NULL), g_bytes_get_size(block));
+    g_bytes_unref(gpg(&pgp, pgp.ours, "--verify", signature, text, NULL));
+}
+
+static void test_cancelled(void)
+{
+    g_auto(Pgp) pgp = {0};
+    pgp_start(&pgp);
+    g_autoptr(SealKey) alice = person(&pgp, "alice@example.org");
+    g_autoptr(GPtrArray) keys = keys_of(alice, NULL);
+    g_autoptr(SealContent) content = seal_content_new_copy(ENTITY, strlen(ENTITY));
+    SealSealing sealing = {.size = sizeof sealing, .entity = content, .keys = keys};
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autoptr(GError) error = NULL;
+
+    g_cancellable_cancel(cancellable);
+    g_assert_null(pgp.format->encrypt(pgp.module, &sealing, cancellable, &error));
+    g_assert_nonnull(error);
 }
 
 static void test_passphrase(void)
@@ -417,6 +526,9 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/disabled", test_disabled);
     g_test_add_func("/pgp/sign", test_sign);
     g_test_add_func("/pgp/sign-and-encrypt", test_sign_and_encrypt);
+    g_test_add_func("/pgp/old-hash", test_old_hash);
+    g_test_add_func("/pgp/agent-killed", test_agent_killed);
+    g_test_add_func("/pgp/cancelled", test_cancelled);
     g_test_add_func("/pgp/passphrase", test_passphrase);
     g_test_add_func("/pgp/signing-key", test_signing_key);
     g_test_add_func("/pgp/secret-removed", test_secret_removed);
