@@ -610,7 +610,7 @@ def _():
                  "what arrives is not what was sent")
 
 
-@tap.test("noise on standard error, a module's and its child's, is in no mail")
+@tap.test("noise on standard error and output, a module's and its child's, is in no mail")
 def _():
     for pipeline in ("hold;smime", "smime;hold"):
         raw = with_stage("noise", pipeline, lambda: arrives(HEAD + UNCHECKED + BODY, home.alice)).raw

@@ -33,7 +33,7 @@ RULES = {
     ],
     "3. Never write to fd 2, nor let a child do so": [
         ("client/client.py", "the runner's stderr goes nowhere, unless --debug"),
-        ("mta/exim.py", "noise on standard error, a module's and its child's, is in no mail"),
+        ("mta/exim.py", "noise on standard error and output, a module's and its child's, is in no mail"),
     ],
     "4. A deadline of its own; children in a group, killed with it; signals and umask reset": [
         ("client/client.py", "a runner past its limit is killed with its children"),

@@ -21,8 +21,10 @@ static void make_noise(void)
     pid_t pid = fork();
 
     fputs("noise on standard error\n", stderr);
+    puts("noise on standard output");
+    fflush(stdout);
     if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", "echo noise of a child >&2", NULL);
+        execl("/bin/sh", "sh", "-c", "echo noise of a child; echo noise of a child >&2", NULL);
         _exit(127);
     }
     waitpid(pid, NULL, 0);
