@@ -260,7 +260,10 @@ def _():
 def _():
     configure()
     before = set(pathlib.Path("/tmp").glob("sealpipe-gnupg-*"))
+    agents = set(gnupg.processes("gpg-agent"))
     seal(MESSAGE, ALICE)
+    tap.true(not any(b"sealpipe-gnupg" in word for pid in set(gnupg.processes("gpg-agent")) - agents
+                     for word in gnupg.command_line(pid)), "no agent is left")
     assert_deferred(home.seal(b"", "--", ALICE))
     tap.equal(set(pathlib.Path("/tmp").glob("sealpipe-gnupg-*")) - before, set(), "folders")
 
