@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gpgme.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -147,7 +146,8 @@ static void note_encryption(Status *status, const char *arguments)
     char **words = g_strsplit(arguments, " ", 4);
 
     if (g_strv_length(words) >= 2) {
-        status->integrity = atoi(words[0]) > 0 || (words[2] && atoi(words[2]) > 0);
+        status->integrity = g_ascii_strtoull(words[0], NULL, 10) > 0 ||
+                            (words[2] && g_ascii_strtoull(words[2], NULL, 10) > 0);
         status->cipher = (guint)g_ascii_strtoull(words[1], NULL, 10);
     }
     g_strfreev(words);

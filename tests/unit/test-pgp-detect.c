@@ -370,6 +370,42 @@ static void test_signed(void)
     assert_found("words before it", beside, SEAL_DETECTED_NOTHING);
 }
 
+/* What others have made. */
+static void test_corpus(void)
+{
+    static const struct {
+        const char *name;
+        SealDetected expected;
+    } cases[] = {
+        {"openpgp/autocrypt-spec/example-draft.eml", SEAL_DETECTED_ENCRYPTED},
+        {"openpgp/autocrypt-spec/example-gossip.eml", SEAL_DETECTED_ENCRYPTED},
+        {"openpgp/autocrypt-spec/example-setup-message.eml", SEAL_DETECTED_NOTHING},
+        {"smime/protected-headers-draft/pgpmime-sign+enc.eml", SEAL_DETECTED_ENCRYPTED},
+        {"smime/protected-headers-draft/pgpmime-layered.eml", SEAL_DETECTED_ENCRYPTED},
+        {"smime/protected-headers-draft/pgpmime-signed.eml", SEAL_DETECTED_SIGNED},
+        {"mime/gmime/pgp/encrypted-message.txt", SEAL_DETECTED_NOTHING},
+    };
+    const char *corpus = g_getenv("SEALPIPE_TEST_CORPUS");
+    guint lacking = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_build_filename(corpus ? corpus : ".", cases[i].name, NULL);
+        g_autofree char *text = NULL;
+        gsize length;
+
+        if (!g_file_get_contents(path, &text, &length, NULL)) {
+            lacking++;
+            continue;
+        }
+        g_autoptr(SealDetection) found = pgp_look(&pgp, text, length);
+        if (seal_detection_what(found) != cases[i].expected)
+            g_error("%s: %s", cases[i].name, seal_detection_text(found));
+    }
+    g_test_message("%u of %u are not there", lacking, (guint)G_N_ELEMENTS(cases));
+    if (lacking == G_N_ELEMENTS(cases))
+        g_test_skip("no corpus");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -382,6 +418,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/bait", test_bait);
     g_test_add_func("/pgp/exchange", test_exchange);
     g_test_add_func("/pgp/signed", test_signed);
+    g_test_add_func("/pgp/corpus", test_corpus);
     int status = g_test_run();
     pgp_end(&pgp);
     return status;

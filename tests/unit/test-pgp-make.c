@@ -387,6 +387,28 @@ static void test_passphrase(void)
     }
 }
 
+/* systemd's credential stands in where there is no setting. */
+static void test_credential(void)
+{
+    g_auto(Pgp) pgp = {0};
+    g_autoptr(GError) error = NULL;
+    pgp_prepare(&pgp);
+    gpg_generate(&pgp, pgp.ours, "carol@example.org", "right words");
+    g_autofree char *settings = g_strdup_printf("home=%s", pgp.ours);
+    g_autofree char *path = pgp_write(&pgp, "sealpipe-pgp-passphrase", "right words\n", 12);
+    const char *argv[] = {"gpgconf", "--homedir", pgp.ours, "--kill", "gpg-agent", NULL};
+    g_autoptr(GSubprocess) kill = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, NULL);
+    g_assert_true(g_subprocess_wait_check(kill, NULL, NULL));
+    g_chmod(path, 0600);
+
+    g_setenv("CREDENTIALS_DIRECTORY", pgp.dir, TRUE);
+    gboolean opened = pgp_open(&pgp, settings, &error);
+    g_unsetenv("CREDENTIALS_DIRECTORY");
+    g_assert_true(opened);
+    g_autoptr(SealKey) carol = pgp_home_key(&pgp, "carol@example.org");
+    g_bytes_unref(make(&pgp, NULL, carol, FALSE));
+}
+
 static void test_signing_key(void)
 {
     g_auto(Pgp) pgp = {0};
@@ -530,6 +552,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/agent-killed", test_agent_killed);
     g_test_add_func("/pgp/cancelled", test_cancelled);
     g_test_add_func("/pgp/passphrase", test_passphrase);
+    g_test_add_func("/pgp/credential", test_credential);
     g_test_add_func("/pgp/signing-key", test_signing_key);
     g_test_add_func("/pgp/secret-removed", test_secret_removed);
     g_test_add_func("/pgp/home-refused", test_home_refused);
