@@ -4,6 +4,7 @@
  */
 #include "core/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,28 +21,44 @@ static int compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error)
+/* Not through GDir, which takes an error for the end: a certificate that is there would be missed.
+ */
+static gboolean read_names(DIR *stream, const char *dir, const char *suffix, GPtrArray *names,
+                           GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GDir) open_dir = g_dir_open(dir, 0, &problem);
+    const struct dirent *entry;
 
-    if (!open_dir) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG, problem->message);
-        return NULL;
-    }
-
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-    while ((name = g_dir_read_name(open_dir))) {
-        if (name[0] == '.' || !g_str_has_suffix(name, suffix))
+    while ((errno = 0, entry = readdir(stream))) {
+        if (entry->d_name[0] == '.' || !g_str_has_suffix(entry->d_name, suffix))
             continue;
         if (names->len == MAX_NAMES) {
             g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "%s holds more than %d files", dir,
                         MAX_NAMES);
-            return NULL;
+            return FALSE;
         }
-        g_ptr_array_add(names, g_strdup(name));
+        g_ptr_array_add(names, g_strdup(entry->d_name));
     }
+    if (errno == 0)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s cannot be read to its end: %s", dir,
+                g_strerror(errno));
+    return FALSE;
+}
+
+GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    DIR *stream = opendir(dir);
+
+    if (!stream) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "the folder %s cannot be opened: %s", dir,
+                    g_strerror(errno));
+        return NULL;
+    }
+    gboolean ok = read_names(stream, dir, suffix, names, error);
+    closedir(stream);
+    if (!ok)
+        return NULL;
     g_ptr_array_sort(names, compare_names);
     return g_steal_pointer(&names);
 }

@@ -70,14 +70,17 @@ static gboolean check_keys(SealJob *job, const SealDelivery *delivery,
  * What stands outside
  */
 
-/* Its octets without the line end, which a header that breaks off at the end of the input lacks. */
+/* Its octets without the line end, of which a header that breaks off at the end of the input has
+ * half or nothing. */
 static gsize bare_field(const SealHeader *header, const SealField *field, const char **start)
 {
     gsize length = field->length;
 
     *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
     if (length > 0 && (*start)[length - 1] == '\n')
-        length -= length > 1 && (*start)[length - 2] == '\r' ? 2 : 1;
+        length--;
+    if (length > 0 && (*start)[length - 1] == '\r')
+        length--;
     return length;
 }
 

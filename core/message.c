@@ -100,8 +100,10 @@ static void append_field(GString *out, const SealHeader *header, const SealField
     const char *block = g_bytes_get_data(header->block, NULL);
 
     g_string_append_len(out, block + field->offset, (gssize)field->length);
-    /* A header that breaks off at the end of the input has no last line end. */
-    if (out->str[out->len - 1] != '\n')
+    /* A header that breaks off at the end of the input has half of its last line end, or none. */
+    if (out->str[out->len - 1] == '\r')
+        g_string_append_c(out, '\n');
+    else if (out->str[out->len - 1] != '\n')
         g_string_append(out, header->eol);
 }
 

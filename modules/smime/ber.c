@@ -156,7 +156,7 @@ gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *co
         if (piece.none)
             return TRUE;
         if ((piece.tag & ~TAG_CONSTRUCTED) != TAG_OCTET_STRING)
-            return smime_octets_fail(octets, "something else is among the pieces of ciphertext");
+            return smime_octets_fail(octets, "something else is among the pieces of its content");
         if (!smime_ber_count(octets, &piece, count))
             return FALSE;
     }

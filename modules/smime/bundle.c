@@ -61,7 +61,7 @@ static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
     return ok;
 }
 
-static gboolean add_block(SmimeBundle *bundle, const char *label, GBytes *der, GError **error)
+gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *der, GError **error)
 {
     gboolean pkcs7 = g_str_equal(label, "PKCS7") || g_str_equal(label, "CMS") ||
                      g_str_equal(label, "PKCS #7 SIGNED DATA");
@@ -96,7 +96,7 @@ static gboolean read_pem(SmimeBundle *bundle, const char *text, gsize length, GE
         g_autofree char *own_label = g_steal_pointer(&label);
         g_autoptr(GBytes) own_der = g_steal_pointer(&der);
 
-        if (!add_block(bundle, own_label, own_der, error))
+        if (!smime_bundle_add_block(bundle, own_label, own_der, error))
             return FALSE;
     }
     return TRUE;
@@ -144,13 +144,26 @@ static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, 
     return TRUE;
 }
 
+gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error)
+{
+    gsize length;
+    const guint8 *data = g_bytes_get_data(der, &length);
+
+    return read_der(bundle, data, length, error);
+}
+
+void smime_bundle_init(SmimeBundle *bundle)
+{
+    memset(bundle, 0, sizeof *bundle);
+    bundle->certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+}
+
 gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error)
 {
     gsize length;
     const void *bytes = g_bytes_get_data(data, &length);
 
-    memset(bundle, 0, sizeof *bundle);
-    bundle->certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+    smime_bundle_init(bundle);
     if (length == 0)
         return TRUE;
     if (*(const guint8 *)bytes == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED)

@@ -166,6 +166,7 @@ static void key_free(gpointer data)
     SmimeKey *native = data;
 
     X509_free(native->cert);
+    EVP_PKEY_free(native->private_key);
     g_free(native);
 }
 
@@ -191,7 +192,7 @@ static char *label(X509 *cert, GPtrArray *addresses)
     return g_strdup(addresses->len > 0 ? g_ptr_array_index(addresses, 0) : "no subject");
 }
 
-SealKey *smime_key_new(X509 *cert, const SealOrigin *origin)
+SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin)
 {
     guint8 digest[32];
     SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = key_free};
@@ -209,6 +210,8 @@ SealKey *smime_key_new(X509 *cert, const SealOrigin *origin)
 
     X509_up_ref(cert);
     native->cert = cert;
+    if (private_key && EVP_PKEY_up_ref(private_key))
+        native->private_key = private_key;
     native->can = capabilities(cert);
     spec.fingerprint = fingerprint;
     spec.label = name;

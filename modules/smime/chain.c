@@ -203,7 +203,8 @@ static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64
 
     if (!smime_crls_revoked(module->crls, self, cert, issuer, at, &why))
         return TRUE;
-    seal_decision_set(decision, SEAL_VERDICT_SKIP, "revoked", "%s", why);
+    if (decision)
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, "revoked", "%s", why);
     return FALSE;
 }
 
@@ -282,4 +283,65 @@ void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDec
         *ok = check_revoked(self, cert, issuer, at, decision);
         cert = issuer;
     }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What goes along with a signature
+ */
+
+/* A root is for whoever verifies to have; a certificate that is no CA's or not valid helps nobody.
+ */
+static gboolean stands_between(X509 *cert, gint64 at)
+{
+    gint64 from, until;
+
+    return X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) != 0 &&
+           (X509_get_extension_flags(cert) & EXFLAG_CA) &&
+           smime_time(X509_get0_notBefore(cert), &from) &&
+           smime_time(X509_get0_notAfter(cert), &until) && from <= at && at <= until;
+}
+
+static gboolean push_between(STACK_OF(X509) * between, STACK_OF(X509) * path, gint64 at)
+{
+    for (int i = 0; i < sk_X509_num(path); i++) {
+        X509 *cert = sk_X509_value(path, i);
+
+        if (!stands_between(cert, at) || sk_X509_num(between) >= MAX_CHAIN)
+            continue;
+        if (!X509_up_ref(cert))
+            return FALSE;
+        if (!sk_X509_push(between, cert)) {
+            X509_free(cert);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* Adds what @pool has above @cert. */
+static gboolean add_between(STACK_OF(X509) * between, SmimePool *pool, X509 *cert, gint64 at)
+{
+    STACK_OF(X509) *path = smime_pool_path(pool, cert);
+    gboolean ok = path && push_between(between, path, at);
+
+    sk_X509_pop_free(path, X509_free);
+    return ok;
+}
+
+STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at)
+{
+    SmimeModule *module = seal_module_data(self);
+    STACK_OF(X509) *between = sk_X509_new_null();
+    gboolean ok = between && add_between(between, module->pool, cert, at);
+    int met = sk_X509_num(between);
+
+    /* An intermediate may be among the trust anchors only, below it or at the end of it. */
+    ok = ok && add_between(between, module->anchors->pool, cert, at);
+    for (int i = 0; ok && i < met; i++)
+        ok = add_between(between, module->anchors->pool, sk_X509_value(between, i), at);
+    if (!ok) {
+        sk_X509_pop_free(between, X509_free);
+        return NULL;
+    }
+    return between;
 }

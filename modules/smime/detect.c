@@ -25,8 +25,8 @@ enum { AES_BLOCK = 16, MIN_MAC = 12, MAX_MAC = 16 };
  * Recipients
  */
 
-static void add_id(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
-                   const ASN1_OCTET_STRING *key_id, guint *count)
+void smime_detected(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
+                    const ASN1_OCTET_STRING *key_id, guint *count)
 {
     g_autofree char *id = issuer && serial ? smime_id_issuer_serial(issuer, serial)
                           : key_id         ? smime_id_key(key_id)
@@ -47,7 +47,7 @@ static void add_agreed(SealDetection *detection, CMS_RecipientInfo *info, guint 
 
         CMS_RecipientEncryptedKey_get0_id(sk_CMS_RecipientEncryptedKey_value(keys, i), &key_id,
                                           NULL, NULL, &issuer, &serial);
-        add_id(detection, issuer, serial, key_id, count);
+        smime_detected(detection, issuer, serial, key_id, count);
     }
 }
 
@@ -68,7 +68,7 @@ static void add_recipient(SealDetection *detection, CMS_RecipientInfo *info, gui
         /* A password, a shared key, something newer: someone can read it, nobody knows who. */
         break;
     }
-    add_id(detection, issuer, serial, key_id, count);
+    smime_detected(detection, issuer, serial, key_id, count);
 }
 
 static CMS_ContentInfo *parse_front(const SmimeCms *cms)
@@ -191,8 +191,7 @@ static gboolean is_mail_type(const SmimeCms *cms)
  * Verdicts
  */
 
-G_GNUC_PRINTF(4, 5)
-static void say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
+void smime_say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
 {
     va_list args;
 
@@ -219,11 +218,11 @@ static void judge_enveloped(SealDetection *detection, const SmimeCms *cms)
     else if (cms->clear_attributes)
         fault = "has attributes in clear beside the ciphertext";
     if (fault)
-        say(detection, SEAL_DETECTED_PARTLY, cms->content_size, "S/MIME with %s, which %s", cipher,
-            fault);
+        smime_say(detection, SEAL_DETECTED_PARTLY, cms->content_size, "S/MIME with %s, which %s",
+                  cipher, fault);
     else
-        say(detection, SEAL_DETECTED_ENCRYPTED, cms->content_size,
-            "S/MIME with %s to %u recipient%s", cipher, count, count == 1 ? "" : "s");
+        smime_say(detection, SEAL_DETECTED_ENCRYPTED, cms->content_size,
+                  "S/MIME with %s to %u recipient%s", cipher, count, count == 1 ? "" : "s");
 }
 
 static gboolean claims_encryption(SealEntity *entity)
@@ -241,27 +240,23 @@ static void judge(SealDetection *detection, SealEntity *entity, const SmimeCms *
     case SMIME_CMS_ENVELOPED:
     case SMIME_CMS_AUTH_ENVELOPED:
         if (fault)
-            say(detection, SEAL_DETECTED_PARTLY, cms->content_size,
-                "S/MIME ciphertext that is not whole: %s", fault);
+            smime_say(detection, SEAL_DETECTED_PARTLY, cms->content_size,
+                      "S/MIME ciphertext that is not whole: %s", fault);
         else
             judge_enveloped(detection, cms);
         return;
     case SMIME_CMS_SIGNED:
-        if (!fault && cms->has_signers)
-            say(detection, SEAL_DETECTED_SIGNED, 0, "S/MIME, signed only");
-        else
-            say(detection, SEAL_DETECTED_NOTHING, 0, "S/MIME SignedData without a signature: %s",
-                fault ? fault : "it has certificates only");
+        smime_judge_signed(detection, cms, fault, FALSE);
         return;
     case SMIME_CMS_OTHER:
-        say(detection, SEAL_DETECTED_NOTHING, 0, "CMS that neither encrypts nor signs");
+        smime_say(detection, SEAL_DETECTED_NOTHING, 0, "CMS that neither encrypts nor signs");
         return;
     case SMIME_CMS_NONE:
     default:
-        say(detection, SEAL_DETECTED_NOTHING, 0, "%s: %s",
-            claims_encryption(entity) ? "it says that it is encrypted and is not"
-                                      : "it has the media type of S/MIME only",
-            fault);
+        smime_say(detection, SEAL_DETECTED_NOTHING, 0, "%s: %s",
+                  claims_encryption(entity) ? "it says that it is encrypted and is not"
+                                            : "it has the media type of S/MIME only",
+                  fault);
         return;
     }
 }
@@ -297,17 +292,8 @@ static gboolean may_be_cms(SealEntity *entity)
            (ends_with_p7m(seal_entity_parameter(entity, "name")) || disposition_says_p7m(entity));
 }
 
-static gboolean is_clear_signed(SealEntity *entity)
-{
-    const char *protocol = seal_entity_parameter(entity, "protocol");
-
-    return g_str_equal(seal_entity_type(entity), "multipart/signed") && protocol &&
-           (g_ascii_strcasecmp(protocol, "application/pkcs7-signature") == 0 ||
-            g_ascii_strcasecmp(protocol, "application/x-pkcs7-signature") == 0);
-}
-
 /* Two fields of these names are read differently by different readers. */
-static const char *repeated_field(SealEntity *entity)
+const char *smime_repeated_field(SealEntity *entity)
 {
     if (seal_entity_count(entity, "Content-Type") > 1)
         return "Content-Type";
@@ -316,45 +302,55 @@ static const char *repeated_field(SealEntity *entity)
     return NULL;
 }
 
-static gboolean is_unencoded(const char *encoding)
+/* Is it in base64, as it is, or in an encoding that is none of S/MIME's? */
+gboolean smime_encoding(SealEntity *entity, gboolean *base64)
 {
-    return g_str_equal(encoding, "binary") || g_str_equal(encoding, "8bit") ||
+    const char *encoding = seal_entity_encoding(entity);
+
+    *base64 = g_str_equal(encoding, "base64");
+    return *base64 || g_str_equal(encoding, "binary") || g_str_equal(encoding, "8bit") ||
            g_str_equal(encoding, "7bit");
 }
 
-static gboolean look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
-                            SealDetection *detection, GError **error)
+gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
+                           SmimeCms *cms, const char **fault, GError **error)
 {
     g_auto(SmimeOctets) octets = {0};
-    g_auto(SmimeCms) cms = {0};
 
     smime_octets_init(&octets, seal_entity_body(entity), base64, cancellable);
-    if (!smime_cms_walk(&octets, &cms) && octets.error) {
+    if (!smime_cms_walk(&octets, cms) && octets.error) {
         g_propagate_error(error, g_steal_pointer(&octets.error));
         return FALSE;
     }
-    judge(detection, entity, &cms, octets.fault);
+    *fault = octets.fault;
     return TRUE;
 }
 
 gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                       SealDetection *detection, GError **error)
 {
-    const char *encoding = seal_entity_encoding(entity);
-    gboolean base64 = g_str_equal(encoding, "base64");
-    const char *repeated = repeated_field(entity);
+    g_auto(SmimeCms) cms = {0};
+    const char *fault;
+    gboolean base64;
 
-    if (is_clear_signed(entity)) {
-        say(detection, SEAL_DETECTED_SIGNED, 0, "S/MIME, signed only");
-    } else if (!may_be_cms(entity)) {
-        say(detection, SEAL_DETECTED_NOTHING, 0, "not S/MIME");
-    } else if (repeated) {
-        say(detection, SEAL_DETECTED_PARTLY, 0, "S/MIME with more than one %s", repeated);
-    } else if (!base64 && !is_unencoded(encoding)) {
-        say(detection, SEAL_DETECTED_PARTLY, 0,
-            "S/MIME in a transfer encoding that is not its own");
-    } else {
-        return look_inside(entity, base64, cancellable, detection, error);
+    if (smime_claims_clear_signed(entity))
+        return smime_detect_clear_signed(entity, cancellable, detection, error);
+    if (!may_be_cms(entity)) {
+        smime_say(detection, SEAL_DETECTED_NOTHING, 0, "not S/MIME");
+        return TRUE;
     }
+    if (smime_repeated_field(entity)) {
+        smime_say(detection, SEAL_DETECTED_PARTLY, 0, "S/MIME with more than one %s",
+                  smime_repeated_field(entity));
+        return TRUE;
+    }
+    if (!smime_encoding(entity, &base64)) {
+        smime_say(detection, SEAL_DETECTED_PARTLY, 0,
+                  "S/MIME in a transfer encoding that is not its own");
+        return TRUE;
+    }
+    if (!smime_look_inside(entity, base64, cancellable, &cms, &fault, error))
+        return FALSE;
+    judge(detection, entity, &cms, fault);
     return TRUE;
 }

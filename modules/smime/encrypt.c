@@ -9,8 +9,6 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-enum { CHUNK = 64 * 1024 };
-
 /* -------------------------------------------------------------------------------------------
  * What all recipients can read
  */
@@ -121,60 +119,8 @@ static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCiph
 }
 
 /* -------------------------------------------------------------------------------------------
- * The stream
+ * The entity
  */
-
-static gboolean copy(SealContent *entity, BIO *to, SmimeSink *sink, GError **error)
-{
-    g_autoptr(GInputStream) from = seal_content_read_canonical(entity);
-    g_autofree guint8 *buffer = g_malloc(CHUNK);
-
-    for (;;) {
-        gssize got = g_input_stream_read(from, buffer, CHUNK, sink->cancellable, error);
-
-        if (got < 0)
-            return FALSE;
-        if (got == 0)
-            break;
-        if (BIO_write(to, buffer, (int)got) != (int)got) {
-            if (!sink->error)
-                smime_set_error(error, SEAL_ERROR_FAILED, "cannot encrypt");
-            return FALSE;
-        }
-    }
-    if (BIO_flush(to) > 0)
-        return TRUE;
-    if (!sink->error)
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot finish the ciphertext");
-    return FALSE;
-}
-
-/* Frees the BIOs that OpenSSL put before ours, and ours. */
-static gboolean encrypt_into(SealContent *entity, CMS_ContentInfo *cms, GOutputStream *out,
-                             GCancellable *cancellable, GError **error)
-{
-    g_auto(SmimeSink) sink = {0};
-    g_autoptr(BIO) end = smime_sink_new(&sink, out, cancellable, error);
-    if (!end)
-        return FALSE;
-
-    BIO *chain = BIO_new_CMS(end, cms);
-    if (!chain) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to encrypt");
-        return FALSE;
-    }
-    gboolean ok = copy(entity, chain, &sink, error);
-    while (chain != end) {
-        BIO *next = BIO_pop(chain);
-        BIO_free(chain);
-        chain = next;
-    }
-    ERR_clear_error();
-    /* A failed write is told by the sink, in the words of the stream. */
-    if (!ok && !sink.error)
-        return FALSE;
-    return smime_sink_finish(&sink, error) && ok;
-}
 
 /* On one line, since some readers do not unfold it. */
 static gboolean write_fields(GOutputStream *out, SmimeCipher cipher, GCancellable *cancellable,
@@ -224,7 +170,7 @@ SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancel
 
     g_autoptr(GOutputStream) out = seal_spool_new(self);
     if (!write_fields(out, cipher, cancellable, error) ||
-        !encrypt_into(sealing->entity, cms, out, cancellable, error))
+        !smime_stream(sealing->entity, cms, out, "encrypt", cancellable, error))
         return NULL;
     return seal_spool_finish(out, error);
 }

@@ -35,7 +35,7 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
         return FALSE;
     for (guint i = 0; i < bundle.certs->len; i++) {
         X509 *cert = g_ptr_array_index(bundle.certs, i);
-        SealKey *key = smime_key_new(cert, origin);
+        SealKey *key = smime_key_new(cert, NULL, origin);
 
         if (!key) {
             bundle.broken++;

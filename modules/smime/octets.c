@@ -89,7 +89,7 @@ static gboolean take(SmimeOctets *octets, guint64 most, const guint8 **piece, gs
     octets->taken += *length;
     if (octets->capture) {
         if (octets->capture->len + *length > MAX_CAPTURE)
-            return smime_octets_fail(octets, "what describes the ciphertext is over 1 MiB");
+            return smime_octets_fail(octets, "what describes its content is over 1 MiB");
         g_byte_array_append(octets->capture, *piece, (guint)*length);
     }
     return TRUE;

@@ -1,13 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * openssl.c: OpenSSL's errors, names and times as the rest of the module wants them.
+ * openssl.c: OpenSSL's memory, errors, names and times as the rest of the module wants them.
  */
 #include "smime.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <time.h>
 
 enum { MAX_NAME = 512 };
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    return g_malloc(size);
+}
+
+static void *reallocate(void *old, size_t size, const char *file, int line)
+{
+    return g_realloc(old, size);
+}
+
+static void release(void *data, const char *file, int line)
+{
+    g_free(data);
+}
+
+void smime_take_memory(SealModule *self)
+{
+    CRYPTO_malloc_fn current;
+
+    CRYPTO_get_mem_functions(&current, NULL, NULL);
+    if (current != allocate && !CRYPTO_set_mem_functions(allocate, reallocate, release))
+        seal_module_warn(self, "OpenSSL is in use already, and will take a lack of memory for a "
+                               "certificate that cannot be read");
+}
 
 void smime_set_error(GError **error, SealError code, const char *format, ...)
 {

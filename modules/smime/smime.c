@@ -30,16 +30,25 @@ static SmimeRsa rsa_setting(const char *word)
     return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_PKCS1 : SMIME_RSA_AUTO;
 }
 
+static SmimeRsaSignature rsa_signature_setting(const char *word)
+{
+    if (g_strcmp0(word, "pss") == 0)
+        return SMIME_RSA_SIGNATURE_PSS;
+    return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_SIGNATURE_PKCS1 : SMIME_RSA_SIGNATURE_AUTO;
+}
+
 static void module_free(SmimeModule *module)
 {
     smime_anchors_free(module->anchors);
     smime_pool_free(module->pool);
     smime_crls_free(module->crls);
+    smime_server_free(module->server);
     g_free(module);
 }
 
 static gboolean init(SealModule *self, GError **error)
 {
+    smime_take_memory(self);
     /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
     if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL)) {
         smime_set_error(error, SEAL_ERROR_MODULE, "cannot start OpenSSL");
@@ -50,15 +59,18 @@ static gboolean init(SealModule *self, GError **error)
     module->anchors = smime_anchors_new();
     module->pool = smime_pool_new();
     module->crls = smime_crls_new();
+    module->server = smime_server_new();
     module->cipher = cipher_setting(seal_module_string(self, "cipher"));
     module->rsa = rsa_setting(seal_module_string(self, "rsa"));
-    if (!smime_anchors_load(module->anchors, self, error) ||
-        !smime_crls_load(module->crls, self, error)) {
-        module_free(module);
-        return FALSE;
-    }
+    module->rsa_signature = rsa_signature_setting(seal_module_string(self, "rsa_signature"));
     seal_module_set_data(self, module);
-    return TRUE;
+    if (smime_anchors_load(module->anchors, self, error) &&
+        smime_crls_load(module->crls, self, error) &&
+        smime_server_load(module->server, self, error))
+        return TRUE;
+    seal_module_set_data(self, NULL);
+    module_free(module);
+    return FALSE;
 }
 
 static void fini(SealModule *self)
@@ -84,25 +96,32 @@ static const SealSetting settings[] = {
      .preset = "auto",
      .range = "auto|oaep|pkcs1",
      .help = "How keys are encrypted to RSA; auto is OAEP where the certificate announces it"},
+    {.key = "rsa_signature",
+     .type = SEAL_SETTING_CHOICE,
+     .preset = "auto",
+     .range = "auto|pkcs1|pss",
+     .help = "How RSA keys sign; auto is PKCS#1 v1.5. RSA-PSS keys always sign with PSS"},
     {.key = "server_keys",
      .type = SEAL_SETTING_PATHS,
-     .later = "*",
-     .help = "Private keys with their certificates: files or folders"},
+     .help = "Private keys to sign with, their certificates and the CAs between, in PEM or "
+             "PKCS#12: files or folders that others cannot read"},
     {.key = "passphrase_file",
      .type = SEAL_SETTING_SECRET,
-     .later = "*",
-     .help = "A file whose first line opens server_keys"},
+     .help = "A file whose first line opens what is encrypted in server_keys; without it the empty "
+             "passphrase is tried"},
     {.key = NULL},
 };
 
 static const SealFormat format = {
     .size = sizeof format,
     .name = SMIME_FORMAT,
-    .flags = SEAL_FORMAT_INCOMPRESSIBLE,
+    .flags = SEAL_FORMAT_INCOMPRESSIBLE | SEAL_FORMAT_OPAQUE,
     .read = smime_read,
     .detect = smime_detect,
     .usable = smime_usable,
     .encrypt = smime_encrypt,
+    .sign = smime_sign,
+    .signers = smime_signers,
 };
 
 static const SealFormat *const formats[] = {&format, NULL};

@@ -20,11 +20,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ALGOR, X509_ALGOR_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
 
 /* -------------------------------------------------------------------------------------------
- * openssl.c: errors, names, times
+ * openssl.c: memory, errors, names, times
  */
 
+/** Lets OpenSSL allocate as GLib does, which ends the process where there is no memory: else a
+ *  certificate would seem broken, and its owner to have none. Call before anything of OpenSSL. */
+void smime_take_memory(SealModule *self);
 /** Sets SEAL_ERROR @code: the text, then what OpenSSL says; empties its error queue. */
 void smime_set_error(GError **error, SealError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /** A name in one line, for people: control characters escaped, cut where it is endless.
@@ -57,11 +61,12 @@ typedef enum {
 /** The native part of a SealKey. */
 typedef struct {
     X509 *cert;
-    guint can; /**< SmimeCan */
+    guint can;             /**< SmimeCan */
+    EVP_PKEY *private_key; /**< of the server's own keys, else NULL; it never leaves the module */
 } SmimeKey;
 
-/** A key made of @cert. (transfer full) */
-SealKey *smime_key_new(X509 *cert, const SealOrigin *origin);
+/** A key made of @cert, and of its private key where it is ours. (transfer full) */
+SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin);
 /** The mailboxes that it is for. (transfer full, element type char *) */
 GPtrArray *smime_cert_addresses(X509 *cert);
 /** TRUE where extendedKeyUsage is absent or allows mail. */
@@ -96,6 +101,11 @@ typedef struct {
 
 void smime_bundle_clear(SmimeBundle *bundle);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeBundle, smime_bundle_clear)
+void smime_bundle_init(SmimeBundle *bundle);
+/** Adds what is in one PEM block, or in DER. FALSE where a bound is passed. */
+gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *der,
+                                GError **error);
+gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error);
 /** PEM, DER, PKCS#7. Bytes that are something else give nothing. FALSE where a bound is passed. */
 gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error);
 
@@ -144,9 +154,58 @@ gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **er
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
                            gboolean *ok, GError **error);
 /** The same for a key that needs no chain: only revocation is looked at, as far as the issuer is
- *  known. */
+ *  known. @decision may be NULL. */
 void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
                               gboolean *ok);
+
+/** CA certificates that are known here, valid at @at, and lead from @cert to its root, which is
+ *  not among them. NULL where there is no memory. (transfer full) */
+STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at);
+
+/* -------------------------------------------------------------------------------------------
+ * passwords.c, pkcs12.c, private.c: private keys
+ */
+
+#define SMIME_WRONG_PASSPHRASE                                                                     \
+    "the passphrase (passphrase_file; empty without one) does not open it"
+
+/** What may open a file: @passphrase in each spelling, NULL for none, and the empty one.
+ *  (transfer full, element type char *, in guarded memory) */
+GPtrArray *smime_passwords_new(const SealSecret *passphrase, GError **error);
+/** FALSE where to derive a key from a password would take for ever. */
+gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
+/** Does it look like PKCS#12 in BER? */
+gboolean smime_pkcs12_is(const guint8 *data, gsize length);
+/** Appends keys (EVP_PKEY) and certificates (X509). */
+gboolean smime_pkcs12_read(const guint8 *data, gsize length, GPtrArray *passwords, GPtrArray *keys,
+                           GPtrArray *certs, GError **error);
+
+typedef struct {
+    GPtrArray *keys; /**< element type EVP_PKEY */
+    SmimeBundle bundle;
+} SmimePrivate;
+
+void smime_private_init(SmimePrivate *found);
+void smime_private_clear(SmimePrivate *found);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimePrivate, smime_private_clear)
+/** All that is in a file. One that cannot be opened is an error; one with something else is none.
+ */
+gboolean smime_private_read(SmimePrivate *found, const guint8 *data, gsize length,
+                            GPtrArray *passwords, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * server.c: the server's own keys
+ */
+
+typedef struct SmimeServer SmimeServer;
+
+SmimeServer *smime_server_new(void);
+void smime_server_free(SmimeServer *server);
+/** Reads what server_keys names; certificates without a key go to the pool. */
+gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error);
+/** The certificate that answers to @signer are to be encrypted to: its own if it may, else another
+ *  of the server's for an address of its. NULL where there is none. (borrowed) */
+X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
  * base64.c
@@ -269,13 +328,38 @@ typedef struct {
     guint8 mac[32];
     gsize mac_length;
     gboolean clear_attributes; /**< attributes that no cipher covers */
-    gboolean has_signers;
+    GByteArray *signers;       /**< SignerInfos, as they came */
 } SmimeCms;
 
 void smime_cms_clear(SmimeCms *cms);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeCms, smime_cms_clear)
 /** Fills @cms, as far as it comes where it returns FALSE. */
 gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms);
+
+/* -------------------------------------------------------------------------------------------
+ * detect.c and signed.c: what an entity is
+ */
+
+void smime_say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+/** Adds a recipient or a signer by what CMS calls it, and counts it. */
+void smime_detected(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
+                    const ASN1_OCTET_STRING *key_id, guint *count);
+/** The name of a field that is there twice and must not be, since readers differ in which counts;
+ *  NULL where there is none. */
+const char *smime_repeated_field(SealEntity *entity);
+/** FALSE where its transfer encoding is none that S/MIME has. */
+gboolean smime_encoding(SealEntity *entity, gboolean *base64);
+/** Walks through the body. @fault is NULL where it is CMS to the end. */
+gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
+                           SmimeCms *cms, const char **fault, GError **error);
+/** What there is to say of SignedData; @detached where what it signs has to be elsewhere. */
+void smime_judge_signed(SealDetection *detection, const SmimeCms *cms, const char *fault,
+                        gboolean detached);
+/** TRUE for a multipart/signed that claims an S/MIME signature. */
+gboolean smime_claims_clear_signed(SealEntity *entity);
+gboolean smime_detect_clear_signed(SealEntity *entity, GCancellable *cancellable,
+                                   SealDetection *detection, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * sink.c: a BIO that writes base64 into a stream
@@ -300,6 +384,17 @@ void smime_sink_clear(SmimeSink *sink);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeSink, smime_sink_clear)
 
 /* -------------------------------------------------------------------------------------------
+ * stream.c
+ */
+
+/** Writes the canonical form of @entity to @to and flushes it. @verb ("encrypt") is for errors. */
+gboolean smime_feed(SealContent *entity, BIO *to, const char *verb, GCancellable *cancellable,
+                    GError **error);
+/** Writes to @out, in base64, what @cms makes of the canonical form of @entity. */
+gboolean smime_stream(SealContent *entity, CMS_ContentInfo *cms, GOutputStream *out,
+                      const char *verb, GCancellable *cancellable, GError **error);
+
+/* -------------------------------------------------------------------------------------------
  * The Format's calls, and the module's data
  */
 
@@ -317,12 +412,20 @@ typedef enum {
     SMIME_RSA_PKCS1,
 } SmimeRsa;
 
+typedef enum {
+    SMIME_RSA_SIGNATURE_AUTO,
+    SMIME_RSA_SIGNATURE_PKCS1,
+    SMIME_RSA_SIGNATURE_PSS,
+} SmimeRsaSignature;
+
 typedef struct {
     SmimeAnchors *anchors;
     SmimePool *pool;
     SmimeCrls *crls;
+    SmimeServer *server;
     SmimeCipher cipher;
     SmimeRsa rsa;
+    SmimeRsaSignature rsa_signature;
 } SmimeModule;
 
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
@@ -331,5 +434,11 @@ gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancel
                       SealDetection *detection, GError **error);
 gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
                       SealDecision *decision, GError **error);
+/** Does @key pass for @purpose, with no more said? Its chain is not asked for. */
+gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at);
+gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
+                       GPtrArray *keys, GError **error);
+SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
+                        GError **error);
 SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                            GError **error);

@@ -20,7 +20,7 @@ typedef struct {
     X509 *cert;
     SealPurpose purpose;
     gint64 at;
-    SealDecision *decision;
+    SealDecision *decision; /* NULL where only yes or no is wanted */
 } Question;
 
 G_GNUC_PRINTF(3, 4)
@@ -28,6 +28,8 @@ static gboolean skip(Question *question, const char *code, const char *format, .
 {
     va_list args;
 
+    if (!question->decision)
+        return FALSE;
     va_start(args, format);
     g_autofree char *why = g_strdup_vprintf(format, args);
     va_end(args);
@@ -43,14 +45,30 @@ static const char *purpose_text(SealPurpose purpose)
                                            : "issuing certificates";
 }
 
+/* Comparing is stricter than reading: with a date of another form no comparison is made. */
+static gboolean is_date(const ASN1_TIME *date)
+{
+    time_t any = 0;
+    gboolean yes = X509_cmp_time(date, &any) != 0;
+
+    ERR_clear_error();
+    return yes;
+}
+
 static gboolean check_form(Question *question)
 {
     guint32 flags = X509_get_extension_flags(question->cert);
 
+    if (!is_date(X509_get0_notBefore(question->cert)) ||
+        !is_date(X509_get0_notAfter(question->cert)))
+        return skip(question, "invalid", "has dates that are not written as certificates' are");
     if (flags & EXFLAG_INVALID)
         return skip(question, "invalid", "contradicts itself or has parts that cannot be read");
     if (flags & EXFLAG_CRITICAL)
         return skip(question, "invalid", "has a critical extension that is not known here");
+    /* RFC 3820: whoever has a certificate can make such, and no CA has looked at it. */
+    if (flags & EXFLAG_PROXY)
+        return skip(question, "invalid", "is a proxy certificate, which is for programs");
     return TRUE;
 }
 
@@ -74,11 +92,22 @@ static gboolean check_validity(Question *question)
  * The public key
  */
 
-/* An exponent of one would leave the content key in clear. */
+static gboolean is_odd(EVP_PKEY *key, const char *name)
+{
+    BIGNUM *number = NULL;
+    gboolean yes =
+        EVP_PKEY_get_bn_param(key, name, &number) && BN_is_odd(number) && !BN_is_one(number);
+
+    BN_free(number);
+    ERR_clear_error();
+    return yes;
+}
+
+/* An exponent of one would leave the content key in clear; with an even modulus OpenSSL cannot
+ * encrypt, and the message would wait for a key that never serves. */
 static gboolean check_rsa(Question *question, EVP_PKEY *key)
 {
     int bits = EVP_PKEY_get_bits(key);
-    BIGNUM *exponent = NULL;
 
     if (bits < MIN_RSA_BITS)
         return skip(question, "weak-key", "has an RSA key of %d bits; %d are the least", bits,
@@ -87,11 +116,9 @@ static gboolean check_rsa(Question *question, EVP_PKEY *key)
         return skip(question, "algorithm", "has an RSA key of %d bits; %d are the most", bits,
                     MAX_RSA_BITS);
 
-    gboolean sound = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) &&
-                     BN_is_odd(exponent) && !BN_is_one(exponent);
-    BN_free(exponent);
-    ERR_clear_error();
-    return sound || skip(question, "weak-key", "has an RSA key that protects nothing");
+    if (!is_odd(key, OSSL_PKEY_PARAM_RSA_E) || !is_odd(key, OSSL_PKEY_PARAM_RSA_N))
+        return skip(question, "weak-key", "has an RSA key that protects nothing");
+    return TRUE;
 }
 
 static gboolean is_known_curve(const char *name)
@@ -156,6 +183,10 @@ static gboolean check_key(Question *question)
         if (question->purpose == SEAL_PURPOSE_ENCRYPT)
             return skip(question, "algorithm", "has a %s key, which can only sign",
                         OBJ_nid2sn(type));
+        if (question->purpose == SEAL_PURPOSE_SIGN && type != EVP_PKEY_DSA)
+            return skip(question, "algorithm",
+                        "has an %s key, with which S/MIME cannot sign here; RSA or EC can",
+                        OBJ_nid2ln(type));
         break;
     default:
         break;
@@ -212,6 +243,23 @@ static gboolean check_usage(Question *question)
     return TRUE;
 }
 
+static gboolean check_cert(Question *question)
+{
+    return check_form(question) && check_validity(question) && check_key(question) &&
+           check_usage(question);
+}
+
+gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at)
+{
+    SmimeKey *native = seal_key_native(key);
+    Question question = {key, native->cert, purpose, at, NULL};
+    gboolean ok = check_cert(&question);
+
+    if (ok)
+        smime_chain_check_manual(self, key, at, NULL, &ok);
+    return ok;
+}
+
 gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
                       SealDecision *decision, GError **error)
 {
@@ -219,8 +267,7 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint6
     Question question = {key, native->cert, purpose, at, decision};
     gboolean ok;
 
-    if (!check_form(&question) || !check_validity(&question) || !check_key(&question) ||
-        !check_usage(&question))
+    if (!check_cert(&question))
         return TRUE;
     /* An operator who vouches for a key needs no CA to do so. */
     if (seal_key_trust(key) == SEAL_TRUST_MANUAL) {

@@ -11,6 +11,7 @@ enum {
     TAG_INTEGER = 0x02,
     TAG_OCTET_STRING = 0x04,
     TAG_OID = 0x06,
+    TAG_CONSTRUCTED = 0x20,
     TAG_SEQUENCE = 0x30,
     TAG_SET = 0x31,
     TAG_0 = 0x80,
@@ -30,6 +31,7 @@ void smime_cms_clear(SmimeCms *cms)
 {
     g_clear_pointer(&cms->front, g_byte_array_unref);
     g_clear_pointer(&cms->algorithm, g_byte_array_unref);
+    g_clear_pointer(&cms->signers, g_byte_array_unref);
 }
 
 static gboolean same(const guint8 *oid, gsize length, const guint8 *other, gsize other_length)
@@ -149,27 +151,65 @@ static gboolean walk_auth_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms
     return walk_attributes(octets, &element, FALSE, cms) && smime_ber_close(octets, box);
 }
 
-/* Only whether it is complete and whether somebody signed: certificates travel in SignedData
- * without any signer too. */
+/* EncapsulatedContentInfo: eContentType, [0] eContent OPTIONAL. */
+static gboolean walk_signed_content(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
+{
+    SmimeElement info, element, string;
+
+    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "it is not SignedData") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &element, "it has no content type") ||
+        !smime_ber_value(octets, &element, cms->inner, sizeof cms->inner, &cms->inner_length) ||
+        !smime_ber_next(octets, &info.box, &element))
+        return FALSE;
+    if (element.none)
+        return TRUE;
+    if (element.tag != TAG_0_CONSTRUCTED || !smime_ber_next(octets, &element.box, &string) ||
+        string.none || (string.tag & ~TAG_CONSTRUCTED) != TAG_OCTET_STRING)
+        return smime_octets_fail(octets, "what it signs is in no form for mail");
+    cms->has_content = TRUE;
+    return smime_ber_count(octets, &string, &cms->content_size) &&
+           smime_ber_close(octets, &element.box) && smime_ber_close(octets, &info.box);
+}
+
+/* Certificates and revocation lists, both optional and of no interest, and the signers. */
+static gboolean walk_signers(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
+{
+    SmimeElement element;
+    guint8 least = TAG_0_CONSTRUCTED;
+
+    for (;;) {
+        octets->capture = cms->signers;
+        if (!smime_ber_next(octets, box, &element))
+            return FALSE;
+        if (!element.none && element.tag == TAG_SET)
+            break;
+        octets->capture = NULL;
+        g_byte_array_set_size(cms->signers, 0);
+        if (element.none || element.tag < least || element.tag > TAG_1_CONSTRUCTED)
+            return smime_octets_fail(octets, "it is not SignedData");
+        least = element.tag + 1;
+        if (!smime_ber_skip(octets, &element))
+            return FALSE;
+    }
+    if (!smime_ber_skip(octets, &element))
+        return FALSE;
+    octets->capture = NULL;
+    return smime_ber_close(octets, box);
+}
+
+/* Certificates travel in SignedData without any signer too. */
 static gboolean walk_signed(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 {
     SmimeElement element;
-    guint sets = 0;
+    guint8 version;
+    gsize length;
 
-    for (;;) {
-        if (!smime_ber_next(octets, box, &element))
-            return FALSE;
-        if (element.none)
-            break;
-        /* The first SET has the digest algorithms, the second the signers. */
-        guint64 before = octets->taken;
-        gboolean has_end = element.tag == TAG_SET && element.box.indefinite;
-        if (!smime_ber_skip(octets, &element))
-            return FALSE;
-        if (element.tag == TAG_SET && ++sets == 2)
-            cms->has_signers = octets->taken - before > (has_end ? 2 : 0);
-    }
-    return sets == 2 || smime_octets_fail(octets, "it is not SignedData");
+    cms->signers = g_byte_array_new();
+    return smime_ber_expect(octets, box, TAG_INTEGER, &element, "it has no version") &&
+           smime_ber_value(octets, &element, &version, 1, &length) &&
+           smime_ber_expect(octets, box, TAG_SET, &element, "it is not SignedData") &&
+           smime_ber_skip(octets, &element) && walk_signed_content(octets, box, cms) &&
+           walk_signers(octets, box, cms);
 }
 
 static gboolean walk_data(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)

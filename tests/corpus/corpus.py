@@ -17,31 +17,18 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 import mail
+import messages
 import tap
 from home import Home
 
 LIMIT = 10  # seconds for each message
 MAX_REFUSED = 10
-CORPUS = pathlib.Path(os.environ.get("SEALPIPE_CORPUS") or HERE.parents[2] / "shared/corpus/mime")
 # What sealpipe itself writes outside, whatever the body says.
 OWN_LINES = {b"MIME-Version: 1.0", b"Content-Transfer-Encoding: base64"}
 BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]{1,76}={0,2}\r?\n?")
 
-if not CORPUS.is_dir():
-    tap.skip_all(f"no corpus: {CORPUS} is absent; 0 messages tried")
-
-
-def messages():
-    """{name: path}. Names are relative to the corpus, as they stand in refused.txt."""
-    index = CORPUS.parent / "INDEX.tsv"
-    if index.is_file():
-        rows = index.read_text().splitlines()[1:]
-        prefix = f"{CORPUS.name}/"
-        names = [row.split("\t")[0][len(prefix):] for row in rows if row.startswith(prefix)]
-    else:
-        names = [str(path.relative_to(CORPUS)) for path in sorted(CORPUS.rglob("*"))
-                 if path.is_file() and path.name != "SOURCES.txt"]
-    return {name: CORPUS / name for name in names}
+if not messages.CORPUS.is_dir():
+    tap.skip_all(f"no corpus: {messages.CORPUS} is absent; 0 messages tried")
 
 
 def listed_refusals():
@@ -128,13 +115,13 @@ def try_one(number, name, path):
 home = Home("corpus")
 # What is sealed already is sealed again here, so that no message passes untried.
 home.configure({"policy": {"already_sealed": "wrap"}})
-everything = messages()
+everything = messages.find()
 results = []
 
 
 @tap.test("every message of the corpus opens byte-identical, or is refused")
 def _():
-    tap.true(everything, f"no message in {CORPUS}")
+    tap.true(everything, f"no message in {messages.CORPUS}")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         jobs = [pool.submit(try_one, n, *item) for n, item in enumerate(everything.items())]
         results.extend(job.result() for job in jobs)

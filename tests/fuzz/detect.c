@@ -68,6 +68,14 @@ static void check_encrypted(SealEntity *entity, const SealDetection *detection)
     check_cut(entity, detection);
 }
 
+/* Somebody has signed, whether they can be named or not; and nothing is encrypted by that. */
+static void check_signed(SealEntity *entity, const SealDetection *detection)
+{
+    g_assert_cmpuint(seal_detection_ids(detection)->len + seal_detection_hidden(detection), >, 0);
+    g_assert_cmpuint(seal_detection_content_size(detection), ==, 0);
+    g_assert_cmpuint(seal_entity_count(entity, "Content-Type"), ==, 1);
+}
+
 static void check_entity(SealEntity *entity, guint *seen)
 {
     g_autoptr(SealDetection) detection = detect(entity);
@@ -76,6 +84,10 @@ static void check_entity(SealEntity *entity, guint *seen)
     fuzz_assert_one_line(seal_detection_text(detection));
     if (seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED)
         check_encrypted(entity, detection);
+    if (seal_detection_what(detection) == SEAL_DETECTED_SIGNED)
+        check_signed(entity, detection);
+    if (seal_detection_what(detection) == SEAL_DETECTED_NOTHING)
+        g_assert_cmpuint(seal_detection_ids(detection)->len, ==, 0);
     if (++*seen > MAX_ENTITIES || !seal_entity_parts(entity, &parts, NULL))
         return;
     for (guint i = 0; i < parts->len; i++)

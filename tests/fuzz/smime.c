@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * smime.c: opens a dispatcher with the module smime, for the targets that go through it.
+ * smime.c: opens a dispatcher with the module smime, or the one that FUZZ_FORMAT names, for the
+ * targets that go through it.
  */
 #include "fuzz.h"
 
 #include <glib/gstdio.h>
 #include <stdlib.h>
+
+#ifndef FUZZ_FORMAT
+#define FUZZ_FORMAT "smime"
+#endif
 
 static char *top; /* configuration, anchor and a copy of the module */
 
@@ -24,7 +29,7 @@ static char *put(const char *from, const char *name, int mode)
 static void remove_top(void)
 {
     static const char *const names[] = {
-        "modules/smime.so", "modules", "ca.pem", "conf/x.conf", "conf", "log", ""};
+        "modules/" FUZZ_FORMAT ".so", "modules", "ca.pem", "conf/x.conf", "conf", "log", ""};
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_build_filename(top, names[i], NULL);
@@ -40,14 +45,15 @@ static void set_up(void)
     g_autofree char *modules = g_build_filename(top, "modules", NULL);
     g_autofree char *conf = g_build_filename(top, "conf", NULL);
     g_autofree char *file = g_build_filename(conf, "x.conf", NULL);
-    g_autofree char *text =
-        g_strdup_printf("[core]\nlog_target=%s/log\n[policy]\nformats=smime\n[pipeline]\n"
-                        "outbound=smime\n[module smime]\ntrust_anchors=%s/ca.pem\n",
-                        top, top);
+    gboolean anchored = g_str_equal(FUZZ_FORMAT, "smime");
+    g_autofree char *text = g_strdup_printf(
+        "[core]\nlog_target=%s/log\n[policy]\nformats=" FUZZ_FORMAT "\n[pipeline]\n"
+        "outbound=" FUZZ_FORMAT "\n[module " FUZZ_FORMAT "]\n%s%s%s\n",
+        top, anchored ? "trust_anchors=" : "", anchored ? top : "", anchored ? "/ca.pem" : "");
 
     g_mkdir(modules, 0755);
     g_mkdir(conf, 0755);
-    g_free(put(FUZZ_MODULES "/smime.so", "modules/smime.so", 0755));
+    g_free(put(FUZZ_MODULES "/" FUZZ_FORMAT ".so", "modules/" FUZZ_FORMAT ".so", 0755));
     g_free(put(FUZZ_SEEDS "/keys/ca.pem", "ca.pem", 0644));
     g_assert_true(g_file_set_contents(file, text, -1, NULL));
     g_chmod(file, 0644);
@@ -64,7 +70,7 @@ void fuzz_smime_open(FuzzSmime *smime)
     g_autofree char *conf = g_build_filename(top, "conf", NULL);
     smime->dispatcher = seal_dispatcher_new(conf, modules, &error);
     g_assert_no_error(error);
-    smime->format = seal_dispatcher_format(smime->dispatcher, "smime", &smime->module);
+    smime->format = seal_dispatcher_format(smime->dispatcher, FUZZ_FORMAT, &smime->module);
     g_assert_nonnull(smime->format);
 }
 

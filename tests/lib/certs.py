@@ -2,6 +2,7 @@
 """Certificates for tests, made with the openssl command."""
 
 import pathlib
+import re
 import subprocess
 
 CONFIG = """
@@ -21,9 +22,10 @@ subjectAltName = @names
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 [names]
-email.1 = {address}
+{name}
 """
 
+UTF8_MAILBOX = "1.3.6.1.5.5.7.8.9"
 KINDS = {
     "rsa": (["-newkey", "rsa:2048"], "keyEncipherment"),
     "ec": (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "keyAgreement"),
@@ -60,8 +62,10 @@ class Authority:
 
     def _config(self, address, usage):
         self.config = self.private / "openssl.cnf"
-        escaped = address.replace("\\", "\\\\").replace('"', '\\"')
-        self.config.write_text(CONFIG.format(address=escaped, usage=usage))
+        escaped = re.sub(r"""(["'`#$\\])""", r"\\\1", address)
+        # RFC 9598: an rfc822Name is ASCII.
+        name = "email.1 = " if address.isascii() else f"otherName.1 = {UTF8_MAILBOX};FORMAT:UTF8,UTF8:"
+        self.config.write_text(CONFIG.format(name=name + escaped, usage=usage), encoding="utf-8")
 
     def person(self, address, kind="ec", name=None, days=365):
         """A leaf for @address, its key without a password."""

@@ -88,6 +88,15 @@ class Home:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
+    def modules_with(self, module):
+        """A folder of the installed modules and one of the test's own."""
+        folder = self.folder / "modules"
+        if not folder.exists():
+            shutil.copytree(next((prefix() / "lib").rglob("sealpipe/modules")), folder)
+            os.chmod(folder, 0o755)
+        shutil.copy(module, folder)
+        return folder
+
     def run(self, program, *args, stdin=b"", env=None, timeout=BOUND, **how):
         result = subprocess.run([self.bin / program, "-c", self.conf, *args], input=stdin,
                                 capture_output=True, timeout=timeout, env=env or {}, **how)

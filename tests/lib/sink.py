@@ -18,14 +18,11 @@ class Transaction:
     def __init__(self, sender, recipients):
         self.sender, self.recipients = sender, recipients
         # Grows line by line, which octets that cannot change would do in square time.
-        self._raw, self.complete = bytearray(), False
+        self.octets, self.complete = bytearray(), False
 
     @property
     def raw(self):
-        return bytes(self._raw)
-
-    def append(self, line):
-        self._raw += line
+        return bytes(self.octets)
 
     def message(self):
         """The message as the next program would see it: dots unstuffed, line ends CRLF."""
@@ -50,7 +47,8 @@ class _Session(socketserver.StreamRequestHandler):
                 transaction.complete = True
                 self.say("250 taken")
                 return True
-            transaction.append(line)
+            transaction.octets += line
+            self.server.sink.pause(transaction)
 
     def handle(self):
         sender, recipients = None, []
@@ -61,7 +59,7 @@ class _Session(socketserver.StreamRequestHandler):
             if not line or word == b"QUIT":
                 break
             if word.startswith(b"EHLO"):
-                self.say("250-sink\r\n250 8BITMIME")
+                self.say("250-sink\r\n250-SMTPUTF8\r\n250 8BITMIME")
             elif word.startswith(b"MAIL FROM:"):
                 sender, recipients = _path(line), []
                 self.say("250 ok")
@@ -88,10 +86,31 @@ class Sink:
     def __init__(self):
         self._lock = threading.Lock()
         self._transactions = []
+        self._hold_at, self._held, self._go = None, threading.Event(), threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Session)
+        # So that a sink that reads no more is felt before megabytes are under way.
+        self._server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._server.sink = self
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def hold(self, octets):
+        """From now on a message is read so far, and no further until release()."""
+        self._held.clear()
+        self._go.clear()
+        self._hold_at = octets
+
+    def held(self):
+        return self._held.is_set()
+
+    def release(self):
+        self._hold_at = None
+        self._go.set()
+
+    def pause(self, transaction):
+        if self._hold_at is not None and len(transaction.octets) >= self._hold_at:
+            self._held.set()
+            self._go.wait(120)
 
     def add(self, transaction):
         with self._lock:

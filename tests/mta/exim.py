@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real Exim 4 with sealpipe in its transport, and a sink behind it."""
+"""A real Exim 4 with sealpipe in its transport, and a sink behind it.
+
+exim.py MODULE: a stage that stops, fails or makes noise as it is told; see hold/hold.c.
+"""
 
 import atexit
 import base64
@@ -29,6 +32,7 @@ if not os.path.exists(EXIM):
 
 from home import Home
 
+MODULE = tap.arguments()[0]
 ALICE, BOB, NOBODY = "alice@example.org", "bob@example.org", "nobody@example.org"
 
 CONFIG = r"""
@@ -110,6 +114,17 @@ class Exim:
             link.unlink(missing_ok=True)
             link.symlink_to(home.bin / name)
 
+    def put_before(self, home, script):
+        """A Python script in the filter's place, which goes on as the filter by calling become()."""
+        path = self.folder / "bin" / "sealpipe"
+        path.unlink(missing_ok=True)
+        path.write_text(f"""#!/usr/bin/python3 -IS
+import os, sys
+def become(**environment):
+    os.execve({str(home.bin / 'sealpipe')!r}, sys.argv, {{**os.environ, **environment}})
+{script}""")
+        path.chmod(0o755)
+
     def _command(self):
         """Exim as root with our configuration. Where the system lets us, it stands in the place of
         the system's, in a view of the files that nobody else has; else its path is added to the
@@ -155,9 +170,10 @@ class Exim:
 
     def send(self, message, *recipients, sender="carol@example.net"):
         """Hands a message in; its id."""
+        utf8 = [] if all(r.isascii() for r in recipients) else ["SMTPUTF8"]
         with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
             smtp.ehlo()
-            smtp.mail(sender, ["BODY=8BITMIME"])
+            smtp.mail(sender, ["BODY=8BITMIME", *utf8])
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)
                 tap.equal(code, 250, f"RCPT {recipient}: {text}")
@@ -219,7 +235,7 @@ def arrives(message, person, **how):
     sink.clear()
     ident = exim.send(message, person.address, **how)
     exim.wait_line(ident, "Completed")
-    tap.equal(len(sink.transactions()), 1, "transactions")
+    tap.equal(len(sink.transactions()), 1, "transactions; " + "\n".join(exim.lines(ident)))
     transaction = sink.complete()[0]
     tap.equal(transaction.recipients, [person.address])
     sealed = transaction.message()
@@ -236,6 +252,14 @@ def stays(message, *recipients, mark="== "):
     tap.true(not sink.complete(), "the sink has a message")
     tap.equal(b"".join(t.raw for t in sink.transactions()), b"", "what the sink has")
     return ident
+
+
+def cannot_open(sealed, person):
+    try:
+        mail.opened(sealed, person)
+    except AssertionError:
+        return
+    raise AssertionError(f"{person.address} can open it")
 
 
 UNCHECKED = b"X-No-Check: yes\r\n"
@@ -291,20 +315,21 @@ def _():
     arrives(b"\r\nonly a body\r\n", home.alice)
 
 
-@tap.test("two recipients: each a sealed copy of his own")
+@tap.test("three recipients: each a sealed copy of his own")
 def _():
+    people = [home.alice, home.bob, home.enrol("dave@example.org")]
     sink.clear()
-    ident = exim.send(HEAD.replace(b"To: ", b"To: bob@example.org, ") + BODY, ALICE, BOB)
+    ident = exim.send(HEAD.replace(b"To: ", b"To: bob@example.org, ") + BODY,
+                      *[person.address for person in people])
     exim.wait_line(ident, "Completed")
+    tap.equal([len(t.recipients) for t in sink.complete()], [1, 1, 1], "recipients of each")
     by_name = {t.recipients[0]: t.message() for t in sink.complete()}
-    tap.equal(sorted(by_name), [ALICE, BOB])
-    for person, other in ((home.alice, home.bob), (home.bob, home.alice)):
+    tap.equal(sorted(by_name), sorted(person.address for person in people))
+    for person in people:
         tap.equal(mail.opened(by_name[person.address], person), mail.inner_entity(HEAD + BODY))
-        try:
-            mail.opened(by_name[person.address], other)
-        except AssertionError:
-            continue
-        raise AssertionError(f"{other.address} can open what is {person.address}'s")
+        for other in people:
+            if other != person:
+                cannot_open(by_name[person.address], other)
 
 
 @tap.test("a Bcc in the header does not go out")
@@ -318,11 +343,13 @@ def _():
     tap.equal(arrives(HEAD + BODY, home.alice, sender="").sender, "")
 
 
-@tap.test("a recipient that begins with a dash, and a quoted one")
+@tap.test("hostile recipients, through the check and without it")
 def _():
-    for address in ("-oops@example.org", '"a b"@example.org'):
-        arrives(HEAD + UNCHECKED + BODY, home.enrol(address))
-    arrives(HEAD + BODY, home.enrol("-c@example.org"))
+    for address in ("-oops@example.org", "-c@example.org", '"a b"@example.org',
+                    "\"sp ace'q;$(id)\"@example.org", "`id`@example.org", "ü.ñ@example.org"):
+        person = home.enrol(address)
+        for extra in (b"", UNCHECKED):
+            arrives(HEAD + extra + BODY, person)
 
 
 # -- Refused ------------------------------------------------------------------------------------
@@ -396,38 +423,213 @@ def processes(program):
     return found
 
 
-def killed_while_it_works(program):
-    """Its log is a pipe without a reader, which holds it; then it is killed."""
-    fifo = home.folder / f"fifo-{program}"
-    os.mkfifo(fifo, 0o666)
-    os.chmod(fifo, 0o666)
-    home.configure({"core": {"log_target": fifo}})
+LARGE = HEAD + UNCHECKED + BODY + b"Hello, here is a line of text.\r\n" * 260000
+# Lets a part of the message through, and the rest when MARK.go is opened.
+SLOW_READER = """
+reader, writer = os.pipe()
+if os.fork() == 0:
+    for fd in (reader, 1, 2):
+        os.close(fd)
+    left = 1 << 20
+    while left > 0:
+        data = os.read(0, min(left, 65536))
+        os.write(writer, data)
+        left -= len(data)
+    open("MARK", "w").close()
+    open("MARK.go").close()
+    while data := os.read(0, 65536):
+        try:
+            os.write(writer, data)
+        except BrokenPipeError:
+            pass
+    os._exit(0)
+os.dup2(reader, 0)
+os.close(reader)
+os.close(writer)
+become()
+"""
+
+
+class Point:
+    """A point of the work at which the filter is held: between begin() and go_on()."""
+
+    message = HEAD + UNCHECKED + BODY
+
+    def begin(self):
+        self.mark = exim.folder / "spool" / "mark"
+
+    def reached(self):
+        return self.mark.exists()
+
+    def go_on(self):
+        """Whoever still waits is let go, so that nothing but the kill has stopped it."""
+
+    def end(self):
+        self.mark.unlink(missing_ok=True)
+        exim.link_programs(home)
+        home.configure()
+
+    def seen(self, transactions):
+        tap.equal(b"".join(t.raw for t in transactions), b"", "what the sink has")
+
+
+class BeforeReading(Point):
+    """Its log is a pipe without a reader."""
+
+    def begin(self):
+        super().begin()
+        self.fifo = home.folder / "fifo"
+        os.mkfifo(self.fifo)
+        os.chmod(self.fifo, 0o666)
+        home.configure({"core": {"log_target": self.fifo}})
+
+    def reached(self):
+        return True
+
+    def end(self):
+        self.fifo.unlink()
+        super().end()
+
+
+class WhileReading(Point):
+    message = LARGE
+
+    def begin(self):
+        super().begin()
+        self.gate = self.mark.with_suffix(".go")
+        os.mkfifo(self.gate)
+        os.chmod(self.gate, 0o666)
+        exim.put_before(home, SLOW_READER.replace("MARK", str(self.mark)))
+
+    def go_on(self):
+        os.close(os.open(self.gate, os.O_WRONLY))
+
+    def end(self):
+        self.gate.unlink()
+        super().end()
+
+
+class Stage(Point):
+    """The test's own stage, which is put where @pipeline has it."""
+
+    def __init__(self, what, pipeline):
+        self.what, self.pipeline = what, pipeline
+
+    def begin(self):
+        super().begin()
+        exim.put_before(home, f"become(SEALPIPE_MODULES={str(home.modules_with(MODULE))!r})")
+        home.configure({"pipeline": {"outbound": self.pipeline},
+                        "module hold": {"what": self.what, "mark": self.mark}})
+
+
+class WhileWriting(Point):
+    """The next mail server reads no more, so that nobody takes what the filter writes."""
+
+    message = LARGE
+
+    def begin(self):
+        super().begin()
+        sink.hold(100000)
+
+    def reached(self):
+        return sink.held()
+
+    def go_on(self):
+        sink.release()
+
+    def seen(self, transactions):
+        tap.equal([t.complete for t in transactions], [False], "complete messages")
+        tap.true(b"Hello" not in transactions[0].raw, "the sink has it in clear")
+        tap.true(len(transactions[0].raw) < len(LARGE), "all of it was written")
+
+
+POINTS = {
+    "before it reads": BeforeReading(),
+    "while it reads a large message": WhileReading(),
+    "before it seals": Stage("hold", "hold;smime"),
+    "when it has sealed": Stage("hold", "smime;hold"),
+    "while it writes the result": WhileWriting(),
+}
+
+
+def killed(program, point):
+    sink.clear()
+    point.begin()
     try:
-        sink.clear()
-        ident = exim.send(HEAD + UNCHECKED + BODY, ALICE)
-        tap.wait_for(lambda: processes("sealpipe-run"), "the runner runs")
-        for pid in processes(program):
-            os.kill(pid, signal.SIGKILL)
+        ident = exim.send(point.message, ALICE)
+        tap.wait_for(lambda: processes("sealpipe-run") and point.reached(), "the runner is there")
+        pids = processes(program)
+        tap.equal(len(pids), 1, f"processes of {program}")
+        os.kill(pids[0], signal.SIGKILL)
+        tap.wait_for(lambda: not processes("sealpipe-run"), "the runner is gone")
+        point.go_on()
         exim.wait_line(ident, "== ")
-        tap.wait_for(lambda: not processes("sealpipe") and not processes("sealpipe-run"),
-                     "nobody of it is left")
+        tap.wait_for(lambda: not processes("sealpipe"), "the client is gone")
         tap.true(exim.queued(ident), "the message is not in the queue")
-        tap.equal(b"".join(t.raw for t in sink.transactions()), b"", "what the sink has")
+        point.seen(sink.transactions())
+    finally:
+        point.end()
+    sink.clear()
+    exim.run_queue(ident)
+    exim.wait_line(ident, "Completed")
+    tap.equal(len(sink.transactions()), 1, "transactions after the next try")
+    same = mail.opened(sink.complete()[0].message(), home.alice) == mail.inner_entity(point.message)
+    tap.true(same, "what arrives at the next try is not what was sent")
+
+
+for _when, _point in POINTS.items():
+    for _program, _who in (("sealpipe", "client"), ("sealpipe-run", "runner")):
+        @tap.test(f"a {_who} that is killed {_when}: deferred, and sent whole at the next try")
+        def _(program=_program, point=_point):
+            killed(program, point)
+
+
+def with_stage(what, pipeline, function):
+    stage = Stage(what, pipeline)
+    stage.begin()
+    try:
+        return function()
+    finally:
+        stage.end()
+
+
+@tap.test("a stage that fails, and a filter that fails at once, with megabytes unread: deferred")
+def _():
+    idents = [with_stage("fail", "smime;hold", lambda: stays(LARGE, ALICE))]
+    home.write_conf("90-broken.conf", "[policy]\nencrypt=maybe\n")
+    try:
+        idents.append(stays(LARGE, ALICE))
     finally:
         home.configure()
+    for ident in idents:
+        tap.contains(exim.wait_line(ident, "== ")[0], "filter process failed (75)", "the log")
+        sink.clear()
+        exim.run_queue(ident)
+        exim.wait_line(ident, "Completed")
+        tap.true(mail.opened(sink.complete()[0].message(), home.alice) == mail.inner_entity(LARGE),
+                 "what arrives is not what was sent")
+
+
+@tap.test("noise on standard error and output, a module's and its child's, is in no mail")
+def _():
+    for pipeline in ("hold;smime", "smime;hold"):
+        raw = with_stage("noise", pipeline, lambda: arrives(HEAD + UNCHECKED + BODY, home.alice)).raw
+        tap.true(b"noise" not in raw, "the noise is in the mail")
+
+
+@tap.test("a missing check program alone: deferred by the router")
+def _():
+    check = exim.folder / "bin" / "sealpipe-check"
+    check.unlink()
+    try:
+        ident = stays(HEAD + BODY, ALICE)
+        tap.contains(exim.wait_line(ident, "== ")[0], "R=nokey defer", "the log")
+    finally:
+        exim.link_programs(home)
+    sink.clear()
     exim.run_queue(ident)
     exim.wait_line(ident, "Completed")
     tap.equal(mail.opened(sink.complete()[0].message(), home.alice), mail.inner_entity(HEAD + BODY))
-
-
-@tap.test("a filter that is killed: deferred, and sent at the next try")
-def _():
-    killed_while_it_works("sealpipe")
-
-
-@tap.test("a runner that is killed: deferred, and sent at the next try")
-def _():
-    killed_while_it_works("sealpipe-run")
 
 
 @tap.test("nothing went to Exim's panic log")

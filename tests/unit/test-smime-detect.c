@@ -397,11 +397,169 @@ static void test_signed(void)
     g_assert_cmpint(look_text(smime,
                               "Content-Type: multipart/signed; boundary=b; micalg=sha-256;\n"
                               " protocol=\"application/pkcs7-signature\"\n\n--b\n\nx\n--b--\n"),
-                    ==, SEAL_DETECTED_SIGNED);
+                    ==, SEAL_DETECTED_NOTHING);
     g_assert_cmpint(look_text(smime,
                               "Content-Type: multipart/signed; boundary=b;\n"
                               " protocol=\"application/pgp-signature\"\n\n--b\n\nx\n--b--\n"),
                     ==, SEAL_DETECTED_NOTHING);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * multipart/signed
+ */
+
+/* A detached signature by the fixture's key, or what else @flags make of it. (transfer full) */
+static char *signature(Fixture *fixture, unsigned flags)
+{
+    BIO *in = BIO_new_mem_buf("Content-Type: text/plain\r\n\r\nHello\r\n", -1);
+    g_autoptr(GBytes) der = encode(CMS_sign(fixture->cert, pki_other_key("RSA"), NULL, in,
+                                            CMS_BINARY | CMS_NOSMIMECAP | flags));
+
+    BIO_free(in);
+    return g_base64_encode(g_bytes_get_data(der, NULL), g_bytes_get_size(der));
+}
+
+#define SIGNED                                                                                     \
+    "Content-Type: multipart/signed; boundary=b; micalg=sha-256;\n"                                \
+    " protocol=\"application/pkcs7-signature\"\n"
+#define CLEAR_PART "--b\nContent-Type: text/plain\n\nHello\n\n"
+#define SIGNATURE_PART                                                                             \
+    "--b\nContent-Type: application/pkcs7-signature\nContent-Transfer-Encoding: base64\n\n"
+
+static SealDetection *look_joined(Smime *smime, const char *front, const char *base64,
+                                  const char *end)
+{
+    g_autofree char *message = g_strconcat(front, base64, end, NULL);
+
+    return smime_look(smime, message, strlen(message));
+}
+
+/* Nothing, nobody's, and the text says why. */
+static void assert_bait(Smime *smime, const char *front, const char *base64, const char *end,
+                        const char *why)
+{
+    g_autoptr(SealDetection) found = look_joined(smime, front, base64, end);
+
+    g_test_message("%s", seal_detection_text(found));
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_NOTHING);
+    g_assert_cmpuint(seal_detection_ids(found)->len + seal_detection_hidden(found), ==, 0);
+    g_assert_nonnull(strstr(seal_detection_text(found), why));
+}
+
+static void assert_signed_by(Fixture *fixture, const char *front, const char *base64, guint id)
+{
+    g_autoptr(SealKey) key = smime_key(&fixture->smime, fixture->cert, SEAL_TRUST_MANUAL);
+    g_autoptr(SealDetection) found = look_joined(&fixture->smime, front, base64, "\n--b--\n");
+
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_SIGNED);
+    g_assert_cmpuint(seal_detection_ids(found)->len, ==, 1);
+    g_assert_cmpstr(g_ptr_array_index(seal_detection_ids(found), 0), ==,
+                    seal_key_detected_ids(key)[id]);
+}
+
+static void test_clear_signed(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autofree char *good = signature(&fixture, CMS_DETACHED);
+    g_autofree char *by_key_id = signature(&fixture, CMS_DETACHED | CMS_USE_KEYID);
+
+    assert_signed_by(&fixture, SIGNED "\n" CLEAR_PART SIGNATURE_PART, good, 0);
+    assert_signed_by(&fixture, SIGNED "\n" CLEAR_PART SIGNATURE_PART, by_key_id, 1);
+    assert_signed_by(&fixture, SIGNED "\nAn old reader sees this.\n" CLEAR_PART SIGNATURE_PART,
+                     good, 0);
+    assert_signed_by(&fixture,
+                     "Content-Type: multipart/signed; boundary=b;\n"
+                     " protocol=\"application/x-pkcs7-signature\"\n\n" CLEAR_PART
+                     "--b\nContent-Type: application/x-pkcs7-signature; name=smime.p7s\n"
+                     "Content-Transfer-Encoding: BASE64\n\n",
+                     good, 0);
+}
+
+static void test_clear_signed_bait(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    Smime *smime = &fixture.smime;
+    g_autofree char *good = signature(&fixture, CMS_DETACHED);
+    g_autofree char *opaque = signature(&fixture, 0);
+    g_autofree char *cut = g_strndup(good, strlen(good) / 8 * 4);
+    g_autofree char *sealed = g_base64_encode(fixture.der, fixture.der_size);
+    const char *front = SIGNED "\n" CLEAR_PART SIGNATURE_PART;
+    const char *end = "\n--b--\n";
+
+    assert_bait(smime, front, "", end, "it says that it is signed");
+    assert_bait(smime, front, "SGVsbG8=", end, "it says that it is signed");
+    assert_bait(smime, front, cut, end, "without a signature");
+    assert_bait(smime, front, opaque, end, "it signs something else");
+    assert_bait(smime, front, sealed, end, "CMS of another type");
+    assert_bait(smime, front, good, "\nand more\n--b--\n", "beside the base64");
+    assert_bait(smime, SIGNED "\n" CLEAR_PART CLEAR_PART SIGNATURE_PART, good, end, "two parts");
+    assert_bait(smime, SIGNED "\n" SIGNATURE_PART, good, end, "two parts");
+    assert_bait(smime, SIGNED "Content-Type: text/plain\n\n" CLEAR_PART SIGNATURE_PART, good, end,
+                "twice");
+    assert_bait(smime,
+                SIGNED "\n" CLEAR_PART
+                       "--b\nContent-Type: application/pdf\nContent-Transfer-Encoding: base64\n\n",
+                good, end, "no signature");
+    assert_bait(smime,
+                SIGNED "\n" CLEAR_PART "--b\nContent-Type: application/pkcs7-signature\n"
+                       "Content-Transfer-Encoding: quoted-printable\n\n",
+                good, end, "transfer encoding");
+    assert_bait(smime,
+                SIGNED "\n" CLEAR_PART "--b\nContent-Type: application/pkcs7-signature\n"
+                       "Content-Transfer-Encoding: base64\nContent-Type: text/plain\n\n",
+                good, end, "twice");
+    /* The other way round: an opaque one that has nothing in it. */
+    assert_bait(smime, HEAD("signed-data"), good, "\n", "not in it");
+}
+
+/* More parts than are looked at. */
+static void test_clear_signed_endless(void)
+{
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, NULL, NULL);
+    g_autoptr(GString) message = g_string_new(SIGNED "\n");
+
+    for (int i = 0; i < 20000; i++)
+        g_string_append(message, "--b\n\nx\n");
+    g_autoptr(SealDetection) found = smime_look(&smime, message->str, message->len);
+    g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_NOTHING);
+    g_assert_nonnull(strstr(seal_detection_text(found), "10000 parts"));
+}
+
+/* Signers without end, and octets changed anywhere: never a name that is not the signer's. */
+static void test_signed_damaged(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, FALSE, 100);
+    g_autofree char *good = signature(&fixture, 0);
+    gsize size;
+    g_autofree guchar *der = g_base64_decode(good, &size);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(17);
+    gsize many = 3 * 1024 * 1024;
+    g_autofree guint8 *endless = g_malloc0(many);
+    static const guint8 front[] = {0x30, 0x80, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+                                   0x01, 0x07, 0x02, 0xa0, 0x80, 0x30, 0x80, 0x02, 0x01, 0x01,
+                                   0x31, 0x00, 0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+                                   0xf7, 0x0d, 0x01, 0x07, 0x01, 0x31, 0x83, 0x28, 0x00, 0x00};
+
+    memcpy(endless, front, sizeof front);
+    g_autofree char *base64 = g_base64_encode(endless, many);
+    assert_bait(&fixture.smime, HEAD("signed-data"), base64, "\n", "1 MiB");
+    for (int i = 0; i < 8000; i++) {
+        g_autofree guchar *copy = g_memdup2(der, size);
+        gsize length = i % 4 ? size : (gsize)g_rand_int_range(rand, 0, (gint32)size);
+
+        for (int flips = g_rand_int_range(rand, 1, 4); flips > 0; flips--)
+            copy[g_rand_int_range(rand, 0, (gint32)size)] = (guchar)g_rand_int(rand);
+        g_autofree char *text = g_base64_encode(copy, length);
+        g_autoptr(SealDetection) found =
+            look_joined(&fixture.smime, HEAD("signed-data"), text, "\n");
+        g_assert_cmpint(seal_detection_what(found), !=, SEAL_DETECTED_ENCRYPTED);
+        if (length < size)
+            g_assert_cmpint(seal_detection_what(found), ==, SEAL_DETECTED_NOTHING);
+    }
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -643,10 +801,10 @@ static void test_corpus(void)
         {"rfc4134/5.3.eml", SEAL_DETECTED_PARTLY, 1},
         {"protected-headers-draft/smime-enc+legacy-disp.eml", SEAL_DETECTED_PARTLY, 2},
         {"protected-headers-draft/smime-sign+enc.eml", SEAL_DETECTED_PARTLY, 2},
-        {"protected-headers-draft/smime-onepart-signed.eml", SEAL_DETECTED_SIGNED, 0},
-        {"protected-headers-draft/smime-multipart-signed.eml", SEAL_DETECTED_SIGNED, 0},
-        {"rfc4134/4.8.eml", SEAL_DETECTED_SIGNED, 0},
-        {"rfc4134/4.9.eml", SEAL_DETECTED_SIGNED, 0},
+        {"protected-headers-draft/smime-onepart-signed.eml", SEAL_DETECTED_SIGNED, 1},
+        {"protected-headers-draft/smime-multipart-signed.eml", SEAL_DETECTED_SIGNED, 1},
+        {"rfc4134/4.8.eml", SEAL_DETECTED_SIGNED, 1},
+        {"rfc4134/4.9.eml", SEAL_DETECTED_SIGNED, 1},
         {"protected-headers-draft/pgpmime-sign+enc.eml", SEAL_DETECTED_NOTHING, 0},
         {"protected-headers-draft/pgpmime-signed.eml", SEAL_DETECTED_NOTHING, 0},
         {"bc-java-mail/attachonly.eml", SEAL_DETECTED_NOTHING, 0},
@@ -692,6 +850,10 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/detect/hidden", test_hidden);
     g_test_add_func("/smime/detect/no-content", test_no_content);
     g_test_add_func("/smime/detect/signed", test_signed);
+    g_test_add_func("/smime/detect/clear-signed", test_clear_signed);
+    g_test_add_func("/smime/detect/clear-signed-bait", test_clear_signed_bait);
+    g_test_add_func("/smime/detect/clear-signed-endless", test_clear_signed_endless);
+    g_test_add_func("/smime/detect/signed-damaged", test_signed_damaged);
     g_test_add_func("/smime/detect/attributes", test_attributes);
     g_test_add_func("/smime/detect/mac", test_mac);
     g_test_add_func("/smime/detect/wrong-form", test_wrong_form);

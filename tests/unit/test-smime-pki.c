@@ -8,12 +8,26 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+static EVP_PKEY *make_pss_key(void)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+    EVP_PKEY *key = NULL;
+
+    g_assert_cmpint(EVP_PKEY_keygen_init(ctx), >, 0);
+    g_assert_cmpint(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), >, 0);
+    g_assert_cmpint(EVP_PKEY_generate(ctx, &key), >, 0);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
 static EVP_PKEY *make_key(const char *kind)
 {
     EVP_PKEY *key;
 
     if (g_str_equal(kind, "RSA"))
         key = EVP_RSA_gen(2048);
+    else if (g_str_equal(kind, "RSA-PSS"))
+        key = make_pss_key();
     else if (g_str_has_prefix(kind, "RSA"))
         key = EVP_RSA_gen((unsigned)atoi(kind + 3));
     else if (g_str_equal(kind, "X25519") || g_str_equal(kind, "ED25519"))
@@ -110,12 +124,15 @@ X509 *pki_cert(const CertSpec *spec, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issu
     add_extension(cert, issuer ? issuer : cert, NID_key_usage, spec->usage);
     add_extension(cert, issuer ? issuer : cert, NID_ext_key_usage, spec->ext_usage);
     add_extension(cert, issuer ? issuer : cert, NID_subject_alt_name, spec->san);
+    add_extension(cert, issuer ? issuer : cert, NID_proxyCertInfo, spec->proxy);
     if (spec->names)
         g_assert_true(X509_add1_ext_i2d(cert, NID_subject_alt_name, spec->names, 0, 0));
     add_capabilities(cert, spec->capabilities);
     add_unknown(cert, spec->unknown);
 
     const EVP_MD *digest = EVP_get_digestbyname(spec->digest ? spec->digest : "SHA256");
+    if (EVP_PKEY_get_base_id(issuer_key ? issuer_key : key) == EVP_PKEY_ED25519)
+        digest = NULL;
     g_assert_cmpint(X509_sign(cert, issuer_key ? issuer_key : key, digest), >, 0);
     return cert;
 }
@@ -139,6 +156,21 @@ X509 *pki_person(const char *address, const char *kind, const char *capabilities
                      .capabilities = capabilities};
 
     return pki_cert(&spec, pki_other_key(kind), ca, pki_key("RSA"));
+}
+
+X509 *pki_signer(const char *address, const char *kind, X509 *issuer)
+{
+    g_autofree char *san = g_strconcat("email:", address, NULL);
+    gboolean both = g_str_has_prefix(kind, "RSA") && !g_str_equal(kind, "RSA-PSS");
+    gboolean ec = !g_str_has_prefix(kind, "RSA") && !g_str_equal(kind, "ED25519");
+    CertSpec spec = {.name = address,
+                     .san = san,
+                     .usage = both ? "critical,digitalSignature,keyEncipherment"
+                              : ec ? "critical,digitalSignature,keyAgreement"
+                                   : "critical,digitalSignature",
+                     .ext_usage = "emailProtection"};
+
+    return pki_cert(&spec, pki_other_key(kind), issuer, pki_key("RSA"));
 }
 
 X509_CRL *pki_crl(X509 *ca, EVP_PKEY *ca_key, X509 *revoked, int reason, int next_days)
@@ -210,6 +242,19 @@ GBytes *pki_key_pem(EVP_PKEY *key)
     return take_bio(bio);
 }
 
+GBytes *pki_bundle(EVP_PKEY *key, ...)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    va_list certs;
+
+    g_assert_true(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL));
+    va_start(certs, key);
+    for (X509 *cert; (cert = va_arg(certs, X509 *));)
+        g_assert_true(PEM_write_bio_X509(bio, cert));
+    va_end(certs);
+    return take_bio(bio);
+}
+
 /* -------------------------------------------------------------------------------------------
  * The module
  */
@@ -232,6 +277,14 @@ char *smime_write(Smime *smime, const char *name, GBytes *data)
     g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
     g_file_set_contents(path, g_bytes_get_data(data, NULL), (gssize)g_bytes_get_size(data), &error);
     g_assert_no_error(error);
+    return path;
+}
+
+char *smime_write_secret(Smime *smime, const char *name, GBytes *data)
+{
+    char *path = smime_write(smime, name, data);
+
+    g_assert_cmpint(g_chmod(path, 0600), ==, 0);
     return path;
 }
 
@@ -358,6 +411,18 @@ SealDetection *smime_look(Smime *smime, const void *message, gsize length)
         smime->format->detect(smime->module, seal_message_entity(parsed), NULL, detection, &error));
     g_assert_no_error(error);
     return detection;
+}
+
+gboolean command_succeeds(const char *const *argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) child = g_subprocess_newv(
+        argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(g_subprocess_wait(child, NULL, &error));
+    g_assert_true(g_subprocess_get_if_exited(child));
+    return g_subprocess_get_exit_status(child) == 0;
 }
 
 GBytes *run_command(const char *const *argv)

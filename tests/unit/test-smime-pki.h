@@ -33,6 +33,7 @@ typedef struct {
     const char *constraints;
     const char *capabilities; /**< CAP_... after one another */
     const char *unknown;      /**< the value of an extension 1.2.3.4: "critical,DER:0500" */
+    const char *proxy;        /**< proxyCertInfo */
     GENERAL_NAMES *names;     /**< in place of san */
     const char *digest;       /**< SHA256 */
     int from_days;            /**< -1: yesterday */
@@ -51,6 +52,8 @@ X509 *pki_cert(const CertSpec *spec, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issu
 X509 *pki_ca(const char *name, X509 *issuer);
 /** A person's, by that CA, for encryption. (transfer full) */
 X509 *pki_person(const char *address, const char *kind, const char *capabilities, X509 *ca);
+/** A person's, who signs and gets mail with pki_other_key(@kind). (transfer full) */
+X509 *pki_signer(const char *address, const char *kind, X509 *issuer);
 /** (transfer full) */
 X509_CRL *pki_crl(X509 *ca, EVP_PKEY *ca_key, X509 *revoked, int reason, int next_days);
 
@@ -59,6 +62,8 @@ GBytes *pki_pem(X509 *cert);
 GBytes *pki_der(X509 *cert);
 GBytes *pki_crl_pem(X509_CRL *crl);
 GBytes *pki_key_pem(EVP_PKEY *key);
+/** A private key, and certificates up to a NULL, in PEM. (transfer full) */
+GBytes *pki_bundle(EVP_PKEY *key, ...) G_GNUC_NULL_TERMINATED;
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_CRL, X509_CRL_free)
@@ -78,6 +83,8 @@ typedef struct {
 void smime_prepare(Smime *smime);
 /** Writes a file into it. (transfer full) the path */
 char *smime_write(Smime *smime, const char *name, GBytes *data);
+/** The same, for its owner alone. (transfer full) */
+char *smime_write_secret(Smime *smime, const char *name, GBytes *data);
 /** Opens a dispatcher; @settings are the lines of [module smime], @more whole groups after it. */
 gboolean smime_open(Smime *smime, const char *settings, const char *more, GError **error);
 /** smime_prepare, and smime_open with @anchor as the trust anchor (or none). */
@@ -98,6 +105,8 @@ GBytes *smime_seal(Smime *smime, X509 *const *certs, GBytes *entity, GError **er
 /** What detect() says of a message. (transfer full) */
 SealDetection *smime_look(Smime *smime, const void *message, gsize length);
 
+/** Runs a command; TRUE where its exit status is 0. */
+gboolean command_succeeds(const char *const *argv);
 /** Runs a command; its exit status must be 0. Its output: (transfer full) */
 GBytes *run_command(const char *const *argv);
 /** Opens an S/MIME entity with the openssl command. (transfer full) */

@@ -5,6 +5,7 @@
 #include "test-smime-pki.h"
 
 #include <openssl/param_build.h>
+#include <openssl/rsa.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -79,6 +80,26 @@ static void test_validity(void)
     g_assert_cmpstr(last, ==, "usable");
 }
 
+/* RFC 5280 4.1.2.5: seconds, and no zone but Z. OpenSSL reads other forms, but not in chains. */
+static void test_odd_dates(void)
+{
+    static const char *const dates[] = {"2001010000Z", "200101000000+0000"};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(dates); i++) {
+        CertSpec spec = {.name = "odd"};
+        g_autoptr(X509) cert = pki_cert(&spec, pki_key("RSA"), ca, pki_key("RSA"));
+        g_assert_true(ASN1_STRING_set(X509_getm_notBefore(cert), dates[i], -1));
+        g_assert_cmpint(X509_sign(cert, pki_key("RSA"), EVP_sha256()), >, 0);
+        g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
+        g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), NULL);
+        g_assert_cmpstr(code, ==, "invalid");
+        assert_code(&smime, cert, "invalid");
+    }
+}
+
 static void test_usage(void)
 {
     g_autoptr(X509) ca = pki_ca("CA", NULL);
@@ -129,35 +150,47 @@ static void test_keys(void)
     g_assert_nonnull(strstr(text, "X25519"));
 }
 
-/* With e = 1 the "encrypted" key is the key. */
-static void test_exponent_of_one(void)
+static EVP_PKEY *rsa_key(const BIGNUM *n, const BIGNUM *e)
+{
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    OSSL_PARAM_BLD_push_BN(build, "n", n);
+    OSSL_PARAM_BLD_push_BN(build, "e", e);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *key = NULL;
+    g_assert_cmpint(EVP_PKEY_fromdata_init(ctx), >, 0);
+    g_assert_cmpint(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params), >, 0);
+
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    return key;
+}
+
+/* With e = 1 the "encrypted" key is the key; with an even modulus there is none. */
+static void test_unsound_rsa(void)
 {
     g_autoptr(X509) ca = pki_ca("CA", NULL);
     g_auto(Smime) smime = {0};
     smime_start(&smime, ca, NULL);
     BIGNUM *n = NULL;
-    BIGNUM *one = BN_new();
+    BIGNUM *e = NULL;
     g_assert_true(EVP_PKEY_get_bn_param(pki_key("RSA"), "n", &n));
-    g_assert_true(BN_one(one));
+    g_assert_true(EVP_PKEY_get_bn_param(pki_key("RSA"), "e", &e));
 
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    OSSL_PARAM_BLD_push_BN(build, "n", n);
-    OSSL_PARAM_BLD_push_BN(build, "e", one);
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    EVP_PKEY *weak = NULL;
-    g_assert_cmpint(EVP_PKEY_fromdata_init(ctx), >, 0);
-    g_assert_cmpint(EVP_PKEY_fromdata(ctx, &weak, EVP_PKEY_PUBLIC_KEY, params), >, 0);
-
+    g_assert_true(BN_one(e));
+    EVP_PKEY *clear = rsa_key(n, e);
+    g_assert_true(BN_set_word(e, RSA_F4) && BN_clear_bit(n, 0));
+    EVP_PKEY *even = rsa_key(n, e);
     CertSpec spec = {.name = "one"};
-    g_autoptr(X509) cert = pki_cert(&spec, weak, ca, pki_key("RSA"));
-    assert_code(&smime, cert, "weak-key");
-    EVP_PKEY_free(weak);
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
+    g_autoptr(X509) one = pki_cert(&spec, clear, ca, pki_key("RSA"));
+    g_autoptr(X509) other = pki_cert(&spec, even, ca, pki_key("RSA"));
+    assert_code(&smime, one, "weak-key");
+    assert_code(&smime, other, "weak-key");
+    EVP_PKEY_free(clear);
+    EVP_PKEY_free(even);
     BN_free(n);
-    BN_free(one);
+    BN_free(e);
 }
 
 static void test_extensions(void)
@@ -174,6 +207,21 @@ static void test_extensions(void)
     g_autoptr(X509) cert = pki_cert(&contradiction, pki_key("RSA"), ca, pki_key("RSA"));
     g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
     g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), NULL);
+    g_assert_cmpstr(code, ==, "invalid");
+}
+
+/* RFC 3820: any end entity can issue one in its own name, for a program that acts for it. */
+static void test_proxy(void)
+{
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+
+    CertSpec spec = {.name = "p", .proxy = "critical,DER:300c300a06082b06010505071501"};
+    g_autoptr(X509) cert = pki_cert(&spec, pki_key("RSA"), ca, pki_key("RSA"));
+    assert_code(&smime, cert, "invalid");
+    g_autoptr(SealKey) manual = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
+    g_autofree char *code = smime_judge(&smime, manual, SEAL_PURPOSE_ENCRYPT, now(), NULL);
     g_assert_cmpstr(code, ==, "invalid");
 }
 
@@ -476,10 +524,12 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smime/usable/good", test_good);
     g_test_add_func("/smime/usable/validity", test_validity);
+    g_test_add_func("/smime/usable/odd-dates", test_odd_dates);
     g_test_add_func("/smime/usable/usage", test_usage);
     g_test_add_func("/smime/usable/keys", test_keys);
-    g_test_add_func("/smime/usable/exponent-of-one", test_exponent_of_one);
+    g_test_add_func("/smime/usable/unsound-rsa", test_unsound_rsa);
     g_test_add_func("/smime/usable/extensions", test_extensions);
+    g_test_add_func("/smime/usable/proxy", test_proxy);
     g_test_add_func("/smime/usable/trust", test_trust);
     g_test_add_func("/smime/usable/no-anchors", test_no_anchors);
     g_test_add_func("/smime/usable/partial", test_partial);

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * gpgme.c: the engine: gpg, through GPGME. GPGME says Success when gpg has died, so that nothing
+ * counts here but what gpg itself has reported to the end.
+ */
+#include "engine.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gpgme.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE "65536"
+
+enum {
+    CIPHER_AES128 = 7,
+    CIPHER_AES256 = 9,
+};
+
+struct PgpEngine {
+    char *home;             /* of the operator's, or NULL */
+    char *folder;           /* of our own: key files, and the home where there is no other */
+    guint files;            /* made there so far */
+    SealSecret *passphrase; /* or NULL: the empty one */
+};
+
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gpgme_ctx_t, gpgme_release, NULL)
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gpgme_data_t, gpgme_data_release, NULL)
+
+static gboolean fail(GError **error, SealError code, const char *what, gpgme_error_t problem)
+{
+    char text[160] = "";
+
+    gpgme_strerror_r(problem, text, sizeof text);
+    g_set_error(error, SEAL_ERROR, code, "%s: %s", what, text);
+    return FALSE;
+}
+
+void pgp_judgement_free(PgpJudgement *judgement)
+{
+    if (!judgement)
+        return;
+    g_array_unref(judgement->subkeys);
+    g_ptr_array_unref(judgement->addresses);
+    if (judgement->own_free)
+        judgement->own_free(judgement->own);
+    g_free(judgement);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Life
+ */
+
+PgpEngine *pgp_engine_new(const char *home, SealSecret *passphrase)
+{
+    PgpEngine *engine = g_new0(PgpEngine, 1);
+
+    engine->home = g_strdup(home);
+    engine->passphrase = passphrase;
+    return engine;
+}
+
+void pgp_engine_free(PgpEngine *engine)
+{
+    if (!engine)
+        return;
+    if (engine->folder)
+        pgp_folder_remove(engine->folder);
+    g_free(engine->folder);
+    g_free(engine->home);
+    seal_secret_free(engine->passphrase);
+    g_free(engine);
+}
+
+/* Asks GPGME for as few children as it can do with: gpgconf is not asked where gpg is, and the home
+ * goes through the environment, since setting it in the context has gpg's version asked again. */
+static gboolean start_gpgme(GError **error)
+{
+    static gsize once = 0;
+
+    if (g_once_init_enter(&once)) {
+        gboolean ok = gpgme_set_global_flag("disable-gpgconf", "1") == 0 &&
+                      gpgme_set_global_flag("gpg-name", "gpg") == 0 &&
+                      gpgme_check_version("1.18.0") != NULL;
+        g_once_init_leave(&once, ok ? 1 : 2);
+    }
+    if (once == 1)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MODULE, "GPGME is too old or cannot start");
+    return FALSE;
+}
+
+static gboolean make_folder(PgpEngine *engine, GError **error)
+{
+    if (!engine->folder)
+        engine->folder = pgp_folder_make(error);
+    return engine->folder != NULL;
+}
+
+static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments);
+
+/* A context that reports gpg's status lines to @status. */
+static gboolean open_context(PgpEngine *engine, gpointer status, PgpLoop *loop, gpgme_ctx_t *ctx,
+                             GError **error)
+{
+    if (!start_gpgme(error) || (!engine->home && !make_folder(engine, error)))
+        return FALSE;
+    const char *home = engine->home ? engine->home : engine->folder;
+    if (g_strcmp0(g_getenv("GNUPGHOME"), home) != 0)
+        g_setenv("GNUPGHOME", home, TRUE);
+
+    gpgme_error_t problem = gpgme_new(ctx);
+    if (!problem)
+        problem = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
+    if (!problem)
+        problem = gpgme_set_ctx_flag(*ctx, "full-status", "1");
+    if (problem)
+        return fail(error, SEAL_ERROR_FAILED, "cannot use gpg", problem);
+    gpgme_set_offline(*ctx, 1);
+    gpgme_set_armor(*ctx, 1);
+    gpgme_set_status_cb(*ctx, note_status, status);
+    pgp_loop_init(loop, *ctx);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What gpg reports
+ */
+
+typedef struct {
+    gboolean import_ended; /* it has seen the whole of the keys that it was to judge */
+    gboolean no_such_key;
+    gboolean end_encryption;
+    guint cipher;
+    gboolean integrity;
+    guint signatures;
+    guint hash;
+    char signer[2 * PGP_FINGERPRINT + 1];
+} Status;
+
+static void note_encryption(Status *status, const char *arguments)
+{
+    char **words = g_strsplit(arguments, " ", 4);
+
+    if (g_strv_length(words) >= 2) {
+        status->integrity = g_ascii_strtoull(words[0], NULL, 10) > 0 ||
+                            (words[2] && g_ascii_strtoull(words[2], NULL, 10) > 0);
+        status->cipher = (guint)g_ascii_strtoull(words[1], NULL, 10);
+    }
+    g_strfreev(words);
+}
+
+/* "SIG_CREATED <type> <key algorithm> <hash> <class> <time> <fingerprint>" */
+static void note_signature(Status *status, const char *arguments)
+{
+    char **words = g_strsplit(arguments, " ", 7);
+
+    status->signatures++;
+    if (g_strv_length(words) >= 6) {
+        status->hash = (guint)g_ascii_strtoull(words[2], NULL, 10);
+        g_autofree char *lower = g_ascii_strdown(words[5], -1);
+        g_strlcpy(status->signer, lower, sizeof status->signer);
+    }
+    g_strfreev(words);
+}
+
+static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments)
+{
+    Status *status = data;
+
+    if (g_str_equal(keyword, "IMPORT_RES"))
+        status->import_ended = TRUE;
+    else if (g_str_equal(keyword, "ERROR") && g_str_has_prefix(arguments, "keylist.getkey "))
+        status->no_such_key = TRUE;
+    else if (g_str_equal(keyword, "BEGIN_ENCRYPTION"))
+        note_encryption(status, arguments);
+    else if (g_str_equal(keyword, "END_ENCRYPTION"))
+        status->end_encryption = TRUE;
+    else if (g_str_equal(keyword, "SIG_CREATED"))
+        note_signature(status, arguments);
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Judging keys
+ */
+
+/* gpg-agent keeps each secret key in a file that is named after its keygrip. */
+static gboolean has_secret(PgpEngine *engine, const char *keygrip, gboolean *secret, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("%s.key", keygrip);
+    g_autofree char *path = g_build_filename(engine->home, "private-keys-v1.d", name, NULL);
+    struct stat st;
+
+    *secret = stat(path, &st) == 0;
+    if (*secret || errno == ENOENT)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", path, g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean add_subkey(PgpEngine *engine, PgpJudgement *judgement, gpgme_subkey_t from,
+                           GError **error)
+{
+    PgpJudgedSubkey subkey = {
+        .encrypts = from->can_encrypt,
+        .signs = from->can_sign,
+        .dead = from->revoked || from->disabled || from->invalid,
+        .created = from->timestamp,
+        .expires = from->expires,
+    };
+
+    if (from->fpr) {
+        g_autofree char *lower = g_ascii_strdown(from->fpr, -1);
+        g_strlcpy(subkey.fingerprint, lower, sizeof subkey.fingerprint);
+    }
+    if (engine->home && from->keygrip && *from->keygrip &&
+        !has_secret(engine, from->keygrip, &subkey.secret, error))
+        return FALSE;
+    g_array_append_val(judgement->subkeys, subkey);
+    return TRUE;
+}
+
+static PgpJudgement *judgement_new(void)
+{
+    PgpJudgement *judgement = g_new0(PgpJudgement, 1);
+
+    judgement->subkeys = g_array_new(FALSE, FALSE, sizeof(PgpJudgedSubkey));
+    judgement->addresses = g_ptr_array_new_with_free_func(g_free);
+    return judgement;
+}
+
+static gboolean take_key(PgpEngine *engine, PgpJudgement *judgement, gpgme_key_t from,
+                         GError **error)
+{
+    judgement->known = TRUE;
+    judgement->revoked = from->revoked;
+    judgement->disabled = from->disabled;
+    judgement->invalid = from->invalid;
+    for (gpgme_subkey_t subkey = from->subkeys; subkey; subkey = subkey->next) {
+        if (!add_subkey(engine, judgement, subkey, error))
+            return FALSE;
+    }
+    for (gpgme_user_id_t user_id = from->uids; user_id; user_id = user_id->next) {
+        char *address = user_id->revoked || user_id->invalid || !user_id->uid
+                            ? NULL
+                            : pgp_user_id_address(user_id->uid);
+        if (address)
+            g_ptr_array_add(judgement->addresses, address);
+    }
+    gpgme_key_ref(from);
+    judgement->own = from;
+    judgement->own_free = (GDestroyNotify)gpgme_key_unref;
+    return TRUE;
+}
+
+/* Waits for what gpg lists; takes the key that has @fingerprint. */
+static gboolean take_listed(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx,
+                            const char *fingerprint, PgpJudgement *judgement, GError **error)
+{
+    gpgme_error_t problem = pgp_loop_run(loop, ctx, NULL);
+
+    if (problem)
+        return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
+    for (guint i = 0; i < loop->keys->len; i++) {
+        gpgme_key_t listed = g_ptr_array_index(loop->keys, i);
+
+        if (listed->fpr && g_ascii_strcasecmp(listed->fpr, fingerprint) == 0)
+            return take_key(engine, judgement, listed, error);
+    }
+    return TRUE;
+}
+
+/* The key as its octets are. gpg verifies the signatures in it and keeps nothing. */
+static gboolean judge_octets(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement,
+                             GError **error)
+{
+    g_auto(gpgme_data_t) data = NULL;
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    Status status = {0};
+
+    if (!open_context(engine, &status, &loop, &ctx, error))
+        return FALSE;
+    gpgme_error_t problem =
+        gpgme_data_new_from_mem(&data, (const char *)key->octets->data, key->octets->len, 0);
+    if (!problem)
+        problem = gpgme_op_keylist_from_data_start(ctx, data, 0);
+    if (problem)
+        return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
+    if (!take_listed(engine, &loop, ctx, g_array_index(key->subkeys, PgpSubkey, 0).fingerprint,
+                     judgement, error))
+        return FALSE;
+    if (status.import_ended)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                        "gpg ended before it had judged a key");
+    return FALSE;
+}
+
+static gboolean judge_in_home(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement,
+                              GError **error)
+{
+    const char *fingerprint = g_array_index(key->subkeys, PgpSubkey, 0).fingerprint;
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    Status status = {0};
+
+    if (!open_context(engine, &status, &loop, &ctx, error))
+        return FALSE;
+    gpgme_error_t problem =
+        gpgme_set_keylist_mode(ctx, GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_KEYGRIP);
+    if (!problem)
+        problem = gpgme_op_keylist_start(ctx, fingerprint, 0);
+    if (problem)
+        return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
+    if (!take_listed(engine, &loop, ctx, fingerprint, judgement, error))
+        return FALSE;
+    if (judgement->known || status.no_such_key)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                        "gpg ended before it had judged a key");
+    return FALSE;
+}
+
+/* A list that breaks off looks like a key that has less. */
+static gboolean lacks_something(const PgpKey *key, const PgpJudgement *judgement)
+{
+    if (!judgement->known)
+        return FALSE;
+    for (guint i = 0; i < key->addresses->len; i++) {
+        if (!g_ptr_array_find_with_equal_func(
+                judgement->addresses, g_ptr_array_index(key->addresses, i), g_str_equal, NULL))
+            return TRUE;
+    }
+    return judgement->subkeys->len < key->subkeys->len;
+}
+
+static gboolean judge(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement, GError **error)
+{
+    if (!key->in_home)
+        return judge_octets(engine, key, judgement, error);
+    if (!judge_in_home(engine, key, judgement, error))
+        return FALSE;
+    if (!lacks_something(key, judgement))
+        return TRUE;
+
+    g_autoptr(PgpJudgement) second = judgement_new();
+    if (!judge_octets(engine, key, second, error))
+        return FALSE;
+    if (second->subkeys->len == judgement->subkeys->len &&
+        second->addresses->len == judgement->addresses->len)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                        "gpg ended before it had judged a key");
+    return FALSE;
+}
+
+gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error)
+{
+    g_autoptr(PgpJudgement) judgement = judgement_new();
+
+    if (!judge(engine, key, judgement, error))
+        return FALSE;
+    pgp_judgement_free(key->judgement);
+    key->judgement = g_steal_pointer(&judgement);
+    key->judged = g_get_monotonic_time();
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Streams
+ */
+
+/* What goes to gpg, and what comes from it. */
+typedef struct {
+    GInputStream *in;
+    GOutputStream *out;
+    GCancellable *cancellable;
+    gpgme_data_t data_in;
+    gpgme_data_t data_out;
+    gboolean read_all;
+    GError *error;
+} Flow;
+
+static void flow_clear(Flow *flow)
+{
+    gpgme_data_release(flow->data_in);
+    gpgme_data_release(flow->data_out);
+    g_clear_error(&flow->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Flow, flow_clear)
+
+static ssize_t flow_read(void *handle, void *buffer, size_t size)
+{
+    Flow *flow = handle;
+    gssize got = flow->error
+                     ? -1
+                     : g_input_stream_read(flow->in, buffer, size, flow->cancellable, &flow->error);
+    if (got < 0)
+        errno = EIO;
+    flow->read_all = got == 0;
+    return got;
+}
+
+static ssize_t flow_write(void *handle, const void *buffer, size_t size)
+{
+    Flow *flow = handle;
+
+    if (!flow->error &&
+        g_output_stream_write_all(flow->out, buffer, size, NULL, flow->cancellable, &flow->error))
+        return (ssize_t)size;
+    errno = EIO;
+    return -1;
+}
+
+static gboolean make_data(Flow *flow, GError **error)
+{
+    static struct gpgme_data_cbs reader = {.read = flow_read};
+    static struct gpgme_data_cbs writer = {.write = flow_write};
+    gpgme_error_t problem = gpgme_data_new_from_cbs(&flow->data_in, &reader, flow);
+
+    if (!problem)
+        problem = gpgme_data_new_from_cbs(&flow->data_out, &writer, flow);
+    if (!problem)
+        problem = gpgme_data_set_flag(flow->data_in, "io-buffer-size", PIECE);
+    if (!problem)
+        problem = gpgme_data_set_flag(flow->data_out, "io-buffer-size", PIECE);
+    return !problem || fail(error, SEAL_ERROR_FAILED, "cannot prepare to call gpg", problem);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Recipients
+ */
+
+/* Public keys only, each in a file that is there as long as gpg needs it. */
+static char *write_key(PgpEngine *engine, const PgpKey *key, GError **error)
+{
+    g_autofree char *path = make_folder(engine, error)
+                                ? g_strdup_printf("%s/%u.pgp", engine->folder, ++engine->files)
+                                : NULL;
+
+    if (!path || !g_file_set_contents_full(path, (const char *)key->octets->data, key->octets->len,
+                                           G_FILE_SET_CONTENTS_NONE, 0600, error))
+        return NULL;
+    return g_steal_pointer(&path);
+}
+
+static void remove_file(gpointer path)
+{
+    unlink(path);
+    g_free(path);
+}
+
+/* GPGME's list: a recipient a line, with switches between them. Never an address, which would have
+ * gpg look for keys elsewhere. */
+static gboolean list_recipients(PgpEngine *engine, const PgpTask *task, GString *list,
+                                GPtrArray *files, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    if (task->hide)
+        g_string_append(list, "--hidden\n");
+    for (guint i = 0; i < task->keys->len; i++) {
+        SealKey *key = g_ptr_array_index(task->keys, i);
+        PgpKey *native = seal_key_native(key);
+
+        if (!g_hash_table_add(seen, (gpointer)seal_key_fingerprint(key)))
+            continue;
+        if (native->in_home) {
+            g_string_append_printf(list, "--no-file\n%s\n", seal_key_fingerprint(key));
+            continue;
+        }
+        char *path = write_key(engine, native, error);
+        if (!path)
+            return FALSE;
+        g_ptr_array_add(files, path);
+        g_string_append_printf(list, "--file\n%s\n", path);
+    }
+    g_string_set_size(list, list->len - 1);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Signing
+ */
+
+/* Asked for again, the passphrase was wrong. */
+static gpgme_error_t give_passphrase(void *hook, const char *hint, const char *info, int was_bad,
+                                     int fd)
+{
+    PgpEngine *engine = hook;
+    const SealSecret *secret = engine->passphrase;
+
+    if (was_bad)
+        return gpgme_error(GPG_ERR_CANCELED);
+    if (secret && seal_secret_size(secret) > 0 &&
+        gpgme_io_writen(fd, seal_secret_data(secret), seal_secret_size(secret)) != 0)
+        return gpgme_error_from_errno(errno);
+    return gpgme_io_writen(fd, "\n", 1) == 0 ? 0 : gpgme_error_from_errno(errno);
+}
+
+static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, PgpKey *signer, GError **error)
+{
+    if (!signer->judgement && !pgp_engine_judge(engine, signer, error))
+        return FALSE;
+    if (!signer->in_home || !signer->judgement->own) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "the signer's key is not there");
+        return FALSE;
+    }
+    gpgme_error_t problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
+    if (!problem)
+        problem = gpgme_signers_add(ctx, signer->judgement->own);
+    gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
+    return !problem || fail(error, SEAL_ERROR_FAILED, "cannot sign", problem);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Making
+ */
+
+static gboolean broke_off(GError **error, const char *why)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "gpg has not done its work: %s", why);
+    return FALSE;
+}
+
+static gboolean is_signer(const PgpKey *key, const char *fingerprint)
+{
+    for (guint i = 0; i < key->subkeys->len; i++) {
+        if (g_str_equal(g_array_index(key->subkeys, PgpSubkey, i).fingerprint, fingerprint))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* MD5, SHA-1 and RIPEMD-160 are no longer to be signed with. */
+static gboolean is_sound_hash(guint hash)
+{
+    return hash >= 8 && hash <= 11;
+}
+
+static gboolean check_status(const PgpTask *task, const Status *status, const Flow *flow,
+                             GError **error)
+{
+    if (!flow->read_all)
+        return broke_off(error, "it has not read the whole message");
+    if (task->keys && !status->end_encryption)
+        return broke_off(error, "it does not say that the ciphertext is whole");
+    if (task->keys && !status->integrity)
+        return broke_off(error, "the ciphertext is not protected from being changed");
+    if (task->keys && (status->cipher < CIPHER_AES128 || status->cipher > CIPHER_AES256))
+        return broke_off(error, "it has not encrypted with AES");
+    if (status->signatures != (task->signer ? 1 : 0))
+        return broke_off(error, "there is not exactly the signature that should be there");
+    if (task->signer && !is_signer(task->signer, status->signer))
+        return broke_off(error, "it has signed with another key than the one that was chosen");
+    if (task->signer && !is_sound_hash(status->hash))
+        return broke_off(error, "it has signed with a hash that is not to be used");
+    return TRUE;
+}
+
+static gpgme_error_t start(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
+                           gpgme_data_t in, gpgme_data_t out)
+{
+    const gpgme_encrypt_flags_t flags = GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO;
+
+    if (!task->keys)
+        return gpgme_op_sign_start(ctx, in, out, GPGME_SIG_MODE_DETACH);
+    if (task->signer)
+        return gpgme_op_encrypt_sign_ext_start(ctx, NULL, recipients, flags, in, out);
+    return gpgme_op_encrypt_ext_start(ctx, NULL, recipients, flags, in, out);
+}
+
+/* The error of a stream says more than what GPGME makes of it. */
+static gboolean run(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
+                    Flow *flow, GError **error)
+{
+    gpgme_error_t problem = start(ctx, task, recipients, flow->data_in, flow->data_out);
+
+    if (!problem)
+        problem = pgp_loop_run(loop, ctx, flow->cancellable);
+    if (flow->error) {
+        g_propagate_error(error, g_steal_pointer(&flow->error));
+        return FALSE;
+    }
+    return !problem ||
+           fail(error, SEAL_ERROR_FAILED,
+                task->keys ? (task->signer ? "gpg cannot sign and encrypt" : "gpg cannot encrypt")
+                           : "gpg cannot sign",
+                problem);
+}
+
+static gboolean make(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
+                     Flow *flow, GError **error)
+{
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(remove_file);
+    g_autoptr(GString) recipients = g_string_new(NULL);
+
+    if (task->signer && !add_signer(engine, ctx, task->signer, error))
+        return FALSE;
+    if (task->keys && !list_recipients(engine, task, recipients, files, error))
+        return FALSE;
+    return make_data(flow, error) && run(loop, ctx, task, recipients->str, flow, error);
+}
+
+gboolean pgp_engine_make(PgpEngine *engine, const PgpTask *task, PgpMade *made,
+                         GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GInputStream) in = seal_content_read_canonical(task->entity);
+    g_auto(Flow) flow = {.in = in, .out = task->out, .cancellable = cancellable};
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    Status status = {0};
+
+    if (!open_context(engine, &status, &loop, &ctx, error) ||
+        !make(engine, &loop, ctx, task, &flow, error) || !check_status(task, &status, &flow, error))
+        return FALSE;
+    made->cipher = status.cipher;
+    made->integrity = status.integrity;
+    made->hash = status.hash;
+    g_strlcpy(made->signer, status.signer, sizeof made->signer);
+    return TRUE;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * pgp.c: the module: its settings, its life, its Format and its key source.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#define CREDENTIAL "sealpipe-pgp-passphrase"
+
+static void module_free(PgpModule *module)
+{
+    pgp_engine_free(module->engine);
+    g_clear_pointer(&module->ring, g_hash_table_unref);
+    g_free(module->ring_state);
+    g_free(module->signing_key);
+    g_free(module->home);
+    g_free(module);
+}
+
+/* The setting, else systemd's credential of that name, where there is one (systemd.exec(5)). */
+static gboolean read_passphrase(SealModule *self, SealSecret **passphrase, GError **error)
+{
+    const char *folder = g_getenv("CREDENTIALS_DIRECTORY");
+    g_autofree char *path = g_strdup(seal_module_string(self, "passphrase_file"));
+
+    *passphrase = NULL;
+    if (!path && folder) {
+        path = g_build_filename(folder, CREDENTIAL, NULL);
+        if (!g_file_test(path, G_FILE_TEST_EXISTS))
+            g_clear_pointer(&path, g_free);
+    }
+    if (!path)
+        return TRUE;
+    g_autoptr(SealSecret) secret = seal_secret_read(path, error);
+    if (secret)
+        *passphrase = seal_secret_first_line(secret, error);
+    return *passphrase != NULL;
+}
+
+static gboolean read_signing_key(SealModule *self, char **signing_key, GError **error)
+{
+    const char *value = seal_module_string(self, "signing_key");
+
+    *signing_key = NULL;
+    if (g_str_equal(value, "auto"))
+        return TRUE;
+    if (strlen(value) != 2 * PGP_FINGERPRINT ||
+        strspn(value, "0123456789abcdefABCDEF") != 2 * PGP_FINGERPRINT)
+        return seal_module_refuse(self, "signing_key", error,
+                                  "neither auto nor a fingerprint of 40 hexadecimal digits");
+    *signing_key = g_strdup(value);
+    return TRUE;
+}
+
+static gboolean init(SealModule *self, GError **error)
+{
+    const char *home = seal_module_string(self, "home");
+    SealSecret *passphrase = NULL;
+    char *signing_key = NULL;
+
+    if ((home && !pgp_home_check(self, home, error)) ||
+        !read_signing_key(self, &signing_key, error))
+        return FALSE;
+    if (!read_passphrase(self, &passphrase, error)) {
+        g_free(signing_key);
+        return FALSE;
+    }
+    PgpModule *module = g_new0(PgpModule, 1);
+    module->home = g_strdup(home);
+    module->signing_key = signing_key;
+    module->engine = pgp_engine_new(home, passphrase);
+    seal_module_set_data(self, module);
+    return TRUE;
+}
+
+static void fini(SealModule *self)
+{
+    module_free(seal_module_data(self));
+    seal_module_set_data(self, NULL);
+}
+
+static const SealSetting settings[] = {
+    {.key = "home",
+     .type = SEAL_SETTING_PATH,
+     .help = "A GnuPG home, mode 0700, for sealpipe alone: its public keys are the key source "
+             "gnupg, its secret keys sign"},
+    {.key = "signing_key",
+     .type = SEAL_SETTING_STRING,
+     .preset = "auto",
+     .help = "Fingerprint of the one key in home that may sign; auto goes by the author's address"},
+    {.key = "passphrase_file",
+     .type = SEAL_SETTING_SECRET,
+     .help = "A file whose first line opens the secret keys in home"},
+    {.key = NULL},
+};
+
+static const SealFormat format = {
+    .size = sizeof format,
+    .name = PGP_FORMAT,
+    .flags = SEAL_FORMAT_COMBINES | SEAL_FORMAT_HIDES_RECIPIENTS,
+    .read = pgp_read,
+    .detect = pgp_detect,
+    .usable = pgp_usable,
+    .encrypt = pgp_encrypt,
+    .sign = pgp_sign,
+    .signers = pgp_signers,
+};
+
+static const SealSource source = {
+    .size = sizeof source,
+    .name = "gnupg",
+    .trust = SEAL_TRUST_VERIFIED,
+    .lookup = pgp_lookup,
+};
+
+static const SealFormat *const formats[] = {&format, NULL};
+static const SealSource *const sources[] = {&source, NULL};
+
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
+    .head = SEAL_MODULE_HEAD,
+    .name = "pgp",
+    .version = "0.1.0",
+    .summary = "OpenPGP (RFC 4880, RFC 3156) through GPGME",
+    .settings = settings,
+    .init = init,
+    .fini = fini,
+    .formats = formats,
+    .sources = sources,
+};

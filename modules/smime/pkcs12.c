@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * pkcs12.c: keys and certificates out of PKCS#12 (RFC 7292). Old files are encrypted with RC2,
+ * which OpenSSL keeps in its legacy provider: that is loaded for such a file alone, in a library
+ * context of its own, and what comes out is made anew in the default one.
+ */
+#include "smime.h"
+
+#include <openssl/err.h>
+#include <openssl/pkcs12.h>
+#include <openssl/provider.h>
+#include <string.h>
+
+enum {
+    MAX_DEPTH = 4,           /* of safes within safes */
+    MAX_BAGS = 1000,         /* in all */
+    MAX_ITERATIONS = 5000000 /* some seconds */
+};
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS12, PKCS12_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBEPARAM, PBEPARAM_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBE2PARAM, PBE2PARAM_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBKDF2PARAM, PBKDF2PARAM_free)
+
+/* What was found so far, bound to no library context. */
+typedef struct {
+    const char *password;
+    int length;
+    GPtrArray *keys;  /* element type PKCS8_PRIV_KEY_INFO */
+    GPtrArray *certs; /* element type X509 */
+    guint bags;
+} Opening;
+
+static gboolean read_bags(Opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bags, guint depth);
+
+/* -------------------------------------------------------------------------------------------
+ * Bounds
+ */
+
+static const void *parameter(const X509_ALGOR *algorithm, int *nid)
+{
+    const ASN1_OBJECT *oid = NULL;
+    const void *value = NULL;
+    int type = V_ASN1_UNDEF;
+
+    if (algorithm)
+        X509_ALGOR_get0(&oid, &type, &value, algorithm);
+    *nid = oid ? OBJ_obj2nid(oid) : NID_undef;
+    return type == V_ASN1_SEQUENCE ? value : NULL;
+}
+
+static gboolean few(const ASN1_INTEGER *iterations)
+{
+    gint64 number;
+
+    return !iterations ||
+           (ASN1_INTEGER_get_int64(&number, iterations) && number > 0 && number <= MAX_ITERATIONS);
+}
+
+static gpointer unpack(const ASN1_ITEM *item, const void *value)
+{
+    ASN1_TYPE type = {.type = V_ASN1_SEQUENCE, .value = {.sequence = (ASN1_STRING *)value}};
+
+    return ASN1_TYPE_unpack_sequence(item, &type);
+}
+
+static gboolean few_in_pbes2(const void *value)
+{
+    g_autoptr(PBE2PARAM) pbes2 = unpack(ASN1_ITEM_rptr(PBE2PARAM), value);
+    int nid = NID_undef;
+    const void *inner = pbes2 ? parameter(pbes2->keyfunc, &nid) : NULL;
+
+    if (!inner || nid != NID_id_pbkdf2)
+        return TRUE;
+    g_autoptr(PBKDF2PARAM) pbkdf2 = unpack(ASN1_ITEM_rptr(PBKDF2PARAM), inner);
+    return !pbkdf2 || few(pbkdf2->iter);
+}
+
+/* What cannot be read fails later on its own. */
+gboolean smime_pbe_bounded(const X509_ALGOR *algorithm)
+{
+    int nid;
+    const void *value = parameter(algorithm, &nid);
+
+    if (!value)
+        return TRUE;
+    if (nid == NID_pbes2)
+        return few_in_pbes2(value);
+    g_autoptr(PBEPARAM) pbe = unpack(ASN1_ITEM_rptr(PBEPARAM), value);
+    return !pbe || few(pbe->iter);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Bags
+ */
+
+static gboolean add_key(Opening *opening, PKCS8_PRIV_KEY_INFO *key)
+{
+    if (!key)
+        return FALSE;
+    g_ptr_array_add(opening->keys, key);
+    return TRUE;
+}
+
+static gboolean read_shrouded(Opening *opening, const PKCS12_SAFEBAG *bag)
+{
+    const X509_SIG *sealed = PKCS12_SAFEBAG_get0_pkcs8(bag);
+    const X509_ALGOR *algorithm = NULL;
+
+    if (sealed)
+        X509_SIG_get0(sealed, &algorithm, NULL);
+    return sealed && smime_pbe_bounded(algorithm) &&
+           add_key(opening, PKCS12_decrypt_skey(bag, opening->password, opening->length));
+}
+
+static gboolean read_cert(Opening *opening, const PKCS12_SAFEBAG *bag)
+{
+    if (PKCS12_SAFEBAG_get_bag_nid(bag) != NID_x509Certificate)
+        return TRUE;
+    X509 *cert = PKCS12_SAFEBAG_get1_cert(bag);
+    if (!cert)
+        return FALSE;
+    g_ptr_array_add(opening->certs, cert);
+    return TRUE;
+}
+
+static gboolean read_bag(Opening *opening, const PKCS12_SAFEBAG *bag, guint depth)
+{
+    const PKCS8_PRIV_KEY_INFO *bare;
+
+    if (++opening->bags > MAX_BAGS)
+        return FALSE;
+    switch (PKCS12_SAFEBAG_get_nid(bag)) {
+    case NID_keyBag:
+        bare = PKCS12_SAFEBAG_get0_p8inf(bag);
+        return bare && add_key(opening, ASN1_item_dup(ASN1_ITEM_rptr(PKCS8_PRIV_KEY_INFO), bare));
+    case NID_pkcs8ShroudedKeyBag:
+        return read_shrouded(opening, bag);
+    case NID_certBag:
+        return read_cert(opening, bag);
+    case NID_safeContentsBag:
+        return read_bags(opening, PKCS12_SAFEBAG_get0_safes(bag), depth + 1);
+    default:
+        return TRUE;
+    }
+}
+
+static gboolean read_bags(Opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bags, guint depth)
+{
+    gboolean ok = depth < MAX_DEPTH;
+
+    for (int i = 0; ok && i < sk_PKCS12_SAFEBAG_num(bags); i++)
+        ok = read_bag(opening, sk_PKCS12_SAFEBAG_value(bags, i), depth);
+    return ok;
+}
+
+static gboolean read_safe(Opening *opening, PKCS7 *safe)
+{
+    STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
+
+    if (PKCS7_type_is_data(safe)) {
+        bags = PKCS12_unpack_p7data(safe);
+    } else if (PKCS7_type_is_encrypted(safe)) {
+        if (safe->d.encrypted && smime_pbe_bounded(safe->d.encrypted->enc_data->algorithm))
+            bags = PKCS12_unpack_p7encdata(safe, opening->password, opening->length);
+    } else {
+        /* Encrypted to a public key, which nobody does. */
+        return TRUE;
+    }
+    gboolean ok = bags && read_bags(opening, bags, 0);
+    sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+    return ok;
+}
+
+static gboolean read_safes(Opening *opening, PKCS12 *file)
+{
+    STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(file);
+    gboolean ok = safes != NULL;
+
+    for (int i = 0; ok && i < sk_PKCS7_num(safes); i++)
+        ok = read_safe(opening, sk_PKCS7_value(safes, i));
+    sk_PKCS7_pop_free(safes, PKCS7_free);
+    return ok;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The file, with one password
+ */
+
+static PKCS12 *parse(const guint8 *data, gsize length)
+{
+    const guint8 *at = data;
+
+    return length <= G_MAXINT32 ? d2i_PKCS12(NULL, &at, (long)length) : NULL;
+}
+
+gboolean smime_pkcs12_is(const guint8 *data, gsize length)
+{
+    g_autoptr(PKCS12) file = parse(data, length);
+
+    ERR_clear_error();
+    return file != NULL;
+}
+
+static void forget(Opening *opening)
+{
+    g_ptr_array_set_size(opening->keys, 0);
+    g_ptr_array_set_size(opening->certs, 0);
+    opening->bags = 0;
+}
+
+static gboolean try_password(Opening *opening, const guint8 *data, gsize length)
+{
+    g_autoptr(PKCS12) file = parse(data, length);
+
+    forget(opening);
+    return file && read_safes(opening, file);
+}
+
+/* Did something fail because no provider has it? Empties the queue. */
+static gboolean was_unsupported(void)
+{
+    gboolean yes = FALSE;
+
+    for (unsigned long code; (code = ERR_get_error());)
+        yes = yes || ERR_GET_REASON(code) == ERR_R_UNSUPPORTED;
+    return yes;
+}
+
+/* Certificates that belong to the default library context. */
+static gboolean renew_certs(GPtrArray *certs)
+{
+    for (guint i = 0; i < certs->len; i++) {
+        guint8 *der = NULL;
+        int length = i2d_X509(g_ptr_array_index(certs, i), &der);
+        const guint8 *at = der;
+        X509 *cert = length > 0 ? d2i_X509(NULL, &at, length) : NULL;
+
+        OPENSSL_free(der);
+        if (!cert)
+            return FALSE;
+        X509_free(g_ptr_array_index(certs, i));
+        g_ptr_array_index(certs, i) = cert;
+    }
+    return TRUE;
+}
+
+/* Nothing that was made in @context outlives this. */
+static gboolean try_in_context(Opening *opening, OSSL_LIB_CTX *context, const guint8 *data,
+                               gsize length)
+{
+    OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(context);
+    gboolean ok = try_password(opening, data, length);
+
+    OSSL_LIB_CTX_set0_default(before);
+    ok = ok && renew_certs(opening->certs);
+    if (!ok)
+        forget(opening);
+    return ok;
+}
+
+static gboolean try_legacy(Opening *opening, const guint8 *data, gsize length,
+                           gboolean *no_provider)
+{
+    OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
+    OSSL_PROVIDER *legacy = context ? OSSL_PROVIDER_load(context, "legacy") : NULL;
+    OSSL_PROVIDER *usual = legacy ? OSSL_PROVIDER_load(context, "default") : NULL;
+    gboolean ok = usual && try_in_context(opening, context, data, length);
+
+    *no_provider = !usual;
+    if (usual)
+        OSSL_PROVIDER_unload(usual);
+    if (legacy)
+        OSSL_PROVIDER_unload(legacy);
+    OSSL_LIB_CTX_free(context);
+    return ok;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The file
+ */
+
+typedef enum {
+    OPENED,
+    WRONG_PASSWORD,
+    NO_PROVIDER,
+    BROKEN,
+} Result;
+
+/* An empty password is either no octets or two zero ones: both are tried. */
+static Result try_one(Opening *opening, PKCS12 *file, const guint8 *data, gsize length)
+{
+    gboolean no_provider = FALSE;
+
+    if (PKCS12_mac_present(file) && !PKCS12_verify_mac(file, opening->password, opening->length))
+        return WRONG_PASSWORD;
+    ERR_clear_error();
+    if (try_password(opening, data, length))
+        return OPENED;
+    if (was_unsupported() && try_legacy(opening, data, length, &no_provider))
+        return OPENED;
+    return no_provider ? NO_PROVIDER : PKCS12_mac_present(file) ? BROKEN : WRONG_PASSWORD;
+}
+
+static Result try_all(Opening *opening, GPtrArray *passwords, PKCS12 *file, const guint8 *data,
+                      gsize length)
+{
+    Result worst = WRONG_PASSWORD;
+
+    for (guint i = 0; i < 2 * passwords->len; i++) {
+        opening->password = g_ptr_array_index(passwords, i / 2);
+        opening->length = (int)strlen(opening->password);
+        if (i % 2 == 1) {
+            if (opening->length > 0)
+                continue;
+            opening->password = NULL;
+        }
+
+        Result result = try_one(opening, file, data, length);
+        ERR_clear_error();
+        if (result == OPENED)
+            return OPENED;
+        if (result != WRONG_PASSWORD)
+            worst = result;
+    }
+    return worst;
+}
+
+/* What is known of the file without its password. */
+static gboolean check_mac(PKCS12 *file, gboolean *pbmac1, GError **error)
+{
+    const ASN1_INTEGER *iterations = NULL;
+    const X509_ALGOR *algorithm = NULL;
+    const ASN1_OBJECT *oid = NULL;
+
+    *pbmac1 = FALSE;
+    if (!PKCS12_mac_present(file))
+        return TRUE;
+    PKCS12_get0_mac(NULL, &algorithm, NULL, &iterations, file);
+    if (algorithm)
+        X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+    *pbmac1 = oid && OBJ_obj2nid(oid) == NID_pbmac1;
+    if (few(iterations))
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "it asks for more than %d iterations",
+                MAX_ITERATIONS);
+    return FALSE;
+}
+
+static gboolean say_why(Result result, gboolean pbmac1, GError **error)
+{
+    const char *why = "its content cannot be read, although its passphrase is right";
+
+    if (pbmac1)
+        why = "it is protected by PBMAC1, which this OpenSSL does not know (3.4 is the first that "
+              "does); export it again without, as openssl pkcs12 -export does by default";
+    else if (result == WRONG_PASSWORD)
+        why = SMIME_WRONG_PASSPHRASE;
+    else if (result == NO_PROVIDER)
+        why = "it is encrypted in an old way (RC2), for which OpenSSL's legacy provider is needed "
+              "and not installed";
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, why);
+    return FALSE;
+}
+
+static gboolean take(const Opening *opening, GPtrArray *keys, GPtrArray *certs, GError **error)
+{
+    for (guint i = 0; i < opening->keys->len; i++) {
+        EVP_PKEY *key = EVP_PKCS82PKEY(g_ptr_array_index(opening->keys, i));
+
+        if (!key) {
+            smime_set_error(error, SEAL_ERROR_KEY, "a private key in it cannot be read");
+            return FALSE;
+        }
+        g_ptr_array_add(keys, key);
+    }
+    for (guint i = 0; i < opening->certs->len; i++) {
+        X509 *cert = g_ptr_array_index(opening->certs, i);
+
+        X509_up_ref(cert);
+        g_ptr_array_add(certs, cert);
+    }
+    return TRUE;
+}
+
+gboolean smime_pkcs12_read(const guint8 *data, gsize length, GPtrArray *passwords, GPtrArray *keys,
+                           GPtrArray *certs, GError **error)
+{
+    g_autoptr(PKCS12) file = parse(data, length);
+    g_autoptr(GPtrArray) bare =
+        g_ptr_array_new_with_free_func((GDestroyNotify)PKCS8_PRIV_KEY_INFO_free);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+    Opening opening = {.keys = bare, .certs = found};
+    gboolean pbmac1;
+
+    if (!file) {
+        smime_set_error(error, SEAL_ERROR_KEY, "it is no PKCS#12");
+        return FALSE;
+    }
+    if (!check_mac(file, &pbmac1, error))
+        return FALSE;
+    Result result = try_all(&opening, passwords, file, data, length);
+    ERR_clear_error();
+    if (result != OPENED)
+        return say_why(result, pbmac1, error);
+    return take(&opening, keys, certs, error);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * private.c: private keys and certificates out of a file's bytes: PEM, DER, PKCS#12, and what
+ * people make of them. Bytes that are secret stay in guarded memory.
+ */
+#include "smime.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <string.h>
+
+enum { MAX_BLOCKS = 10000 };
+
+/* What a PEM block is made of. */
+typedef struct {
+    char *label;
+    char *header;
+    guint8 *data;
+    long length;
+} Block;
+
+static void block_clear(Block *block)
+{
+    OPENSSL_secure_free(block->label);
+    OPENSSL_secure_free(block->header);
+    OPENSSL_secure_clear_free(block->data, (size_t)block->length);
+    memset(block, 0, sizeof *block);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Block, block_clear)
+
+/* -------------------------------------------------------------------------------------------
+ * Keys
+ */
+
+static gboolean add_key(SmimePrivate *found, EVP_PKEY *key, GError **error)
+{
+    if (!key) {
+        smime_set_error(error, SEAL_ERROR_KEY, "a private key in it cannot be read");
+        return FALSE;
+    }
+    ERR_clear_error();
+    g_ptr_array_add(found->keys, key);
+    return TRUE;
+}
+
+static gboolean read_bare(SmimePrivate *found, const guint8 *data, long length, GError **error)
+{
+    return add_key(found, d2i_AutoPrivateKey(NULL, &data, length), error);
+}
+
+/* EncryptedPrivateKeyInfo (RFC 5958). */
+static gboolean read_sealed(SmimePrivate *found, const guint8 *data, long length,
+                            GPtrArray *passwords, GError **error)
+{
+    const X509_ALGOR *algorithm = NULL;
+    X509_SIG *sealed = d2i_X509_SIG(NULL, &data, length);
+    PKCS8_PRIV_KEY_INFO *bare = NULL;
+
+    if (sealed)
+        X509_SIG_get0(sealed, &algorithm, NULL);
+    for (guint i = 0; sealed && smime_pbe_bounded(algorithm) && !bare && i < passwords->len; i++) {
+        const char *password = g_ptr_array_index(passwords, i);
+
+        ERR_clear_error();
+        bare = PKCS8_decrypt(sealed, password, (int)strlen(password));
+    }
+    X509_SIG_free(sealed);
+    if (!bare) {
+        smime_set_error(error, SEAL_ERROR_KEY, "%s",
+                        sealed ? SMIME_WRONG_PASSPHRASE : "a private key in it cannot be read");
+        return FALSE;
+    }
+    gboolean ok = add_key(found, EVP_PKCS82PKEY(bare), error);
+    PKCS8_PRIV_KEY_INFO_free(bare);
+    return ok;
+}
+
+static int give_password(char *buffer, int size, int writing, void *user_data)
+{
+    const char *password = user_data;
+    int length = (int)strlen(password);
+
+    if (length > size)
+        return -1;
+    memcpy(buffer, password, (size_t)length);
+    return length;
+}
+
+/* The old way: the header names the cipher (RFC 1421). */
+static gboolean read_old(SmimePrivate *found, Block *block, GPtrArray *passwords, GError **error)
+{
+    EVP_CIPHER_INFO cipher;
+
+    if (!PEM_get_EVP_CIPHER_INFO(block->header, &cipher)) {
+        smime_set_error(error, SEAL_ERROR_KEY, "a private key in it cannot be decrypted");
+        return FALSE;
+    }
+    for (guint i = 0; i < passwords->len; i++) {
+        guint8 *copy = OPENSSL_secure_malloc((size_t)block->length);
+        long length = block->length;
+        EVP_PKEY *key = NULL;
+
+        ERR_clear_error();
+        if (!copy)
+            break;
+        memcpy(copy, block->data, (size_t)length);
+        if (PEM_do_header(&cipher, copy, &length, give_password, g_ptr_array_index(passwords, i))) {
+            const guint8 *at = copy;
+            key = d2i_AutoPrivateKey(NULL, &at, length);
+        }
+        OPENSSL_secure_clear_free(copy, (size_t)block->length);
+        if (key)
+            return add_key(found, key, error);
+    }
+    smime_set_error(error, SEAL_ERROR_KEY, SMIME_WRONG_PASSPHRASE);
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * PEM
+ */
+
+static gboolean read_block(SmimePrivate *found, Block *block, GPtrArray *passwords, GError **error)
+{
+    if (g_str_equal(block->label, "ENCRYPTED PRIVATE KEY"))
+        return read_sealed(found, block->data, block->length, passwords, error);
+    if (g_str_equal(block->label, "PRIVATE KEY") || g_str_equal(block->label, "RSA PRIVATE KEY") ||
+        g_str_equal(block->label, "EC PRIVATE KEY") || g_str_equal(block->label, "DSA PRIVATE KEY"))
+        return *block->header ? read_old(found, block, passwords, error)
+                              : read_bare(found, block->data, block->length, error);
+    if (g_str_equal(block->label, "PKCS12"))
+        return smime_pkcs12_read(block->data, (gsize)block->length, passwords, found->keys,
+                                 found->bundle.certs, error);
+    if (g_str_has_suffix(block->label, "PRIVATE KEY")) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "a private key in a form that is not known "
+                    "here (%s); openssl pkcs8 -topk8 makes the usual one",
+                    block->label);
+        return FALSE;
+    }
+    g_autoptr(GBytes) der = g_bytes_new(block->data, (gsize)block->length);
+    return smime_bundle_add_block(&found->bundle, block->label, der, error);
+}
+
+/* @any: was there a block? One that is broken is an error: it may have been the key. */
+static gboolean read_pem(SmimePrivate *found, const guint8 *data, gsize length,
+                         GPtrArray *passwords, gboolean *any, GError **error)
+{
+    g_autoptr(BIO) bio = BIO_new_mem_buf(data, (int)length);
+    guint count = 0;
+
+    for (;;) {
+        g_auto(Block) block = {0};
+
+        ERR_clear_error();
+        if (!bio || !PEM_read_bio_ex(bio, &block.label, &block.header, &block.data, &block.length,
+                                     PEM_FLAG_SECURE))
+            break;
+        if (++count > MAX_BLOCKS) {
+            g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d blocks", MAX_BLOCKS);
+            return FALSE;
+        }
+        if (!read_block(found, &block, passwords, error))
+            return FALSE;
+    }
+    *any = count > 0;
+    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+        smime_set_error(error, SEAL_ERROR_KEY, "a block in it is broken");
+        return FALSE;
+    }
+    ERR_clear_error();
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * DER
+ */
+
+static gboolean is_sealed(const guint8 *data, long length)
+{
+    X509_SIG *sealed = d2i_X509_SIG(NULL, &data, length);
+
+    X509_SIG_free(sealed);
+    ERR_clear_error();
+    return sealed != NULL;
+}
+
+static gboolean read_der(SmimePrivate *found, const guint8 *data, gsize length,
+                         GPtrArray *passwords, GError **error)
+{
+    if (smime_pkcs12_is(data, length))
+        return smime_pkcs12_read(data, length, passwords, found->keys, found->bundle.certs, error);
+
+    const guint8 *at = data;
+    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)length);
+    if (key)
+        return add_key(found, key, error);
+    ERR_clear_error();
+    if (is_sealed(data, (long)length))
+        return read_sealed(found, data, (long)length, passwords, error);
+
+    g_autoptr(GBytes) bytes = g_bytes_new_static(data, length);
+    return smime_bundle_add_der(&found->bundle, bytes, error);
+}
+
+/* A PKCS#12 behind some text: SEQUENCE, the length in any form, version 3, SEQUENCE. */
+static const guint8 *find_pkcs12(const guint8 *data, gsize length)
+{
+    static const guint8 version[] = {0x02, 0x01, 0x03, 0x30};
+    const guint8 *end = data + length;
+
+    for (const guint8 *at = data; (at = memchr(at, 0x30, (gsize)(end - at))); at++) {
+        if (end - at < 12)
+            return NULL;
+        gsize more = at[1] > 0x80 && at[1] <= 0x84 ? at[1] & 0x0fu : 0;
+        if (memcmp(at + 2 + more, version, sizeof version) == 0 &&
+            smime_pkcs12_is(at, (gsize)(end - at)))
+            return at;
+    }
+    return NULL;
+}
+
+/* Base64 without a PEM block's lines around it. */
+static gboolean read_base64(SmimePrivate *found, const guint8 *data, gsize length,
+                            GPtrArray *passwords, GError **error)
+{
+    gsize room = length / 4 * 3 + 6, size = 0;
+    guint8 *der = OPENSSL_secure_malloc(room);
+    SmimeDecoder decoder;
+    gboolean ok = TRUE;
+
+    smime_decoder_init(&decoder);
+    if (der && smime_decode(&decoder, data, length, der, &size) && smime_decoder_done(&decoder) &&
+        size > 0 && *der == 0x30)
+        ok = read_der(found, der, size, passwords, error);
+    OPENSSL_secure_clear_free(der, room);
+    return ok;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The file
+ */
+
+void smime_private_init(SmimePrivate *found)
+{
+    found->keys = g_ptr_array_new_with_free_func((GDestroyNotify)EVP_PKEY_free);
+    smime_bundle_init(&found->bundle);
+}
+
+void smime_private_clear(SmimePrivate *found)
+{
+    g_clear_pointer(&found->keys, g_ptr_array_unref);
+    smime_bundle_clear(&found->bundle);
+}
+
+static gboolean read_any(SmimePrivate *found, const guint8 *data, gsize length,
+                         GPtrArray *passwords, GError **error)
+{
+    gboolean any = FALSE;
+
+    /* A digit of a text looks the same. */
+    if (*data == 0x30 && !read_der(found, data, length, passwords, error))
+        return FALSE;
+    if (found->keys->len > 0 || found->bundle.certs->len > 0 || found->bundle.broken > 0)
+        return TRUE;
+    if (!read_pem(found, data, length, passwords, &any, error))
+        return FALSE;
+    if (any)
+        return TRUE;
+    const guint8 *inside = find_pkcs12(data, length);
+    if (inside)
+        return smime_pkcs12_read(inside, length - (gsize)(inside - data), passwords, found->keys,
+                                 found->bundle.certs, error);
+    return read_base64(found, data, length, passwords, error);
+}
+
+gboolean smime_private_read(SmimePrivate *found, const guint8 *data, gsize length,
+                            GPtrArray *passwords, GError **error)
+{
+    if (length == 0)
+        return TRUE;
+    if (!read_any(found, data, length, passwords, error))
+        return FALSE;
+    if (found->bundle.broken == 0)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "a certificate in it cannot be read");
+    return FALSE;
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * server.c: the server's own keys: private keys with their certificates, from the files and folders
+ * of server_keys. Whatever cannot be read or opened stops everything: a key that is there and is
+ * not found would let mail leave unsigned.
+ */
+#include "smime.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <string.h>
+
+enum {
+    MAX_FILES = 10000,
+    SECURE_HEAP = 4 * 1024 * 1024, /* room for some two thousand RSA keys */
+    SECURE_LEAST = 32,
+};
+
+struct SmimeServer {
+    GHashTable *by_address; /* seal_address_key() to a GPtrArray of SealKey */
+    guint count;
+};
+
+/* Something that was found, and where. */
+typedef struct {
+    EVP_PKEY *key;
+    X509 *cert;
+    char *place;
+    gboolean used;
+} Item;
+
+/* While the setting is read. */
+typedef struct {
+    SealModule *self;
+    GPtrArray *passwords;
+    GPtrArray *keys;           /* element type Item */
+    GPtrArray *certs;          /* element type Item */
+    GHashTable *by_public_key; /* digest to a GPtrArray of Item, certificates */
+} Loading;
+
+static void item_free(gpointer data)
+{
+    Item *item = data;
+
+    EVP_PKEY_free(item->key);
+    X509_free(item->cert);
+    g_free(item->place);
+    g_free(item);
+}
+
+SmimeServer *smime_server_new(void)
+{
+    SmimeServer *server = g_new0(SmimeServer, 1);
+
+    server->by_address =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    return server;
+}
+
+void smime_server_free(SmimeServer *server)
+{
+    if (!server)
+        return;
+    g_hash_table_unref(server->by_address);
+    g_free(server);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Files
+ */
+
+static void take(Loading *loading, const SmimePrivate *found, const char *path)
+{
+    for (guint i = 0; i < found->keys->len; i++) {
+        Item *item = g_new0(Item, 1);
+        item->key = g_ptr_array_index(found->keys, i);
+        EVP_PKEY_up_ref(item->key);
+        item->place = g_strdup(path);
+        g_ptr_array_add(loading->keys, item);
+    }
+    for (guint i = 0; i < found->bundle.certs->len; i++) {
+        Item *item = g_new0(Item, 1);
+        item->cert = g_ptr_array_index(found->bundle.certs, i);
+        X509_up_ref(item->cert);
+        item->place = g_strdup(path);
+        g_ptr_array_add(loading->certs, item);
+    }
+}
+
+static gboolean refuse(Loading *loading, GError **error, const char *path, const char *why)
+{
+    return seal_module_refuse(loading->self, "server_keys", error, "%s: %s", path, why);
+}
+
+/* Is this the name of a file that should hold a key or a certificate? */
+static gboolean is_key_name(const char *path)
+{
+    static const char *const suffixes[] = {".p12", ".pfx", ".pem", ".key",
+                                           ".crt", ".cer", ".der", ".p8"};
+    g_autofree char *lower = g_ascii_strdown(path, -1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        if (g_str_has_suffix(lower, suffixes[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A README may stand in a folder of keys. */
+static gboolean check_found(Loading *loading, const SmimePrivate *found, const char *path,
+                            gboolean named, GError **error)
+{
+    if (found->keys->len > 0 || found->bundle.certs->len > 0)
+        return TRUE;
+    if (named || is_key_name(path))
+        return refuse(loading, error, path, "neither a private key nor a certificate is in it");
+    seal_module_warn(loading->self, "%s: neither a private key nor a certificate is in it", path);
+    return TRUE;
+}
+
+/* A file that others can read (@open_to_others says so) may hold certificates, but no key. */
+static gboolean read_bytes(Loading *loading, const char *path, const guint8 *data, gsize length,
+                           gboolean named, const GError *open_to_others, GError **error)
+{
+    g_auto(SmimePrivate) found = {0};
+    g_autoptr(GError) problem = NULL;
+
+    smime_private_init(&found);
+    gboolean ok = smime_private_read(&found, data, length, loading->passwords, &problem);
+    if (open_to_others && (!ok || found.keys->len > 0))
+        return seal_module_refuse(loading->self, "server_keys", error, "%s",
+                                  open_to_others->message);
+    if (!ok)
+        return refuse(loading, error, path, problem->message);
+    if (!check_found(loading, &found, path, named, error))
+        return FALSE;
+    take(loading, &found, path);
+    return TRUE;
+}
+
+/* For a file that is no secret, while @user_data says why not. */
+typedef struct {
+    Loading *loading;
+    const GError *why;
+    gboolean named;
+} Public;
+
+static gboolean visit_public(SealModule *self, const char *path, GBytes *data,
+                             const GError *problem, gpointer user_data, GError **error)
+{
+    Public *public = user_data;
+
+    if (problem)
+        return seal_module_refuse(self, "server_keys", error, "%s", public->why->message);
+    return read_bytes(public->loading, path, g_bytes_get_data(data, NULL), g_bytes_get_size(data),
+                      public->named, public->why, error);
+}
+
+static gboolean read_file(Loading *loading, const char *path, gboolean named, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(SealSecret) secret = seal_secret_read(path, &why);
+
+    if (secret)
+        return read_bytes(loading, path, seal_secret_data(secret), seal_secret_size(secret), named,
+                          NULL, error);
+    Public public = {loading, why, named};
+    return seal_visit_files(loading->self, path, visit_public, &public, error);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* As seal_visit_files() goes through a folder, but its bytes are no secret. */
+static GPtrArray *list_folder(Loading *loading, const char *path, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GDir) dir = g_dir_open(path, 0, &problem);
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+
+    if (!dir) {
+        refuse(loading, error, path, problem->message);
+        return NULL;
+    }
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        if (*name == '.' || g_file_test(file, G_FILE_TEST_IS_DIR))
+            continue;
+        if (files->len == MAX_FILES) {
+            refuse(loading, error, path, "it has more files than can be read");
+            return NULL;
+        }
+        g_ptr_array_add(files, g_steal_pointer(&file));
+    }
+    g_ptr_array_sort(files, compare_names);
+    return g_steal_pointer(&files);
+}
+
+static gboolean read_path(Loading *loading, const char *path, GError **error)
+{
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+        return read_file(loading, path, TRUE, error);
+
+    g_autoptr(GPtrArray) files = list_folder(loading, path, error);
+    for (guint i = 0; files && i < files->len; i++) {
+        if (!read_file(loading, g_ptr_array_index(files, i), FALSE, error))
+            return FALSE;
+    }
+    return files != NULL;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Keys and their certificates
+ */
+
+/* NULL where it cannot be encoded. (transfer full) */
+static GBytes *digest_public_key(EVP_PKEY *key)
+{
+    guint8 *der = NULL;
+    int length = key ? i2d_PUBKEY(key, &der) : 0;
+    guint8 digest[32];
+    gboolean ok = length > 0 && EVP_Digest(der, (size_t)length, digest, NULL, EVP_sha256(), NULL);
+
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return ok ? g_bytes_new(digest, sizeof digest) : NULL;
+}
+
+static void index_certs(Loading *loading)
+{
+    for (guint i = 0; i < loading->certs->len; i++) {
+        Item *item = g_ptr_array_index(loading->certs, i);
+        GBytes *digest = digest_public_key(X509_get0_pubkey(item->cert));
+        if (!digest)
+            continue;
+        GPtrArray *same = g_hash_table_lookup(loading->by_public_key, digest);
+        if (same) {
+            g_bytes_unref(digest);
+        } else {
+            same = g_ptr_array_new();
+            g_hash_table_insert(loading->by_public_key, digest, same);
+        }
+        g_ptr_array_add(same, item);
+    }
+}
+
+static void index_key(SmimeServer *server, SealKey *key)
+{
+    GPtrArray *addresses = seal_key_addresses(key);
+
+    for (guint i = 0; i < addresses->len; i++) {
+        const char *address = seal_address_key(g_ptr_array_index(addresses, i));
+        GPtrArray *keys = g_hash_table_lookup(server->by_address, address);
+
+        if (!keys) {
+            keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+            g_hash_table_insert(server->by_address, g_strdup(address), keys);
+        }
+        if (!g_ptr_array_find(keys, key, NULL))
+            g_ptr_array_add(keys, seal_key_ref(key));
+    }
+}
+
+/* One certificate may stand in several files, one key in several certificates. */
+static gboolean is_repeated(GPtrArray *certs, guint at)
+{
+    X509 *cert = ((Item *)g_ptr_array_index(certs, at))->cert;
+
+    for (guint i = 0; i < at; i++) {
+        if (X509_cmp(((Item *)g_ptr_array_index(certs, i))->cert, cert) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The operator put it there: no CA has to vouch for it. */
+static gboolean add_pair(SmimeServer *server, Loading *loading, const Item *key, Item *cert,
+                         GError **error)
+{
+    SealOrigin origin = {
+        .size = sizeof origin, .source = "server", .place = key->place, .trust = SEAL_TRUST_MANUAL};
+    g_autoptr(SealKey) made = smime_key_new(cert->cert, key->key, &origin);
+
+    if (!made)
+        return refuse(loading, error, cert->place, "a certificate in it cannot be read");
+    if (seal_key_addresses(made)->len == 0)
+        seal_module_warn(loading->self, "%s: the certificate of %s is for no address", cert->place,
+                         seal_key_label(made));
+    index_key(server, made);
+    server->count++;
+    return TRUE;
+}
+
+static gboolean add_key(SmimeServer *server, Loading *loading, const Item *key, GError **error)
+{
+    g_autoptr(GBytes) digest = digest_public_key(key->key);
+    GPtrArray *certs = digest ? g_hash_table_lookup(loading->by_public_key, digest) : NULL;
+    guint matches = 0;
+
+    for (guint i = 0; certs && i < certs->len; i++) {
+        Item *cert = g_ptr_array_index(certs, i);
+
+        if (EVP_PKEY_eq(X509_get0_pubkey(cert->cert), key->key) != 1)
+            continue;
+        matches++;
+        if (!cert->used && !is_repeated(certs, i) && !add_pair(server, loading, key, cert, error))
+            return FALSE;
+        cert->used = TRUE;
+    }
+    ERR_clear_error();
+    return matches > 0 ||
+           refuse(loading, error, key->place,
+                  "a private key without its certificate; put the certificate into the same file "
+                  "or folder, or name it in server_keys");
+}
+
+/* What has no key is there for chains. */
+static void add_intermediates(Loading *loading)
+{
+    SmimeModule *module = seal_module_data(loading->self);
+
+    for (guint i = 0; i < loading->certs->len; i++) {
+        Item *item = g_ptr_array_index(loading->certs, i);
+
+        if (item->used)
+            continue;
+        if (X509_get_extension_flags(item->cert) & EXFLAG_CA) {
+            smime_pool_add(module->pool, item->cert, TRUE);
+            continue;
+        }
+        g_autofree char *name = smime_name_text(X509_get_subject_name(item->cert));
+        seal_module_warn(loading->self,
+                         "%s: the certificate of %s has no private key here and is "
+                         "not used",
+                         item->place, name);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The setting
+ */
+
+static gboolean start_secure_heap(SealModule *self, GError **error)
+{
+    if (CRYPTO_secure_malloc_initialized() ||
+        CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST) != 0)
+        return TRUE;
+    smime_set_error(error, SEAL_ERROR_FAILED, "no guarded memory for private keys to be had");
+    return FALSE;
+}
+
+static GPtrArray *read_passwords(SealModule *self, GError **error)
+{
+    const char *path = seal_module_string(self, "passphrase_file");
+    g_autoptr(SealSecret) file = NULL;
+    g_autoptr(SealSecret) line = NULL;
+    g_autoptr(GError) problem = NULL;
+    GPtrArray *passwords = NULL;
+
+    if (path && *path) {
+        file = seal_secret_read(path, &problem);
+        line = file ? seal_secret_first_line(file, &problem) : NULL;
+        if (!line) {
+            seal_module_refuse(self, "passphrase_file", error, "%s", problem->message);
+            return NULL;
+        }
+    }
+    passwords = smime_passwords_new(line, &problem);
+    if (!passwords)
+        seal_module_refuse(self, "passphrase_file", error, "%s: %s", path ? path : "no file",
+                           problem->message);
+    return passwords;
+}
+
+static gboolean load(SmimeServer *server, Loading *loading, const char *const *paths,
+                     GError **error)
+{
+    for (; *paths; paths++) {
+        if (!read_path(loading, *paths, error))
+            return FALSE;
+    }
+    index_certs(loading);
+    for (guint i = 0; i < loading->keys->len; i++) {
+        if (!add_key(server, loading, g_ptr_array_index(loading->keys, i), error))
+            return FALSE;
+    }
+    add_intermediates(loading);
+    if (server->count == 0)
+        seal_module_warn(loading->self, "server_keys: there is no private key in it");
+    return TRUE;
+}
+
+gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error)
+{
+    const char *const *paths = seal_module_list(self, "server_keys");
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(item_free);
+    g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(item_free);
+    g_autoptr(GHashTable) index =
+        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
+                              (GDestroyNotify)g_ptr_array_unref);
+
+    if (!*paths)
+        return TRUE;
+    if (!start_secure_heap(self, error))
+        return FALSE;
+    g_autoptr(GPtrArray) passwords = read_passwords(self, error);
+    Loading loading = {self, passwords, keys, certs, index};
+    return passwords && load(server, &loading, paths, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Asking
+ */
+
+static GPtrArray *keys_of(SmimeServer *server, const SealAddress *address)
+{
+    return g_hash_table_lookup(server->by_address, seal_address_key(address));
+}
+
+gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
+                       GPtrArray *keys, GError **error)
+{
+    SmimeModule *module = seal_module_data(self);
+    GPtrArray *own = keys_of(module->server, address);
+    g_autoptr(SealAddress) shorter = own ? NULL : seal_address_without_detail(address);
+
+    if (shorter)
+        own = keys_of(module->server, shorter);
+    for (guint i = 0; own && i < own->len; i++)
+        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(own, i)));
+    return TRUE;
+}
+
+/* The newest that may encrypt among those of one address. */
+static SealKey *newest(SealModule *self, GPtrArray *keys, gint64 at, SealKey *best)
+{
+    for (guint i = 0; keys && i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if ((!best || seal_key_valid_from(key) > seal_key_valid_from(best)) &&
+            smime_fits(self, key, SEAL_PURPOSE_ENCRYPT, at))
+            best = key;
+    }
+    return best;
+}
+
+X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at)
+{
+    SmimeModule *module = seal_module_data(self);
+    GPtrArray *addresses = seal_key_addresses(signer);
+    SealKey *best = smime_fits(self, signer, SEAL_PURPOSE_ENCRYPT, at) ? signer : NULL;
+
+    for (guint i = 0; best != signer && i < addresses->len; i++)
+        best = newest(self, keys_of(module->server, g_ptr_array_index(addresses, i)), at, best);
+    return best ? ((SmimeKey *)seal_key_native(best))->cert : NULL;
+}

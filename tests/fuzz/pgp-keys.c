@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * pgp-keys.c: fuzzes the reading of OpenPGP keys. gpg is asked nothing.
+ */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static FuzzSmime pgp;
+
+static void tear_down(void)
+{
+    fuzz_smime_close(&pgp);
+}
+
+static void check_id(const char *id)
+{
+    gsize length = strlen(id);
+
+    g_assert_true(length == 16 || length == 40);
+    g_assert_cmpuint(strspn(id, "0123456789abcdef"), ==, length);
+}
+
+static void check_key(const SealKey *key)
+{
+    GPtrArray *addresses = seal_key_addresses(key);
+    const char *const *ids = seal_key_detected_ids(key);
+
+    g_assert_cmpstr(seal_key_format(key), ==, "pgp");
+    g_assert_cmpuint(strlen(seal_key_fingerprint(key)), ==, 40);
+    g_assert_true(g_strv_contains(ids, seal_key_fingerprint(key)));
+    for (; *ids; ids++)
+        check_id(*ids);
+    fuzz_assert_one_line(seal_key_label(key));
+    g_assert_true(*seal_key_label(key));
+    for (guint i = 0; i < addresses->len; i++)
+        fuzz_assert_one_line(seal_address_text(g_ptr_array_index(addresses, i)));
+}
+
+/* TRUE where they were read. */
+static gboolean read_keys(const uint8_t *data, size_t size, GPtrArray *keys)
+{
+    const SealOrigin origin = {sizeof origin, "fuzz", "input", SEAL_TRUST_VERIFIED};
+    g_autoptr(GBytes) bytes = g_bytes_new(data, size);
+    g_autoptr(GError) error = NULL;
+
+    if (pgp.format->read(pgp.module, bytes, &origin, keys, &error)) {
+        g_assert_no_error(error);
+        return TRUE;
+    }
+    fuzz_assert_one_line(error->message);
+    g_assert_cmpuint(keys->len, ==, 0);
+    return FALSE;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) again = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    if (!pgp.dispatcher) {
+        fuzz_smime_open(&pgp);
+        atexit(tear_down);
+    }
+    if (!read_keys(data, size, keys))
+        return 0;
+    for (guint i = 0; i < keys->len; i++)
+        check_key(g_ptr_array_index(keys, i));
+    /* What was read once is read the same way again. */
+    g_assert_true(read_keys(data, size, again));
+    g_assert_cmpuint(again->len, ==, keys->len);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * hold.c: a stage that stops in the middle of the work, fails or makes noise, so that a test can
+ * look at what an MTA makes of it.
+ */
+#include "core/sealpipe.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const SealSetting SETTINGS[] = {
+    {"what", SEAL_SETTING_CHOICE, "hold", .range = "hold|fail|noise", .help = "What to do."},
+    {"mark", SEAL_SETTING_STRING, .help = "A file to make when it has come so far."},
+    {NULL},
+};
+
+/* As a library might, and a child of it. */
+static void make_noise(void)
+{
+    pid_t pid = fork();
+
+    fputs("noise on standard error\n", stderr);
+    puts("noise on standard output");
+    fflush(stdout);
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", "echo noise of a child; echo noise of a child >&2", NULL);
+        _exit(127);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
+                      GCancellable *cancellable, GError **error)
+{
+    const char *what = seal_module_string(self, "what");
+
+    if (g_str_equal(what, "noise")) {
+        make_noise();
+    } else if (g_str_equal(what, "fail")) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the fault that was asked for");
+        return FALSE;
+    } else {
+        g_file_set_contents(seal_module_string(self, "mark"), "", 0, NULL);
+        for (;;)
+            pause();
+    }
+    return TRUE;
+}
+
+static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
+                     SealDecision *decision, GError **error)
+{
+    seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "go on");
+    return TRUE;
+}
+
+static const SealStage STAGE = {sizeof STAGE, "hold", plan, apply};
+static const SealStage *const STAGES[] = {&STAGE, NULL};
+
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
+    SEAL_MODULE_HEAD,     .name = "hold",   .version = "1", .summary = "Stops in the middle",
+    .settings = SETTINGS, .stages = STAGES,
+};
