@@ -26,7 +26,7 @@
 
 /* What the child may know of our environment. G_DEBUG and its like can make it abort or write. */
 static const char *const kept_variables[] = {
-    "SEALPIPE_CONF", "SEALPIPE_MODULES", "TZ",
+    "SEALPIPE_CONF", "SEALPIPE_MODULES", "CREDENTIALS_DIRECTORY", "TZ",
 #ifdef SEAL_SANITIZE
     "ASAN_OPTIONS",  "LSAN_OPTIONS",     "UBSAN_OPTIONS",
 #endif

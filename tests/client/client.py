@@ -287,7 +287,7 @@ def _():
 
 @tap.test("the environment is PATH and what is kept")
 def _():
-    kept = {"SEALPIPE_CONF": "/c", "SEALPIPE_MODULES": "/m", "TZ": "UTC"}
+    kept = {"SEALPIPE_CONF": "/c", "SEALPIPE_MODULES": "/m", "CREDENTIALS_DIRECTORY": "/d", "TZ": "UTC"}
     noise = {"HOME": "/h", "G_DEBUG": "fatal-warnings", "G_SLICE": "debug-blocks", "LANG": "C",
              "LD_LIBRARY_PATH": "/x", "TZDIR": "/t", "SEALPIPE_CONFX": "x", "PATH": "/evil",
              "OPENSSL_CONF": "/x", "TMPDIR": "/x", "MALLOC_CHECK_": "3"}
