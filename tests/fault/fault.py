@@ -75,7 +75,11 @@ class InRunner:
         return [CLIENT], sanitizer_options()
 
     def check_end(self, status, call, what):
-        """The client makes 75 of all; the runner must have known what it did."""
+        """The client makes 75 of all; the runner must have known what it did. Where memory fails
+        within GLib's once-only initialisation, GLib waits for itself, and the client's clock ends it."""
+        if call == "malloc" and not status_file.exists():
+            tap.equal(status, 75, f"{what}: status of what the clock has ended")
+            return
         end = int(status_file.read_text())
         allowed = {status} | (ABORTED if call == "malloc" else set())
         tap.true(end in allowed, f"{what}: the runner ended with {end}")
