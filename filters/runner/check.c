@@ -21,7 +21,7 @@ static void say(const char *reason)
     }
     length = strlen(line);
     /* Where nobody takes the reason, the exit code still says it all. */
-    if (write(STDOUT_FILENO, line, length) < 0)
+    if (write(runner_output(), line, length) < 0)
         return;
 }
 

@@ -100,6 +100,8 @@ int main(int argc, char **argv)
     guard_memory();
     umask(077);
     runner_watch_open();
+    if (!runner_output_open())
+        return RUNNER_DEFER;
     g_set_prgname("sealpipe");
     if (argc < 2)
         return RUNNER_DEFER;

@@ -320,7 +320,7 @@ static gboolean give(const Container *container, GError **error)
     control.head.cmsg_type = SCM_RIGHTS;
     control.head.cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(&control.head), &container->fd, sizeof(int));
-    while (sendmsg(STDOUT_FILENO, &message, MSG_NOSIGNAL) != 1) {
+    while (sendmsg(runner_output(), &message, MSG_NOSIGNAL) != 1) {
         if (errno == EINTR)
             continue;
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,

@@ -41,6 +41,12 @@ void runner_watch_idle(void);
 /** Finds out whether a client is listening. Call first. */
 void runner_watch_open(void);
 
+/** Takes standard output away from everybody else: what a library or a child of a module writes
+ *  there would stand in the mail. Call before anything is loaded. FALSE: there is none. */
+gboolean runner_output_open(void);
+/** The descriptor to write the answer to. */
+int runner_output(void);
+
 /** Each mode: takes the options, returns the exit code; has logged what there was to log. */
 int runner_transport(const RunnerOptions *options);
 int runner_check(const RunnerOptions *options);

@@ -45,7 +45,7 @@ static gboolean write_all(const guint8 *data, gsize count, GError **error)
 {
     while (count > 0) {
         runner_watch_idle();
-        ssize_t wrote = write(STDOUT_FILENO, data, count);
+        ssize_t wrote = write(runner_output(), data, count);
 
         if (wrote < 0 && errno == EINTR)
             continue;
