@@ -4,7 +4,9 @@
 import json
 import os
 import pathlib
+import signal
 import stat
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -45,6 +47,11 @@ for order in orders:
         os.kill(os.getppid(), signal.SIGKILL); os._exit(1)
     if order == "kill after":
         record(); os.kill(os.getppid(), signal.SIGKILL); os._exit(0)
+    if str(order).startswith("fill "):
+        with open(order[5:] + "/fill", "wb", 0) as file:
+            try:
+                while True: file.write(b"x" * 4096)
+            except OSError: pass
     if order == "noise":
         for _ in range(200): os.write(1, b"x" * 65536)
     if order == "die":
@@ -232,6 +239,7 @@ def _():
 
 MIXED = [ALICE, BOB, NOBODY, "dora@example.org"]  # Dora is a Bcc with a key
 dora = home.enrol("dora@example.org", "rsa")
+home.enrol("eve@example.org")
 
 
 def mixed():
@@ -341,7 +349,7 @@ def _():
 
 @tap.test("a failure at each hand-over in turn: each recipient gets it exactly once in the end")
 def _():
-    people = [ALICE, dora.address, home.enrol("eve@example.org").address]
+    people = [ALICE, dora.address, "eve@example.org"]
     original = message("undisclosed@example.org")
     for failing in people:
         begin({failing: 75})
@@ -442,6 +450,121 @@ def _():
     deferred("no daemon")
     begin(core={"spool_dir": "/nonexistent"})
     deferred("nowhere to spool")
+
+
+# -- Full disks and kills -----------------------------------------------------------------------
+
+class Small:
+    """A folder of 1 MiB in a view of the files of its own, and runs of sealpipe-pipe in it."""
+
+    def __init__(self, folder):
+        folder.mkdir(exist_ok=True)
+        self.child = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c",
+             'mount -t tmpfs -o size=1m,mode=0700 tmpfs "$0" && echo ready && exec cat', folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.child.stdout.readline() != b"ready\n":
+            raise tap.Skip("no file system of its own can be mounted here")
+        self.enter = ["nsenter", f"--mount=/proc/{self.child.pid}/ns/mnt", "--"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.stdin.close()
+        self.child.wait(timeout=30)
+        self.child.stdout.close()
+
+    def run(self, *command, stdin=b""):
+        result = subprocess.run([*self.enter, *command], input=stdin, capture_output=True,
+                                timeout=60, env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"})
+        return result.returncode, result.stdout.decode()
+
+    def pipe(self, octets, *recipients):
+        return self.run(home.bin / "sealpipe-pipe", "-c", home.conf, "-f", SENDER, "--id", "Q1",
+                        "--sendmail", f"{fake} {TAKEN}", "--", *recipients, stdin=octets)
+
+
+def needs_root():
+    if os.getuid() != 0:
+        raise tap.Skip("to mount needs root")
+
+
+@tap.test("the spool's disk is full: 75, nothing is handed over")
+def _():
+    needs_root()
+    small = home.folder / "small"
+    begin(core={"spool_dir": small, "spool_memory": 0})
+    with Small(small) as disk:
+        status, output = disk.pipe(message(ALICE, body="x" * 60 + "\n" + "y\n" * 2000000), ALICE)
+        tap.equal((status, first_word(output), taken()), (75, "4.3.0", []))
+        # Room for what came, none for what is to go.
+        status, output = disk.pipe(message(ALICE, body="0123456\n" * 75000), ALICE)
+        tap.equal((status, first_word(output), taken()), (75, "4.3.0", []))
+        tap.equal(disk.pipe(message(ALICE), ALICE), (0, ""))
+
+
+@tap.test("the journal's disk is full: 75 before the first hand-over, and nothing after it")
+def _():
+    needs_root()
+    small = home.folder / "small"
+    people = [ALICE, dora.address, "eve@example.org"]
+    original = message("undisclosed@example.org")
+    begin({dora.address: f"fill {small}"}, core={"state_dir": small})
+    with Small(small) as disk:
+        tap.equal(disk.pipe(original, *people), (0, ""))
+        tap.equal(disk.run("df", "--output=avail", small)[1].split()[-1], "0", "room")
+        tap.equal(disk.pipe(original, *people), (0, ""), "again")
+        tap.equal([count(p) for p in people], [1, 1, 1], "hand-overs")
+        plan()
+        # What is full to the last octet takes no further record.
+        for n in range(200):
+            status, output = disk.pipe(message(ALICE, body=f"other {n}"), ALICE, BOB)
+            if status != 0:
+                break
+        tap.equal((status, first_word(output)), (75, "4.3.0"))
+        tap.equal(count(ALICE), 1 + n)
+        disk.run("rm", small / "fill")
+        tap.equal(disk.pipe(message(ALICE, body=f"other {n}"), ALICE, BOB), (0, ""))
+        tap.equal(count(ALICE), 2 + n)
+
+
+def runners():
+    """Those of this test: their arguments name its folder."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == b"sealpipe-run" and os.fsencode(home.conf) in words:
+            found.append(int(entry.name))
+    return found
+
+
+@tap.test("kill -9 of client or runner, with all of it built: nothing is handed over or left")
+def _():
+    fifo, spool = home.folder / "fifo", home.folder / "killed"
+    os.mkfifo(fifo)
+    spool.mkdir()
+    for victim in ("client", "runner"):
+        # A log without a reader holds the runner when everything is in the client's hands.
+        begin(core={"log_target": fifo, "spool_dir": spool, "spool_memory": 0})
+        child = subprocess.Popen(
+            [home.bin / "sealpipe-pipe", "-c", home.conf, "-f", SENDER, "--id", "Q1", "--sendmail",
+             f"{fake} {TAKEN}", "--", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdin.write(message(ALICE))
+        child.stdin.close()
+        tap.wait_for(runners, "the runner runs")
+        for pid in [child.pid] if victim == "client" else runners():
+            os.kill(pid, signal.SIGKILL)
+        tap.equal(child.wait(timeout=60), -9 if victim == "client" else 75, victim)
+        child.stdout.close()
+        tap.wait_for(lambda: not runners(), "the runner is gone")
+        tap.equal((taken(), list(spool.iterdir())), ([], []), victim)
+        configure()
+        tap.equal(pipe(message(ALICE), ALICE), (0, ""), victim)
+        tap.equal(count(ALICE), 1, victim)
 
 
 @tap.test("nothing is left in the spool folder, and no plain text there or in state")
