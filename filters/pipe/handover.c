@@ -6,6 +6,7 @@
 #include "filters/pipe/sendmail.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +279,36 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
     return true;
 }
 
+/* What would end us waits until the exit status is known: a hand-over that is not in the journal
+ * would be made again. From here on nothing takes long but sendmail, which has its limit. */
+static void hold_signals(sigset_t *held)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+    sigemptyset(held);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+
+        /* One that is ignored would be taken for one that came. */
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(held, numbers[i]);
+    }
+    sigprocmask(SIG_BLOCK, held, NULL);
+}
+
+static bool is_interrupted(const sigset_t *held)
+{
+    sigset_t came;
+
+    if (sigpending(&came) != 0)
+        return false;
+    for (int number = 1; number < NSIG; number++) {
+        if (sigismember(&came, number) == 1 && sigismember(held, number) == 1)
+            return true;
+    }
+    return false;
+}
+
 static size_t pending_of(const SealContainerDelivery *delivery)
 {
     size_t count = 0;
@@ -292,6 +323,9 @@ static void hand_all(Handover *self)
 {
     const time_t begun = time(NULL);
     size_t rest = self->n_pending;
+    sigset_t held;
+
+    hold_signals(&held);
 
     for (size_t i = self->container.n_deliveries; i-- > 0;) {
         const SealContainerDelivery *delivery = &self->container.deliveries[i];
@@ -299,8 +333,8 @@ static void hand_all(Handover *self)
 
         if (count == 0)
             continue;
-        if (time(NULL) - begun > BUDGET_S) {
-            syslog(LOG_ERR, "id=%s: the hand-overs take too long; the next try goes on",
+        if (is_interrupted(&held) || time(NULL) - begun > BUDGET_S) {
+            syslog(LOG_ERR, "id=%s: interrupted, or the hand-overs take too long; some are left",
                    self->container.id);
             self->failed = true;
             return;

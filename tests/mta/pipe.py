@@ -14,6 +14,10 @@ import mail
 import tap
 from home import Home
 
+# What runs in the background has some of them ignored.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
+
 home = Home("pipe")
 STATE = home.folder / "state"
 STATE.mkdir(mode=0o700)
@@ -43,6 +47,8 @@ def record():
     with open(name, "w") as file:
         json.dump(facts, file)
 for order in orders:
+    if str(order).startswith("end "):
+        os.kill(os.getppid(), int(order[4:]))
     if order == "kill before":
         os.kill(os.getppid(), signal.SIGKILL); os._exit(1)
     if order == "kill after":
@@ -385,6 +391,26 @@ def _():
     plan()
     tap.equal(pipe(original, *people), (0, ""))
     tap.equal([count(p) for p in people], [1, 2, 1])
+
+
+@tap.test("TERM, INT and HUP: the hand-over is finished, the others are left for the retry")
+def _():
+    people = [ALICE, dora.address, "eve@example.org"]
+    original = message("undisclosed@example.org")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # The last is handed over first.
+        begin({"eve@example.org": f"end {int(number)}"})
+        status, output = pipe(original, *people)
+        tap.equal((status, first_word(output)), (75, "4.3.0"), number.name)
+        tap.equal([count(p) for p in people], [0, 0, 1], number.name)
+        plan()
+        tap.equal(pipe(original, *people), (0, ""), number.name)
+        tap.equal([count(p) for p in people], [1, 1, 1], number.name)
+        begin({ALICE: f"end {int(number)}"})
+        tap.equal(pipe(original, *people), (0, ""), f"{number.name} in the last one")
+    begin({p: "end 15" for p in people})
+    ignoring = lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    tap.equal(pipe(original, *people, preexec_fn=ignoring), (0, ""), "ignored")
 
 
 @tap.test("the journal knows ids, recipients and messages apart")
