@@ -46,7 +46,8 @@ static long day_of(const char *name)
 {
     size_t size = strlen(name);
 
-    return size > 0 && size < 10 && strspn(name, "0123456789") == size ? atol(name) : -1;
+    return size > 0 && size < 10 && strspn(name, "0123456789") == size ? strtol(name, NULL, 10)
+                                                                       : -1;
 }
 
 static bool open_folder(SealJournal *journal, const char *state_dir)
@@ -277,8 +278,13 @@ bool seal_journal_begin(SealJournal *journal, const char *const *keys, size_t co
     if (!records)
         return fail(journal, "the journal");
     for (size_t i = 0; i < count; i++) {
-        memcpy(records + i * RECORD, keys[i], SEAL_JOURNAL_KEY);
-        memcpy(records + i * RECORD + SEAL_JOURNAL_KEY, " -\n", 3);
+        char *record = records + i * RECORD;
+
+        for (size_t n = 0; n < SEAL_JOURNAL_KEY; n++)
+            record[n] = keys[i][n];
+        record[SEAL_JOURNAL_KEY] = ' ';
+        record[SEAL_JOURNAL_KEY + 1] = '-';
+        record[SEAL_JOURNAL_KEY + 2] = '\n';
     }
     if (lock(journal)) {
         ok = append(journal, records, count * RECORD, ret_at) ||
