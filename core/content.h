@@ -18,6 +18,9 @@ SealContent *seal_content_new_file(int fd, guint64 length);
  *  (transfer full) */
 GOutputStream *seal_spool_open(const char *dir, gsize memory);
 
+/** A file in @dir without a name, open for reading and writing; -1 on error. */
+int seal_spool_file(const char *dir, GError **error);
+
 /** Copies a whole stream into a spool. */
 gboolean seal_spool_copy(GOutputStream *spool, GInputStream *from, GCancellable *cancellable,
                          GError **error);

@@ -154,6 +154,11 @@ gint64 seal_dispatcher_deadline(const SealDispatcher *self)
     return seal_settings_number(self->core, "deadline");
 }
 
+const char *seal_dispatcher_state_dir(const SealDispatcher *self)
+{
+    return seal_settings_string(self->core, "state_dir");
+}
+
 gboolean seal_dispatcher_refuse_stderr(SealDispatcher *self, GError **error)
 {
     if (!g_str_equal(seal_settings_string(self->core, "log_target"), "stderr"))
@@ -186,6 +191,11 @@ const SealSource *seal_dispatcher_source(SealDispatcher *self, const char *name,
 GOutputStream *seal_dispatcher_spool(SealDispatcher *self)
 {
     return seal_registry_spool(self->registry);
+}
+
+int seal_dispatcher_spool_file(SealDispatcher *self, GError **error)
+{
+    return seal_spool_file(seal_settings_string(self->core, "spool_dir"), error);
 }
 
 const SealFormatEntry *seal_dispatcher_step_format(const SealDispatcher *self, const char *name)

@@ -35,6 +35,8 @@ SEAL_FRONT gboolean seal_dispatcher_enabled(const SealDispatcher *dispatcher);
 SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
 /** [core] deadline, in microseconds. */
 SEAL_FRONT gint64 seal_dispatcher_deadline(const SealDispatcher *dispatcher);
+/** [core] state_dir. (borrowed) */
+SEAL_FRONT const char *seal_dispatcher_state_dir(const SealDispatcher *dispatcher);
 /** For programs whose standard error is not theirs: SEAL_ERROR_CONFIG, with file and line, where
  *  [core] log_target is stderr; the log goes elsewhere from then on. */
 SEAL_FRONT gboolean seal_dispatcher_refuse_stderr(SealDispatcher *dispatcher, GError **error);
@@ -46,6 +48,8 @@ SEAL_FRONT const SealSource *seal_dispatcher_source(SealDispatcher *dispatcher, 
                                                     SealModule **module);
 /** A stream for the message, as seal_spool_new(). (transfer full) */
 SEAL_FRONT GOutputStream *seal_dispatcher_spool(SealDispatcher *dispatcher);
+/** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
+SEAL_FRONT int seal_dispatcher_spool_file(SealDispatcher *dispatcher, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * Jobs

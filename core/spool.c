@@ -41,6 +41,17 @@ static int open_unlinked(const char *dir)
     return fd;
 }
 
+int seal_spool_file(const char *dir, GError **error)
+{
+    int fd = open_unlinked(dir);
+
+    if (fd < 0)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "cannot make a temporary file in %s: %s; see [core] spool_dir", dir,
+                    g_strerror(errno));
+    return fd;
+}
+
 static gboolean write_all(Spool *self, const guint8 *data, gsize count, GError **error)
 {
     while (count > 0) {
@@ -62,14 +73,8 @@ static gboolean write_all(Spool *self, const guint8 *data, gsize count, GError *
 
 static gboolean move_to_file(Spool *self, GError **error)
 {
-    self->fd = open_unlinked(self->dir);
-    if (self->fd < 0) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                    "cannot make a temporary file in %s: %s; see [core] spool_dir", self->dir,
-                    g_strerror(errno));
-        return FALSE;
-    }
-    if (!write_all(self, self->heap->data, self->heap->len, error))
+    self->fd = seal_spool_file(self->dir, error);
+    if (self->fd < 0 || !write_all(self, self->heap->data, self->heap->len, error))
         return FALSE;
     g_clear_pointer(&self->heap, g_byte_array_unref);
     return TRUE;

@@ -24,7 +24,7 @@ int main(int argc, char **argv)
         .name = "sealpipe-check",
         .mode = "check",
         .usage = usage,
-        .message = false,
+        .kind = SEAL_CLIENT_ANSWER,
     };
 
     return seal_client_main(&client, argc, argv);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,7 +44,7 @@ typedef struct {
     pid_t pid;
     bool running;
     int watch[2];   /* the child's lines */
-    int capture[2]; /* its output, where it is not passed through */
+    int capture[2]; /* its output, where it is not passed through; a socket for a file */
     int null;
     int signals;
     sigset_t old_mask;
@@ -87,7 +88,7 @@ __attribute__((format(printf, 2, 3))) static void fault(Child *child, const char
  * In the child, between fork and exec
  */
 
-static void reset_signals(void)
+void seal_child_reset_signals(void)
 {
     sigset_t none;
 
@@ -97,7 +98,7 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void close_above(int last)
+void seal_child_close_above(int last)
 {
     if (close_range((unsigned)last + 1, ~0U, 0) == 0)
         return;
@@ -115,10 +116,13 @@ static bool place_fd(int from, int to)
 static bool place_fds(const Child *child)
 {
     /* Ours are all above 2, and the watch pipe goes last: what lay on 3 has been copied by then. */
-    if (!child->spec->passes &&
-        (!place_fd(child->null, STDIN_FILENO) || !place_fd(child->capture[1], STDOUT_FILENO)))
+    const SealChildSpec *spec = child->spec;
+
+    if (!spec->passes && !spec->makes_file && !place_fd(child->null, STDIN_FILENO))
         return false;
-    if (!child->spec->debug && !place_fd(child->null, STDERR_FILENO))
+    if (!spec->passes && !place_fd(child->capture[1], STDOUT_FILENO))
+        return false;
+    if (!spec->debug && !place_fd(child->null, STDERR_FILENO))
         return false;
     return place_fd(child->watch[1], WATCH_FD);
 }
@@ -149,11 +153,11 @@ _Noreturn static void become_runner(const Child *child, pid_t parent)
     /* Exim's time limit kills the client alone. If that was before the prctl, it is seen here. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         _exit(NOT_RUN);
-    reset_signals();
+    seal_child_reset_signals();
     umask(077);
     if (!place_fds(child))
         _exit(NOT_RUN);
-    close_above(WATCH_FD);
+    seal_child_close_above(WATCH_FD);
     keep_environment(environment);
     execve(child->spec->path, child->spec->argv, environment);
     _exit(NOT_RUN);
@@ -184,6 +188,13 @@ static bool open_signals(Child *child)
     return child->signals >= 0;
 }
 
+static bool open_capture(Child *child)
+{
+    if (child->spec->makes_file)
+        return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, child->capture) == 0;
+    return pipe2(child->capture, O_CLOEXEC) == 0;
+}
+
 static bool open_fds(Child *child)
 {
     if (!open_signals(child) || pipe2(child->watch, O_CLOEXEC) != 0)
@@ -193,7 +204,7 @@ static bool open_fds(Child *child)
         return false;
     if (child->spec->passes)
         return true;
-    if (pipe2(child->capture, O_CLOEXEC) != 0)
+    if (!open_capture(child))
         return false;
     /* After the child's end a stray that holds the pipe must not keep us reading. */
     return fcntl(child->capture[0], F_SETFL, O_NONBLOCK) == 0;
@@ -315,6 +326,66 @@ static void read_watch(Child *child)
     close_fd(&child->watch[0]);
 }
 
+static void spoil_capture(Child *child, const char *why)
+{
+    fault(child, "%s", why);
+    if (child->running)
+        end_group(child);
+    close_fd(&child->capture[0]);
+}
+
+/* The descriptors that came with @message: the first is kept in *@file, where there is none yet.
+ * FALSE: there were more. */
+static bool take_files(struct msghdr *message, int *file)
+{
+    bool alone = true;
+
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            alone = alone && *file < 0;
+            if (*file < 0)
+                *file = fd;
+            else
+                close(fd);
+        }
+    }
+    return alone && !(message->msg_flags & MSG_CTRUNC);
+}
+
+/* One octet, and with it one descriptor. */
+static void read_file(Child *child)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+    } control;
+    char byte;
+    struct iovec octets = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &octets,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control,
+    };
+    ssize_t size = recvmsg(child->capture[0], &message, MSG_CMSG_CLOEXEC);
+
+    if (size < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (size <= 0) {
+        close_fd(&child->capture[0]);
+        return;
+    }
+    if (child->end->output_size++ > 0 || !take_files(&message, &child->end->file))
+        spoil_capture(child, "the runner handed over more than one file");
+}
+
 static void read_capture(Child *child)
 {
     SealChildEnd *end = child->end;
@@ -332,12 +403,16 @@ static void read_capture(Child *child)
         }
         end->output_size += (size_t)size;
     }
-    if (read(child->capture[0], &byte, 1) <= 0)
-        return;
-    fault(child, "the runner wrote more than %d octets", SEAL_CHILD_OUTPUT_MAX);
-    if (child->running)
-        end_group(child);
-    close_fd(&child->capture[0]);
+    if (read(child->capture[0], &byte, 1) > 0)
+        spoil_capture(child, "the runner wrote more than 4096 octets");
+}
+
+static void read_output(Child *child)
+{
+    if (child->spec->makes_file)
+        read_file(child);
+    else
+        read_capture(child);
 }
 
 static void see_end(Child *child)
@@ -356,7 +431,7 @@ static void see_end(Child *child)
         fault(child, "the runner was ended by signal %d", info.si_status);
     end_group(child);
     if (child->capture[0] >= 0)
-        read_capture(child);
+        read_output(child);
 }
 
 static void read_signals(Child *child)
@@ -400,7 +475,7 @@ static void watch(Child *child)
         if (fds[0].revents)
             read_watch(child);
         if (child->running && fds[1].revents)
-            read_capture(child);
+            read_output(child);
         if (child->running && fds[2].revents)
             read_signals(child);
         if (child->running && child->due != NEVER && now_ms() >= child->due) {
@@ -436,10 +511,13 @@ void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
 
     memset(end, 0, sizeof *end);
     end->status = -1;
+    end->file = -1;
     arm(&child, SEAL_CHILD_FIRST_LIMIT_MS);
     if (start(&child))
         watch(&child);
     release(&child);
+    if (end->status != 0)
+        close_fd(&end->file);
     if (child.fatal)
         raise(child.fatal);
 }

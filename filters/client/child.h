@@ -23,6 +23,8 @@ typedef struct {
     char *const *argv; /**< NULL-terminated */
     bool debug;        /**< stderr is the caller's; else /dev/null */
     bool passes;       /**< stdin and stdout are the caller's; else /dev/null, and captured */
+    bool makes_file;   /**< instead: stdin is the caller's, and stdout a Unix socket over which the
+                            child sends one octet with one descriptor (SCM_RIGHTS) */
 } SealChildSpec;
 
 /** How it ended. */
@@ -31,8 +33,14 @@ typedef struct {
     char reason[192]; /**< why the status is -1 */
     char output[SEAL_CHILD_OUTPUT_MAX]; /**< what was captured, without a final NUL */
     size_t output_size;
+    int file; /**< the descriptor that came, the caller's to close; -1 without a status of 0 */
 } SealChildEnd;
 
 /** Runs the child and waits for it; afterwards nobody of its process group is left. A signal that
  *  ends the caller ends the group first. */
 void seal_child_run(const SealChildSpec *spec, SealChildEnd *end);
+
+/** For what stands between a fork and its exec: every signal as it is by default, none blocked. */
+void seal_child_reset_signals(void);
+/** Likewise: closes every descriptor above @last. */
+void seal_child_close_above(int last);

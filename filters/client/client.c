@@ -60,7 +60,7 @@ static void drain(int fd)
 static bool takes_value(const char *option)
 {
     static const char *const options[] = {
-        "-c",     "-d",          "-f",       "-H",        "--id",
+        "-c",     "-d",          "-f",       "-H",        "--id",         "--sendmail",
         "--conf", "--direction", "--sender", "--headers", "--submission",
     };
 
@@ -131,22 +131,26 @@ static bool open_standard_fds(bool debug)
  * The answer
  */
 
+static bool takes_message(const SealClient *client)
+{
+    return client->kind != SEAL_CLIENT_ANSWER;
+}
+
 static bool is_answer(const SealClient *client, int status)
 {
-    return status == 0 || status == EX_TEMPFAIL || (status == EX_UNAVAILABLE && !client->message);
+    return status == 0 || status == EX_TEMPFAIL ||
+           (status == EX_UNAVAILABLE && !takes_message(client));
 }
 
 /* What the runner could not log itself. */
-static void log_fault(const SealClient *client, const SealChildEnd *end, bool debug)
+static void log_fault(const SealClient *client, const SealChildEnd *end)
 {
     if (is_answer(client, end->status))
         return;
-    openlog(client->name, LOG_PID | (debug ? LOG_PERROR : 0), LOG_MAIL);
     if (end->reason[0])
         syslog(LOG_ERR, "%s", end->reason);
     else
         syslog(LOG_ERR, "the runner ended with status %d", end->status);
-    closelog();
 }
 
 /* One line without its end: Exim puts it into an SMTP reply, which a newline would break. */
@@ -167,8 +171,10 @@ static int answer(const SealClient *client, SealChildEnd *end)
     int status = is_answer(client, end->status) ? end->status : EX_TEMPFAIL;
     bool written;
 
-    if (client->message)
+    if (client->kind == SEAL_CLIENT_FILTER)
         return status;
+    if (client->kind == SEAL_CLIENT_HANDOVER)
+        return client->finish(end->file);
     make_line(end);
     if (is_answer(client, end->status) && (end->output_size > 0 || status != EX_TEMPFAIL))
         written = write_all(STDOUT_FILENO, end->output, end->output_size);
@@ -184,19 +190,20 @@ static int run(const SealClient *client, int argc, char **argv, bool debug)
         .path = SEALPIPE_RUNNER,
         .argv = runner_argv(client, argc, argv),
         .debug = debug,
-        .passes = client->message,
+        .passes = client->kind == SEAL_CLIENT_FILTER,
+        .makes_file = client->kind == SEAL_CLIENT_HANDOVER,
     };
-    SealChildEnd end = {.status = -1, .reason = "out of memory"};
+    SealChildEnd end = {.status = -1, .reason = "out of memory", .file = -1};
     int status;
 
     if (spec.argv)
         seal_child_run(&spec, &end);
     free((void *)spec.argv);
     status = answer(client, &end);
-    if (status != 0 && client->message)
+    if (status != 0 && takes_message(client))
         drain(STDIN_FILENO);
     /* Last, since a log that does not answer must not keep the MTA from its answer. */
-    log_fault(client, &end, debug);
+    log_fault(client, &end);
     return status;
 }
 
@@ -205,7 +212,7 @@ int seal_client_main(const SealClient *client, int argc, char **argv)
     Options options = read_options(argc, argv);
 
     if (!open_standard_fds(options.debug)) {
-        if (client->message)
+        if (takes_message(client))
             drain(STDIN_FILENO);
         return EX_TEMPFAIL;
     }
@@ -218,5 +225,6 @@ int seal_client_main(const SealClient *client, int argc, char **argv)
                        write_text(STDOUT_FILENO, " " SEALPIPE_VERSION "\n")
                    ? 0
                    : EX_TEMPFAIL;
+    openlog(client->name, LOG_PID | (options.debug ? LOG_PERROR : 0), LOG_MAIL);
     return run(client, argc, argv, options.debug);
 }

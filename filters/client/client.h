@@ -7,17 +7,28 @@
 
 #include <stdbool.h>
 
+/** What a program does with the runner. */
+typedef enum {
+    /** The message is on stdin, and the result goes to stdout; every fault is a 75. */
+    SEAL_CLIENT_FILTER,
+    /** stdin is not looked at, and stdout gets one line of reason; 69 is an answer, too. */
+    SEAL_CLIENT_ANSWER,
+    /** The message is on stdin; the runner makes a file, and finish() does the rest. */
+    SEAL_CLIENT_HANDOVER,
+} SealClientKind;
+
 /** What tells one program made from the client from another. */
 typedef struct {
     const char *name;  /**< the program's, in its log lines */
     const char *mode;  /**< the first argument of the runner */
     const char *usage; /**< all that --help prints */
-    /** TRUE: the message is on stdin, and the result goes to stdout; every fault is a 75.
-     *  FALSE: stdin is not looked at, and stdout gets one line of reason; 69 is an answer, too. */
-    bool message;
+    SealClientKind kind;
+    /** For HANDOVER: takes the runner's file, which it closes, or -1 where there is none; writes
+     *  what there is to say to stdout, and returns the exit status: 0, 69 or 75. */
+    int (*finish)(int file);
 } SealClient;
 
 /** The whole of a program: its exit status. For a message that is 0, with the whole result on
- *  stdout, or 75; then stdin has been read to its end. Without one it is 0, 69 or 75. Nothing is
+ *  stdout, or 75; then stdin has been read to its end. For an answer it is 0, 69 or 75. Nothing is
  *  written to stderr unless --debug stands among the options; faults go to syslog. */
 int seal_client_main(const SealClient *client, int argc, char **argv);

@@ -45,6 +45,7 @@ gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GEr
         {"sender", 'f', 0, G_OPTION_ARG_FILENAME, &options->sender, NULL, NULL},
         {"headers", 'H', 0, G_OPTION_ARG_FILENAME, &options->headers, NULL, NULL},
         {"id", 0, 0, G_OPTION_ARG_FILENAME, &options->id, NULL, NULL},
+        {"sendmail", 0, 0, G_OPTION_ARG_FILENAME, &options->sendmail, NULL, NULL},
         {"submission", 0, 0, G_OPTION_ARG_FILENAME, &options->submission, NULL, NULL},
         {"debug", 0, 0, G_OPTION_ARG_NONE, &options->debug, NULL, NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->recipients, NULL, NULL},
@@ -68,6 +69,7 @@ void runner_options_clear(RunnerOptions *options)
     g_free(options->id);
     g_free(options->submission);
     g_free(options->headers);
+    g_free(options->sendmail);
     g_strfreev(options->recipients);
 }
 
@@ -114,5 +116,7 @@ int main(int argc, char **argv)
         return runner_transport(&options);
     if (g_str_equal(argv[1], "check"))
         return runner_check(&options);
+    if (g_str_equal(argv[1], "pipe"))
+        return runner_pipe(&options);
     return RUNNER_DEFER;
 }

@@ -22,6 +22,7 @@ typedef struct {
     char *id;
     char *submission;
     char *headers;
+    char *sendmail;
     char **recipients; /* never NULL */
     gboolean debug;
 } RunnerOptions;
@@ -49,6 +50,12 @@ int runner_output(void);
 /** Each mode: takes the options, returns the exit code; has logged what there was to log. */
 int runner_transport(const RunnerOptions *options);
 int runner_check(const RunnerOptions *options);
+int runner_pipe(const RunnerOptions *options);
+
+/** Standard input, to its end. (transfer full) */
+SealContent *runner_read_message(SealDispatcher *dispatcher, GError **error);
+/** FALSE, and an error: there is not one octet. */
+gboolean runner_is_message(const SealContent *content, GError **error);
 
 /** The dispatcher for these options, its failure logged. NULL on error. (transfer full) */
 SealDispatcher *runner_open_dispatcher(const RunnerOptions *options);

@@ -34,7 +34,7 @@ static gboolean copy_in(GOutputStream *spool, GError **error)
     }
 }
 
-static SealContent *read_message(SealDispatcher *dispatcher, GError **error)
+SealContent *runner_read_message(SealDispatcher *dispatcher, GError **error)
 {
     g_autoptr(GOutputStream) spool = seal_dispatcher_spool(dispatcher);
 
@@ -70,14 +70,19 @@ static gboolean write_message(SealContent *content, GError **error)
     return got == 0;
 }
 
+gboolean runner_is_message(const SealContent *content, GError **error)
+{
+    if (seal_content_size(content) > 0)
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE, "no message: the input is empty");
+    return FALSE;
+}
+
 /* A suspended sealpipe passes whatever it gets: nothing is parsed that could fail. */
 static gboolean pass_through(SealContent *content, const RunnerOptions *options, GError **error)
 {
-    if (seal_content_size(content) == 0) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE,
-                            "no message: the input is empty");
+    if (!runner_is_message(content, error))
         return FALSE;
-    }
     seal_log_disabled(options->id, options->sender, (const char *const *)options->recipients);
     return write_message(content, error);
 }
@@ -147,7 +152,7 @@ int runner_transport(const RunnerOptions *options)
     if (!dispatcher)
         return RUNNER_DEFER;
 
-    g_autoptr(SealContent) message = read_message(dispatcher, &error);
+    g_autoptr(SealContent) message = runner_read_message(dispatcher, &error);
     if (message) {
         runner_watch_arm(seal_dispatcher_deadline(dispatcher));
         if (seal_dispatcher_enabled(dispatcher) || g_strcmp0(options->direction, "inbound") == 0)

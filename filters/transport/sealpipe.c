@@ -28,7 +28,7 @@ int main(int argc, char **argv)
         .name = "sealpipe",
         .mode = "transport",
         .usage = usage,
-        .message = true,
+        .kind = SEAL_CLIENT_FILTER,
     };
 
     return seal_client_main(&client, argc, argv);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The client, with a runner that this file writes.
 
-client.py TRANSPORT CHECK RUNNER: the two programs, and where they look for the runner.
+client.py TRANSPORT CHECK PIPE RUNNER: the programs, and where they look for the runner.
 """
 
 import json
@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import tap
 
-TRANSPORT, CHECK, RUNNER = tap.arguments()[:3]
+TRANSPORT, CHECK, PIPE, RUNNER = tap.arguments()[:4]
 BOUND = 30  # seconds; met by faults only
 # What runs in the background has some of them ignored, and the client leaves those ignored.
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -422,13 +422,143 @@ def _():
         tap.equal((child.communicate(b"done", timeout=BOUND)[0], child.returncode), (b"done", 0))
 
 
+# -- A file in place of output ------------------------------------------------------------------
+
+CONTAINER = r"""
+import socket, tempfile, time
+def made(deliveries, recipients, state, sendmail):
+    # deliveries: [(octets, [(number, key)])]; recipients: [(address, result, reason)]
+    words = [state, "Q1", "s@x", sendmail, len(recipients)]
+    for recipient in recipients: words += recipient
+    words.append(len(deliveries))
+    for octets, places in deliveries:
+        words += [len(octets), len(places)]
+        for place in places: words += place
+    index = b"".join(str(word).encode() + b"\0" for word in words + ["end"])
+    body = b"".join(octets for octets, _ in deliveries)
+    return body + index + b"%016x %016x sealpipe-pipe-1\n" % (len(body), len(index))
+def file_of(octets):
+    file = tempfile.TemporaryFile()
+    file.write(octets)
+    file.flush()
+    return file
+def give(*files):
+    socket.send_fds(socket.socket(fileno=os.dup(1)), [b"F"], [f.fileno() for f in files])
+sys.stdin.buffer.read()
+"""
+HANDLED_LATER = b"4.3.0 the message cannot be handled now; the log says why\n"
+
+
+class Post:
+    """A folder with a sendmail that writes down its recipients and its input."""
+
+    def __enter__(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name)
+        self.log, self.sendmail = self.folder / "log", self.folder / "sendmail"
+        self.write("")
+        return self
+
+    def __exit__(self, *_):
+        self.temporary.cleanup()
+
+    def write(self, text):
+        self.sendmail.write_text(f"#!/bin/sh\n{text}\n[ \"$1\" = -G ] || exit 1\nshift 5\n"
+                                 f"echo \"$* $(cat)\" >>{self.log}\n")
+        self.sendmail.chmod(0o755)
+
+    def run(self, text):
+        runner(f"{CONTAINER}\nSTATE, SENDMAIL = {str(self.folder)!r}, {str(self.sendmail)!r}\n"
+               f"KEYS = [letter * 64 for letter in 'abcdef']\n{text}")
+        status, output, errors = call(PIPE, "--", "a@b", stdin=b"x" * 300000)
+        tap.equal(errors, b"")
+        return status, output
+
+    def taken(self):
+        return sorted(self.log.read_text().splitlines()) if self.log.exists() else []
+
+
+SENT = '[("a@x", "sent", ""), ("b@x", "sent", ""), ("c@x", "{}", "why")]'
+TWO = '[(b"first", [(0, {0})]), (b"second", [(1, {1})])]'
+JOURNALLED, UNJOURNALLED = TWO.format("KEYS[0]", "KEYS[1]"), TWO.format('""', '""')
+
+
+def giving(deliveries, result):
+    return f"give(file_of(made({deliveries}, {SENT.format(result)}, STATE, SENDMAIL)))"
+
+
+@tap.test("pipe: what is sent is handed over, and then a deferred one defers; the retry skips")
+def _():
+    with Post() as post:
+        for n in (1, 2):
+            tap.equal(post.run(giving(JOURNALLED, "deferred")), (75, b"4.3.0 deferred: c@x: why\n"))
+            tap.equal(post.taken(), ["a@x first", "b@x second"], f"run {n}")
+        tap.equal(post.run(giving(JOURNALLED, "refused")),
+                  (69, b"5.7.1 refused, while all other recipients have got the message: "
+                       b"c@x: why\n"))
+        tap.equal(post.taken(), ["a@x first", "b@x second"])
+
+
+@tap.test("pipe: without a journal a deferred one defers all")
+def _():
+    with Post() as post:
+        tap.equal(post.run(giving(UNJOURNALLED, "deferred")), (75, b"4.3.0 deferred: c@x: why\n"))
+        tap.equal(post.taken(), [])
+        tap.equal(post.run(giving(UNJOURNALLED, "refused"))[0], 69)
+        tap.equal(post.taken(), ["a@x first", "b@x second"])
+
+
+@tap.test("pipe: a file that is cut, no file, two files, a late failure: nothing is handed over")
+def _():
+    good = f"made({JOURNALLED}, {SENT.format('refused')}, STATE, SENDMAIL)"
+    with Post() as post:
+        for what, text, line in (
+                ("cut", f"give(file_of({good}[:-1]))", b"4.3.0 the message cannot be handled now\n"),
+                ("longer", f"give(file_of({good} + b'x'))", b"4.3.0 the message cannot be handled now\n"),
+                ("empty", "give(file_of(b''))", b"4.3.0 the message cannot be handled now\n"),
+                ("none", "pass", HANDLED_LATER),
+                ("only an octet", "out('F')", HANDLED_LATER),
+                ("two at once", f"f = file_of({good}); give(f, f)", HANDLED_LATER),
+                ("many at once", f"f = file_of({good}); give(*[f] * 50)", HANDLED_LATER),
+                ("two in turn", f"f = file_of({good}); give(f); give(f); forever()", HANDLED_LATER),
+                ("given, then 75", f"give(file_of({good})); os._exit(75)", HANDLED_LATER),
+                ("given, then 69", f"give(file_of({good})); os._exit(69)", HANDLED_LATER),
+                ("given, then killed", f"give(file_of({good})); os.kill(os.getpid(), 9)",
+                 HANDLED_LATER),
+                ("given, then too late", f"give(file_of({good})); say('A 200\\n'); forever()",
+                 HANDLED_LATER)):
+            tap.equal(post.run(text), (75, line), what)
+            tap.equal(post.taken(), [], what)
+        tap.equal(post.run(f"give(file_of({good}))")[0], 69)
+        tap.equal(post.taken(), ["a@x first", "b@x second"])
+
+
+@tap.test("pipe: a sendmail that does not end is killed, and the others get theirs")
+def _():
+    with Post() as post:
+        post.write('case "$*" in *b@x*) exec sleep 1000;; esac')
+        status, output = post.run(giving(JOURNALLED, "refused"))
+        tap.equal((status, output[:6], post.taken()), (75, b"4.3.0 ", ["a@x first"]))
+        post.write("")
+        tap.equal(post.run(giving(JOURNALLED, "refused"))[0], 69)
+        tap.equal(post.taken(), ["a@x first", "b@x second"])
+
+
+@tap.test("pipe: a runner that is missing is 75 with a line, and stdin is read")
+def _():
+    runner("")
+    pathlib.Path(RUNNER).unlink()
+    tap.equal(feed(PIPE, 2 << 20), (75, HANDLED_LATER, b""))
+
+
 # -- Its own options ----------------------------------------------------------------------------
 
 @tap.test("--help and --version before -- need no runner")
 def _():
     runner("")
     pathlib.Path(RUNNER).unlink()
-    for program, name in ((TRANSPORT, b"sealpipe"), (CHECK, b"sealpipe-check")):
+    for program, name in ((TRANSPORT, b"sealpipe"), (CHECK, b"sealpipe-check"),
+                          (PIPE, b"sealpipe-pipe")):
         status, output, errors = call(program, "-f", "x", "--help")
         tap.equal((status, errors), (0, b""))
         tap.true(output.startswith(b"Usage: " + name + b" "), "usage")

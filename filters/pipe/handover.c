@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/pipe/handover.h"
+
+#include "filters/pipe/container.h"
+#include "filters/pipe/journal.h"
+#include "filters/pipe/sendmail.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Postfix lets a pipe run for 1000 s, and then bounces. */
+#define BUDGET_S  600
+#define LINE_MAX  900
+#define WORDS_MAX 32
+
+typedef struct {
+    int file;
+    SealContainer container;
+    SealJournal journal;
+    bool journalled;
+    size_t n_pending;
+    SealContainerRecipient **pending; /* delivery by delivery */
+    off_t at;                         /* of the first of them in the journal */
+    char *command;                    /* sendmail's words lie in it */
+    char *words[WORDS_MAX];
+    size_t n_words;
+    bool failed; /* a hand-over was */
+    char line[LINE_MAX];
+} Handover;
+
+/* -------------------------------------------------------------------------------------------
+ * The line for the mail server
+ */
+
+/* Printable ASCII: it may become a part of an SMTP reply. What does not fit is left out. */
+static void add(Handover *self, const char *text)
+{
+    size_t size = strlen(self->line);
+
+    for (; *text && size + 1 < sizeof self->line; text++)
+        self->line[size++] = *text >= ' ' && *text < 0x7f ? *text : '?';
+    self->line[size] = '\0';
+}
+
+/* Where nobody takes the line, the exit status still says it all. */
+static int answer(Handover *self, int status)
+{
+    size_t size = strlen(self->line);
+
+    self->line[size < sizeof self->line - 1 ? size : size - 1] = '\n';
+    size = size < sizeof self->line - 1 ? size + 1 : size;
+    if (write(STDOUT_FILENO, self->line, size) < 0)
+        return status;
+    return status;
+}
+
+static int defer(Handover *self, const char *why)
+{
+    self->line[0] = '\0';
+    add(self, "4.3.0 ");
+    add(self, why);
+    return answer(self, EX_TEMPFAIL);
+}
+
+static size_t count_of(const Handover *self, SealContainerResult result)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < self->container.n_recipients; i++)
+        count += self->container.recipients[i].result == result;
+    return count;
+}
+
+static void name_those(Handover *self, SealContainerResult result)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < self->container.n_recipients; i++) {
+        const SealContainerRecipient *recipient = &self->container.recipients[i];
+
+        if (recipient->result != result)
+            continue;
+        add(self, separator);
+        add(self, recipient->address);
+        add(self, ": ");
+        add(self, recipient->reason);
+        separator = "; ";
+    }
+}
+
+static int conclude(Handover *self)
+{
+    if (self->failed)
+        return defer(self, "the message could not be handed over; the log says why");
+    if (count_of(self, SEAL_CONTAINER_DEFERRED) > 0) {
+        add(self, "4.3.0 deferred: ");
+        name_those(self, SEAL_CONTAINER_DEFERRED);
+        return answer(self, EX_TEMPFAIL);
+    }
+    if (count_of(self, SEAL_CONTAINER_REFUSED) > 0) {
+        /* Ahead of the names, which may be more than there is room for. */
+        add(self, count_of(self, SEAL_CONTAINER_SENT) > 0
+                      ? "5.7.1 refused, while all other recipients have got the message: "
+                      : "5.7.1 refused: ");
+        name_those(self, SEAL_CONTAINER_REFUSED);
+        return answer(self, EX_UNAVAILABLE);
+    }
+    return EX_OK;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Before the first hand-over
+ */
+
+/* Blanks part words; there is no quoting, and no shell. */
+static bool split_command(Handover *self)
+{
+    char *rest = NULL;
+
+    self->command = strdup(self->container.sendmail);
+    if (!self->command)
+        return false;
+    for (char *word = strtok_r(self->command, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest)) {
+        if (self->n_words == WORDS_MAX)
+            return false;
+        self->words[self->n_words++] = word;
+    }
+    return self->n_words > 0 && self->words[0][0] == '/';
+}
+
+static bool keeps_journal(const Handover *self)
+{
+    for (size_t i = 0; i < self->container.n_deliveries; i++) {
+        const SealContainerDelivery *delivery = &self->container.deliveries[i];
+
+        for (size_t n = 0; n < delivery->count; n++) {
+            if (delivery->recipients[n]->key[0] == '\0')
+                return false;
+        }
+    }
+    return true;
+}
+
+/* All that is to be handed over, and its keys. The arrays are the caller's. */
+static bool list_all(Handover *self, const char ***ret_keys, bool **ret_found)
+{
+    size_t count = 0;
+
+    self->pending = calloc(self->container.n_recipients, sizeof *self->pending);
+    *ret_keys = calloc(self->container.n_recipients, sizeof **ret_keys);
+    *ret_found = calloc(self->container.n_recipients, sizeof **ret_found);
+    if (!self->pending || !*ret_keys || !*ret_found)
+        return false;
+    for (size_t i = 0; i < self->container.n_deliveries; i++) {
+        const SealContainerDelivery *delivery = &self->container.deliveries[i];
+
+        for (size_t n = 0; n < delivery->count; n++) {
+            (*ret_keys)[count] = delivery->recipients[n]->key;
+            self->pending[count++] = delivery->recipients[n];
+        }
+    }
+    self->n_pending = count;
+    return true;
+}
+
+/* Takes those out that an earlier try has handed over. */
+static void keep_pending(Handover *self, const char **keys, const bool *found)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < self->n_pending; i++) {
+        SealContainerRecipient *recipient = self->pending[i];
+
+        recipient->placed = !found[i];
+        if (found[i]) {
+            syslog(LOG_INFO, "id=%s to=%s: was handed over by an earlier try, and is not again",
+                   self->container.id, recipient->address);
+            continue;
+        }
+        keys[kept] = keys[i];
+        self->pending[kept++] = recipient;
+    }
+    self->n_pending = kept;
+}
+
+static bool prepare(Handover *self)
+{
+    const char **keys = NULL;
+    bool *found = NULL;
+    bool ok = list_all(self, &keys, &found);
+
+    self->journalled = ok && keeps_journal(self);
+    if (self->journalled) {
+        ok = seal_journal_open(&self->journal, self->container.state_dir) &&
+             seal_journal_find(&self->journal, keys, self->n_pending, found);
+        if (ok) {
+            keep_pending(self, keys, found);
+            ok = self->n_pending == 0 ||
+                 seal_journal_begin(&self->journal, keys, self->n_pending, &self->at);
+        }
+        if (!ok)
+            syslog(LOG_ERR, "id=%s: %s; nothing was handed over", self->container.id,
+                   self->journal.why);
+    }
+    free((void *)keys);
+    free(found);
+    return ok;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Handing over
+ */
+
+/* CMD -G -i -f SENDER -- RCPT...; (transfer full), the strings borrowed. */
+static char **sendmail_argv(const Handover *self, SealContainerRecipient *const *recipients,
+                            size_t count)
+{
+    static char relay[] = "-G", dots[] = "-i", from[] = "-f", none[] = "<>", last[] = "--";
+    char **argv = calloc(self->n_words + count + 6, sizeof *argv);
+    char **word = argv;
+
+    if (!argv)
+        return NULL;
+    for (size_t i = 0; i < self->n_words; i++)
+        *word++ = self->words[i];
+    *word++ = relay;
+    *word++ = dots;
+    *word++ = from;
+    *word++ = self->container.sender[0] ? (char *)self->container.sender : none;
+    *word++ = last;
+    for (size_t i = 0; i < count; i++)
+        *word++ = (char *)recipients[i]->address;
+    return argv;
+}
+
+/* The file ends where the delivery does: what sendmail reads is all there, whoever dies. */
+static bool lay_out(const Handover *self, const SealContainerDelivery *delivery)
+{
+    return ftruncate(self->file, (off_t)delivery->end) == 0 &&
+           lseek(self->file, (off_t)delivery->start, SEEK_SET) == (off_t)delivery->start;
+}
+
+static void log_failure(const Handover *self, const SealSendmailEnd *end)
+{
+    syslog(LOG_ERR, "id=%s: a hand-over failed: %s%s%s", self->container.id, end->why,
+           end->says[0] ? ": " : "", end->says);
+}
+
+/* @first: the number of the delivery's first recipient among the pending. FALSE: no further one. */
+static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size_t first,
+                     size_t count)
+{
+    SealSendmailEnd end = {.why = "out of memory"};
+    char **argv = sendmail_argv(self, self->pending + first, count);
+
+    if (argv && !lay_out(self, delivery))
+        snprintf(end.why, sizeof end.why, "the temporary file: %s", strerror(errno));
+    else if (argv)
+        seal_sendmail_run(argv, self->file, &end);
+    free((void *)argv);
+    if (!end.done) {
+        self->failed = true;
+        log_failure(self, &end);
+        /* With a journal the others need not wait; without one each would get it once more. */
+        return self->journalled && !end.left;
+    }
+    if (self->journalled && !seal_journal_mark(&self->journal, self->at, first, count))
+        syslog(LOG_ERR, "id=%s: %s; a retry would hand over again", self->container.id,
+               self->journal.why);
+    return true;
+}
+
+/* What would end us waits until the exit status is known: a hand-over that is not in the journal
+ * would be made again. From here on nothing takes long but sendmail, which has its limit. */
+static void hold_signals(sigset_t *held)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+    sigemptyset(held);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+
+        /* One that is ignored would be taken for one that came. */
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(held, numbers[i]);
+    }
+    sigprocmask(SIG_BLOCK, held, NULL);
+}
+
+static bool is_interrupted(const sigset_t *held)
+{
+    sigset_t came;
+
+    if (sigpending(&came) != 0)
+        return false;
+    for (int number = 1; number < NSIG; number++) {
+        if (sigismember(&came, number) == 1 && sigismember(held, number) == 1)
+            return true;
+    }
+    return false;
+}
+
+static size_t pending_of(const SealContainerDelivery *delivery)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < delivery->count; i++)
+        count += delivery->recipients[i]->placed;
+    return count;
+}
+
+/* From the last to the first, so that each can be the end of the file. */
+static void hand_all(Handover *self)
+{
+    const time_t begun = time(NULL);
+    size_t rest = self->n_pending;
+    sigset_t held;
+
+    hold_signals(&held);
+
+    for (size_t i = self->container.n_deliveries; i-- > 0;) {
+        const SealContainerDelivery *delivery = &self->container.deliveries[i];
+        size_t count = pending_of(delivery);
+
+        if (count == 0)
+            continue;
+        if (is_interrupted(&held) || time(NULL) - begun > BUDGET_S) {
+            syslog(LOG_ERR, "id=%s: interrupted, or the hand-overs take too long; some are left",
+                   self->container.id);
+            self->failed = true;
+            return;
+        }
+        rest -= count;
+        if (!hand_one(self, delivery, rest, count))
+            return;
+    }
+}
+
+static int run(Handover *self)
+{
+    const char *why;
+
+    if (!seal_container_read(&self->container, self->file, &why)) {
+        syslog(LOG_ERR, "the runner's file: %s; nothing was handed over", why);
+        return defer(self, "the message cannot be handled now");
+    }
+    if (!split_command(self)) {
+        syslog(LOG_ERR, "id=%s: --sendmail takes an absolute path, and words behind it",
+               self->container.id);
+        return defer(self, "sendmail cannot be run");
+    }
+    if (!prepare(self))
+        return defer(self, "the journal cannot be used now");
+    /* Each retry would give it once more to those who have it. */
+    if (!self->journalled && count_of(self, SEAL_CONTAINER_DEFERRED) > 0)
+        return conclude(self);
+    hand_all(self);
+    return conclude(self);
+}
+
+int seal_handover(int file)
+{
+    Handover self = {.file = file, .journal = {.folder = -1, .file = -1}};
+    int status;
+
+    if (file < 0) {
+        status = defer(&self, "the message cannot be handled now; the log says why");
+        return status;
+    }
+    status = run(&self);
+    seal_journal_close(&self.journal);
+    seal_container_clear(&self.container);
+    free((void *)self.pending);
+    free(self.command);
+    close(file);
+    return status;
+}

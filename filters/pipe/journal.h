@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * journal.h: what was handed over already, so that a retry of the mail server does not hand it over
+ * again.
+ *
+ * In state_dir/journal there is a file for each day, named by its number since 1970, of records of
+ * one size: KEY BLANK STATE LF. The state is '-' where a hand-over was begun, and is written over
+ * with '+' when it has ended well; that takes no room on the disk, so that nothing which can fail
+ * stands behind a hand-over. Files are only ever appended to, under flock, and go after 5 days.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define SEAL_JOURNAL_KEY  64 /* hexadecimal digits */
+#define SEAL_JOURNAL_DAYS 5
+
+typedef struct {
+    int folder;
+    int file; /* today's */
+    char why[160];
+} SealJournal;
+
+/** Opens the journal in @state_dir, makes it where there is none, and drops what is too old. FALSE:
+ *  @journal's why says why not; it is to be closed all the same. */
+bool seal_journal_open(SealJournal *journal, const char *state_dir);
+void seal_journal_close(SealJournal *journal);
+
+/** Finds out which of @keys were handed over: found[i] is set for keys[i]. */
+bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t count, bool *found);
+
+/** Writes down that these are going to be handed over; on the disk when it returns. *@ret_at is the
+ *  place of the first, for seal_journal_mark(); the others follow it. */
+bool seal_journal_begin(SealJournal *journal, const char *const *keys, size_t count, off_t *ret_at);
+
+/** Writes down that @count of them, from the one with number @first, were handed over. */
+bool seal_journal_mark(SealJournal *journal, off_t at, size_t first, size_t count);
