@@ -282,10 +282,14 @@ SEAL_API gboolean seal_job_submitted(const SealJob *job);
 SEAL_API SealEntity *seal_job_entity(SealJob *job);
 /** The envelope recipient. (borrowed) */
 SEAL_API SealAddress *seal_recipient_address(const SealRecipient *recipient);
+/** Whether what this recipient gets is to be encrypted: what policy says. (since 1.1) */
+SEAL_API SealNeed seal_recipient_encrypt(const SealRecipient *recipient);
 /** Whether what this recipient gets is to be signed: what policy says, and NEVER for a message that
  *  is not to be changed, or that comes from the null sender. (since 1.1) */
 SEAL_API SealNeed seal_recipient_sign(const SealRecipient *recipient);
-/** In plan: what follows, where the stage says UNABLE, in place of what policy says. (since 1.1) */
+/** In plan: what follows, where the stage says UNABLE, in place of what policy says; the recipient
+ * is not signed for either. Nothing changes for one that policy wants neither encrypted nor signed.
+ *  (since 1.1) */
 SEAL_API void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback);
 /** The formats of the recipient's policy that are there, in its order. (borrowed; NULL-terminated;
  *  since 1.1) */
