@@ -42,6 +42,21 @@ char *license_hex(const guint8 *data, gsize size)
     return sodium_bin2hex(text, 2 * size + 1, data, size);
 }
 
+/* libsodium takes an octet beyond ASCII for a slash; so what was read is written again. */
+gboolean license_base64(const char *text, gsize length, guint8 *data, gsize size)
+{
+    gsize room = sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL), got = 0;
+    g_autofree char *again = g_malloc(room);
+
+    if (length != room - 1 ||
+        sodium_base642bin(data, size, text, length, NULL, &got, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) < 0 ||
+        got != size)
+        return FALSE;
+    sodium_bin2base64(again, room, data, size, sodium_base64_VARIANT_ORIGINAL);
+    return memcmp(again, text, length) == 0;
+}
+
 static gboolean failed(const char *path, GError **error, const char *why)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", path, why);

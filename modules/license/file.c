@@ -245,7 +245,6 @@ static gboolean find_signature(const char *text, gsize size, guint8 *signature, 
                                GError **error)
 {
     const gsize line = strlen(SIGNATURE) + SIGNATURE_TEXT + 1;
-    gsize got = 0;
 
     if (!g_str_has_prefix(text, FIRST_LINE))
         return invalid(error, "it is not a licence of sealpipe");
@@ -253,9 +252,8 @@ static gboolean find_signature(const char *text, gsize size, guint8 *signature, 
         strncmp(text + size - line, SIGNATURE, strlen(SIGNATURE)) != 0)
         return invalid(error, "it does not end with its signature");
     *length = size - line;
-    if (sodium_base642bin(signature, crypto_sign_BYTES, text + *length + strlen(SIGNATURE),
-                          SIGNATURE_TEXT, NULL, &got, NULL, sodium_base64_VARIANT_ORIGINAL) < 0 ||
-        got != crypto_sign_BYTES)
+    if (!license_base64(text + *length + strlen(SIGNATURE), SIGNATURE_TEXT, signature,
+                        crypto_sign_BYTES))
         return invalid(error, "its signature is no signature");
     return TRUE;
 }

@@ -65,13 +65,10 @@ gboolean license_public_key_parse(const char *text, guint8 *public_key, GError *
 {
     g_autofree char *line = g_strdup(text);
     const char *at = g_strstrip(line);
-    gsize got = 0;
 
     if (g_str_has_prefix(at, PUBLIC_HEAD))
         at += strlen(PUBLIC_HEAD);
-    if (sodium_base642bin(public_key, crypto_sign_PUBLICKEYBYTES, at, strlen(at), NULL, &got, NULL,
-                          VARIANT) < 0 ||
-        got != crypto_sign_PUBLICKEYBYTES)
+    if (!license_base64(at, strlen(at), public_key, crypto_sign_PUBLICKEYBYTES))
         return fail(error, SEAL_ERROR_KEY, "the public key", "it is none of a licence's issuer");
     return TRUE;
 }
@@ -154,7 +151,6 @@ gboolean license_keys_make(const char *base, const SealSecret *passphrase, GErro
 static gboolean read_kept(const char *path, Kept *kept, GError **error)
 {
     g_autoptr(SealSecret) file = seal_secret_read(path, error);
-    gsize got = 0;
 
     if (!file)
         return FALSE;
@@ -162,9 +158,8 @@ static gboolean read_kept(const char *path, Kept *kept, GError **error)
     const char *text = (const char *)seal_secret_data(file);
     gsize size = seal_secret_size(file), head = strlen(SECRET_HEAD);
     if (size <= head || memcmp(text, SECRET_HEAD, head) != 0 || text[size - 1] != '\n' ||
-        sodium_base642bin((guint8 *)kept, sizeof *kept, text + head, size - head - 1, NULL, &got,
-                          NULL, VARIANT) < 0 ||
-        got != sizeof *kept || get_number(kept->ops) < crypto_pwhash_OPSLIMIT_MIN ||
+        !license_base64(text + head, size - head - 1, (guint8 *)kept, sizeof *kept) ||
+        get_number(kept->ops) < crypto_pwhash_OPSLIMIT_MIN ||
         get_number(kept->ops) > crypto_pwhash_OPSLIMIT_SENSITIVE ||
         get_number(kept->memory) < crypto_pwhash_MEMLIMIT_MIN ||
         get_number(kept->memory) > crypto_pwhash_MEMLIMIT_SENSITIVE)

@@ -67,6 +67,8 @@ gboolean license_parse_day(const char *text, gint64 *day);
 char *license_format_day(gint64 time);
 /** Lower-case hexadecimal. (transfer full) */
 char *license_hex(const guint8 *data, gsize size);
+/** Reads exactly @size octets from the base64 @text, which is as it would be written. */
+gboolean license_base64(const char *text, gsize length, guint8 *data, gsize size);
 /** Reads a regular file of at most @max octets; SEAL_ERROR_KEY where it is larger. *@missing tells
  * that there is none. (transfer full) */
 GBytes *license_load(const char *path, gsize max, gboolean *missing, GError **error);
