@@ -6,7 +6,10 @@
 
 #include "core/content.h"
 #include "core/log.h"
+#include "core/state.h"
 #include "core/tables.h"
+
+#include <string.h>
 
 /* -------------------------------------------------------------------------------------------
  * Opening
@@ -32,11 +35,20 @@ static gboolean configure_log(const SealSettings *core, GError **error)
     return TRUE;
 }
 
+/* It need not be there: what is kept in it makes itself heard. */
+static gboolean check_state_dir(const SealSettings *core, GError **error)
+{
+    const char *dir = seal_settings_string(core, "state_dir");
+
+    return g_path_is_absolute(dir) ||
+           seal_settings_refuse(core, "state_dir", error, "\"%s\" is not an absolute path", dir);
+}
+
 static gboolean read_core(SealDispatcher *self, GError **error)
 {
     self->core = seal_settings_new("core", seal_config_group(self->config, "core"), SEAL_TABLE_CORE,
                                    NULL, error);
-    return self->core && configure_log(self->core, error);
+    return self->core && check_state_dir(self->core, error) && configure_log(self->core, error);
 }
 
 /* The daemon is not here yet; its settings are checked all the same. */
@@ -98,9 +110,7 @@ static gboolean open_all(SealDispatcher *self, const char *conf_dir, const char 
     if (!self->config || !read_core(self, error) ||
         !seal_tables_check_groups(self->config, error) || !check_daemon(self, error))
         return FALSE;
-    self->registry =
-        seal_registry_new(self->config, module_dir, seal_settings_string(self->core, "spool_dir"),
-                          (gsize)seal_settings_number(self->core, "spool_memory"), error);
+    self->registry = seal_registry_new(self->config, module_dir, self->core, error);
     if (!self->registry || !read_pipeline(self, error))
         return FALSE;
     self->policies = seal_policies_new(self->config, self->registry, has_signing_step(self), error);
@@ -139,9 +149,112 @@ void seal_dispatcher_free(SealDispatcher *self)
     g_free(self);
 }
 
+static const char *state_dir(const SealDispatcher *self)
+{
+    return seal_settings_string(self->core, "state_dir");
+}
+
 gboolean seal_dispatcher_enabled(const SealDispatcher *self)
 {
+    gboolean suspended = FALSE;
+
+    /* Where that cannot be told, the message is ours to defer: see check_suspended(). */
+    return seal_settings_boolean(self->core, "enabled") &&
+           (!seal_state_suspended(state_dir(self), &suspended, NULL) || !suspended);
+}
+
+gboolean seal_dispatcher_suspended(const SealDispatcher *self, gboolean *suspended, GError **error)
+{
+    return seal_state_suspended(state_dir(self), suspended, error);
+}
+
+gboolean seal_dispatcher_become_owner(const SealDispatcher *self, GError **error)
+{
+    return seal_state_enter(state_dir(self), error);
+}
+
+gboolean seal_dispatcher_suspend(const SealDispatcher *self, gboolean suspend, GError **error)
+{
+    return seal_state_suspend(state_dir(self), suspend, error);
+}
+
+gboolean seal_dispatcher_configured(const SealDispatcher *self)
+{
     return seal_settings_boolean(self->core, "enabled");
+}
+
+const SealCommand *seal_dispatcher_command(SealDispatcher *self, const char *name,
+                                           SealModule **module)
+{
+    const SealCommandEntry *entry = seal_registry_command(self->registry, name);
+
+    if (entry)
+        *module = entry->module;
+    return entry ? &entry->table : NULL;
+}
+
+gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
+{
+    GPtrArray *checks = seal_registry_checks(self->registry);
+    gboolean ready = TRUE;
+
+    for (guint i = 0; i < checks->len; i++) {
+        const SealCheckEntry *entry = g_ptr_array_index(checks, i);
+        g_autoptr(GError) problem = NULL;
+
+        seal_out_row(out, "checks");
+        seal_out_text(out, "check", "%s", entry->table.name);
+        gboolean ok = entry->table.run(entry->module, out, &problem);
+        seal_out_boolean(out, "ready", ok);
+        seal_out_text(out, "problem", "%s",
+                      ok        ? ""
+                      : problem ? problem->message
+                                : "it failed and did not say why");
+        seal_out_end_row(out);
+        ready = ready && ok;
+    }
+    return ready;
+}
+
+static void show_group(const SealConfig *config, const char *name, const SealSetting *table,
+                       SealOut *out)
+{
+    g_autoptr(SealSettings) settings =
+        seal_settings_new(name, seal_config_group(config, name), table, NULL, NULL);
+
+    if (settings)
+        seal_settings_show(settings, out);
+}
+
+/* Of a rule only what is written is in force; the rest is [policy]'s. */
+static void show_rule(const SealGroup *group, SealOut *out)
+{
+    g_autoptr(GList) keys = g_list_sort(g_hash_table_get_keys(group->values), (GCompareFunc)strcmp);
+
+    for (GList *key = keys; key; key = key->next) {
+        const SealPlace *place = g_hash_table_lookup(group->values, key->data);
+        seal_settings_show_value(group->name, key->data, place->text, place, out);
+    }
+}
+
+void seal_dispatcher_show_config(SealDispatcher *self, SealOut *out)
+{
+    GPtrArray *modules = seal_registry_modules(self->registry);
+    GPtrArray *groups = seal_config_groups(self->config);
+
+    seal_out_list(out, "settings");
+    seal_settings_show(self->core, out);
+    seal_settings_show(self->pipeline, out);
+    show_group(self->config, "policy", SEAL_TABLE_POLICY, out);
+    for (guint i = 0; i < groups->len; i++) {
+        const SealGroup *group = g_ptr_array_index(groups, i);
+        if (g_str_has_prefix(group->name, "rule "))
+            show_rule(group, out);
+    }
+    show_group(self->config, "keyring", SEAL_TABLE_KEYRING, out);
+    show_group(self->config, "daemon", SEAL_TABLE_DAEMON, out);
+    for (guint i = 0; i < modules->len; i++)
+        seal_settings_show(seal_module_settings(g_ptr_array_index(modules, i)), out);
 }
 
 gboolean seal_dispatcher_in_process(const SealDispatcher *self)
@@ -243,10 +356,20 @@ static gboolean check_direction(const SealJob *job, GError **error)
     return FALSE;
 }
 
+/* Outbound mail must not be sealed while the operator may have suspended that, nor pass while he
+ * may not have. */
+static gboolean check_suspended(const SealDispatcher *self, const SealJob *job, GError **error)
+{
+    gboolean suspended = FALSE;
+
+    return job->direction != SEAL_DIRECTION_OUTBOUND ||
+           seal_state_suspended(state_dir(self), &suspended, error);
+}
+
 static gboolean run(SealDispatcher *self, SealJob *job, GCancellable *cancellable, GError **error)
 {
-    if (!check_direction(job, error) || !seal_plan(self, job, cancellable, error) ||
-        !seal_group(self, job, cancellable, error))
+    if (!check_direction(job, error) || !check_suspended(self, job, error) ||
+        !seal_plan(self, job, cancellable, error) || !seal_group(self, job, cancellable, error))
         return FALSE;
     for (guint i = 0; i < job->deliveries->len; i++) {
         SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
@@ -273,7 +396,8 @@ gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable 
 {
     g_autoptr(GError) problem = NULL;
 
-    if (check_direction(job, &problem) && seal_plan_answer(self, job, cancellable, &problem))
+    if (check_direction(job, &problem) && check_suspended(self, job, &problem) &&
+        seal_plan_answer(self, job, cancellable, &problem))
         return TRUE;
     return fail(job, g_steal_pointer(&problem), error);
 }

@@ -29,8 +29,19 @@ SEAL_FRONT SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char 
 SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)
 
-/** [core] enabled. */
+/** FALSE where outbound mail is to pass as it came: [core] enabled is false, or sealpipe is
+ *  suspended. TRUE where that cannot be told: running a job then fails. */
 SEAL_FRONT gboolean seal_dispatcher_enabled(const SealDispatcher *dispatcher);
+/** [core] enabled alone. */
+SEAL_FRONT gboolean seal_dispatcher_configured(const SealDispatcher *dispatcher);
+/** Whether `sealctl suspend` holds. */
+SEAL_FRONT gboolean seal_dispatcher_suspended(const SealDispatcher *dispatcher, gboolean *suspended,
+                                              GError **error);
+/** Suspends outbound mail's handling, or resumes it. */
+SEAL_FRONT gboolean seal_dispatcher_suspend(const SealDispatcher *dispatcher, gboolean suspend,
+                                            GError **error);
+/** See seal_module_become_owner(). */
+SEAL_FRONT gboolean seal_dispatcher_become_owner(const SealDispatcher *dispatcher, GError **error);
 /** [core] in_process. */
 SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
 /** [core] deadline, in microseconds. */
@@ -46,6 +57,13 @@ SEAL_FRONT const SealFormat *seal_dispatcher_format(SealDispatcher *dispatcher, 
 /** An enabled key source, likewise. (borrowed) */
 SEAL_FRONT const SealSource *seal_dispatcher_source(SealDispatcher *dispatcher, const char *name,
                                                     SealModule **module);
+/** An enabled module's command, likewise. (borrowed) */
+SEAL_FRONT const SealCommand *seal_dispatcher_command(SealDispatcher *dispatcher, const char *name,
+                                                      SealModule **module);
+/** Asks every module's checks: a row of "checks" for each. FALSE where one is not ready. */
+SEAL_FRONT gboolean seal_dispatcher_check_modules(SealDispatcher *dispatcher, SealOut *out);
+/** What is in force and where it was written: a row of "settings" for each setting. */
+SEAL_FRONT void seal_dispatcher_show_config(SealDispatcher *dispatcher, SealOut *out);
 /** A stream for the message, as seal_spool_new(). (transfer full) */
 SEAL_FRONT GOutputStream *seal_dispatcher_spool(SealDispatcher *dispatcher);
 /** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
@@ -141,6 +159,28 @@ SEAL_FRONT void seal_message_free(SealMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealMessage, seal_message_free)
 /** The MIME view of the whole. (borrowed) */
 SEAL_FRONT SealEntity *seal_message_entity(SealMessage *message);
+
+/* -------------------------------------------------------------------------------------------
+ * Answers, and modules without a configuration. NULL as @module_dir means SEALPIPE_MODULES, then
+ * the built-in folder.
+ */
+
+SEAL_FRONT SealOut *seal_out_new(void);
+SEAL_FRONT void seal_out_free(SealOut *out);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealOut, seal_out_free)
+/** What was put into it, as a{sv}; lists are aa{sv}. Nothing can be put into it afterwards.
+ *  (transfer full) */
+SEAL_FRONT GVariant *seal_out_finish(SealOut *out);
+
+/** The modules in the folder, by name. (transfer full, element type char *) */
+SEAL_FRONT GPtrArray *seal_module_names(const char *module_dir, GError **error);
+/** Opens and checks a module without starting it. (borrowed) */
+SEAL_FRONT const SealModuleDescriptor *seal_module_peek(const char *module_dir, const char *name,
+                                                        GError **error);
+/** A command of a module that needs no configuration; NULL where it has none of that name, or
+ *  cannot be opened. (borrowed) */
+SEAL_FRONT const SealCommand *seal_module_standalone(const char *module_dir, const char *name,
+                                                     const char *command, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The log. A front end logs once what core returned.

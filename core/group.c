@@ -59,25 +59,18 @@ static Choice without_key(SealFallback fallback, const char *why)
                     why};
 }
 
-/* A stage that cannot serve the recipient has said itself what follows. */
-static gboolean stage_decides(const SealRecipient *recipient)
-{
-    return recipient->unable && recipient->has_fallback &&
-           (recipient->policy->encrypt != SEAL_NEED_NEVER || recipient->sign != SEAL_NEED_NEVER);
-}
-
 static Choice choose(const Grouping *grouping, const SealRecipient *recipient)
 {
     const SealPolicy *policy = recipient->policy;
 
-    if (policy->encrypt == SEAL_NEED_NEVER && !stage_decides(recipient))
+    if (policy->encrypt == SEAL_NEED_NEVER && !seal_recipient_stage_decides(recipient))
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_CLEAR, NULL, "encrypt=never"};
     if (grouping->job->already_sealed && policy->already_sealed == SEAL_ALREADY_PASS)
         return (Choice){SEAL_VERDICT_PASS, SEAL_PLAN_ALREADY, NULL, "it was encrypted already"};
     if (grouping->job->already_sealed && policy->already_sealed == SEAL_ALREADY_REFUSE)
         return (Choice){SEAL_VERDICT_REFUSE, SEAL_PLAN_CLEAR, NULL,
                         "it was encrypted already, and already_sealed=refuse"};
-    if (policy->all_or_none && grouping->keyless)
+    if (policy->all_or_none && grouping->keyless && !recipient->unable)
         return without_key(seal_recipient_fallback(recipient),
                            "all_or_none, and another recipient has no key");
     if (!recipient->unable && recipient->keys->len > 0) {
@@ -185,7 +178,7 @@ static Strictest strictest(const Grouping *grouping)
         most.need = MAX(most.need, policy->encrypt);
         most.sign = MAX(most.sign, recipient->sign);
         most.fallback = MAX(most.fallback, seal_recipient_fallback(recipient));
-        if (stage_decides(recipient))
+        if (seal_recipient_stage_decides(recipient))
             most.need = MAX(most.need, SEAL_NEED_PREFERRED);
         most.already = MAX(most.already, policy->already_sealed);
         if (!most.keyless && (recipient->unable || recipient->keys->len == 0))

@@ -226,9 +226,14 @@ SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *for
     return delivery;
 }
 
+gboolean seal_recipient_stage_decides(const SealRecipient *recipient)
+{
+    return recipient->unable && recipient->has_fallback && recipient->asked_for;
+}
+
 SealFallback seal_recipient_fallback(const SealRecipient *recipient)
 {
-    if (recipient->unable && recipient->has_fallback)
+    if (seal_recipient_stage_decides(recipient))
         return recipient->fallback;
     return recipient->policy->encrypt == SEAL_NEED_REQUIRED ? recipient->policy->fallback
                                                             : SEAL_FALLBACK_ALLOW;
@@ -247,6 +252,7 @@ void seal_recipient_reset(SealRecipient *recipient)
     g_clear_pointer(&recipient->reason, g_free);
     recipient->unable = FALSE;
     recipient->has_fallback = FALSE;
+    recipient->asked_for = FALSE;
     recipient->result = SEAL_VERDICT_NONE;
 }
 
@@ -327,6 +333,11 @@ const char *seal_recipient_rule(const SealRecipient *recipient)
 const char *seal_recipient_reason(const SealRecipient *recipient)
 {
     return recipient->reason ? recipient->reason : "";
+}
+
+SealNeed seal_recipient_encrypt(const SealRecipient *recipient)
+{
+    return recipient->policy->encrypt;
 }
 
 SealNeed seal_recipient_sign(const SealRecipient *recipient)

@@ -16,6 +16,7 @@ struct SealRecipient {
     gboolean unable;          /* a stage cannot serve it, whatever keys there are */
     GPtrArray *keys;          /* of SealChoice: one usable key at most for each format */
     gboolean has_fallback;    /* a stage said what follows where it is unable */
+    gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
     char *no_key; /* why there is none, for people */
     SealKey *key; /* the one that was used: to encrypt, or, in clear, to sign */
@@ -78,6 +79,10 @@ struct SealJob {
 /** What follows where the recipient cannot be encrypted to: ALLOW where encryption is not required.
  */
 SealFallback seal_recipient_fallback(const SealRecipient *recipient);
+
+/** TRUE where a stage cannot serve the recipient and has said itself what follows. Mail that policy
+ *  wants neither encrypted nor signed needs no stage to serve it. */
+gboolean seal_recipient_stage_decides(const SealRecipient *recipient);
 
 /** As if nothing had been found out about the recipient yet. */
 void seal_recipient_reset(SealRecipient *recipient);

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/keyring.h"
 #include "core/log.h"
+#include "core/state.h"
 
 #include <gmodule.h>
 #include <string.h>
@@ -31,8 +32,9 @@ struct SealRegistry {
     GPtrArray *stages;
     GPtrArray *formats;
     GPtrArray *sources;
-    char *spool_dir;
-    gsize spool_memory;
+    GPtrArray *checks;
+    GPtrArray *commands;
+    const SealSettings *core;
 };
 
 static const SealSetting MODULE_SETTINGS[] = {
@@ -112,6 +114,18 @@ void seal_module_warn(SealModule *self, const char *format, ...)
 GOutputStream *seal_spool_new(SealModule *self)
 {
     return seal_registry_spool(self->registry);
+}
+
+const char *seal_module_state_dir(SealModule *self, GError **error)
+{
+    const char *dir = seal_settings_string(self->registry->core, "state_dir");
+
+    return seal_state_check(dir, error) ? dir : NULL;
+}
+
+gboolean seal_module_become_owner(SealModule *self, GError **error)
+{
+    return seal_state_enter(seal_settings_string(self->registry->core, "state_dir"), error);
 }
 
 gboolean seal_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
@@ -276,6 +290,53 @@ static gboolean check_source(const SealModule *module, const SealSource *source,
     return TRUE;
 }
 
+static gboolean check_check(const SealModule *module, const SealCheck *check, GError **error)
+{
+    if (check->size < sizeof *check || !check->name || !ALL_ZERO(check->reserved) || !check->run)
+        return refuse(module->descriptor.name, error,
+                      "a check's table is not of its version, or lacks a member");
+    return TRUE;
+}
+
+static gboolean is_command(const SealCommand *command)
+{
+    return command->size >= sizeof *command && command->name && command->usage && command->run &&
+           ALL_ZERO(command->reserved);
+}
+
+static gboolean check_command(const SealModule *module, const SealCommand *command, GError **error)
+{
+    const char *name = module->descriptor.name;
+
+    if (!is_command(command))
+        return refuse(name, error, "a command's table is not of its version, or lacks a member");
+    if (seal_registry_command(module->registry, command->name))
+        return refuse(name, error, "it offers a command under a name that is taken");
+    return TRUE;
+}
+
+static gboolean register_answers(SealModule *module, GError **error)
+{
+    SealRegistry *registry = module->registry;
+    const SealModuleDescriptor *d = &module->descriptor;
+
+    for (guint i = 0; d->checks && d->checks[i] && i < MAX_OFFERS; i++) {
+        if (!check_check(module, d->checks[i], error))
+            return FALSE;
+        g_ptr_array_add(registry->checks,
+                        entry_new(module, sizeof(SealCheckEntry), offsetof(SealCheckEntry, table),
+                                  d->checks[i], sizeof(SealCheck)));
+    }
+    for (guint i = 0; d->commands && d->commands[i] && i < MAX_OFFERS; i++) {
+        if (!check_command(module, d->commands[i], error))
+            return FALSE;
+        g_ptr_array_add(registry->commands, entry_new(module, sizeof(SealCommandEntry),
+                                                      offsetof(SealCommandEntry, table),
+                                                      d->commands[i], sizeof(SealCommand)));
+    }
+    return TRUE;
+}
+
 static gboolean register_offers(SealModule *module, GError **error)
 {
     SealRegistry *registry = module->registry;
@@ -302,12 +363,51 @@ static gboolean register_offers(SealModule *module, GError **error)
                         entry_new(module, sizeof(SealSourceEntry), offsetof(SealSourceEntry, table),
                                   d->sources[i], sizeof(SealSource)));
     }
-    return TRUE;
+    return register_answers(module, error);
 }
 
 /* -------------------------------------------------------------------------------------------
  * Loading
  */
+
+const SealModuleDescriptor *seal_module_peek(const char *module_dir, const char *name,
+                                             GError **error)
+{
+    if (!module_dir)
+        module_dir = g_getenv("SEALPIPE_MODULES");
+
+    const SealModuleDescriptor *found =
+        open_file(name, module_dir ? module_dir : SEAL_MODULE_DIR, error);
+    return found && check_version(name, &found->head, error) && check_descriptor(name, found, error)
+               ? found
+               : NULL;
+}
+
+const SealCommand *seal_module_standalone(const char *module_dir, const char *name,
+                                          const char *command, GError **error)
+{
+    const SealModuleDescriptor *found = seal_module_peek(module_dir, name, error);
+
+    for (guint i = 0; found && found->commands && found->commands[i] && i < MAX_OFFERS; i++) {
+        const SealCommand *one = found->commands[i];
+        if (is_command(one) && one->standalone && g_str_equal(one->name, command))
+            return one;
+    }
+    return NULL;
+}
+
+GPtrArray *seal_module_names(const char *module_dir, GError **error)
+{
+    if (!module_dir)
+        module_dir = g_getenv("SEALPIPE_MODULES");
+
+    GPtrArray *names = seal_dir_list(module_dir ? module_dir : SEAL_MODULE_DIR, ".so", error);
+    for (guint i = 0; names && i < names->len; i++) {
+        char *name = g_ptr_array_index(names, i);
+        name[strlen(name) - strlen(".so")] = '\0';
+    }
+    return names;
+}
 
 static void module_free(gpointer data)
 {
@@ -419,7 +519,7 @@ static gboolean load_group(SealRegistry *registry, const SealGroup *group, const
 }
 
 SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir,
-                                const char *spool_dir, gsize spool_memory, GError **error)
+                                const SealSettings *core, GError **error)
 {
     g_autoptr(SealRegistry) registry = g_new0(SealRegistry, 1);
     GPtrArray *groups = seal_config_groups(config);
@@ -428,8 +528,9 @@ SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir
     registry->stages = g_ptr_array_new_with_free_func(g_free);
     registry->formats = g_ptr_array_new_with_free_func(g_free);
     registry->sources = g_ptr_array_new_with_free_func(g_free);
-    registry->spool_dir = g_strdup(spool_dir);
-    registry->spool_memory = spool_memory;
+    registry->checks = g_ptr_array_new_with_free_func(g_free);
+    registry->commands = g_ptr_array_new_with_free_func(g_free);
+    registry->core = core;
     for (guint i = 0; i < groups->len; i++) {
         const SealGroup *group = g_ptr_array_index(groups, i);
 
@@ -464,7 +565,8 @@ void seal_registry_free(SealRegistry *registry)
     g_ptr_array_unref(registry->stages);
     g_ptr_array_unref(registry->formats);
     g_ptr_array_unref(registry->sources);
-    g_free(registry->spool_dir);
+    g_ptr_array_unref(registry->checks);
+    g_ptr_array_unref(registry->commands);
     g_free(registry);
 }
 
@@ -498,6 +600,26 @@ const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const 
     return NULL;
 }
 
+const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name)
+{
+    for (guint i = 0; i < registry->commands->len; i++) {
+        const SealCommandEntry *entry = g_ptr_array_index(registry->commands, i);
+        if (g_str_equal(entry->table.name, name))
+            return entry;
+    }
+    return NULL;
+}
+
+GPtrArray *seal_registry_checks(const SealRegistry *registry)
+{
+    return registry->checks;
+}
+
+GPtrArray *seal_registry_modules(const SealRegistry *registry)
+{
+    return registry->modules;
+}
+
 GPtrArray *seal_registry_formats(const SealRegistry *registry)
 {
     return registry->formats;
@@ -505,7 +627,8 @@ GPtrArray *seal_registry_formats(const SealRegistry *registry)
 
 GOutputStream *seal_registry_spool(const SealRegistry *registry)
 {
-    return seal_spool_open(registry->spool_dir, registry->spool_memory);
+    return seal_spool_open(seal_settings_string(registry->core, "spool_dir"),
+                           (gsize)seal_settings_number(registry->core, "spool_memory"));
 }
 
 const SealSettings *seal_module_settings(const SealModule *module)

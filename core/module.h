@@ -25,13 +25,23 @@ typedef struct {
     SealSource table;
 } SealSourceEntry;
 
+typedef struct {
+    SealModule *module;
+    SealCheck table;
+} SealCheckEntry;
+
+typedef struct {
+    SealModule *module;
+    SealCommand table;
+} SealCommandEntry;
+
 typedef struct SealRegistry SealRegistry;
 
-/** Opens every module that @config enables with a group [module NAME]. @spool_dir and @spool_memory
- *  are what seal_spool_new() uses. Formats are initialised before modules that offer none.
- *  SEAL_ERROR_MODULE or SEAL_ERROR_CONFIG, with file and line of the group. (transfer full) */
+/** Opens every module that @config enables with a group [module NAME]. @core is the
+ *  group [core], which outlives the registry. Formats are initialised before modules that offer
+ * none. SEAL_ERROR_MODULE or SEAL_ERROR_CONFIG, with file and line of the group. (transfer full) */
 SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir,
-                                const char *spool_dir, gsize spool_memory, GError **error);
+                                const SealSettings *core, GError **error);
 void seal_registry_free(SealRegistry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRegistry, seal_registry_free)
 
@@ -42,6 +52,13 @@ gboolean seal_registry_attach(SealRegistry *registry, GError **error);
 const SealStageEntry *seal_registry_stage(const SealRegistry *registry, const char *name);
 const SealFormatEntry *seal_registry_format(const SealRegistry *registry, const char *name);
 const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const char *name);
+const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name);
+
+/** (borrowed, element type SealCheckEntry) */
+GPtrArray *seal_registry_checks(const SealRegistry *registry);
+
+/** (borrowed, element type SealModule) */
+GPtrArray *seal_registry_modules(const SealRegistry *registry);
 
 /** (borrowed, element type SealFormatEntry) */
 GPtrArray *seal_registry_formats(const SealRegistry *registry);

@@ -65,6 +65,12 @@ static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStag
         recipient->unable = TRUE;
         g_free(recipient->no_key);
         recipient->no_key = g_strdup(seal_decision_text(decision));
+        recipient->asked_for = recipient->asked_for ||
+                               recipient->policy->encrypt != SEAL_NEED_NEVER ||
+                               recipient->sign != SEAL_NEED_NEVER;
+        /* What follows is the stage's word alone: no signature can be required beside it. */
+        if (seal_recipient_stage_decides(recipient))
+            recipient->sign = SEAL_NEED_NEVER;
         return TRUE;
     case SEAL_VERDICT_REFUSE:
         seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, seal_decision_code(decision), "%s",
@@ -215,7 +221,7 @@ static void answer(SealJob *job, SealRecipient *recipient)
 
     if (recipient->result != SEAL_VERDICT_NONE)
         return;
-    if (policy->encrypt == SEAL_NEED_NEVER)
+    if (policy->encrypt == SEAL_NEED_NEVER && !seal_recipient_stage_decides(recipient))
         seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "never", "encrypt=never");
     else if (recipient->keys->len > 0)
         seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "key", "a usable key is there");

@@ -128,6 +128,9 @@ SEAL_API SealAddress *seal_address_without_detail(const SealAddress *address);
 /** Reads a secret file. One that others than its owner and group can read, that is no regular
  *  file, or that is larger than 64 KiB is SEAL_ERROR_CONFIG. (transfer full) */
 SEAL_API SealSecret *seal_secret_read(const char *path, GError **error);
+/** Asks on the terminal, without showing what is typed. SEAL_ERROR_UNAVAILABLE where there is no
+ *  terminal. (transfer full; since 1.1) */
+SEAL_API SealSecret *seal_secret_ask(const char *prompt, GError **error);
 /** The first line, without its line end: how a passphrase is read from a file. (transfer full) */
 SEAL_API SealSecret *seal_secret_first_line(const SealSecret *secret, GError **error);
 SEAL_API const guint8 *seal_secret_data(const SealSecret *secret);
@@ -282,10 +285,14 @@ SEAL_API gboolean seal_job_submitted(const SealJob *job);
 SEAL_API SealEntity *seal_job_entity(SealJob *job);
 /** The envelope recipient. (borrowed) */
 SEAL_API SealAddress *seal_recipient_address(const SealRecipient *recipient);
+/** Whether what this recipient gets is to be encrypted: what policy says. (since 1.1) */
+SEAL_API SealNeed seal_recipient_encrypt(const SealRecipient *recipient);
 /** Whether what this recipient gets is to be signed: what policy says, and NEVER for a message that
  *  is not to be changed, or that comes from the null sender. (since 1.1) */
 SEAL_API SealNeed seal_recipient_sign(const SealRecipient *recipient);
-/** In plan: what follows, where the stage says UNABLE, in place of what policy says. (since 1.1) */
+/** In plan: what follows, where the stage says UNABLE, in place of what policy says; the recipient
+ * is not signed for either. Nothing changes for one that policy wants neither encrypted nor signed.
+ *  (since 1.1) */
 SEAL_API void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback);
 /** The formats of the recipient's policy that are there, in its order. (borrowed; NULL-terminated;
  *  since 1.1) */
@@ -421,23 +428,40 @@ typedef struct {
     gpointer reserved[8]; /**< put, list, remove, recall and remember will stand here */
 } SealSource;
 
-/** What a module says of its own readiness when asked. Not called in this version. */
+/** What a module says of its own readiness when asked, by `sealctl status`. */
 typedef struct {
     gsize size; /**< sizeof(SealCheck) */
     const char *name;
+    /** TRUE: it is ready. FALSE: the error says what is wrong and what to do. What it puts into
+     * @out stands beside the answer. */
     gboolean (*run)(SealModule *self, SealOut *out, GError **error);
     gpointer reserved[4];
 } SealCheck;
 
-/** A command of sealctl. Not called in this version. */
+/** A command of sealctl. Its name is one word or two: "license show". */
 typedef struct {
     gsize size; /**< sizeof(SealCommand) */
     const char *name;
     const char *usage;   /**< one line */
     gboolean standalone; /**< runs with no configuration read; @self is then NULL */
+    /** Does it: 0 all is well, 1 a problem was found, 2 the command line is wrong; the error says
+     *  which. @argv[0] is the command's name; its strings may be moved, not freed. */
     int (*run)(SealModule *self, int argc, char **argv, SealOut *out, GError **error);
     gpointer reserved[4];
 } SealCommand;
+
+/** What a command or check answers. Values by name; @key is a word of the answer in JSON. (since
+ *  1.1) */
+SEAL_API void seal_out_text(SealOut *out, const char *key, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+SEAL_API void seal_out_number(SealOut *out, const char *key, gint64 number);
+SEAL_API void seal_out_boolean(SealOut *out, const char *key, gboolean value);
+/** Begins a row of @list: what follows goes into it, to the next row or seal_out_end_row().
+ * Commands only. (since 1.1) */
+SEAL_API void seal_out_row(SealOut *out, const char *list);
+SEAL_API void seal_out_end_row(SealOut *out);
+/** Names @list, so that it is there even without rows. (since 1.1) */
+SEAL_API void seal_out_list(SealOut *out, const char *list);
 
 /* -------------------------------------------------------------------------------------------
  * Modules and their settings
@@ -522,6 +546,14 @@ SEAL_API const char *const *seal_module_list(SealModule *self, const char *key);
 /** Sets SEAL_ERROR_CONFIG with the place where @key was written. Always FALSE. */
 SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError **error,
                                      const char *format, ...) G_GNUC_PRINTF(4, 5);
+/** The folder [core] state_dir, where a module keeps what must outlive the process, in a folder of
+ *  its own name. NULL and SEAL_ERROR_UNAVAILABLE, with what to do, where it is missing or not of
+ * the user that runs this alone. (borrowed; since 1.1) */
+SEAL_API const char *seal_module_state_dir(SealModule *self, GError **error);
+/** For commands: as root, becomes the owner of the state folder for good, so that what is written
+ *  there is the owner's; another user makes the folder where it is missing. What only root can read
+ *  is to be read before. (since 1.1) */
+SEAL_API gboolean seal_module_become_owner(SealModule *self, GError **error);
 /** Something the operator should know and that stops nothing: core logs it. */
 SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { MAX_SECRET = 64 * 1024 };
@@ -121,4 +122,71 @@ const guint8 *seal_secret_data(const SealSecret *secret)
 gsize seal_secret_size(const SealSecret *secret)
 {
     return secret->size;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * From the terminal
+ */
+
+/* To the end of the line; FALSE where the terminal ends before. */
+static gboolean read_line(int fd, SealSecret *line)
+{
+    gsize done = 0;
+    guint8 byte = 0;
+
+    while (done < line->size) {
+        ssize_t got = read(fd, &byte, 1);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return FALSE;
+        if (byte == '\n') {
+            line->size = done;
+            return TRUE;
+        }
+        line->data[done++] = byte;
+    }
+    return FALSE;
+}
+
+static void say(int fd, const char *text)
+{
+    ssize_t rc;
+
+    do
+        rc = write(fd, text, strlen(text));
+    while (rc < 0 && errno == EINTR);
+}
+
+SealSecret *seal_secret_ask(const char *prompt, GError **error)
+{
+    enum { MAX_LINE = 1024 };
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct termios before, silent;
+    gboolean got = FALSE;
+
+    if (fd < 0 || tcgetattr(fd, &before) < 0) {
+        if (fd >= 0)
+            close(fd);
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                            "there is no terminal to ask for the passphrase; name a file that "
+                            "has it");
+        return NULL;
+    }
+    silent = before;
+    silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK);
+    silent.c_lflag |= ECHONL;
+
+    g_autoptr(SealSecret) line = secret_new(MAX_LINE, error);
+    if (line && tcsetattr(fd, TCSAFLUSH, &silent) == 0) {
+        say(fd, prompt);
+        got = read_line(fd, line);
+        tcsetattr(fd, TCSAFLUSH, &before);
+    }
+    close(fd);
+    if (line && !got)
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                            "nothing was typed, or too much");
+    return got ? g_steal_pointer(&line) : NULL;
 }

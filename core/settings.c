@@ -22,6 +22,7 @@ struct SealSettings {
     char *name;
     const SealPlace *place; /* the group's; NULL where it is written nowhere */
     GHashTable *values;     /* key -> Value */
+    const SealSetting *tables[2];
 };
 
 static void value_free(gpointer data)
@@ -372,6 +373,8 @@ SealSettings *seal_settings_new(const char *name, const SealGroup *group, const 
 
     settings->name = g_strdup(name);
     settings->place = group ? &group->place : NULL;
+    settings->tables[0] = table;
+    settings->tables[1] = more;
     settings->values = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, value_free);
     if (!read_table(settings, group, table, error) || !read_table(settings, group, more, error) ||
         (group && !check_known(settings, group, error)))
@@ -423,4 +426,29 @@ const char *const *seal_settings_list(const SealSettings *settings, const char *
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key)
 {
     return find(settings, key)->place;
+}
+
+void seal_settings_show_value(const char *group, const char *key, const char *text,
+                              const SealPlace *place, SealOut *out)
+{
+    seal_out_row(out, "settings");
+    seal_out_text(out, "group", "%s", group);
+    seal_out_text(out, "key", "%s", key);
+    seal_out_text(out, "value", "%s", text ? text : "");
+    if (place)
+        seal_out_text(out, "from", "%s:%u", place->file, place->line);
+    else
+        seal_out_text(out, "from", "default");
+    seal_out_end_row(out);
+}
+
+void seal_settings_show(const SealSettings *settings, SealOut *out)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
+        for (const SealSetting *row = settings->tables[i]; row && row->key; row++) {
+            const SealPlace *place = find(settings, row->key)->place;
+            seal_settings_show_value(settings->name, row->key, place ? place->text : row->preset,
+                                     place, out);
+        }
+    }
 }

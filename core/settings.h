@@ -26,6 +26,11 @@ const char *const *seal_settings_list(const SealSettings *settings, const char *
 /** Where the value was written; NULL where it is the preset. (borrowed) */
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key);
 
+/** Every setting as a row of "settings": group, key, value as written, and where it came from. */
+void seal_settings_show(const SealSettings *settings, SealOut *out);
+void seal_settings_show_value(const char *group, const char *key, const char *text,
+                              const SealPlace *place, SealOut *out);
+
 /** Reads a size as a setting has it: "512K". FALSE where it is none. */
 gboolean seal_settings_parse_size(const char *text, gint64 *size);
 

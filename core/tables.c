@@ -8,7 +8,7 @@ const SealSetting SEAL_TABLE_CORE[] = {
     {"enabled", SEAL_SETTING_BOOLEAN, "true",
      .help = "false: outbound mail passes as it came, byte for byte, and the log says so."},
     {"state_dir", SEAL_SETTING_STRING, "/var/lib/sealpipe",
-     .help = "Where state is kept."},
+     .help = "The folder where state is kept; of the user that sealpipe runs as, mode 0700."},
     {"run_dir", SEAL_SETTING_STRING, "/run/sealpipe", .later = "*",
      .help = "Where the daemon's socket stands."},
     {"spool_dir", SEAL_SETTING_PATH, "/var/tmp",

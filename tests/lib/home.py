@@ -41,14 +41,15 @@ class Result:
 
 
 class Home:
-    """@folder/conf.d, certs, authority, log. Alice has RSA, Bob has EC, nobody else anything."""
+    """@folder/conf.d, certs, state, authority, log. Alice has RSA, Bob has EC, nobody else anything."""
 
     def __init__(self, label="test"):
         self.folder = temporary_folder(label)
         self.conf, self.certs = self.folder / "conf.d", self.folder / "certs"
-        self.log = self.folder / "log"
+        self.log, self.state = self.folder / "log", self.folder / "state"
         for path in (self.conf, self.certs):
             path.mkdir()
+        self.state.mkdir(mode=0o700)
         self.log.touch()
         self.authority = certs.Authority(self.folder / "authority")
         self.alice = self.enrol("alice@example.org", "rsa")
@@ -64,7 +65,7 @@ class Home:
     def groups(self, **changes):
         """The configuration as {group: {key: value}}; a change of None takes the key away."""
         groups = {
-            "core": {"log_target": self.log},
+            "core": {"log_target": self.log, "state_dir": self.state},
             "policy": {"encrypt": "required"},
             "module smime": {"trust_anchors": self.authority.cert},
             "module keys-file": {"paths": self.certs},

@@ -117,6 +117,26 @@ def _():
         tap.equal(shown, said - {"--help", "--version"}, f"synopsis of {page.name}")
 
 
+@tap.test("every command of sealctl --help stands in its page, with the options of its module")
+def _():
+    text = run(str(PREFIX / "bin/sealctl"), "--help").stdout
+    commands = re.findall(r"^  ([a-z]+)(?: COMMAND)? ", text, re.M)
+    heads = tags(section(MAN / "man8/sealctl.8", "COMMANDS"))
+    tap.true({"status", "suspend", "resume", "modules", "config"} <= set(commands), f"{commands}")
+    for command in commands:
+        if command not in [name.split()[0] for name in MODULES]:
+            tap.true(any(head.split()[0] == command for head in heads), f"{command} in the page")
+    for name in MODULES:
+        said = {}
+        for path in (SOURCE / "modules" / name).glob("*.c"):
+            joined = re.sub(r'"\s*"', "", path.read_text())
+            for line in re.findall(r'COMMAND\(\w+,\s*"([^"]+)"', joined):
+                said[" ".join(line.split()[:2])] = set(OPTION.findall(line))
+        documented = {" ".join(head.split()[:2]): set(OPTION.findall(head)) for head in heads
+                      if head.split()[0] == name}
+        tap.equal(documented, said, f"commands of {name}")
+
+
 def core_tables():
     """{group: keys} of core's tables."""
     text = (SOURCE / "core/tables.c").read_text()

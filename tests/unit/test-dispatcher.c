@@ -348,6 +348,7 @@ static char letter(SealVerdict verdict)
     return verdict == SEAL_VERDICT_SEALED   ? 'S'
            : verdict == SEAL_VERDICT_PLAIN  ? 'P'
            : verdict == SEAL_VERDICT_REFUSE ? 'R'
+           : verdict == SEAL_VERDICT_REPORT ? 'N'
            : verdict == SEAL_VERDICT_DEFER  ? 'D'
                                             : '?';
 }
@@ -379,7 +380,7 @@ static void check_row(const Row *row)
     }
     g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 1);
     g_autofree char *output = output_of(job, 0);
-    g_assert_true((strstr(output, SECRET) == NULL) == (row->results[0] == 'S'));
+    g_assert_true((strstr(output, SECRET) == NULL) == (strchr("SN", row->results[0]) != NULL));
     /* With its colon, which no base64 has. */
     g_assert_null(strstr(output, "Bcc:"));
     g_assert_cmpuint(seal_delivery_keys(g_ptr_array_index(seal_job_deliveries(job), 0))->len, ==,
@@ -390,6 +391,40 @@ static void test_plan(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(ROWS); i++)
         check_row(&ROWS[i]);
+}
+
+/* What a stage says that is unable follows, whatever policy says; but mail that is neither to be
+ * encrypted nor signed is none of its business. The check foretells what happens. */
+static void test_unable(void)
+{
+    static const char *const encrypts[] = {"required", "preferred", "never", NULL};
+    static const char *const words[] = {"refuse", "report", "allow", NULL};
+    static const char *const recipients[] = {
+        "alice@example.org", "alice@example.org;bob@example.org", "nokey@example.org", NULL};
+
+    for (guint i = 0; i < 3 * 3 * 3 * 3 * 2; i++) {
+        const char *unable = words[i % 3], *encrypt = encrypts[i / 3 % 3];
+        const char *to = recipients[i / 27 % 3];
+        gboolean untouched = g_str_equal(encrypt, "never");
+        char result = untouched || g_str_equal(unable, "allow") ? 'P'
+                      : g_str_equal(unable, "report")           ? 'N'
+                                                                : 'R';
+        const char results[] = {result, strchr(to, ';') ? result : '\0', '\0'};
+        g_autofree char *more = g_strdup_printf(
+            "[pipeline]\noutbound=faulty;smime\n[module faulty]\nplan=unable\non_unable=%s\n"
+            "[policy]\nencrypt=%s\nfallback=%s\nall_or_none=%s",
+            unable, encrypt, words[i / 9 % 3], i / 81 ? "true" : "false");
+        const Row row = {more, to, results, 0, untouched ? "encrypt=never" : "licence has lapsed"};
+        g_autoptr(SealDispatcher) dispatcher = NULL;
+        g_auto(GStrv) list = g_strsplit(to, ";", -1);
+
+        check_row(&row);
+        dispatcher = dispatcher_of(more, NULL);
+        const SealJobSpec spec = {.recipients = (const char *const *)list};
+        g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+        g_assert_true(seal_dispatcher_check(dispatcher, job, NULL, NULL));
+        g_assert_cmpint(letter(result_of(job, 0)), ==, result);
+    }
 }
 
 /* A front end that can hand over several: each gets what is right, and a Bcc stands alone. */
@@ -628,6 +663,7 @@ int main(int argc, char **argv)
     g_test_add_func("/gate/one-key-less", test_gate_one_key_less);
     g_test_add_func("/gate/half", test_gate_half);
     g_test_add_func("/dispatcher/plan", test_plan);
+    g_test_add_func("/dispatcher/unable", test_unable);
     g_test_add_func("/dispatcher/deliveries", test_deliveries);
     g_test_add_func("/dispatcher/deferred-alone", test_deferred_alone);
     g_test_add_func("/dispatcher/encrypt-to-sender", test_encrypt_to_sender);

@@ -45,6 +45,7 @@ static void set_up(void)
     copy_module("SEALPIPE_TEST_MODULES", "sign.so");
     copy_module("SEALPIPE_TEST_FAULTY", "mock.so");
     copy_module("SEALPIPE_TEST_FAULTY", "mock-opaque.so");
+    copy_module("SEALPIPE_TEST_FAULTY", "faulty.so");
 }
 
 static void tear_down(void)
@@ -72,6 +73,10 @@ static void tear_down(void)
 #define STAGE      "[pipeline]\noutbound=sign\n[module sign]\n"
 #define MOCK       "[module mock]\n"
 #define OPAQUE     "[module mock-opaque]\n"
+
+#define LAPSED(word)                                                                               \
+    "[pipeline]\noutbound=faulty;sign\n[module sign]\n[module faulty]\nplan=unable\n"              \
+    "on_unable=" word "\n" MOCK
 
 typedef struct {
     const char *conf;
@@ -127,6 +132,14 @@ static const Row ROWS[] = {
     {SIGN("required") STAGE OPAQUE, HEADER8, TRUE, NULL, 'G', "", "form=opaque\n"},
     {SIGN("required") STAGE "signature=opaque\n" OPAQUE, BLANK, TRUE, NULL, 'G', "",
      "form=opaque\n\nContent-Type: text/plain\n\nthe words \n"},
+    /* A stage that is unable has the only word on what follows. */
+    {SIGN("required") LAPSED("allow"), PLAIN, TRUE, NULL, 'P', "has lapsed", "the words\n"},
+    {SIGN("preferred") LAPSED("allow"), PLAIN, TRUE, NULL, 'P', "has lapsed", "the words\n"},
+    {SIGN("required") LAPSED("report"), PLAIN, TRUE, NULL, 'N', "has lapsed", "could not be"},
+    {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, NULL, 'R', "has lapsed", NULL},
+    {SIGN("preferred") LAPSED("refuse"), PLAIN, TRUE, NULL, 'R', "has lapsed", NULL},
+    {SIGN("never") LAPSED("refuse"), PLAIN, TRUE, NULL, 'P', "never", "the words\n"},
+    {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
     /* What is signed already. */
     {SIGN("required") STAGE MOCK, SIGNED, TRUE, NULL, 'P', "never", "signer=somebody\n"},
     {SIGN("required") "already_signed=wrap\n" STAGE MOCK, SIGNED, TRUE, NULL, 'G', "",
@@ -142,6 +155,7 @@ static char letter(SealVerdict verdict)
     return verdict == SEAL_VERDICT_SIGNED   ? 'G'
            : verdict == SEAL_VERDICT_PLAIN  ? 'P'
            : verdict == SEAL_VERDICT_REFUSE ? 'R'
+           : verdict == SEAL_VERDICT_REPORT ? 'N'
                                             : 'D';
 }
 

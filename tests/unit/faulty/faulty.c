@@ -9,6 +9,7 @@
 static const SealSetting SETTINGS[] = {
     {"fault", SEAL_SETTING_STRING, "none", .help = "What to do wrong in apply."},
     {"plan", SEAL_SETTING_STRING, "pass", .help = "What to say in plan."},
+    {"on_unable", SEAL_SETTING_STRING, "policy", .help = "What is to follow where plan is unable."},
     {"lookup", SEAL_SETTING_STRING, "nothing", .help = "What to do in lookup."},
     {"file", SEAL_SETTING_PATH, .help = "What to put in the message's place; keys for lookup."},
     {NULL},
@@ -96,6 +97,16 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
     return !is(self, "fault", "fail") && !is(self, "fault", "silent");
 }
 
+static void unable(SealModule *self, SealRecipient *recipient, SealDecision *decision)
+{
+    seal_decision_set(decision, SEAL_VERDICT_UNABLE, "unable", "the licence has lapsed");
+    if (!is(self, "on_unable", "policy"))
+        seal_recipient_set_fallback(recipient, is(self, "on_unable", "allow") ? SEAL_FALLBACK_ALLOW
+                                               : is(self, "on_unable", "report")
+                                                   ? SEAL_FALLBACK_REPORT
+                                                   : SEAL_FALLBACK_REFUSE);
+}
+
 static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
                      SealDecision *decision, GError **error)
 {
@@ -108,7 +119,7 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     if (is(self, "plan", "pass"))
         seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "go on");
     else if (is(self, "plan", "unable"))
-        seal_decision_set(decision, SEAL_VERDICT_UNABLE, "unable", "the licence has lapsed");
+        unable(self, recipient, decision);
     else if (is(self, "plan", "refuse"))
         seal_decision_set(decision, SEAL_VERDICT_REFUSE, "refuse", "not this one");
     else if (is(self, "plan", "sealed"))

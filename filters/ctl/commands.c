@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * commands.c: sealctl's own commands, and those of modules.
+ */
+#include "filters/ctl/ctl.h"
+
+#include <string.h>
+
+static int problem(GError **error, GError *found)
+{
+    g_propagate_error(error, found);
+    return CTL_PROBLEM;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Status
+ */
+
+static gboolean put_state(const SealDispatcher *dispatcher, SealOut *out, GError **error)
+{
+    gboolean suspended = FALSE, configured = seal_dispatcher_configured(dispatcher);
+
+    seal_out_boolean(out, "enabled", configured);
+    if (!seal_dispatcher_suspended(dispatcher, &suspended, error))
+        return FALSE;
+    seal_out_boolean(out, "suspended", suspended);
+    if (!configured || suspended)
+        seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
+    return configured && !suspended;
+}
+
+/* Root looks with the eyes of the user that sealpipe runs as, where that is known. */
+static int status(const CtlOptions *options, SealOut *out, GError **error)
+{
+    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
+    gboolean handled, ready;
+
+    if (!dispatcher)
+        return CTL_PROBLEM;
+    seal_dispatcher_become_owner(dispatcher, NULL);
+    handled = put_state(dispatcher, out, error);
+    seal_out_list(out, "checks");
+    ready = seal_dispatcher_check_modules(dispatcher, out);
+    return handled && ready ? CTL_OK : CTL_PROBLEM;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Suspend, resume
+ */
+
+static int set_suspended(const CtlOptions *options, gboolean suspend, SealOut *out, GError **error)
+{
+    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
+    gboolean suspended = FALSE;
+
+    if (!dispatcher || !seal_dispatcher_become_owner(dispatcher, error) ||
+        !seal_dispatcher_suspend(dispatcher, suspend, error) ||
+        !seal_dispatcher_suspended(dispatcher, &suspended, error))
+        return CTL_PROBLEM;
+    seal_out_boolean(out, "suspended", suspended);
+    if (suspended)
+        seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
+    return suspended == suspend ? CTL_OK : CTL_PROBLEM;
+}
+
+static int suspend(const CtlOptions *options, SealOut *out, GError **error)
+{
+    return set_suspended(options, TRUE, out, error);
+}
+
+static int resume(const CtlOptions *options, SealOut *out, GError **error)
+{
+    return set_suspended(options, FALSE, out, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Config
+ */
+
+static int config(const CtlOptions *options, SealOut *out, GError **error)
+{
+    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
+
+    if (!dispatcher)
+        return CTL_PROBLEM;
+    seal_dispatcher_show_config(dispatcher, out);
+    return CTL_OK;
+}
+
+const CtlCommand CTL_COMMANDS[] = {
+    {"status", "whether mail is handled", status},
+    {"suspend", "let outbound mail pass", suspend},
+    {"resume", "handle outbound mail again", resume},
+    {"modules", "what is installed", ctl_modules},
+    {"config", "what is in force", config},
+    {NULL, NULL, NULL},
+};
+
+/* -------------------------------------------------------------------------------------------
+ * Commands of modules
+ */
+
+/* @skip words are the name. */
+static int call(const SealCommand *command, SealModule *module, guint skip,
+                const CtlOptions *options, SealOut *out, GError **error)
+{
+    g_autofree char **argv = g_new0(char *, options->words->len + 1);
+    int argc = (int)(options->words->len - skip);
+    GError *found = NULL;
+
+    /* The last word is the NULL behind them. */
+    argv[0] = (char *)command->name;
+    for (int i = 1; i < argc; i++)
+        argv[i] = g_ptr_array_index(options->words, skip + (guint)i - 1);
+
+    int status = command->run(module, argc, argv, out, &found);
+    if (status != CTL_OK && !found)
+        found = status == CTL_PROBLEM ? NULL
+                                      : g_error_new_literal(SEAL_ERROR, SEAL_ERROR_FAILED,
+                                                            "the command line is wrong");
+    if (found && status == CTL_USAGE)
+        g_prefix_error(&found, "usage: sealctl %s: ", command->usage);
+    if (found)
+        g_propagate_error(error, found);
+    return status;
+}
+
+/* Of any installed module; the one that has the command's name first. */
+static const SealCommand *find_standalone(const char *name)
+{
+    g_autofree char *first = g_strndup(name, strcspn(name, " "));
+    const SealCommand *command = seal_module_standalone(NULL, first, name, NULL);
+    g_autoptr(GPtrArray) names = command ? NULL : seal_module_names(NULL, NULL);
+
+    for (guint i = 0; names && i < names->len && !command; i++)
+        command = seal_module_standalone(NULL, g_ptr_array_index(names, i), name, NULL);
+    return command;
+}
+
+static int unknown(const CtlOptions *options, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                "no enabled module offers the command \"%s\"; see --help",
+                (const char *)g_ptr_array_index(options->words, 0));
+    return CTL_USAGE;
+}
+
+int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
+{
+    g_autoptr(SealDispatcher) dispatcher = NULL;
+    const char *first = g_ptr_array_index(options->words, 0);
+    const char *second = g_ptr_array_index(options->words, 1);
+    g_autofree char *both = second ? g_strjoin(" ", first, second, NULL) : NULL;
+    const char *const names[] = {first, both, NULL};
+    SealModule *module = NULL;
+    GError *found = NULL;
+
+    for (guint i = 0; i < 2 && names[i]; i++) {
+        const SealCommand *command = find_standalone(names[i]);
+        if (command)
+            return call(command, NULL, i + 1, options, out, error);
+    }
+    dispatcher = seal_dispatcher_new(options->conf_dir, NULL, &found);
+    if (!dispatcher)
+        return problem(error, found);
+    for (guint i = 0; i < 2 && names[i]; i++) {
+        const SealCommand *command = seal_dispatcher_command(dispatcher, names[i], &module);
+        if (command)
+            return call(command, module, i + 1, options, out, error);
+    }
+    return unknown(options, error);
+}

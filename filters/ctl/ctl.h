@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * ctl.h: what the parts of sealctl share.
+ */
+#pragma once
+
+#include "core/frontend.h"
+
+/** Exit codes. */
+enum {
+    CTL_OK = 0,
+    CTL_PROBLEM = 1,
+    CTL_USAGE = 2,
+};
+
+typedef struct {
+    const char *conf_dir; /* NULL: the built-in one */
+    gboolean json;
+    gboolean help;
+    gboolean version;
+    GPtrArray *words; /* the command and what belongs to it; NULL-terminated, borrowed */
+} CtlOptions;
+
+/** One of sealctl's own commands. */
+typedef struct {
+    const char *name;
+    const char *about;
+    int (*run)(const CtlOptions *options, SealOut *out, GError **error);
+} CtlCommand;
+
+/** Ends with a NULL name. */
+extern const CtlCommand CTL_COMMANDS[];
+
+int ctl_modules(const CtlOptions *options, SealOut *out, GError **error);
+/** Runs a command of a module: its name is the first word, or the first two. */
+int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error);
+
+/** Prints an answer (a{sv}): as JSON; for a terminal with tables; else a line for each value. */
+void ctl_print(GVariant *answer, gboolean json);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * main.c: sealctl: the command line, and who answers it.
+ */
+#include "filters/ctl/ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static const char usage[] =
+    "Usage: sealctl [OPTION]... COMMAND [ARGUMENT]...\n"
+    "Looks after sealpipe. Options stand before or after the command.\n"
+    "\n"
+    "Commands:\n"
+    "  status          whether mail is handled, and whether the modules are ready\n"
+    "  suspend         let outbound mail pass as it comes, unencrypted\n"
+    "  resume          handle outbound mail again\n"
+    "  modules         the modules that are installed\n"
+    "  config          every setting in force, and where it was written\n"
+    "  license COMMAND show, install FILE, request; for issuers keygen, issue, verify\n"
+    "\n"
+    "Options:\n"
+    "  -c DIR          configuration folder, instead of the built-in conf.d\n"
+    "      --json      answer in JSON\n"
+    "      --help      print this and exit\n"
+    "      --version   print the version and exit\n"
+    "\n"
+    "Exit status: 0 all is well, 1 a problem was found, 2 the command line is wrong.\n";
+
+/* A passphrase may be in memory. */
+static void guard_memory(void)
+{
+#ifndef SEAL_SANITIZE
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static gboolean take_option(CtlOptions *options, char **argv, int *at, gboolean *ok)
+{
+    const char *word = argv[*at];
+
+    if (g_str_equal(word, "--json"))
+        options->json = TRUE;
+    else if (g_str_equal(word, "--help"))
+        options->help = TRUE;
+    else if (g_str_equal(word, "--version"))
+        options->version = TRUE;
+    else if (!g_str_equal(word, "-c"))
+        return FALSE;
+    else if (argv[*at + 1])
+        options->conf_dir = argv[++*at];
+    else
+        *ok = FALSE;
+    return TRUE;
+}
+
+/* What is not ours belongs to the command. */
+static gboolean parse(CtlOptions *options, char **argv)
+{
+    gboolean ours = TRUE, ok = TRUE;
+
+    for (int i = 1; argv[i]; i++) {
+        ours = ours && !g_str_equal(argv[i], "--");
+        if (!ours || !take_option(options, argv, &i, &ok))
+            g_ptr_array_add(options->words, argv[i]);
+    }
+    g_ptr_array_add(options->words, NULL);
+    return ok;
+}
+
+static int run(const CtlOptions *options, SealOut *out, GError **error)
+{
+    const char *name = g_ptr_array_index(options->words, 0);
+
+    for (const CtlCommand *command = CTL_COMMANDS; command->name; command++) {
+        if (!g_str_equal(command->name, name))
+            continue;
+        if (options->words->len == 2)
+            return command->run(options, out, error);
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s takes no arguments", name);
+        return CTL_USAGE;
+    }
+    return ctl_module_command(options, out, error);
+}
+
+static int answer(const CtlOptions *options)
+{
+    g_autoptr(SealOut) out = seal_out_new();
+    g_autoptr(GError) error = NULL;
+    int status = run(options, out, &error);
+    g_autoptr(GVariant) result = NULL;
+
+    if (error && options->json)
+        seal_out_text(out, "error", "%s", error->message);
+    result = seal_out_finish(out);
+    ctl_print(result, options->json);
+    if (error)
+        fprintf(stderr, "sealctl: %s\n", error->message);
+    /* An answer that nobody got is none. */
+    return fflush(stdout) == 0 || status != CTL_OK ? status : CTL_PROBLEM;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    CtlOptions options = {.words = words};
+
+    guard_memory();
+    umask(077);
+    g_set_prgname("sealctl");
+    seal_log_open(FALSE);
+    if (!parse(&options, argv)) {
+        fputs("sealctl: -c needs a folder; see --help\n", stderr);
+        return CTL_USAGE;
+    }
+    if (options.help || options.version) {
+        printf("%s", options.help ? usage : "sealctl " SEALPIPE_VERSION "\n");
+        return fflush(stdout) == 0 ? CTL_OK : CTL_PROBLEM;
+    }
+    if (words->len == 1) {
+        fputs(usage, stderr);
+        return CTL_USAGE;
+    }
+    return answer(&options);
+}
