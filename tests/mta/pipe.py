@@ -229,10 +229,10 @@ def _():
     tap.equal(taken_for(ALICE).body, mixed, "LF first: as it came")
 
 
-@tap.test("30 MB, and a sendmail that talks much and reads nothing")
+@tap.test("16 MB, and a sendmail that talks much and reads nothing")
 def _():
     begin()
-    original = message(ALICE, body="0123456789abcde\n" * 2000000)
+    original = message(ALICE, body="0123456789abcde\n" * 1000000)
     tap.equal(pipe(original, ALICE), (0, ""))
     opens(taken_for(ALICE).body, home.alice, original)
     begin({ALICE: "noise"})
@@ -341,7 +341,7 @@ def _():
 
 @tap.test("a sendmail that fails in any way: 75, and the retry hands over what was left")
 def _():
-    for order in (1, 69, 127, "die"):
+    for order in (69, 127, "die"):
         begin({dora.address: order})
         original = message(f"{ALICE}, {BOB}")
         status, output = pipe(original, ALICE, dora.address)
@@ -542,17 +542,16 @@ def _():
         tap.equal(disk.run("df", "--output=avail", small)[1].split()[-1], "0", "room")
         tap.equal(disk.pipe(original, *people), (0, ""), "again")
         tap.equal([count(p) for p in people], [1, 1, 1], "hand-overs")
+        # The last page has room for some records still, but not for these.
         plan()
-        # What is full to the last octet takes no further record.
-        for n in range(200):
-            status, output = disk.pipe(message(ALICE, body=f"other {n}"), ALICE, BOB)
-            if status != 0:
-                break
-        tap.equal((status, first_word(output)), (75, "4.3.0"))
-        tap.equal(count(ALICE), 1 + n)
+        configure(core={"state_dir": small}, policy={"encrypt": "never"})
+        many = [f"r{n}@example.org" for n in range(80)]
+        original = message(", ".join(many))
+        status, output = disk.pipe(original, *many)
+        tap.equal((status, first_word(output), count(many[0])), (75, "4.3.0", 0))
         disk.run("rm", small / "fill")
-        tap.equal(disk.pipe(message(ALICE, body=f"other {n}"), ALICE, BOB), (0, ""))
-        tap.equal(count(ALICE), 2 + n)
+        tap.equal(disk.pipe(original, *many), (0, ""))
+        tap.equal([count(r) for r in many], [1] * 80)
 
 
 def runners():
