@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An Exim of the test's own, with a configuration that the test brings. Where the system lets us, it
+stands in the place of the system's, in a view of the files that nobody else has; else its path is
+added to the trusted ones, and taken out again at the end."""
+
+import atexit
+import os
+import pathlib
+import pwd
+import re
+import smtplib
+import socket
+import subprocess
+
+import sink as sinks
+import tap
+
+EXIM = "/usr/sbin/exim4"
+TRUSTED = pathlib.Path("/etc/exim4/trusted_configs")
+
+
+def places(folder, port):
+    """What keeps it out of the system's way, for the main section."""
+    return f"""
+exim_path = {EXIM}
+spool_directory = {folder}/spool
+log_file_path = {folder}/log/%slog
+pid_file_path = {folder}/spool/exim.pid
+primary_hostname = mta.test
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+queue_run_in_order
+"""
+
+
+class Exim:
+    """@folder: spool, log and etc, with exim4.conf from @write(server)."""
+
+    def __init__(self, folder, write):
+        self.folder = folder
+        self.user = pwd.getpwnam("Debian-exim")
+        self.port = sinks.free_port()
+        self.log = folder / "log" / "mainlog"
+        for name in ("spool", "log", "etc"):
+            (folder / name).mkdir(parents=True)
+        for name in ("spool", "log"):
+            os.chown(folder / name, self.user.pw_uid, self.user.pw_gid)
+        self.config = folder / "etc" / "exim4.conf"
+        self.config.write_text(write(self))
+        self.config.chmod(0o644)
+        self.command = self._command()
+        self.daemon = None
+
+    def _command(self):
+        private = ["unshare", "--mount", "sh", "-c",
+                   'mount --bind "$0" /etc/exim4 && exec "$@"', str(self.config.parent)]
+        if subprocess.run([*private, "true"], capture_output=True).returncode == 0:
+            return [*private, EXIM]
+        self._trust()
+        return [EXIM, "-C", str(self.config)]
+
+    def _trust(self):
+        before = TRUSTED.read_bytes() if TRUSTED.exists() else None
+
+        def restore():
+            if before is None:
+                TRUSTED.unlink(missing_ok=True)
+            else:
+                TRUSTED.write_bytes(before)
+
+        atexit.register(restore)
+        TRUSTED.write_bytes((before or b"") + f"{self.config}\n".encode())
+
+    def run(self, *args):
+        return subprocess.run([*self.command, *args], capture_output=True, text=True, timeout=120)
+
+    def start(self):
+        self.daemon = subprocess.Popen([*self.command, "-bdf"], stdin=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+        atexit.register(self.stop)
+        tap.wait_for(self._answers, f"Exim answers: {self.log_text()}")
+
+    def _answers(self):
+        if self.daemon.poll() is not None:
+            raise AssertionError(f"Exim ended: {self.daemon.stderr.read().decode()}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.terminate()
+            self.daemon.wait(timeout=30)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def send(self, message, *recipients, sender="carol@example.net"):
+        """Hands a message in; its id."""
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
+            smtp.ehlo()
+            smtp.mail(sender, ["BODY=8BITMIME"])
+            for recipient in recipients:
+                code, text = smtp.rcpt(recipient)
+                tap.equal(code, 250, f"RCPT {recipient}: {text}")
+            code, text = smtp.data(message)
+        found = re.search(rb"id=(\S+)", text)
+        tap.true(code == 250 and found, f"DATA: {code} {text}")
+        return found[1].decode()
+
+    def wait_line(self, ident, mark, count=1):
+        """Waits for @count lines of this message with the mark."""
+        def found():
+            lines = [line for line in self.log_text().splitlines()
+                     if f" {ident} " in line and mark in line]
+            return lines if len(lines) >= count else None
+        try:
+            return tap.wait_for(found, f"{mark!r} in the log", 60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log_text()[-3000:]}") from None
+
+    def refused(self, ident, count=1):
+        return self.wait_line(ident, " ** ", count)
+
+    def deferred(self, ident, count=1):
+        return self.wait_line(ident, " == ", count)
+
+    def try_again(self, ident):
+        self.run("-M", ident)
+
+    def queue(self):
+        return list((self.folder / "spool" / "input").rglob("*-H"))
+
+    def wait_empty(self):
+        try:
+            tap.wait_for(lambda: not self.queue(), "the queue is empty", 60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log_text()[-3000:]}") from None
+
+    def clear(self):
+        for path in self.queue():
+            self.run("-Mrm", path.name.removesuffix("-H"))
