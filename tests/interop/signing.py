@@ -80,6 +80,25 @@ def _():
         for need in ("required", "preferred"):
             ways.configure(f"{other}-sign", {"module sign": {"format": form}}, sign=need)
             ways.inner(f"{form}-sign", ways.leaves(PLAIN))
+    # An author with one key alone, of the format that the policy does not name.
+    only = {"smime": "dora@example.org", "pgp": "emil@example.org"}
+    file = ways.give_server_key(home.authority.person(only["smime"]))
+    ways.own.generate(only["pgp"])
+    ways.ring.take(ways.own.export(only["pgp"]))
+    try:
+        for form, other in (FORMATS, FORMATS[::-1]):
+            message = PLAIN.replace(CAROL.encode(), only[form].encode())
+            for need in ("required", "preferred"):
+                ways.configure(f"{other}-sign", {"module sign": {"format": form}}, sign=need)
+                output = ways.leaves(message)
+                if form == "pgp":
+                    tap.equal(signed.by_pgp(output, ways.ring)[1], ways.own.fingerprint(only[form]))
+                else:
+                    signed.by_smime(output, home.authority.cert)
+            ways.configure(f"{form}-sign", {"module sign": {"format": other}}, sign="required")
+            ways.stays(message, f"no {other} key here")
+    finally:
+        file.unlink()
     # Two ways to sign: the first of the policy's formats in which there is a key.
     for formats in ("smime;pgp", "pgp;smime"):
         ways.configure("smime-sign", formats=formats)
