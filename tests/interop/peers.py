@@ -64,7 +64,8 @@ PROOFS = {
     "second recipient; Bcc": [
         (HERE, "every recipient can open it; a Bcc is seen by nobody"),
         ("interop/pgp.py", "several recipients, each named; one who is in no header hides all"),
-        ("mta/filter.py", "several recipients with a Bcc among them: nothing leaves, max_rcpt is named"),
+        ("mta/filter.py",
+         "several recipients with a Bcc among them: nothing leaves, max_rcpt is named"),
     ],
     # Lessons
     "2": [
@@ -174,7 +175,7 @@ def no_text_beside(output):
 def _():
     for way in WAYS:
         ways.configure(way)
-        for message in (MULTI, PLAIN, PLAIN.replace(b"\n", b"\r\n"), MULTI.replace(b"\n", b"\r\n")):
+        for message in (MULTI, PLAIN, mail.crlf(PLAIN), mail.crlf(MULTI)):
             output = ways.leaves(message)
             no_text_beside(output)
             if b"\r\n" in message:
@@ -233,7 +234,8 @@ def _():
     seen = set()
     for way in WAYS:
         ways.configure(way)
-        for message in (HEAD + body, b"From carol@example.org Mon Jan  1 10:00:00 2024\n" + HEAD + body):
+        for envelope in (b"", b"From carol@example.org Mon Jan  1 10:00:00 2024\n"):
+            message = envelope + HEAD + body
             output, inner = ways.through(way, message)
             outer = mail.Message(output)
             tap.equal(payload(inner), mail.crlf(body[1:]), way)
@@ -251,8 +253,8 @@ def _():
 @tap.test("octets of every charset come through")
 def _():
     texts = {b"iso-8859-1": bytes(range(0xA0, 0x100)), b"utf-8": "Grüße 🔒 ń\n".encode(),
-             b"utf-8 ": b"\xff\xfe\xc3(\n", b"iso-2022-jp": b"\x1b$B4A;z\x1b(B\n", b"unknown-8bit": b"\x80\x81\n",
-             b"koi8-r": "Привет\n".encode("koi8-r")}
+             b"utf-8 ": b"\xff\xfe\xc3(\n", b"iso-2022-jp": b"\x1b$B4A;z\x1b(B\n",
+             b"unknown-8bit": b"\x80\x81\n", b"koi8-r": "Привет\n".encode("koi8-r")}
     for way in WAYS:
         ways.configure(way)
         for charset, text in texts.items():
@@ -275,16 +277,21 @@ def multipart(kind, *parts):
         b"".join(b"--b\n" + part + b"\n" for part in parts) + b"--b--\n"
 
 
+def entity_of(way):
+    """(a message, its entity as it would stand in another)."""
+    ways.configure(way)
+    output = ways.leaves(PLAIN)
+    message = mail.Message(output)
+    fields = b"".join(f for n, f in message.fields if n.startswith(b"content-"))
+    return output, fields + b"\n" + message.body
+
+
 def sealed_parts():
-    """An encrypted entity in each format, as it stands in a message."""
-    found = []
-    for form in FORMATS:
-        ways.configure(f"{form}-encrypt")
-        output = ways.leaves(PLAIN)
-        message = mail.Message(output)
-        fields = b"".join(f for n, f in message.fields if n.startswith(b"content-"))
-        found.append((output, fields + b"\n" + message.body))
-    return found
+    return [entity_of(f"{form}-encrypt") for form in FORMATS]
+
+
+def signed_part():
+    return entity_of("smime-sign")[1]
 
 
 @tap.test("bait: what only looks encrypted is encrypted")
@@ -322,7 +329,8 @@ def _():
         "partly encrypted, OpenPGP": multipart(b"mixed", pgp_part, text),
         "encrypted below a multipart alone": multipart(b"mixed", smime_part),
         "an alternative in clear": multipart(b"alternative", pgp_part, text),
-        "a sealed message attached": multipart(b"mixed", text, b"Content-Type: message/rfc822\n\n" + pgp),
+        "a sealed message attached": multipart(
+            b"mixed", text, b"Content-Type: message/rfc822\n\n" + pgp),
         "a sealed message as message/rfc822": HEAD + b"Content-Type: message/rfc822\n\n" + smime,
         "Content-Type twice": pgp.replace(b"Content-Type:", b"Content-Type: text/plain\nContent-Type:", 1),
         "no Content-Type": b"From: carol@example.org\n\n" + SECRET,
@@ -352,8 +360,11 @@ def _():
             b"Content-Type: application/pgp-signature\n\nnone\n"),
         "an empty PKCS#7": multipart(
             b"signed; micalg=sha-256; protocol=\"application/pkcs7-signature\"", text,
-            b"Content-Type: application/pkcs7-signature\nContent-Transfer-Encoding: base64\n\nMAA=\n"),
-        "text named smime.p7s": HEAD + b"Content-Type: text/plain; name=smime.p7s\n\n" + SECRET + b"\n",
+            b"Content-Type: application/pkcs7-signature\n"
+            b"Content-Transfer-Encoding: base64\n\nMAA=\n"),
+        "partly signed": multipart(b"mixed", signed_part(), text),
+        "text named smime.p7s": HEAD + b"Content-Type: text/plain; name=smime.p7s\n\n" + SECRET +
+        b"\n",
     }
     for way in SIGNING:
         ways.configure(way)
@@ -466,13 +477,15 @@ def pgp_keys():
     """(an expired key and an older one that is valid; one with a dead subkey and a living one)."""
     ring = gnupg.Ring(home.folder / "dated")
     people = {}
-    for name, when, until in (("valid", "20190101T000000", "never"), ("expired", "20200101T000000", "1y")):
+    for name, year, until in (("valid", 2019, "never"), ("expired", 2020, "1y")):
         one = gnupg.Ring(home.folder / f"dated-{name}")
-        faked(one, when, "--quick-gen-key", "dora@example.org", "future-default", "default", until)
+        faked(one, f"{year}0101T000000", "--quick-gen-key", "dora@example.org", "future-default",
+              "default", until)
         people[name] = one.export("dora@example.org")
         ring.take(one.export_secret("dora@example.org"))
     sub = gnupg.Ring(home.folder / "dated-sub")
-    faked(sub, "20190101T000000", "--quick-gen-key", "emil@example.org", "ed25519", "sign,cert", "never")
+    faked(sub, "20190101T000000", "--quick-gen-key", "emil@example.org", "ed25519", "sign,cert",
+          "never")
     fingerprint = sub.fingerprint("emil@example.org")
     faked(sub, "20190102T000000", "--quick-add-key", fingerprint, "cv25519", "encr", "never")
     faked(sub, "20200101T000000", "--quick-add-key", fingerprint, "cv25519", "encr", "1y")
@@ -510,11 +523,10 @@ def _():
 def _():
     dora = "dora@example.org"
     message = PLAIN.replace(b"alice", b"dora")
+    ring = gnupg.Ring(home.folder / "late")
+    faked(ring, "20200101T000000", "--quick-gen-key", dora, "future-default", "default", "1y")
     expired = {"smime": leaf("dora-late", dora, ENCRYPTS, PAST, "20210101000000Z"),
-               "pgp": (home.folder / "given" / "late.asc")}
-    one = gnupg.Ring(home.folder / "late")
-    faked(one, "20200101T000000", "--quick-gen-key", dora, "future-default", "default", "1y")
-    expired["pgp"] = one.export(dora)
+               "pgp": ring.export(dora)}
     for way in ENCRYPTING:
         changes = give(expired[way.split("-")[0]])
         ways.configure(way, changes)
@@ -530,9 +542,9 @@ def _():
 @tap.test("hostile recipients are addresses, with a key and without")
 def _():
     mark = home.folder / "mark"
-    parts = ("-oops", "--help", "`id`", "$HOME", "a|b", "x&y", "a*", "?", "{a}", "../../etc/passwd",
-             "x/../y", "a'b", "uid=a", "#", "!x", '"a b"', '"*)(mail=*"', '"$(id)"', '";id;"',
-             f'"$(touch${{IFS}}{mark})"')
+    parts = ("-oops", "--help", f"`touch${{IFS}}{mark}`", "$HOME", f"a|touch${{IFS}}{mark}", "x&y",
+             "a*", "?", "{a}", "../../etc/passwd", "x/../y", "a'b", "uid=a", "#", "!x", '"a b"',
+             '"*)(mail=*"', '";id;"', f'"$(touch {mark})"')
     ring = gnupg.Ring(home.folder / "hostile")
     for form in FORMATS:
         for number, part in enumerate(parts):
@@ -564,10 +576,11 @@ def _():
     changes = give(fred, mixed.export("Fred@Example.ORG"))
     for address in ("fred@example.org", "FRED@EXAMPLE.ORG", "Fred+lists@example.org"):
         ways.configure("smime-encrypt", changes)
-        tap.equal(mail.opened(ways.leaves(PLAIN, address), fred), mail.inner_entity(PLAIN), address)
+        inner = mail.inner_entity(PLAIN)
+        tap.equal(mail.opened(ways.leaves(PLAIN, address), fred), inner, address)
         ways.configure("pgp-encrypt", changes)
         block = gnupg.armor(ways.leaves(PLAIN, address))
-        tap.equal(signed.gpg(mixed, "--decrypt", input=block).stdout, mail.inner_entity(PLAIN), address)
+        tap.equal(signed.gpg(mixed, "--decrypt", input=block).stdout, inner, address)
     for way in WAYS:
         ways.configure(way)
         for author in (b"CAROL@Example.Org", b"\"Carol, C.\" <Carol@EXAMPLE.org>"):
@@ -604,7 +617,8 @@ def _():
         output = ways.leaves(PLAIN)
         found = re.search(rb"smime-type=\"?([A-Za-z-]+)", mail.Message(output).header)
         tap.equal(found[1].lower(), kind.lower(), "smime-type")
-        printed = certs.openssl("cms", "-cmsout", "-print", "-inform", "DER", input=mail.ciphertext(output))
+        printed = certs.openssl("cms", "-cmsout", "-print", "-inform", "DER",
+                                input=mail.ciphertext(output))
         tap.contains(printed.lower(), name, "cipher")
         tap.equal(ways.inner("smime-encrypt", output), mail.inner_entity(PLAIN))
         # One flipped bit is seen, and the status says so.
@@ -695,7 +709,8 @@ def _():
                 signed.by_smime(output, home.authority.cert, "-signer", used)
                 tap.contains(certs.openssl("x509", "-in", used, "-noout", "-email"), CAROL.encode())
             ways.stays(stranger, "nobody@example.org")
-            for author in (b"carol@example.org, mallory@example.org", b"", b"carol@example.org\nFrom: m@x"):
+            for author in (b"carol@example.org, mallory@example.org", b"",
+                           b"carol@example.org\nFrom: m@x"):
                 ways.stays(PLAIN.replace(b"Carol <carol@example.org>", author), "author")
         # A key of somebody else's that is set by its fingerprint.
         fingerprint = ways.own.fingerprint(mallory)
@@ -714,6 +729,12 @@ def _():
         # Carol's envelope signs nobody else's mail, nor does a Sender or Reply-To field.
         for field in (b"", b"Sender: carol@example.org\n", b"Reply-To: carol@example.org\n"):
             ways.stays(field + PLAIN.replace(b"carol@", b"mallet@"), "mallet@example.org")
+        # Nor does a display name that looks like an address, nor a comment.
+        for author in (b"\"carol@example.org\" <mallet@example.org>",
+                       b"\"Carol <carol@example.org>\" <mallet@example.org>",
+                       b"mallet@example.org (carol@example.org)",
+                       b"=?utf-8?Q?carol=40example=2Eorg?= <mallet@example.org>"):
+            ways.stays(PLAIN.replace(b"Carol <carol@example.org>", author), "mallet@example.org")
         # Anybody can write From; only who has logged in is believed.
         ways.stays(PLAIN, "--submission", submission="no")
         ways.configure(way, sign="preferred")
@@ -725,21 +746,23 @@ def _():
         tap.contains(home.log_text(), "not signed: ", "log")
 
 
-HARD = (b"Gr\xc3\xbc\xc3\x9fe\n\ntrailing blanks  \t\nFrom me\n.\n..\n-- \n=20 = \n" + b"x" * 1200 + b"\nend")
+UTF8 = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+HARD = (b"Gr\xc3\xbc\xc3\x9fe\n\ntrailing blanks  \t\nFrom me\n.\n..\n-- \n=20 = \n" + b"x" * 1200 +
+        b"\nend")
 
 
 @tap.test("what is signed in clear is 7bit, in CRLF, without blanks at line ends")
 def _():
-    text = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
-    attached = multipart(b"mixed", text + HARD, b"Content-Type: application/octet-stream\n"
+    attached = multipart(b"mixed", UTF8 + HARD, b"Content-Type: application/octet-stream\n"
                          b"Content-Transfer-Encoding: binary\n\n\x00\x01\xff\r\n")
     for way in ("smime-sign", "pgp-sign", "smime-both"):
-        for message in (HEAD + text + HARD, attached, (HEAD + text + HARD).replace(b"\n", b"\r\n")):
+        for message in (HEAD + UTF8 + HARD, attached, mail.crlf(HEAD + UTF8 + HARD)):
             ways.configure(way)
             output, inner = ways.through(way, message)
             wire = mail.crlf(output if way.endswith("sign") else inner)
             tap.true(not re.search(rb"[\x80-\xff\0]", wire), f"{way}: 8bit")
-            tap.true(not re.search(rb"[ \t]\r\n", mail.Message(wire).body), f"{way}: blanks at line ends")
+            blanks = re.search(rb"[ \t]\r\n", mail.Message(wire).body)
+            tap.true(not blanks, f"{way}: blanks at line ends")
             tap.true(not re.search(rb"^From ", wire, re.M), f"{way}: a From_ line")
             tap.true(not re.search(rb"(?<!\r)\n|\r(?!\n)", inner), f"{way}: not in CRLF")
             tap.true(max(map(len, wire.splitlines())) <= 998, f"{way}: a long line")
@@ -750,7 +773,7 @@ def _():
 
 @tap.test("an opaque signature covers the octets as they came")
 def _():
-    message = HEAD + b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n" + HARD
+    message = HEAD + UTF8 + HARD
     for way in ("smime-sign", "smime-both"):
         ways.configure(way, {"module sign": {"signature": "opaque"}})
         output, inner = ways.through(way, message)
@@ -787,7 +810,8 @@ def _():
             if way == "pgp-sign":
                 who = signed.by_pgp(output, ways.ring)[1]
             else:
-                who = signed.signer(signed.gpg(ways.ring, "--decrypt", input=gnupg.armor(output)).stderr)
+                block = gnupg.armor(output)
+                who = signed.signer(signed.gpg(ways.ring, "--decrypt", input=block).stderr)
             tap.equal(who, locked.fingerprint(CAROL), "who signed")
         locked.stop()
         ways.configure(way, {"module pgp": {"home": locked.path}})

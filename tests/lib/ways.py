@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A sealpipe that signs and encrypts in both formats, and the people who read what it makes.
 
-Carol writes and the server has her keys; Alice and Bob read. A *way* is a format and what is done in
-it: `smime-encrypt`, `pgp-both` and so on. What comes out is opened by openssl or gpg.
+Carol writes and the server has her keys; Alice and Bob read. A *way* is a format and what is done
+in it: `smime-encrypt`, `pgp-both` and so on. What comes out is opened by openssl or gpg.
 """
 
 import gnupg
@@ -43,7 +43,7 @@ class Ways:
         return path
 
     def configure(self, way, changes=None, **policy):
-        """The configuration for a way; @changes {group: {key: value}} and keys of [policy] beyond."""
+        """The configuration for a way, with @changes {group: {key: value}} and keys of [policy]."""
         form, what = way.split("-")
         groups = {
             "policy": {"formats": form, "encrypt": "never" if what == "sign" else "required",
