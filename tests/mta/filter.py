@@ -386,7 +386,7 @@ BROKEN = [
     ("not yet: sign=required", "[policy]\nsign=required\n", 8),
     ("not yet: rules", "[rule vip]\nencrypt=never\n", 7),
     ("not yet: daemon", "[daemon]\nqueue=65\n", 8),
-    ("missing module", "[module sign]\n", 7),
+    ("missing module", "[module absent]\n", 7),
     ("module with a path for a name", "[module ../../smime]\n", 7),
     ("neither group nor key", "[policy]\nencrypt\n", 8),
     ("key without name", "[policy]\n=never\n", 8),
