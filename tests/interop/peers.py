@@ -332,7 +332,8 @@ def _():
         "a sealed message attached": multipart(
             b"mixed", text, b"Content-Type: message/rfc822\n\n" + pgp),
         "a sealed message as message/rfc822": HEAD + b"Content-Type: message/rfc822\n\n" + smime,
-        "Content-Type twice": pgp.replace(b"Content-Type:", b"Content-Type: text/plain\nContent-Type:", 1),
+        "Content-Type twice": pgp.replace(
+            b"Content-Type:", b"Content-Type: text/plain\nContent-Type:", 1),
         "no Content-Type": b"From: carol@example.org\n\n" + SECRET,
         "an empty Content-Type": HEAD + b"Content-Type:\n\n" + SECRET,
     }

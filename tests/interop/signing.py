@@ -3,7 +3,6 @@
 configuration that signs and does nothing else."""
 
 import pathlib
-import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -163,7 +162,8 @@ def _():
         path.unlink()
     for name in files:
         text = (example / name).read_text()
-        home.write_conf(name, re.sub(r"=/etc/sealpipe/server-keys$", f"={ways.server}", text, flags=re.M))
+        text = text.replace("=/etc/sealpipe/server-keys\n", f"={ways.server}\n")
+        home.write_conf(name, text)
     home.write_conf("10-core.conf", f"[core]\nlog_target={home.log}\n")
     home.clear_log()
     output = ways.leaves(PLAIN)

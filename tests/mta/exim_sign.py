@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A real Exim 4 whose transport signs: who is signed for, and whether the signature holds.
 
-What is judged is what came over the wire, and came once more after a second hop through Exim without
-the filter, with all that a relay does on the way; and with Exim's own DKIM signature around it.
+What is judged is what came over the wire, and came once more after a second hop through Exim
+without the filter, with all that a relay does on the way; and with Exim's own DKIM signature.
 """
 
 import base64
@@ -105,8 +105,11 @@ plain:
   server_set_id = $auth2
 """
 
-FORMS = {"smime": ("smime-sign", {}), "opaque": ("smime-sign", {"module sign": {"signature": "opaque"}}),
-         "pgp": ("pgp-sign", {})}
+FORMS = {
+    "smime": ("smime-sign", {}),
+    "opaque": ("smime-sign", {"module sign": {"signature": "opaque"}}),
+    "pgp": ("pgp-sign", {}),
+}
 ways = Ways("exs")
 home = ways.home
 sink = sinks.Sink()
@@ -123,8 +126,8 @@ relay = sinks.free_port()
 
 
 def configuration(server):
-    """For each form NAME of a signature: NAME.test is signed, NAME-dkim.test is DKIM-signed as well,
-    and for NAME-wish.test the policy is sign=preferred."""
+    """For each form NAME of a signature: NAME.test is signed, NAME-dkim.test is DKIM-signed as
+    well, and for NAME-wish.test the policy is sign=preferred."""
     key = server.folder / "etc" / "dkim.key"
     certs.openssl("genrsa", "-out", key, 2048)
     shutil.chown(key, "Debian-exim", "Debian-exim")
@@ -166,7 +169,8 @@ def send(message, recipient, login=True, port=None, chunk=False):
 server = exim.Exim(home.folder / "exim", configuration)
 # What the filter reads is Debian-exim's, and nobody else reads the keys.
 os.chmod(home.folder, 0o755)
-for path in (home.log, ways.server, *ways.server.iterdir(), ways.own.path, *ways.own.path.rglob("*")):
+for path in (home.log, ways.server, *ways.server.iterdir(), ways.own.path,
+             *ways.own.path.rglob("*")):
     shutil.chown(path, "Debian-exim", "Debian-exim")
 server.start()
 
@@ -181,7 +185,8 @@ def arrives(message, recipient, **how):
     return sink.complete()[0].message()
 
 
-HEAD = (b"From: Carol <carol@example.org>\r\nTo: alice@example.org\r\nSubject: Gr\xc3\xbc\xc3\x9fe\r\n"
+HEAD = (b"From: Carol <carol@example.org>\r\nTo: alice@example.org\r\n"
+        b"Subject: Gr\xc3\xbc\xc3\x9fe\r\n"
         b"Date: Mon, 1 Jan 2024 10:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n")
 MIME = b"MIME-Version: 1.0\r\n"
 UTF8 = (b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
@@ -193,8 +198,8 @@ BODIES = {
     "From_ lines": b"\r\nFrom here\r\n>From there\r\n\r\nFrom \r\n",
     "dots": b"\r\n.\r\n..\r\n.x\r\n\r\n.\r\n",
     "long lines": b"\r\n" + b"x" * 3000 + b"\r\n" + b"word " * 300 + b"\r\n",
-    "an attachment": MIME + b"Content-Type: multipart/mixed;\r\n\tboundary=\"-=b\"\r\n\r\npreamble \r\n---=b\r\n" +
-    UTF8 + b"---=b\r\nContent-Type: application/octet-stream; name=x.bin\r\n"
+    "an attachment": MIME + b"Content-Type: multipart/mixed;\r\n\tboundary=\"-=b\"\r\n\r\n"
+    b"preamble \r\n---=b\r\n" + UTF8 + b"---=b\r\nContent-Type: application/octet-stream; name=x.bin\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\n" +
     base64.encodebytes(bytes(range(256)) * 400).replace(b"\n", b"\r\n") +
     b"---=b\r\nContent-Type: text/html\r\n\r\n<p>From \r\n.\r\n---=b--\r\nepilogue\r\n",
