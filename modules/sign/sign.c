@@ -46,6 +46,18 @@ static GPtrArray *clear_formats(SealModule *self, const SealRecipient *recipient
     return list;
 }
 
+/* Formats in which it may come to be signed, whether it is encrypted or not. */
+static GPtrArray *every_format(SealModule *self, const SealRecipient *recipient)
+{
+    GPtrArray *list = clear_formats(self, recipient);
+
+    for (const char *const *name = seal_recipient_formats(recipient); *name; name++) {
+        if (!g_ptr_array_find_with_equal_func(list, *name, g_str_equal, NULL))
+            g_ptr_array_add(list, (gpointer)*name);
+    }
+    return list;
+}
+
 /* The first of @formats with a key of the author's. *@signer is NULL where none has one; @why says
  * so, and what the first format said is what counts. */
 static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
@@ -83,9 +95,7 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
         return TRUE;
     }
 
-    g_autoptr(GPtrArray) formats = g_ptr_array_new();
-    for (const char *const *name = seal_recipient_formats(recipient); *name; name++)
-        g_ptr_array_add(formats, (gpointer)*name);
+    g_autoptr(GPtrArray) formats = every_format(self, recipient);
     if (!find_signer(self, job, formats, NULL, &signer, &why, error))
         return FALSE;
     if (signer)

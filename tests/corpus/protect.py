@@ -20,10 +20,10 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
-import certs
 import gnupg
 import mail
 import messages
+import signed
 import tap
 from home import Home
 
@@ -39,6 +39,7 @@ home.carol = home.authority.person(CAROL, "rsa")
 ring = gnupg.Ring(home.folder / "ring")  # what people have
 own = gnupg.Ring(home.folder / "gnupg")  # what sealpipe has
 own.generate(CAROL)
+carol_key = own.fingerprint(CAROL)
 ring.generate(home.alice.address)
 ring.take(own.export(CAROL))
 (home.certs / "alice.asc").write_bytes(ring.export(home.alice.address))
@@ -102,8 +103,8 @@ def leaves(entity):
     return found
 
 
-def same_content(signed, octets):
-    got, want = leaves(signed), leaves(mail.inner_entity(octets))
+def same_content(entity, octets):
+    got, want = leaves(entity), leaves(mail.inner_entity(octets))
     tap.equal([kind for kind, _ in got], [kind for kind, _ in want], "media types")
     for (kind, one), (_, other) in zip(got, want):
         if one != other:
@@ -113,108 +114,47 @@ def same_content(signed, octets):
                                  f"expected {other[max(0, at - 30):at + 30]!r}")
 
 
-def two_parts(octets, protocol):
-    """What is signed, in CRLF, and the signature's part, by RFC 1847 alone."""
-    message = mail.Message(octets)
-    kind = message.all("Content-Type")[0]
-    if not kind.startswith(b"multipart/signed") or protocol not in kind:
-        raise AssertionError(f"not {protocol}: {kind}")
-    boundary = re.search(rb'boundary="([^"]+)"', kind)[1]
-    body = mail.crlf(message.body)
-    parts = re.split(rb"\r\n--" + re.escape(boundary) + rb"(?:--)?[ \t]*\r\n", b"\r\n" + body)
-    if len(parts) != 4 or parts[0] or parts[3].strip():
-        raise AssertionError("not two parts")
-    for octet in parts[1]:
-        if octet >= 0x80 or octet == 0:
-            raise AssertionError("not 7bit")
-    return parts[1], mail.Message(parts[2])
-
-
 # -- The judges -----------------------------------------------------------------------------------
 
-def scratch(number, name):
-    return home.folder / f"{number}-{name}"
-
-
-def check_p7s(number, octets):
-    signed, signature = two_parts(octets, b"application/pkcs7-signature")
-    content, p7s = scratch(number, "content"), scratch(number, "p7s")
-    content.write_bytes(signed)
-    p7s.write_bytes(mail.base64.b64decode(signature.body))
-    certs.openssl("cms", "-verify", "-binary", "-inform", "DER", "-in", p7s, "-content", content,
-                  "-CAfile", home.authority.cert, "-out", os.devnull)
-    content.unlink()
-    p7s.unlink()
-    return signed
-
-
-def open_p7m(number, octets):
-    message = mail.Message(octets)
-    tap.contains(message.all("Content-Type")[0], b"smime-type=signed-data", "media type")
-    p7m = scratch(number, "p7m")
-    p7m.write_bytes(mail.base64.b64decode(message.body))
-    content = certs.openssl("cms", "-verify", "-binary", "-inform", "DER", "-in", p7m, "-CAfile",
-                            home.authority.cert)
-    p7m.unlink()
-    return content
-
-
-def check_status(status):
-    """Signed well, and by Carol."""
-    tap.contains(status, b"[GNUPG:] GOODSIG ", "gpg's status")
-    tap.contains(status, b"[GNUPG:] VALIDSIG ", "gpg's status")
-
-
-def gpg(*words, **how):
-    result = subprocess.run(["gpg", "--homedir", ring.path, "--batch", "--status-fd", "2", *words],
-                            capture_output=True, timeout=60, env=gnupg.CLEAN, **how)
-    if result.returncode != 0:
-        raise AssertionError(f"gpg: {result.stderr.decode(errors='replace')[-600:]}")
-    return result
-
-
 @way("smime-detached", "never", "required", "smime")
-def _(number, octets, output):
-    same_content(check_p7s(number, output), octets)
+def _(octets, output):
+    same_content(signed.by_smime(output, home.authority.cert), octets)
 
 
 @way("smime-opaque", "never", "required", "smime", signature="opaque")
-def _(number, octets, output):
-    tap.equal(open_p7m(number, output), mail.inner_entity(octets), "what is enclosed")
+def _(octets, output):
+    tap.contains(mail.Message(output).header, b"smime-type=signed-data", "media type")
+    tap.equal(signed.by_smime(output, home.authority.cert), mail.inner_entity(octets), "what is enclosed")
 
 
 @way("smime-both", "required", "required", "smime")
-def _(number, octets, output):
+def _(octets, output):
     inner = mail.opened(output, home.alice)
+    content = signed.by_smime(inner, home.authority.cert)
     if b"smime-type=signed-data" in mail.Message(inner).header:
-        tap.equal(open_p7m(number, inner), mail.inner_entity(octets), "what is enclosed")
+        tap.equal(content, mail.inner_entity(octets), "what is enclosed")
     else:
-        same_content(check_p7s(number, inner), octets)
+        same_content(content, octets)
 
 
 @way("pgp-detached", "never", "required", "pgp")
-def _(number, octets, output):
-    signed, signature = two_parts(output, b"application/pgp-signature")
-    content, asc = scratch(number, "content"), scratch(number, "asc")
-    content.write_bytes(signed)
-    asc.write_bytes(signature.body)
-    check_status(gpg("--verify", asc, content).stderr)
-    content.unlink()
-    asc.unlink()
-    same_content(signed, octets)
+def _(octets, output):
+    content, who = signed.by_pgp(output, ring)
+    tap.equal(who, carol_key, "who signed")
+    same_content(content, octets)
 
 
 @way("pgp-encrypted", "required", "never", "pgp")
-def _(number, octets, output):
-    result = gpg("--decrypt", input=gnupg.armor(output))
+def _(octets, output):
+    result = signed.gpg(ring, "--decrypt", input=gnupg.armor(output))
     tap.true(b"GOODSIG" not in result.stderr, "no signature")
     tap.equal(result.stdout, mail.inner_entity(octets), "what is inside")
 
 
 @way("pgp-both", "required", "required", "pgp")
-def _(number, octets, output):
-    result = gpg("--decrypt", input=gnupg.armor(output))
-    check_status(result.stderr)
+def _(octets, output):
+    result = signed.gpg(ring, "--decrypt", input=gnupg.armor(output))
+    tap.equal(signed.signer(result.stderr), carol_key, "who signed")
     tap.equal(result.stdout, mail.inner_entity(octets), "what is inside")
 
 
@@ -240,7 +180,7 @@ def try_one(number, name, path, way_name):
     conf, judge = WAYS[way_name]
     octets = by_carol(path.read_bytes())
     try:
-        judge(number, octets, protect(conf, way_name, octets, f"m{number}"))
+        judge(octets, protect(conf, way_name, octets, f"m{number}"))
     except Refused as reason:
         return name, way_name, "refused", str(reason)
     except (AssertionError, ValueError, IndexError, LookupError) as error:

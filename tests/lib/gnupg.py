@@ -55,6 +55,11 @@ class Ring:
         return self.gpg("--armor", "--pinentry-mode", "loopback", "--passphrase", "",
                         "--export-secret-keys", user_id)
 
+    def fingerprint(self, user_id):
+        """Of the primary key."""
+        listing = self.gpg("--with-colons", "--list-keys", user_id).decode()
+        return re.search(r"^fpr:+([0-9A-F]{40}):", listing, re.M)[1]
+
     def take(self, data):
         self.gpg("--import", stdin=data)
 

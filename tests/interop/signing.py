@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What policy says of signing and of the author's own copy, in both formats; and the shipped
+configuration that signs and does nothing else."""
+
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import gnupg
+import home as homes
+import mail
+import signed
+import tap
+from ways import ALICE, BOB, CAROL, FORMATS, Ways
+
+ways = Ways("signing")
+home = ways.home
+PLAIN = (b"From: carol@example.org\nTo: alice@example.org\nSubject: s\nMIME-Version: 1.0\n"
+         b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+         b"the secret words: Gr\xc3\xbc\xc3\x9fe \n")
+BY_NOBODY = PLAIN.replace(b"carol@", b"nobody@")
+
+
+def log_line(**fields):
+    line = home.log_text().splitlines()[-1] + " "
+    for name, value in fields.items():
+        tap.contains(line, f" {name}={value} ", "log")
+    return line
+
+
+@tap.test("sign=required, preferred and never, in clear")
+def _():
+    for form in FORMATS:
+        way = f"{form}-sign"
+        for need in ("required", "preferred"):
+            ways.configure(way, sign=need)
+            ways.inner(way, ways.leaves(PLAIN))
+            log_line(to=ALICE, result="signed", stages="sign")
+        ways.configure(way, sign="never")
+        tap.equal(ways.leaves(PLAIN), PLAIN, "sign=never")
+        log_line(result="plain")
+        # Without a key.
+        ways.configure(way, sign="required")
+        ways.stays(BY_NOBODY, f"no {form} key here with which nobody@example.org could sign")
+        tap.contains(home.log_text(), " result=refused ", "log")
+        ways.configure(way, sign="preferred")
+        tap.equal(ways.leaves(BY_NOBODY), BY_NOBODY, "sign=preferred without a key")
+        tap.contains(log_line(to=ALICE, result="plain"),
+                     f"not signed: no {form} key here with which nobody@example.org could sign")
+        # A bounce has no author.
+        ways.configure(way, sign="required")
+        tap.equal(ways.leaves(PLAIN, sender=""), PLAIN, "a bounce")
+
+
+@tap.test("sign=required, preferred and never, encrypted")
+def _():
+    for form in FORMATS:
+        way = f"{form}-both"
+        for need in ("required", "preferred"):
+            ways.configure(way, sign=need)
+            ways.inner(way, ways.leaves(PLAIN))
+            log_line(to=ALICE, result="sealed", format=form, stages=f"sign,{form}")
+        ways.configure(way, sign="never")
+        tap.equal(ways.inner(f"{form}-encrypt", ways.leaves(PLAIN)), mail.inner_entity(PLAIN))
+        ways.configure(way, sign="required")
+        ways.stays(BY_NOBODY, "could sign")
+        ways.configure(way, sign="preferred")
+        tap.equal(ways.inner(f"{form}-encrypt", ways.leaves(BY_NOBODY)), mail.inner_entity(BY_NOBODY))
+        tap.contains(log_line(result="sealed"), "not signed: ", "log")
+        ways.configure(way, sign="required")
+        tap.equal(ways.inner(f"{form}-encrypt", ways.leaves(PLAIN, sender="")),
+                  mail.inner_entity(PLAIN), "a bounce")
+
+
+@tap.test("[module sign] format: what it names signs, whatever formats encrypt")
+def _():
+    for form, other in (FORMATS, FORMATS[::-1]):
+        for need in ("required", "preferred"):
+            ways.configure(f"{other}-sign", {"module sign": {"format": form}}, sign=need)
+            ways.inner(f"{form}-sign", ways.leaves(PLAIN))
+    # An author with one key alone, of the format that the policy does not name.
+    only = {"smime": "dora@example.org", "pgp": "emil@example.org"}
+    file = ways.give_server_key(home.authority.person(only["smime"]))
+    ways.own.generate(only["pgp"])
+    ways.ring.take(ways.own.export(only["pgp"]))
+    try:
+        for form, other in (FORMATS, FORMATS[::-1]):
+            message = PLAIN.replace(CAROL.encode(), only[form].encode())
+            for need in ("required", "preferred"):
+                ways.configure(f"{other}-sign", {"module sign": {"format": form}}, sign=need)
+                output = ways.leaves(message)
+                if form == "pgp":
+                    tap.equal(signed.by_pgp(output, ways.ring)[1], ways.own.fingerprint(only[form]))
+                else:
+                    signed.by_smime(output, home.authority.cert)
+            ways.configure(f"{form}-sign", {"module sign": {"format": other}}, sign="required")
+            ways.stays(message, f"no {other} key here")
+    finally:
+        file.unlink()
+    # Two ways to sign: the first of the policy's formats in which there is a key.
+    for formats in ("smime;pgp", "pgp;smime"):
+        ways.configure("smime-sign", formats=formats)
+        ways.inner(f"{formats.partition(';')[0]}-sign", ways.leaves(PLAIN))
+
+
+def reads(way, output, address):
+    try:
+        ways.inner(way, output, address)
+    except AssertionError:
+        return False
+    return True
+
+
+def gpg_reads(ring, output):
+    try:
+        signed.gpg(ring, "--decrypt", input=gnupg.armor(output))
+    except AssertionError:
+        return False
+    return True
+
+
+@tap.test("encrypt_to_sender: the author reads it too, in both formats, where a key is known")
+def _():
+    by_bob = PLAIN.replace(b"carol@", b"Bob@")
+    bob = gnupg.Ring(home.folder / "bob")
+    bob.take(ways.ring.export_secret(BOB))
+    for want in ("true", "false"):
+        ways.configure("smime-encrypt", encrypt_to_sender=want)
+        output = ways.leaves(by_bob, sender="bounces@example.net")
+        tap.true(reads("smime-encrypt", output, ALICE), "Alice reads it")
+        tap.equal(reads("smime-encrypt", output, BOB), want == "true", f"smime, {want}")
+        ways.configure("pgp-encrypt", encrypt_to_sender=want)
+        output = ways.leaves(by_bob, sender="bounces@example.net")
+        tap.equal(len(gnupg.key_ids(ways.ring, gnupg.armor(output))), 1 + (want == "true"), "key ids")
+        tap.equal(gpg_reads(bob, output), want == "true", f"pgp, {want}")
+        for form in FORMATS:
+            # A sender without a key changes nothing; neither does the envelope's.
+            ways.configure(f"{form}-encrypt", encrypt_to_sender=want)
+            output = ways.leaves(BY_NOBODY, sender=BOB)
+            tap.true(reads(f"{form}-encrypt", output, ALICE), "Alice reads it")
+            if form == "pgp":
+                tap.true(not gpg_reads(bob, output), "the envelope's sender reads it")
+            else:
+                tap.true(not reads("smime-encrypt", output, BOB), "the envelope's sender reads it")
+    # Signed and encrypted, for herself as well.
+    ways.own.take(ways.ring.export(ALICE))
+    for form in FORMATS:
+        ways.configure(f"{form}-both", encrypt_to_sender="true")
+        output = ways.leaves(PLAIN)
+        ways.inner(f"{form}-both", output)
+        if form == "pgp":
+            tap.true(gpg_reads(ways.own, output), "Carol reads it")
+
+
+@tap.test("the shipped example signs, and does nothing else")
+def _():
+    example = ROOT / "docs" / "examples" / "sign-only"
+    files = sorted(path.name for path in example.iterdir())
+    tap.equal(files, ["20-policy.conf", "40-sign.conf", "50-smime.conf"], "files")
+    for path in home.conf.iterdir():
+        path.unlink()
+    for name in files:
+        text = (example / name).read_text()
+        text = text.replace("=/etc/sealpipe/server-keys\n", f"={ways.server}\n")
+        home.write_conf(name, text)
+    home.write_conf("10-core.conf", f"[core]\nlog_target={home.log}\n")
+    home.clear_log()
+    output = ways.leaves(PLAIN)
+    tap.contains(mail.Message(output).all("Content-Type")[0], b"multipart/signed")
+    tap.contains(ways.verified("smime-sign", output), b"the secret words")
+    log_line(result="signed")
+    # Alice has a certificate; it is not used. Who has no key here sends unsigned.
+    tap.equal(ways.leaves(BY_NOBODY), BY_NOBODY)
+    tap.contains(log_line(result="plain"), "not signed: ")
+    tap.equal(ways.leaves(PLAIN, submission="no"), PLAIN)
+    tap.contains(log_line(result="plain"), "--submission")
+    # The folder is what it says: without it mail waits.
+    ways.server.rename(home.folder / "elsewhere")
+    try:
+        tap.equal(ways.run(PLAIN).triple(), (75, b"", b""))
+    finally:
+        (home.folder / "elsewhere").rename(ways.server)
+
+
+@tap.test("every file of conf.d is installed, and all of them together are in order")
+def _():
+    installed = {path.name: path for folder in ("etc/sealpipe", "share/sealpipe")
+                 for path in (homes.prefix() / folder / "conf.d").glob("*.conf")}
+    for path in home.conf.iterdir():
+        path.unlink()
+    for path in (ROOT / "conf.d").glob("*.conf"):
+        tap.true(path.name in installed, f"{path.name} is not installed")
+        tap.equal(installed[path.name].read_bytes(), path.read_bytes(), path.name)
+        home.write_conf(path.name, path.read_bytes())
+    home.write_conf("90-test.conf", f"[core]\nlog_target={home.log}\n[policy]\nsign=preferred\n")
+    ways.stays(PLAIN, "no smime key for alice@example.org")
+
+
+@tap.test("a server key that others can read stops the mail, whichever format it is for")
+def _():
+    path = ways.server / f"{CAROL}.pem"
+    path.chmod(0o644)
+    try:
+        for way in ("smime-sign", "pgp-sign"):
+            ways.configure(way)
+            ways.stays(PLAIN, str(path))
+    finally:
+        path.chmod(0o600)
+    ways.configure("pgp-sign")
+    ways.own.path.chmod(0o755)
+    try:
+        ways.stays(PLAIN, "0700")
+    finally:
+        ways.own.path.chmod(0o700)
+    ways.inner("pgp-sign", ways.leaves(PLAIN, timeout=homes.BOUND))
+
+
+tap.main()
