@@ -116,11 +116,11 @@ GOutputStream *seal_spool_new(SealModule *self)
     return seal_registry_spool(self->registry);
 }
 
-const char *seal_module_state_dir(SealModule *self, GError **error)
+const char *seal_module_state_dir(SealModule *self, gboolean write, GError **error)
 {
     const char *dir = seal_settings_string(self->registry->core, "state_dir");
 
-    return seal_state_check(dir, error) ? dir : NULL;
+    return seal_state_check(dir, write, error) ? dir : NULL;
 }
 
 gboolean seal_module_become_owner(SealModule *self, GError **error)

@@ -548,8 +548,9 @@ SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError *
                                      const char *format, ...) G_GNUC_PRINTF(4, 5);
 /** The folder [core] state_dir, where a module keeps what must outlive the process, in a folder of
  *  its own name. NULL and SEAL_ERROR_UNAVAILABLE, with what to do, where it is missing or not of
- * the user that runs this alone. (borrowed; since 1.1) */
-SEAL_API const char *seal_module_state_dir(SealModule *self, GError **error);
+ * the user that runs this alone. Root may read another user's (not @write): a mail server may ask
+ * as root and send as somebody else. (borrowed; since 1.1) */
+SEAL_API const char *seal_module_state_dir(SealModule *self, gboolean write, GError **error);
 /** For commands: as root, becomes the owner of the state folder for good, so that what is written
  *  there is the owner's; another user makes the folder where it is missing. What only root can read
  *  is to be read before. (since 1.1) */

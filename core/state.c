@@ -35,7 +35,7 @@ static gboolean unavailable(const char *dir, GError **error, const char *why)
     return FALSE;
 }
 
-gboolean seal_state_check(const char *dir, GError **error)
+gboolean seal_state_check(const char *dir, gboolean write, GError **error)
 {
     struct stat st;
 
@@ -43,7 +43,8 @@ gboolean seal_state_check(const char *dir, GError **error)
         return unavailable(dir, error, g_strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return unavailable(dir, error, "not a folder");
-    if (st.st_uid != geteuid())
+    /* Exim's routers ask the check as root, its transports run the filter as another. */
+    if (st.st_uid != geteuid() && (write || geteuid() != 0))
         return unavailable(dir, error, "belongs to another user than the one that runs this");
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return unavailable(dir, error, "others can write to it");
@@ -71,7 +72,7 @@ gboolean seal_state_enter(const char *dir, GError **error)
     if (geteuid() != 0) {
         if (g_mkdir(dir, 0700) < 0 && errno != EEXIST)
             return unavailable(dir, error, g_strerror(errno));
-        return seal_state_check(dir, error);
+        return seal_state_check(dir, TRUE, error);
     }
     /* Whose it would have to be is not known here. */
     if (stat(dir, &st) < 0) {
@@ -81,25 +82,23 @@ gboolean seal_state_enter(const char *dir, GError **error)
                     dir, g_strerror(errno), dir);
         return FALSE;
     }
-    return (st.st_uid == 0 || become(st.st_uid, error)) && seal_state_check(dir, error);
+    return (st.st_uid == 0 || become(st.st_uid, error)) && seal_state_check(dir, TRUE, error);
 }
 
 /* -------------------------------------------------------------------------------------------
  * The flag
  */
 
-static gboolean is_own(const struct stat *st)
-{
-    return st->st_uid == 0 || st->st_uid == geteuid();
-}
-
 /* Where others can write the folder, a link to root's own file could stand for the flag. */
 static gboolean counts(const char *dir, const struct stat *flag)
 {
+    uid_t self = geteuid();
     struct stat st;
 
-    return S_ISREG(flag->st_mode) && is_own(flag) && stat(dir, &st) == 0 && is_own(&st) &&
-           !(st.st_mode & (S_IWGRP | S_IWOTH));
+    if (!S_ISREG(flag->st_mode) || stat(dir, &st) < 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) ||
+        (self != 0 && st.st_uid != 0 && st.st_uid != self))
+        return FALSE;
+    return flag->st_uid == 0 || flag->st_uid == self || (self == 0 && flag->st_uid == st.st_uid);
 }
 
 gboolean seal_state_suspended(const char *dir, gboolean *suspended, GError **error)

@@ -296,7 +296,12 @@ def _():
     home.state.chmod(0o700)
     if os.getuid() == 0:
         os.chown(home.state, pwd.getpwnam("nobody").pw_uid, -1)
-        defers("another user")
+        home.clear_log()
+        tap.equal(seal().triple(), (75, b"", b""), "what left")
+        tap.contains(home.log_text(), "another user")
+        # A mail server may ask as root: it is told, and leaves nothing of root's there.
+        tap.equal(check().status, 0, "the check, as root")
+        tap.equal(list(home.state.iterdir()), [], "what root put there")
         os.chown(home.state, 0, -1)
     sealed()
     (home.state / "license" / "state").unlink()
@@ -360,6 +365,7 @@ def _():
         tap.equal((home.state / "suspended").owner(), "nobody", "the flag's owner")
         result = as_nobody("sealpipe", "-f", SENDER, "--", "alice@example.org", stdin=MESSAGE)
         tap.equal((result.returncode, result.stdout), (0, MESSAGE), "suspended")
+        tap.contains(check("nokey@example.org").output.decode(), "is disabled", "the check, as root")
         ctl("resume")
         nobody_seals(0)
     finally:
