@@ -203,7 +203,9 @@ static gboolean take_header(PgpOctets *octets, const char *line, gsize length)
         octets->state = PGP_ARMOR_DATA;
         return TRUE;
     }
-    if (++octets->headers > MAX_HEADERS || length > MAX_HEADER || !memchr(line, ':', length))
+    gboolean large = ++octets->headers > MAX_HEADERS || length > MAX_HEADER;
+    /* What people put into key files is theirs; gpg takes it too. */
+    if ((large && !octets->among) || !memchr(line, ':', length))
         return pgp_octets_fail(octets, "the armour's header cannot be read");
     return TRUE;
 }
@@ -280,8 +282,10 @@ static gboolean take_lines(PgpOctets *octets, gboolean *more)
             *more = FALSE;
             return TRUE;
         }
+        gboolean rest = octets->cut;
+        octets->cut = octets->among && !lf && !octets->ended;
         octets->raw_at += length;
-        if (!take_line(octets, line, length))
+        if (!rest && !take_line(octets, line, length))
             return FALSE;
     }
     return TRUE;

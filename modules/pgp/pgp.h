@@ -32,6 +32,7 @@ typedef struct {
     guint have;
     gboolean padded;
     gboolean ended; /**< @in has no more */
+    gboolean cut;   /**< what comes next is the rest of a line that was too long */
     guint8 *raw;
     gsize raw_at;
     gsize raw_length;

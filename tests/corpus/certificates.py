@@ -12,7 +12,6 @@ what stands there must be so; it may name one certificate in twenty.
 import hashlib
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -20,36 +19,19 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 import referee
 import tap
+import verdicts
 
 CORPUS = pathlib.Path(os.environ.get("SEALPIPE_CERTIFICATES")
                       or HERE.parents[2] / "shared/corpus/smime")
-MAX_DEVIATIONS = 0.05
 COMPARED = ("manual", "early", "late", "verified", "addresses")
 
 
-def rows_of(name):
-    """Lines of a table, without comments, as dictionaries."""
-    lines = [line for line in (HERE / name).read_text().splitlines() if line[:1] != "#"]
-    head = lines[0].split("\t")
-    return [dict(zip(head, line.split("\t"), strict=True)) for line in lines[1:] if line]
-
-
-table = {row["sha256"]: row for row in rows_of("certificates.tsv")}
-deviations = {(row["sha256"], row["what"]): row for row in rows_of("certificates-deviations.tsv")}
+results = verdicts.Verdicts(HERE / "certificates.tsv", HERE / "certificates-deviations.tsv",
+                            "make-certificates", "certificates")
+table = results.table
 
 if not CORPUS.is_dir():
     tap.skip_all(f"no corpus: {CORPUS} is absent; 0 of {len(table)} certificates compared")
-
-
-def ask(questions):
-    """The module's answers, one line each."""
-    lines = "".join("\t".join(map(str, question)) + "\n" for question in questions)
-    result = subprocess.run([tap.arguments()[0]], input=lines.encode(), stdout=subprocess.PIPE,
-                            timeout=500)
-    tap.equal(result.returncode, 0, "exit status of the judge")
-    answers = [line.split("\t") for line in result.stdout.decode().splitlines()]
-    tap.equal(len(answers), len(questions), "answers")
-    return answers
 
 
 def write_pem(folder, name, ders):
@@ -72,7 +54,7 @@ def question(row, certificates, folder):
     return "judge", cert, anchor, others, row["at"], row["before"], row["after"]
 
 
-def verdicts(answer):
+def verdicts_of(answer):
     """{column: what the module says}"""
     if answer == ["unread"]:
         return dict.fromkeys(COMPARED, "unread")
@@ -85,82 +67,52 @@ def verdicts(answer):
             "addresses": hashlib.sha256(text.encode()).hexdigest() if addresses else "-"}
 
 
-class Results:
-    """What the tests below look at."""
-
-    def __init__(self):
-        self.held = referee.look_through(CORPUS)
-        self.certificates = {}
-        for found in self.held.values():
-            self.certificates.update(found.certificates)
-        self.unread = {sha256 for found in self.held.values() for sha256 in found.unread}
-        self.differences = {}
-        self.compared = 0
-
-    def note(self, sha256, what, got, want):
-        self.differences[sha256, what] = got, want
-
-    def compare_verdicts(self, folder):
-        rows = [row for row in table.values() if row["sha256"] in self.certificates
-                and {row["anchor"], *row["chain"].split(",")} - {"-"} <= set(self.certificates)]
-        answers = ask([question(row, self.certificates, folder) for row in rows])
-        for row, answer in zip(rows, answers):
-            for what, got in verdicts(answer).items():
-                if got != row[what]:
-                    self.note(row["sha256"], what, got, row[what])
-        self.compared += len(rows)
-
-    def compare_reading(self):
-        """Files that read() is for: what openssl finds in them, and nothing else."""
-        files = {name: found for name, found in self.held.items() if found.plain}
-        answers = ask([("read", CORPUS / name) for name in files])
-        for found, answer in zip(files.values(), answers):
-            got = set(answer) - {"", "error"}
-            for sha256 in set(found.certificates) - got:
-                self.note(sha256, "read", "missed", "found")
-            for sha256 in got - set(found.certificates):
-                self.note(sha256, "read", "found", "missed")
-        self.compared += len(self.unread & set(table))
+held = referee.look_through(CORPUS)
+certificates = {}
+for what in held.values():
+    certificates.update(what.certificates)
+unread = {sha256 for found in held.values() for sha256 in found.unread}
 
 
-results = Results()
+def compare_verdicts(folder):
+    rows = [row for row in table.values() if row["sha256"] in certificates
+            and {row["anchor"], *row["chain"].split(",")} - {"-"} <= set(certificates)]
+    questions = [question(row, certificates, folder) for row in rows]
+    answers = verdicts.ask(tap.arguments()[0], questions)
+    for row, answer in zip(rows, answers):
+        results.compare(row["sha256"], verdicts_of(answer))
+    results.compared += len(rows)
+
+
+def compare_reading():
+    """Files that read() is for: what openssl finds in them, and nothing else."""
+    files = {name: found for name, found in held.items() if found.plain}
+    answers = verdicts.ask(tap.arguments()[0], [("read", CORPUS / name) for name in files])
+    for found, answer in zip(files.values(), answers):
+        got = set(answer) - {"", "error"}
+        for sha256 in set(found.certificates) - got:
+            results.note(sha256, "read", "missed", "found")
+        for sha256 in got - set(found.certificates):
+            results.note(sha256, "read", "found", "missed")
+    results.compared += len(unread & set(table))
 
 
 @tap.test("the table has the corpus's certificates, and no others")
 def _():
-    have = set(results.certificates) | results.unread
-    wrong = [f"not in the table (run make-certificates): {sha256}" for sha256 in have - set(table)]
-    wrong += [f"not in the corpus: {sha256}" for sha256 in set(table) - have]
-    tap.true(not wrong, "\n".join(sorted(wrong)))
+    results.check_complete(set(certificates) | unread)
 
 
 @tap.test("the module's verdicts are those expected, but for the deviations listed")
 def _():
     with tempfile.TemporaryDirectory() as folder:
-        results.compare_verdicts(pathlib.Path(folder))
-    results.compare_reading()
-    wrong = []
-    for key, (got, want) in results.differences.items():
-        name = table.get(key[0], {}).get("file", "not in the table")
-        if key not in deviations:
-            wrong.append(f"not listed: {key[0]} {key[1]}: {got}, expected {want} ({name})")
-        elif deviations[key]["got"] != got:
-            wrong.append(f"listed as {deviations[key]['got']}: {key[0]} {key[1]}: {got} ({name})")
-    wrong += [f"listed, but as expected: {' '.join(key)}"
-              for key in deviations.keys() - results.differences.keys()]
-    differing = {sha256 for sha256, _ in results.differences}
-    tap.note(f"{results.compared} certificates compared of {len(table)} in the table, "
-             f"{len(differing)} deviate")
-    tap.true(not wrong, "\n".join(sorted(wrong)))
-    tap.equal(results.compared, len(table), "certificates compared")
+        compare_verdicts(pathlib.Path(folder))
+    compare_reading()
+    results.check_differences()
 
 
 @tap.test("every deviation has a reason, and they are few")
 def _():
-    tap.true(all(row["reason"].strip() for row in deviations.values()), "one without a reason")
-    certificates = {sha256 for sha256, _ in deviations}
-    tap.true(len(certificates) <= MAX_DEVIATIONS * len(table),
-             f"{len(certificates)} of {len(table)} certificates are listed")
+    results.check_deviations()
 
 
 tap.main()

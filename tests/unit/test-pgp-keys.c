@@ -120,12 +120,38 @@ static void test_forms(void)
     g_assert_cmpuint(count_keys(&pgp, mail), ==, 2);
 }
 
+/* Of a key file's armour: headers of any length, and as many as there are. */
+static void test_headers(void)
+{
+    static const gsize sizes[] = {10, 300, 1500, 65000, 65536, 70000, 200000};
+    g_auto(Pgp) pgp = {0};
+    pgp_start(&pgp);
+    gpg_generate(&pgp, pgp.theirs, ALICE, NULL);
+    g_autoptr(GBytes) armored = gpg_export(&pgp, pgp.theirs, "alice@example.org", TRUE);
+    gsize length;
+    const char *text = g_bytes_get_data(armored, &length);
+    const char *after = (const char *)memchr(text, '\n', length) + 1;
+
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree char *words = g_strnfill(sizes[i], 'x');
+        for (guint lines = 1; lines <= 10; lines += 9) {
+            g_autoptr(GString) file = g_string_new_len(text, after - text);
+            for (guint line = 0; line < lines; line++)
+                g_string_append_printf(file, "Comment: %s\n", words);
+            g_string_append_len(file, after, (gssize)length - (after - text));
+            g_autoptr(GBytes) data = g_bytes_new(file->str, file->len);
+            g_assert_cmpuint(count_keys(&pgp, data), ==, 1);
+        }
+    }
+}
+
 static void test_none(void)
 {
     static const char *const texts[] = {"", "nothing", "\x30\x82\x01\x01xx",
                                         "-----BEGIN CERTIFICATE-----\nAAAA\n"};
     static const char *const broken[] = {
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ!\n",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\nno header\n\nmDME\n",
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
         "\x99\x01\x0d\x04\x01\x02"};
     g_auto(Pgp) pgp = {0};
@@ -378,6 +404,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pgp/forms", test_forms);
+    g_test_add_func("/pgp/headers", test_headers);
     g_test_add_func("/pgp/none", test_none);
     g_test_add_func("/pgp/good", test_good);
     g_test_add_func("/pgp/revoked", test_revoked);
