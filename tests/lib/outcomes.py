@@ -7,11 +7,13 @@ A server has send, refused, deferred, try_again, wait_empty, clear, folder.
 import os
 import pathlib
 
+import gnupg
 import mail
+import signed
 import tap
 
-ALICE, BOB, NOBODY, DORA, ERIN = (
-    f"{name}@example.org" for name in ("alice", "bob", "nobody", "dora", "erin"))
+ALICE, BOB, NOBODY, DORA, ERIN, FRANK = (
+    f"{name}@example.org" for name in ("alice", "bob", "nobody", "dora", "erin", "frank"))
 SENDER = "carol@example.net"
 MARK = b"xyzzy-plain-marker"
 BODY = b"\r\n" + MARK + b" \xc3\xa4\xf6\r\n.\r\n..leading dots\r\nFrom here on\r\n\r\n"
@@ -38,6 +40,15 @@ class Outcomes:
         self.server, self.home, self.sink = server, home, sink
         self.dora = home.enrol(DORA, "rsa")
         home.enrol(ERIN)
+        # Frank has an OpenPGP key; the server has a key of Carol's to sign with.
+        self.ring = gnupg.Ring(home.folder / "ring")
+        self.ring.generate(FRANK)
+        (home.certs / "frank.asc").write_bytes(self.ring.export(FRANK))
+        carol = home.authority.person(SENDER, "rsa")
+        self.server_key = home.folder / "carol.pem"
+        self.server_key.write_bytes(carol.cert.read_bytes() + carol.key.read_bytes())
+        self.server_key.chmod(0o600)
+        os.chown(self.server_key, *owner)
         for name, mode in (("state", 0o700), ("tmp", 0o700)):
             (home.folder / name).mkdir()
             (home.folder / name).chmod(mode)
@@ -49,7 +60,7 @@ class Outcomes:
     def configure(self, **changes):
         core = {"state_dir": self.home.folder / "state", "spool_dir": self.home.folder / "tmp",
                 "spool_memory": "0", **changes.pop("core", {})}
-        self.home.configure({"core": core, **changes})
+        self.home.configure({"core": core, "module pgp": {}, **changes})
         self.home.clear_log()
 
     def begin(self, **changes):
@@ -200,13 +211,17 @@ def register(o):
     @tap.test("mixed: To, Cc, keyless and Bcc each get theirs, and nobody learns of the Bcc")
     def _():
         o.begin()
-        original = message(ALICE, NOBODY, extra=b"Cc: bob@example.org\r\nBcc: dora@example.org\r\n")
-        ident = server.send(original, ALICE, BOB, NOBODY, DORA, sender=ERIN)
+        original = message(ALICE, FRANK, NOBODY,
+                           extra=b"Cc: bob@example.org\r\nBcc: dora@example.org\r\n")
+        ident = server.send(original, ALICE, BOB, NOBODY, DORA, FRANK, sender=ERIN)
         server.refused(ident)
         server.wait_empty()
         got = o.by_recipient()
-        tap.equal(sorted(got), [ALICE, BOB, DORA, ERIN])
+        tap.equal(sorted(got), [ALICE, BOB, DORA, ERIN, FRANK])
         tap.true(MARK not in got.pop(ERIN).raw, "the bounce quotes the body")
+        franks = got.pop(FRANK)
+        tap.true(MARK not in franks.raw and b"dora" not in franks.raw, "what Frank gets")
+        tap.equal(by_frank(franks), mail.inner_entity(original), "what Frank reads")
         for person in (o.home.alice, o.home.bob, o.dora):
             o.opens(got[person.address], person, original)
         for address, other in ((ALICE, o.dora), (BOB, o.dora), (DORA, o.home.alice)):
@@ -219,6 +234,18 @@ def register(o):
             if transaction.recipients != [DORA]:
                 tap.true(b"dora" not in transaction.raw, "the Bcc is named")
         o.no_trace()
+
+    def by_frank(transaction):
+        return o.ring.gpg("--decrypt", stdin=gnupg.armor(transaction.message()))
+
+    @tap.test("sign-only: in clear, and the signature holds")
+    def _():
+        o.begin(**{"policy": {"encrypt": "never", "sign": "required"},
+                   "module sign": {"trust_from": "true"},
+                   "module smime": {"server_keys": o.server_key}})
+        _, got = o.delivered(message(NOBODY), NOBODY)
+        content = signed.by_smime(got[NOBODY].message(), o.home.authority.cert)
+        tap.contains(content, MARK, "what is signed")
 
     @tap.test("deferred while the configuration is broken, and sent once it is mended")
     def _():
