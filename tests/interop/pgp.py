@@ -155,7 +155,7 @@ def _():
     try:
         ring = gnupg.Ring(folder / "home")
         ring.take(people.export(ALICE))
-        configure(module_pgp={"home": ring.path}, core={"log_target": folder / "log"},
+        configure(module_pgp={"home": ring.path}, core={"log_target": folder / "log", "state_dir": folder / "state"},
                   **{"module_keys-file": {"paths": None}})
         (folder / "log").touch()
         if os.geteuid() != 0:

@@ -8,6 +8,7 @@ import os
 import pathlib
 import pwd
 import re
+import shutil
 import smtplib
 import socket
 import subprocess
@@ -31,6 +32,56 @@ daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
 queue_run_in_order
 """
+
+
+# Asks the check, unless the message says that it skips it, and filters all: for @programs, the folder
+# with sealpipe's programs in it.
+FILTERING = """
+tls_advertise_hosts =
+keep_environment =
+add_environment = <; PATH=/usr/bin:/bin
+never_users = root
+acl_smtp_rcpt = ok
+bounce_return_body = false
+
+begin acl
+ok:
+  accept
+
+begin routers
+nokey:
+  driver = redirect
+  condition = ${{if eq{{$h_X-No-Check:}}{{}}}}
+  allow_fail
+  allow_defer
+  data = ${{run{{{programs}/sealpipe-check -c {conf} -f "" -- ${{quote_local_part:$local_part}}@$domain}}{{}}{{${{if eq{{$runrc}}{{69}}{{:fail:}}{{:defer:}}}} sealpipe says: $value}}}}
+
+out:
+  driver = manualroute
+  route_list = * 127.0.0.1::{sink}
+  self = send
+  transport = sealed
+
+begin transports
+sealed:
+  driver = smtp
+  allow_localhost
+  max_rcpt = 1
+  size_addition = -1
+  return_path_add
+  transport_filter = {programs}/sealpipe -c {conf} --id $message_exim_id -- $pipe_addresses
+  transport_filter_timeout = 2m
+
+begin retry
+* * F,2h,10m
+"""
+
+
+def readable(home):
+    """For Debian-exim, and for nobody to write."""
+    os.chmod(home.folder, 0o755)
+    for path in (home.log, home.state):
+        shutil.chown(path, "Debian-exim", "Debian-exim")
 
 
 class Exim:
@@ -96,9 +147,10 @@ class Exim:
 
     def send(self, message, *recipients, sender="carol@example.net"):
         """Hands a message in; its id."""
+        utf8 = [] if all(r.isascii() for r in recipients) else ["SMTPUTF8"]
         with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
             smtp.ehlo()
-            smtp.mail(sender, ["BODY=8BITMIME"])
+            smtp.mail(sender, ["BODY=8BITMIME", *utf8])
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)
                 tap.equal(code, 250, f"RCPT {recipient}: {text}")
@@ -107,11 +159,13 @@ class Exim:
         tap.true(code == 250 and found, f"DATA: {code} {text}")
         return found[1].decode()
 
+    def lines(self, ident):
+        return [line for line in self.log_text().splitlines() if f" {ident} " in line]
+
     def wait_line(self, ident, mark, count=1):
         """Waits for @count lines of this message with the mark."""
         def found():
-            lines = [line for line in self.log_text().splitlines()
-                     if f" {ident} " in line and mark in line]
+            lines = [line for line in self.lines(ident) if mark in line]
             return lines if len(lines) >= count else None
         try:
             return tap.wait_for(found, f"{mark!r} in the log", 60)
@@ -124,8 +178,14 @@ class Exim:
     def deferred(self, ident, count=1):
         return self.wait_line(ident, " == ", count)
 
+    def queued(self, ident):
+        return ident in self.run("-bpr").stdout
+
     def try_again(self, ident):
         self.run("-M", ident)
+
+    def remove(self, ident):
+        self.run("-Mrm", ident)
 
     def queue(self):
         return list((self.folder / "spool" / "input").rglob("*-H"))

@@ -50,7 +50,7 @@ class Outcomes:
         self.server_key.chmod(0o600)
         os.chown(self.server_key, *owner)
         for name, mode in (("state", 0o700), ("tmp", 0o700)):
-            (home.folder / name).mkdir()
+            (home.folder / name).mkdir(exist_ok=True)
             (home.folder / name).chmod(mode)
             os.chown(home.folder / name, *owner)
         os.chmod(home.folder, 0o755)

@@ -4,16 +4,10 @@
 exim.py MODULE: a stage that stops, fails or makes noise as it is told; see hold/hold.c.
 """
 
-import atexit
 import base64
 import os
 import pathlib
-import pwd
-import re
-import shutil
 import signal
-import smtplib
-import socket
 import subprocess
 import sys
 
@@ -23,100 +17,37 @@ import sink as sinks
 import tap
 
 EXIM = "/usr/sbin/exim4"
-TRUSTED = pathlib.Path("/etc/exim4/trusted_configs")
 
 if os.getuid() != 0:
     tap.skip_all("a mail server of its own needs root")
 if not os.path.exists(EXIM):
     tap.skip_all(f"no {EXIM}: exim4-daemon-heavy is not installed")
 
+import exim as exims
 from home import Home
 
 MODULE = tap.arguments()[0]
 ALICE, BOB, NOBODY = "alice@example.org", "bob@example.org", "nobody@example.org"
 
-CONFIG = r"""
-exim_path = /usr/sbin/exim4
-spool_directory = DIR/spool
-log_file_path = DIR/log/%slog
-pid_file_path = DIR/spool/exim.pid
-primary_hostname = mta.test
-local_interfaces = 127.0.0.1
-daemon_smtp_ports = PORT
-tls_advertise_hosts =
-keep_environment =
-add_environment = <; PATH=/usr/bin:/bin
-never_users = root
-acl_smtp_rcpt = ok
-bounce_return_body = false
-queue_run_in_order
-
-begin acl
-ok:
-  accept
-
-begin routers
-# A message that says so skips the check, so that the filter meets what the check would have met.
-nokey:
-  driver = redirect
-  condition = ${if eq{$h_X-No-Check:}{}}
-  allow_fail
-  allow_defer
-  data = ${run{DIR/bin/sealpipe-check -c CONF -f "" -- ${quote_local_part:$local_part}@$domain}{}{${if eq{$runrc}{69}{:fail:}{:defer:}} sealpipe says: $value}}
-
-out:
-  driver = manualroute
-  route_list = * 127.0.0.1::SINK
-  self = send
-  transport = sealed
-
-begin transports
-sealed:
-  driver = smtp
-  allow_localhost
-  max_rcpt = 1
-  size_addition = -1
-  return_path_add
-  transport_filter = DIR/bin/sealpipe -c CONF --id $message_exim_id -- $pipe_addresses
-  transport_filter_timeout = 2m
-
-begin retry
-* * F,2h,10m
-"""
-
-
-class Exim:
-    """@folder: spool, log, bin with links to the programs, and the configuration."""
+class Exim(exims.Exim):
+    """Its programs are links in @folder/bin, so that a test can put something else there."""
 
     def __init__(self, home, sink):
-        self.folder = home.folder / "exim"
-        self.user = pwd.getpwnam("Debian-exim")
-        self.port = sinks.free_port()
-        self.log = self.folder / "log" / "mainlog"
-        for name in ("spool", "log", "bin", "etc"):
-            (self.folder / name).mkdir(parents=True)
-        for name in ("spool", "log"):
-            os.chown(self.folder / name, self.user.pw_uid, self.user.pw_gid)
+        self.programs = home.folder / "exim" / "bin"
+        self.programs.mkdir(parents=True)
         self.link_programs(home)
-        text = CONFIG
-        for word, value in (("DIR", self.folder), ("CONF", home.conf), ("PORT", self.port),
-                            ("SINK", sink.port)):
-            text = re.sub(rf"\b{word}\b", str(value), text)
-        self.config = self.folder / "etc" / "exim4.conf"
-        self.config.write_text(text)
-        self.config.chmod(0o644)
-        self.command = self._command()
-        self.daemon = None
+        super().__init__(home.folder / "exim", lambda server: exims.places(server.folder, server.port) +
+                         exims.FILTERING.format(programs=self.programs, conf=home.conf, sink=sink.port))
 
     def link_programs(self, home):
         for name in ("sealpipe", "sealpipe-check"):
-            link = self.folder / "bin" / name
+            link = self.programs / name
             link.unlink(missing_ok=True)
             link.symlink_to(home.bin / name)
 
     def put_before(self, home, script):
         """A Python script in the filter's place, which goes on as the filter by calling become()."""
-        path = self.folder / "bin" / "sealpipe"
+        path = self.programs / "sealpipe"
         path.unlink(missing_ok=True)
         path.write_text(f"""#!/usr/bin/python3 -IS
 import os, sys
@@ -125,95 +56,9 @@ def become(**environment):
 {script}""")
         path.chmod(0o755)
 
-    def _command(self):
-        """Exim as root with our configuration. Where the system lets us, it stands in the place of
-        the system's, in a view of the files that nobody else has; else its path is added to the
-        trusted ones, and taken out again at the end."""
-        private = ["unshare", "--mount", "sh", "-c",
-                   'mount --bind "$0" /etc/exim4 && exec "$@"', str(self.config.parent)]
-        if subprocess.run([*private, "true"], capture_output=True).returncode == 0:
-            return [*private, EXIM]
-        self._trust()
-        return [EXIM, "-C", str(self.config)]
-
-    def _trust(self):
-        before = TRUSTED.read_bytes() if TRUSTED.exists() else None
-
-        def restore():
-            if before is None:
-                TRUSTED.unlink(missing_ok=True)
-            else:
-                TRUSTED.write_bytes(before)
-
-        atexit.register(restore)
-        TRUSTED.write_bytes((before or b"") + f"{self.config}\n".encode())
-
-    def start(self):
-        self.daemon = subprocess.Popen([*self.command, "-bdf"], stdin=subprocess.DEVNULL,
-                                       stderr=subprocess.PIPE)
-        atexit.register(self.stop)
-        tap.wait_for(self._answers, f"Exim answers: {self.log_text()}")
-
-    def _answers(self):
-        if self.daemon.poll() is not None:
-            raise AssertionError(f"Exim ended: {self.daemon.stderr.read().decode()}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self):
-        if self.daemon and self.daemon.poll() is None:
-            self.daemon.terminate()
-            self.daemon.wait(timeout=30)
-
-    def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def send(self, message, *recipients, sender="carol@example.net"):
-        """Hands a message in; its id."""
-        utf8 = [] if all(r.isascii() for r in recipients) else ["SMTPUTF8"]
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
-            smtp.ehlo()
-            smtp.mail(sender, ["BODY=8BITMIME", *utf8])
-            for recipient in recipients:
-                code, text = smtp.rcpt(recipient)
-                tap.equal(code, 250, f"RCPT {recipient}: {text}")
-            code, text = smtp.data(message)
-        found = re.search(rb"id=(\S+)", text)
-        tap.true(code == 250 and found, f"DATA: {code} {text}")
-        return found[1].decode()
-
-    def lines(self, ident):
-        return [line for line in self.log_text().splitlines() if f" {ident} " in line]
-
-    def wait_line(self, ident, mark, count=1):
-        """Waits for @count lines of this message with the mark."""
-        def found():
-            lines = [line for line in self.lines(ident) if mark in line]
-            return lines if len(lines) >= count else None
-        try:
-            return tap.wait_for(found, f"{mark!r} in the log", 60)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n" + "\n".join(self.lines(ident))) from None
-
-    def queued(self, ident):
-        result = subprocess.run([*self.command, "-bpr"], capture_output=True, text=True, timeout=60)
-        return ident in result.stdout
-
-    def run_queue(self, ident):
-        subprocess.run([*self.command, "-M", ident], capture_output=True, timeout=120)
-
-    def remove(self, ident):
-        subprocess.run([*self.command, "-Mrm", ident], capture_output=True, timeout=60)
-
-
-def readable(home):
-    """For Debian-exim, and for nobody to write."""
-    os.chmod(home.folder, 0o755)
-    shutil.chown(home.log, "Debian-exim", "Debian-exim")
-
 
 home = Home("exim")
-readable(home)
+exims.readable(home)
 sink = sinks.Sink()
 exim = Exim(home, sink)
 exim.start()
@@ -275,7 +120,7 @@ def stays_and_goes(spoil, mend, person=None):
         mend()
     sink.clear()
     for ident in idents:
-        exim.run_queue(ident)
+        exim.try_again(ident)
         exim.wait_line(ident, "Completed")
     tap.equal(len(sink.complete()), 2, "messages after the repair")
     for transaction in sink.complete():
@@ -570,7 +415,7 @@ def killed(program, point):
     finally:
         point.end()
     sink.clear()
-    exim.run_queue(ident)
+    exim.try_again(ident)
     exim.wait_line(ident, "Completed")
     tap.equal(len(sink.transactions()), 1, "transactions after the next try")
     same = mail.opened(sink.complete()[0].message(), home.alice) == mail.inner_entity(point.message)
@@ -604,7 +449,7 @@ def _():
     for ident in idents:
         tap.contains(exim.wait_line(ident, "== ")[0], "filter process failed (75)", "the log")
         sink.clear()
-        exim.run_queue(ident)
+        exim.try_again(ident)
         exim.wait_line(ident, "Completed")
         tap.true(mail.opened(sink.complete()[0].message(), home.alice) == mail.inner_entity(LARGE),
                  "what arrives is not what was sent")
@@ -627,7 +472,7 @@ def _():
     finally:
         exim.link_programs(home)
     sink.clear()
-    exim.run_queue(ident)
+    exim.try_again(ident)
     exim.wait_line(ident, "Completed")
     tap.equal(mail.opened(sink.complete()[0].message(), home.alice), mail.inner_entity(HEAD + BODY))
 

@@ -12,19 +12,17 @@ import mail
 import sink as sinks
 import tap
 
-EXIM = "/usr/sbin/exim4"
-
 if os.getuid() != 0:
     tap.skip_all("a mail server of its own needs root")
-if not os.path.exists(EXIM):
-    tap.skip_all(f"no {EXIM}: exim4-daemon-heavy is not installed")
+if not os.path.exists("/usr/sbin/exim4"):
+    tap.skip_all("no /usr/sbin/exim4: exim4-daemon-heavy is not installed")
 
 from home import Home, prefix
 
 if not list((prefix() / "lib").rglob("license.so")):
     tap.skip_all("built without the license module")
 
-from eximd import Exim, readable
+import exim as exims
 from licences import Issuer
 
 WORDS = ("refuse", "report", "allow")
@@ -33,11 +31,11 @@ HEAD = b"From: Carol <carol@example.net>\r\nTo: alice@example.org\r\nSubject: te
 BODY = b"\r\nthe words\r\n"
 
 home = Home("exim-license")
-readable(home)
-shutil.chown(home.state, "Debian-exim", "Debian-exim")
+exims.readable(home)
 issuer = Issuer(home)
 sink = sinks.Sink()
-exim = Exim(home, sink)
+exim = exims.Exim(home.folder / "exim", lambda server: exims.places(server.folder, server.port) +
+                  exims.FILTERING.format(programs=home.bin, conf=home.conf, sink=sink.port))
 exim.start()
 
 
@@ -114,7 +112,7 @@ def _():
         home.state.chmod(0o700)
     sink.clear()
     for ident in idents:
-        exim.run_queue(ident)
+        exim.try_again(ident)
         exim.wait_line(ident, "Completed")
     tap.equal(len(sink.complete()), 2, "messages after the repair")
     for transaction in sink.complete():

@@ -169,7 +169,7 @@ def send(message, recipient, login=True, port=None, chunk=False):
 server = exim.Exim(home.folder / "exim", configuration)
 # What the filter reads is Debian-exim's, and nobody else reads the keys.
 os.chmod(home.folder, 0o755)
-for path in (home.log, ways.server, *ways.server.iterdir(), ways.own.path,
+for path in (home.log, home.state, ways.server, *ways.server.iterdir(), ways.own.path,
              *ways.own.path.rglob("*")):
     shutil.chown(path, "Debian-exim", "Debian-exim")
 server.start()

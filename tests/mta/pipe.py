@@ -20,7 +20,7 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
 
 home = Home("pipe")
 STATE = home.folder / "state"
-STATE.mkdir(mode=0o700)
+STATE.mkdir(mode=0o700, exist_ok=True)
 TAKEN = home.folder / "taken"
 ALICE, BOB, NOBODY = "alice@example.org", "bob@example.org", "nobody@example.org"
 SENDER = "carol@example.net"
