@@ -254,7 +254,7 @@ static void test_unknown_groups(Fixture *f, gconstpointer data)
 static void test_tables(Fixture *f, gconstpointer data)
 {
     const SealSetting *const tables[] = {SEAL_TABLE_CORE, SEAL_TABLE_PIPELINE, SEAL_TABLE_POLICY,
-                                         SEAL_TABLE_RULE, SEAL_TABLE_KEYRING, SEAL_TABLE_DAEMON};
+                                         SEAL_TABLE_RULE, SEAL_TABLE_KEYRING,  SEAL_TABLE_DAEMON};
 
     for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
         g_autoptr(GError) error = NULL;

@@ -22,7 +22,7 @@ static gboolean is(SealModule *self, const char *key, const char *value)
 }
 
 static gboolean read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
-                     GError **error)
+                          GError **error)
 {
     return TRUE;
 }
