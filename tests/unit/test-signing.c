@@ -83,7 +83,7 @@ typedef struct {
     const char *message;
     gboolean submitted;
     const char *sender;
-    char result;        /* G signed, P plain, R refused, D deferred */
+    char result;        /* G signed, P plain, R refused, D deferred, N a report */
     const char *reason; /* a part of it */
     const char *output; /* a part of it, where it leaves */
 } Row;
@@ -140,6 +140,11 @@ static const Row ROWS[] = {
     {SIGN("preferred") LAPSED("refuse"), PLAIN, TRUE, NULL, 'R', "has lapsed", NULL},
     {SIGN("never") LAPSED("refuse"), PLAIN, TRUE, NULL, 'P', "never", "the words\n"},
     {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
+    /* A problem report is signed as well. */
+    {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK, PLAIN, TRUE, NULL,
+     'N', "no format", "signer=author; form=clear\n\nContent-Type: multipart/alternative"},
+    {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK "fault=other\n",
+     PLAIN, TRUE, NULL, 'D', "the key that", NULL},
     /* What is signed already. */
     {SIGN("required") STAGE MOCK, SIGNED, TRUE, NULL, 'P', "never", "signer=somebody\n"},
     {SIGN("required") "already_signed=wrap\n" STAGE MOCK, SIGNED, TRUE, NULL, 'G', "",
@@ -155,6 +160,7 @@ static char letter(SealVerdict verdict)
     return verdict == SEAL_VERDICT_SIGNED   ? 'G'
            : verdict == SEAL_VERDICT_PLAIN  ? 'P'
            : verdict == SEAL_VERDICT_REFUSE ? 'R'
+           : verdict == SEAL_VERDICT_REPORT ? 'N'
            : verdict == SEAL_VERDICT_REPORT ? 'N'
                                             : 'D';
 }
