@@ -127,7 +127,7 @@ static gboolean read_report_text(Entry *entry, GError **error)
 
     gsize size = 0;
     const char *data = g_bytes_get_data(bytes, &size);
-    if (!g_utf8_validate(data, (gssize)size, NULL))
+    if (size > 0 && !g_utf8_validate(data, (gssize)size, NULL))
         return seal_settings_refuse(entry->settings, "report_text", error, "%s is not UTF-8", path);
     entry->report_text = g_strndup(data, size);
     entry->policy.notice.text = entry->report_text;

@@ -263,6 +263,11 @@ License *license_read(const guint8 *data, gsize size, const guint8 *public_key, 
     guint8 signature[crypto_sign_BYTES];
     gsize length = 0;
 
+    /* An empty file may have no octets to point to. */
+    if (size == 0) {
+        invalid(error, "it is empty");
+        return NULL;
+    }
     if (size > LICENSE_MAX_FILE || memchr(data, '\0', size)) {
         invalid(error, size > LICENSE_MAX_FILE ? "it is larger than 64 KiB" : "it is not text");
         return NULL;
