@@ -265,7 +265,7 @@ License *license_read(const guint8 *data, gsize size, const guint8 *public_key, 
 
     /* An empty file may have no octets to point to. */
     if (size == 0) {
-        invalid(error, "it is empty");
+        invalid(error, "it is empty, and not a licence of sealpipe");
         return NULL;
     }
     if (size > LICENSE_MAX_FILE || memchr(data, '\0', size)) {
