@@ -240,13 +240,19 @@ static gboolean find_source(SealJob *job, SealDelivery *delivery, GError **error
     return delivery->source != NULL;
 }
 
-/* A bounce that should have been encrypted leaves without what it returns. */
+/* One output serves all: what one of them must not get, none gets. */
+static gboolean is_reduced(const SealJob *job, const SealDelivery *delivery)
+{
+    for (guint i = 0; i < delivery->recipients->len; i++) {
+        if (seal_recipient_is_reduced(job, g_ptr_array_index(delivery->recipients, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static SealContent *begin(SealJob *job, SealDelivery *delivery, GError **error)
 {
-    const SealRecipient *first = g_ptr_array_index(delivery->recipients, 0);
-
-    if (delivery->plan == SEAL_PLAN_CLEAR && seal_job_is_bounce(job) &&
-        first->policy->encrypt == SEAL_NEED_PREFERRED) {
+    if (delivery->plan == SEAL_PLAN_CLEAR && is_reduced(job, delivery)) {
         seal_delivery_note(delivery, "a bounce: what it returns was left out");
         return seal_bounce_reduce(delivery->source, error);
     }

@@ -94,7 +94,9 @@ static SealDelivery *find_delivery(SealJob *job, const Choice *choice,
 
         if (delivery->plan == choice->plan && delivery->format == choice->format &&
             delivery->sign == recipient->sign &&
-            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 && other->named)
+            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 &&
+            seal_recipient_is_reduced(job, other) == seal_recipient_is_reduced(job, recipient) &&
+            other->named)
             return delivery;
     }
     return NULL;

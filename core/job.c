@@ -231,6 +231,11 @@ gboolean seal_recipient_stage_decides(const SealRecipient *recipient)
     return recipient->unable && recipient->has_fallback && recipient->asked_for;
 }
 
+gboolean seal_recipient_is_reduced(const SealJob *job, const SealRecipient *recipient)
+{
+    return seal_job_is_bounce(job) && recipient->policy->encrypt == SEAL_NEED_PREFERRED;
+}
+
 SealFallback seal_recipient_fallback(const SealRecipient *recipient)
 {
     if (seal_recipient_stage_decides(recipient))

@@ -76,6 +76,10 @@ struct SealJob {
     gint64 started; /* monotonic, microseconds */
 };
 
+/** TRUE where what leaves in clear for the recipient is a bounce that should have been encrypted:
+ * it goes without what it returns. */
+gboolean seal_recipient_is_reduced(const SealJob *job, const SealRecipient *recipient);
+
 /** What follows where the recipient cannot be encrypted to: ALLOW where encryption is not required.
  */
 SealFallback seal_recipient_fallback(const SealRecipient *recipient);

@@ -43,7 +43,7 @@ gboolean seal_state_check(const char *dir, gboolean write, GError **error)
         return unavailable(dir, error, g_strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return unavailable(dir, error, "not a folder");
-    /* Exim's routers ask the check as root, its transports run the filter as another. */
+    /* A mail server may ask the check as root and run the filter as somebody else. */
     if (st.st_uid != geteuid() && (write || geteuid() != 0))
         return unavailable(dir, error, "belongs to another user than the one that runs this");
     if (st.st_mode & (S_IWGRP | S_IWOTH))

@@ -581,6 +581,33 @@ static void check_bounce(const char *message, const char *recipient, const char 
     g_assert_true((strstr(output, "secret words") != NULL) == whole);
 }
 
+/* Somebody who may have it whole does not bring it to somebody who may not. */
+static void check_shared_bounce(gboolean one_output)
+{
+    static const char *const recipients[] = {"free@x.example", NOKEY, NULL};
+    static const char text[] =
+        "From: a@example.net\nTo: free@x.example, nokey@example.org\n\nthe secret words\n";
+    g_autoptr(SealContent) content = seal_content_new_copy(text, strlen(text));
+    const SealJobSpec spec = {
+        .sender = "<>",
+        .recipients = recipients,
+        .message = content,
+        .one_output = one_output,
+    };
+    open_with("[rule a]\nmatch_recipient=@x.example\nencrypt=never\n"
+              "[rule b]\nmatch_sender=<>\nencrypt=preferred\n");
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+    g_assert_true(seal_dispatcher_run(the_smime->dispatcher, job, NULL, NULL));
+    GPtrArray *deliveries = seal_job_deliveries(job);
+    g_assert_cmpuint(deliveries->len, ==, one_output ? 1 : 2);
+    SealDelivery *last = g_ptr_array_index(deliveries, deliveries->len - 1);
+    g_autoptr(GBytes) bytes = seal_content_to_bytes(seal_delivery_content(last), G_MAXINT32, NULL);
+    g_autofree char *output = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    g_assert_null(strstr(output, "secret words"));
+    open_with("[rule b]\nmatch_sender=<>\nencrypt=preferred\n");
+}
+
 static void test_bounces(void)
 {
     static const char rule[] = "[rule b]\nmatch_sender=<>\nencrypt=preferred\n";
@@ -598,6 +625,8 @@ static void test_bounces(void)
                  "Subject: gone\nMIME-Version: 1.0\nContent-Type: text/plain\n\nThe rest", FALSE);
     check_bounce("From: a@example.net\nContent-Type: multipart/report\n\nthe secret words\n", NOKEY,
                  "The rest", FALSE);
+    check_shared_bounce(FALSE);
+    check_shared_bounce(TRUE);
     /* Where encryption is not wanted, nothing is left out. */
     open_with("[policy]\nencrypt=never\n");
     check_bounce(REPORT, NOKEY, "Your mail", TRUE);
