@@ -3,7 +3,7 @@
  * settings.c: writes the tables of sealpipe.conf(5) from the descriptors themselves, so that page
  * and program cannot disagree. Arguments: the module files.
  */
-#include "core/tables.h"
+#include "core/plugin/tables.h"
 
 #include <gmodule.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "core/content.h"
+#include "core/base/content.h"
 
 #include <string.h>
 

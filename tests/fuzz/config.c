@@ -4,9 +4,9 @@
  */
 #include "fuzz.h"
 
-#include "core/config.h"
-#include "core/settings.h"
-#include "core/tables.h"
+#include "core/plugin/config.h"
+#include "core/plugin/settings.h"
+#include "core/plugin/tables.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

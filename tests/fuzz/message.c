@@ -4,8 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "core/entity.h"
-#include "core/message.h"
+#include "core/mail/entity.h"
+#include "core/mail/message.h"
 
 #include <string.h>
 

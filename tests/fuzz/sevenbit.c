@@ -4,10 +4,10 @@
  */
 #include "fuzz.h"
 
-#include "core/entity.h"
-#include "core/message.h"
-#include "core/sevenbit.h"
-#include "core/transfer.h"
+#include "core/mail/entity.h"
+#include "core/mail/message.h"
+#include "core/mail/sevenbit.h"
+#include "core/mail/transfer.h"
 
 #include <string.h>
 

@@ -139,7 +139,7 @@ def _():
 
 def core_tables():
     """{group: keys} of core's tables."""
-    text = (SOURCE / "core/tables.c").read_text()
+    text = (SOURCE / "core/plugin/tables.c").read_text()
     tables = re.findall(r"SEAL_TABLE_([A-Z]+)\[\] = \{\n(.*?)\n\};", text, re.S)
     return {name.lower(): KEY.findall(body) for name, body in tables}
 
@@ -174,7 +174,7 @@ def _():
 
 @tap.test("what every module takes stands in sealpipe.conf(5)")
 def _():
-    text = (SOURCE / "core/module.c").read_text()
+    text = (SOURCE / "core/plugin/module.c").read_text()
     keys = set(KEY.findall(text))
     tap.true({"enabled", "trust", "on_error"} <= keys, f"keys: {keys}")
     described = " ".join(section(MAN / "man5/sealpipe.conf.5", "DESCRIPTION"))

@@ -2,9 +2,9 @@
  *
  * test-config.c: conf.d and typed settings; every error names file and line.
  */
-#include "core/config.h"
-#include "core/settings.h"
-#include "core/tables.h"
+#include "core/plugin/config.h"
+#include "core/plugin/settings.h"
+#include "core/plugin/tables.h"
 
 #include <string.h>
 #include <sys/stat.h>

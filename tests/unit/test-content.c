@@ -2,7 +2,7 @@
  *
  * test-content.c: ropes, their streams, and spools.
  */
-#include "core/content.h"
+#include "core/base/content.h"
 
 #include <string.h>
 #include <unistd.h>

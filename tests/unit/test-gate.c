@@ -3,7 +3,7 @@
  * test-gate.c: deliveries that core would not make itself. The gate must not let them go, whoever
  * made them. test-dispatcher.c has what modules can do wrong.
  */
-#include "core/dispatcher.h"
+#include "core/pipeline/dispatcher.h"
 
 #include <glib/gstdio.h>
 

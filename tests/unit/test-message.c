@@ -2,8 +2,8 @@
  *
  * test-message.c: header blocks, splicing, and the MIME view.
  */
-#include "core/content.h"
-#include "core/message.h"
+#include "core/base/content.h"
+#include "core/mail/message.h"
 
 #include <string.h>
 

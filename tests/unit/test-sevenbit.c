@@ -2,8 +2,8 @@
  *
  * test-sevenbit.c: what is made fit for a signature in clear, and what cannot be.
  */
-#include "core/sevenbit.h"
-#include "core/transfer.h"
+#include "core/mail/sevenbit.h"
+#include "core/mail/transfer.h"
 
 #include <string.h>
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * pattern.c: patterns of addresses and of texts.
+ */
+#include "core/base/pattern.h"
+
+#include <string.h>
+
+typedef enum {
+    NULL_SENDER,
+    ADDRESS,
+    DOMAIN_ALONE,
+    SUBDOMAINS,
+    GLOB,
+} Kind;
+
+struct SealPattern {
+    Kind kind;
+    char *text; /* a key, a domain, ".domain" or a folded glob */
+};
+
+static char *fold(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    g_autofree char *composed = g_utf8_normalize(valid, -1, G_NORMALIZE_NFC);
+
+    return g_utf8_casefold(composed, -1);
+}
+
+static SealPattern *pattern_new(Kind kind, char *text)
+{
+    SealPattern *pattern = g_new0(SealPattern, 1);
+
+    pattern->kind = kind;
+    pattern->text = text;
+    return pattern;
+}
+
+/* The domain of "@domain" or "@.domain" as A-labels in lower case. */
+static char *canonical_domain(const char *domain, GError **error)
+{
+    g_autofree char *text = g_strconcat("x@", domain, NULL);
+    g_autoptr(SealAddress) address = seal_address_parse(text, error);
+
+    return address ? g_strdup(seal_address_domain(address)) : NULL;
+}
+
+static SealPattern *parse_domain(const char *text, GError **error)
+{
+    gboolean below = text[1] == '.';
+    g_autofree char *domain = canonical_domain(text + (below ? 2 : 1), error);
+
+    if (!domain)
+        return NULL;
+    return below ? pattern_new(SUBDOMAINS, g_strconcat(".", domain, NULL))
+                 : pattern_new(DOMAIN_ALONE, g_steal_pointer(&domain));
+}
+
+SealPattern *seal_pattern_parse(const char *text, GError **error)
+{
+    if (g_str_equal(text, "<>"))
+        return pattern_new(NULL_SENDER, NULL);
+    if (strpbrk(text, "*?")) {
+        g_autofree char *whole = *text == '@' ? g_strconcat("*", text, NULL) : g_strdup(text);
+        return pattern_new(GLOB, fold(whole));
+    }
+    if (*text == '@')
+        return parse_domain(text, error);
+
+    g_autoptr(SealAddress) address = seal_address_parse(text, error);
+    return address ? pattern_new(ADDRESS, g_strdup(seal_address_key(address))) : NULL;
+}
+
+void seal_pattern_free(SealPattern *pattern)
+{
+    if (!pattern)
+        return;
+    g_free(pattern->text);
+    g_free(pattern);
+}
+
+static gboolean match_one(const SealPattern *pattern, const SealAddress *address)
+{
+    switch (pattern->kind) {
+    case ADDRESS:
+        return g_str_equal(pattern->text, seal_address_key(address));
+    case DOMAIN_ALONE:
+        return g_str_equal(pattern->text, seal_address_domain(address));
+    case SUBDOMAINS:
+        return g_str_has_suffix(seal_address_domain(address), pattern->text);
+    case GLOB:
+        return g_pattern_match_simple(pattern->text, seal_address_key(address));
+    case NULL_SENDER:
+    default:
+        return FALSE;
+    }
+}
+
+gboolean seal_pattern_match(const SealPattern *pattern, const SealAddress *address)
+{
+    if (!address)
+        return pattern->kind == NULL_SENDER;
+
+    g_autoptr(SealAddress) bare = seal_address_without_detail(address);
+    return match_one(pattern, address) || (bare && match_one(pattern, bare));
+}
+
+gboolean seal_pattern_is_null_sender(const SealPattern *pattern)
+{
+    return pattern->kind == NULL_SENDER;
+}
+
+gboolean seal_glob_match(const char *glob, const char *text)
+{
+    g_autofree char *one = fold(glob);
+    g_autofree char *other = fold(text);
+
+    return g_pattern_match_simple(one, other);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * entity.h: the MIME view, for core.
+ */
+#pragma once
+
+#include "core/mail/header.h"
+#include "core/sealpipe.h"
+
+/** A view of @content, whose header block is already found; takes @header. (transfer full) */
+SealEntity *seal_entity_new(SealContent *content, SealHeader *header, guint depth);
+void seal_entity_free(SealEntity *entity);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealEntity, seal_entity_free)
+
+const SealHeader *seal_entity_header(const SealEntity *entity);
+/** Where a part begins in the body of the entity that it is a part of; 0 for the outermost. */
+guint64 seal_entity_offset(const SealEntity *entity);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * message.c: splices messages. Bytes move between inside and outside; none is rendered anew.
+ */
+#include "core/mail/message.h"
+
+#include "core/mail/entity.h"
+#include "core/mail/mime.h"
+
+#include <string.h>
+
+struct SealMessage {
+    SealEntity *entity;
+};
+
+/* They name recipients that others must not see, or the envelope. */
+static const char *const PRIVATE_FIELDS[] = {"Bcc", "Resent-Bcc", "Return-path", NULL};
+static const char *const SPENT_FIELDS[] = {"DKIM-Signature", NULL};
+
+static gboolean field_is_any(const SealHeader *header, const SealField *field,
+                             const char *const *names)
+{
+    for (; *names; names++) {
+        if (seal_field_is(header, field, *names))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealMessage *seal_message_new(SealContent *content, GError **error)
+{
+    if (seal_content_size(content) == 0) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE,
+                            "no message: the input is empty");
+        return NULL;
+    }
+
+    SealHeader *header = seal_header_read(content, TRUE, error);
+    if (!header)
+        return NULL;
+    SealMessage *message = g_new0(SealMessage, 1);
+    message->entity = seal_entity_new(content, header, 0);
+    return message;
+}
+
+void seal_message_free(SealMessage *message)
+{
+    if (!message)
+        return;
+    seal_entity_free(message->entity);
+    g_free(message);
+}
+
+SealEntity *seal_message_entity(SealMessage *message)
+{
+    return message->entity;
+}
+
+const SealHeader *seal_message_header(const SealMessage *message)
+{
+    return seal_entity_header(message->entity);
+}
+
+char *seal_message_return_path(SealMessage *message)
+{
+    const char *value = seal_entity_field(message->entity, "Return-path");
+    if (!value)
+        return NULL;
+
+    gsize length = strlen(value);
+    if (length >= 2 && value[0] == '<' && value[length - 1] == '>')
+        return g_strndup(value + 1, length - 2);
+    return g_strdup(value);
+}
+
+GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names, GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+    g_autoptr(GPtrArray) addresses =
+        g_ptr_array_new_with_free_func((GDestroyNotify)seal_address_unref);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!field_is_any(header, field, names))
+            continue;
+        g_autofree char *value = seal_field_value(header, field);
+        if (!seal_mime_addresses(value, addresses, error))
+            return NULL;
+    }
+    return g_steal_pointer(&addresses);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Fields
+ */
+
+static void append_field(GString *out, const SealHeader *header, const SealField *field)
+{
+    const char *block = g_bytes_get_data(header->block, NULL);
+
+    g_string_append_len(out, block + field->offset, (gssize)field->length);
+    /* A header that breaks off at the end of the input has half of its last line end, or none. */
+    if (out->str[out->len - 1] == '\r')
+        g_string_append_c(out, '\n');
+    else if (out->str[out->len - 1] != '\n')
+        g_string_append(out, header->eol);
+}
+
+static SealContent *join_text(GString *text, SealContent *rest)
+{
+    g_autoptr(GBytes) bytes = g_string_free_to_bytes(text);
+    g_autoptr(SealContent) front = seal_content_new(bytes);
+
+    return seal_content_join(front, rest);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Tags
+ */
+
+static const char *find_tag(const char *text, const char *tag)
+{
+    gsize length = strlen(tag);
+
+    for (; *text; text++) {
+        if (g_ascii_strncasecmp(text, tag, length) == 0)
+            return text;
+    }
+    return NULL;
+}
+
+static char *decoded_value(const SealHeader *header, const SealField *field)
+{
+    g_autofree char *value = seal_field_value(header, field);
+
+    return seal_mime_decode(value);
+}
+
+gboolean seal_message_has_tag(SealMessage *message, const char *tag)
+{
+    const SealHeader *header = seal_message_header(message);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        g_autofree char *text =
+            seal_field_is(header, field, "Subject") ? decoded_value(header, field) : NULL;
+
+        if (text && find_tag(text, tag))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Cuts every @tag out, with one of the blanks around it. */
+static char *cut_tag(const char *text, const char *tag)
+{
+    GString *left = g_string_new(text);
+    const char *at;
+
+    while ((at = find_tag(left->str, tag))) {
+        gssize offset = at - left->str;
+        gsize length = strlen(tag);
+
+        if (left->str[(gsize)offset + length] == ' ')
+            length++;
+        else if (offset > 0 && left->str[offset - 1] == ' ') {
+            offset--;
+            length++;
+        }
+        g_string_erase(left, offset, (gssize)length);
+    }
+    return g_string_free(left, FALSE);
+}
+
+/* Where the tag stands as it is, only its octets go; where it is encoded, the value is written
+ * anew. */
+static void append_untagged(GString *out, const SealHeader *header, const SealField *field,
+                            const char *tag)
+{
+    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+    const char *value = (const char *)memchr(start, ':', field->length) + 1;
+    g_autofree char *raw = g_strndup(value, field->length - (gsize)(value - start));
+    g_autofree char *cut = cut_tag(raw, tag);
+    g_autofree char *text = seal_mime_decode(cut);
+
+    g_string_append_len(out, start, value - start);
+    if (find_tag(text, tag)) {
+        g_autofree char *left = cut_tag(g_strstrip(text), tag);
+        g_autofree char *encoded = seal_mime_encode(left);
+        g_string_append_printf(out, " %s%s", encoded, header->eol);
+        return;
+    }
+    g_string_append(out, cut);
+    if (out->str[out->len - 1] != '\n')
+        g_string_append(out, header->eol);
+}
+
+SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+    SealContent *content = seal_entity_content(message->entity);
+    GString *front = g_string_new(NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (seal_field_is(header, field, "Subject"))
+            append_untagged(front, header, field, tag);
+        else
+            append_field(front, header, field);
+    }
+    g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
+    g_autoptr(SealContent) whole = join_text(front, rest);
+    return seal_message_new(whole, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Splicing
+ */
+
+SealContent *seal_message_inner(SealMessage *message)
+{
+    const SealHeader *header = seal_message_header(message);
+    GString *front = g_string_new(NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        if (seal_field_is_content(header, field))
+            append_field(front, header, field);
+    }
+    if (front->len == 0)
+        g_string_append_printf(front, "Content-Type: text/plain%s", header->eol);
+    g_string_append(front, header->eol);
+    return join_text(front, seal_entity_body(message->entity));
+}
+
+/* RFC 2045 4: "1.0", comments aside. */
+static gboolean is_version_1(const SealHeader *header, const SealField *field)
+{
+    g_autofree char *value = seal_field_value(header, field);
+
+    return g_str_has_prefix(value, "1.0") && (!value[3] || strchr(" \t(", value[3]));
+}
+
+SealContent *seal_message_wrap(SealMessage *message, SealContent *entity)
+{
+    const SealHeader *header = seal_message_header(message);
+    GString *front = g_string_new(NULL);
+    gboolean versioned = FALSE;
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (seal_field_is_content(header, field) || field_is_any(header, field, PRIVATE_FIELDS) ||
+            field_is_any(header, field, SPENT_FIELDS))
+            continue;
+        if (seal_field_is(header, field, "MIME-Version")) {
+            if (versioned || !is_version_1(header, field))
+                continue;
+            versioned = TRUE;
+        }
+        append_field(front, header, field);
+    }
+    if (!versioned)
+        g_string_append_printf(front, "MIME-Version: 1.0%s", header->eol);
+    return join_text(front, entity);
+}
+
+gboolean seal_message_has_private_fields(SealMessage *message)
+{
+    const SealHeader *header = seal_message_header(message);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        if (field_is_any(header, &g_array_index(header->fields, SealField, i), PRIVATE_FIELDS))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealContent *seal_message_clear(SealMessage *message)
+{
+    const SealHeader *header = seal_message_header(message);
+    SealContent *content = seal_entity_content(message->entity);
+
+    if (!header->from_line && !seal_message_has_private_fields(message))
+        return seal_content_ref(content);
+
+    GString *front = g_string_new(NULL);
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        if (!field_is_any(header, field, PRIVATE_FIELDS))
+            append_field(front, header, field);
+    }
+    /* What ended the header comes along as it was: an empty line, or none. Where no field is left,
+     * the body would otherwise be read as a header. */
+    if (front->len == 0 && header->block_end == header->body_offset)
+        g_string_append(front, header->eol);
+    g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
+    return join_text(front, rest);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * message.h: a message taken apart and put together again, byte for byte.
+ */
+#pragma once
+
+#include "core/frontend.h"
+#include "core/mail/header.h"
+
+const SealHeader *seal_message_header(const SealMessage *message);
+
+/** The value of the first Return-path field without its angle brackets ("" is the null sender), or
+ *  NULL where there is none. (transfer full) */
+char *seal_message_return_path(SealMessage *message);
+
+/** The mailboxes of every field of these names. @names ends with NULL. (transfer full, element type
+ *  SealAddress) */
+GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names, GError **error);
+
+/** TRUE where a Subject, decoded, has @tag, without regard to ASCII's case. */
+gboolean seal_message_has_tag(SealMessage *message, const char *tag);
+/** The message with @tag taken out of every Subject. (transfer full) */
+SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error);
+
+/** The entity that is to be encrypted: every Content-* field in its order, an empty line, the body;
+ *  "Content-Type: text/plain" where there is no Content-* field (RFC 8551 3.1). (transfer full) */
+SealContent *seal_message_inner(SealMessage *message);
+
+/** The message with @entity in place of its inner entity, with exactly one MIME-Version, and
+ *  without what must not leave or would no longer hold: Bcc, Return-path, DKIM-Signature.
+ *  (transfer full) */
+SealContent *seal_message_wrap(SealMessage *message, SealContent *entity);
+
+/** The message as it leaves in clear: without Bcc, Resent-Bcc and Return-path. (transfer full) */
+SealContent *seal_message_clear(SealMessage *message);
+
+/** TRUE where a field stands in the header that never leaves: Bcc, Resent-Bcc, Return-path. */
+gboolean seal_message_has_private_fields(SealMessage *message);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * sevenbit.c: goes through an entity part by part and encodes what a relay would change.
+ */
+#include "core/mail/sevenbit.h"
+
+#include "core/base/content.h"
+#include "core/mail/entity.h"
+#include "core/mail/transfer.h"
+
+#include <string.h>
+
+typedef struct {
+    GOutputStream *out;
+    gboolean clean;  /* nothing in the whole entity needs an encoding */
+    gboolean change; /* something is written other than it came */
+    char *why;       /* no encoding can help, and why */
+} Work;
+
+static gboolean write_part(Work *work, SealEntity *entity, GError **error);
+
+static gboolean copy(Work *work, SealContent *content, GError **error)
+{
+    g_autoptr(GInputStream) in = seal_content_read(content);
+
+    return seal_spool_copy(work->out, in, NULL, error);
+}
+
+static void give_up(Work *work, const char *why)
+{
+    if (!work->why)
+        work->why = g_strdup(why);
+}
+
+static gboolean scan(const Work *work, SealContent *content, SealScan *found, GError **error)
+{
+    *found = (SealScan){0};
+    if (work->clean)
+        return TRUE;
+    if (!seal_transfer_scan(content, found, error))
+        return FALSE;
+    /* Line ends are LF by now: what is left of CR is none. */
+    if (found->any_cr)
+        found->trouble |= SEAL_TROUBLE_CR;
+    return TRUE;
+}
+
+/* Copies what no transfer encoding covers. */
+static gboolean copy_bare(Work *work, SealContent *content, const char *where, GError **error)
+{
+    SealScan found;
+
+    if (!scan(work, content, &found, error))
+        return FALSE;
+    if (found.trouble & SEAL_TROUBLE_HARD)
+        give_up(work, where);
+    return copy(work, content, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Headers
+ */
+
+/* The header as it came, but for Content-Transfer-Encoding, where one is given: in place of the
+ * first one, or at the end. */
+static gboolean write_header(Work *work, SealEntity *entity, const char *encoding, GError **error)
+{
+    const SealHeader *header = seal_entity_header(entity);
+    g_autoptr(SealContent) whole =
+        seal_content_slice(seal_entity_content(entity), 0, header->body_offset);
+    const char *block = g_bytes_get_data(header->block, NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+    gboolean done = FALSE;
+
+    if (!encoding)
+        return copy_bare(work, whole, "a part's header has octets that mail cannot carry", error);
+    work->change = TRUE;
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!seal_field_is(header, field, "Content-Transfer-Encoding"))
+            g_string_append_len(text, block + field->offset, (gssize)field->length);
+        else if (!done)
+            g_string_append_printf(text, "Content-Transfer-Encoding: %s\n", encoding);
+        done = done || seal_field_is(header, field, "Content-Transfer-Encoding");
+    }
+    if (text->len > 0 && text->str[text->len - 1] != '\n')
+        g_string_append_c(text, '\n');
+    if (!done)
+        g_string_append_printf(text, "Content-Transfer-Encoding: %s\n", encoding);
+    g_string_append_c(text, '\n');
+
+    g_autoptr(SealContent) changed = seal_content_new_copy(text->str, text->len);
+    return copy_bare(work, changed, "a part's header has octets that mail cannot carry", error);
+}
+
+static gboolean says_eight_bit(SealEntity *entity)
+{
+    const char *encoding = seal_entity_encoding(entity);
+
+    return g_str_equal(encoding, "8bit") || g_str_equal(encoding, "binary");
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Bodies
+ */
+
+/* What is inside is somebody's signature or message: it stays as it is. */
+static gboolean write_untouched(Work *work, SealEntity *entity, const char *where, GError **error)
+{
+    return write_header(work, entity, says_eight_bit(entity) ? "7bit" : NULL, error) &&
+           copy_bare(work, seal_entity_body(entity), where, error);
+}
+
+static gboolean write_multipart(Work *work, SealEntity *entity, GPtrArray *parts, GError **error)
+{
+    static const char *const between = "between its parts are octets that mail cannot carry";
+    SealContent *body = seal_entity_body(entity);
+    guint64 at = 0;
+
+    if (!write_header(work, entity, says_eight_bit(entity) ? "7bit" : NULL, error))
+        return FALSE;
+    for (guint i = 0; i < parts->len && !work->why; i++) {
+        SealEntity *part = g_ptr_array_index(parts, i);
+        g_autoptr(SealContent) gap = seal_content_slice(body, at, seal_entity_offset(part) - at);
+
+        if (!copy_bare(work, gap, between, error) || !write_part(work, part, error))
+            return FALSE;
+        at = seal_entity_offset(part) + seal_content_size(seal_entity_content(part));
+    }
+    g_autoptr(SealContent) rest = seal_content_slice(body, at, G_MAXUINT64);
+    return copy_bare(work, rest, between, error);
+}
+
+/* Text that is mostly ASCII stays readable. */
+static gboolean suits_quoted(SealEntity *entity, const SealScan *found)
+{
+    return g_str_has_prefix(seal_entity_type(entity), "text/") &&
+           found->odd <= seal_content_size(seal_entity_body(entity)) / 6;
+}
+
+static gboolean write_encoded(Work *work, SealEntity *entity, const SealScan *found, GError **error)
+{
+    SealContent *body = seal_entity_body(entity);
+
+    if (suits_quoted(entity, found))
+        return write_header(work, entity, "quoted-printable", error) &&
+               seal_transfer_quote(body, FALSE, work->out, error);
+    return write_header(work, entity, "base64", error) &&
+           seal_transfer_base64(body, work->out, error);
+}
+
+/* A body that no empty line parts from its header would become one, once it is mended. */
+static gboolean part_from_header(Work *work, SealEntity *entity, GError **error)
+{
+    const SealHeader *header = seal_entity_header(entity);
+
+    return header->block_end != header->body_offset ||
+           g_output_stream_write_all(work->out, "\n", 1, NULL, NULL, error);
+}
+
+static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
+{
+    const char *encoding = seal_entity_encoding(entity);
+    SealContent *body = seal_entity_body(entity);
+    SealScan found;
+
+    if (!scan(work, body, &found, error))
+        return FALSE;
+    if (says_eight_bit(entity) || g_str_equal(encoding, "7bit")) {
+        if (found.trouble)
+            return write_encoded(work, entity, &found, error);
+        return write_header(work, entity, says_eight_bit(entity) ? "7bit" : NULL, error) &&
+               copy(work, body, error);
+    }
+    if (!write_header(work, entity, NULL, error))
+        return FALSE;
+    if (!found.trouble)
+        return copy(work, body, error);
+    work->change = TRUE;
+    if (!part_from_header(work, entity, error))
+        return FALSE;
+    if (g_str_equal(encoding, "quoted-printable"))
+        return seal_transfer_quote(body, TRUE, work->out, error);
+    if (g_str_equal(encoding, "base64"))
+        return seal_transfer_rewrap(body, work->out, error);
+    if (found.trouble & SEAL_TROUBLE_HARD)
+        give_up(work, "a part has a transfer encoding that is not known, and octets that mail "
+                      "cannot carry");
+    return copy(work, body, error);
+}
+
+static gboolean write_part(Work *work, SealEntity *entity, GError **error)
+{
+    const char *type = seal_entity_type(entity);
+    GPtrArray *parts = NULL;
+
+    if (g_str_equal(type, "multipart/signed") || g_str_equal(type, "multipart/encrypted"))
+        return write_untouched(work, entity,
+                               "a part that is signed has octets that mail cannot carry", error);
+    if (g_str_has_prefix(type, "message/"))
+        return write_untouched(work, entity,
+                               "an attached message has octets that mail cannot carry", error);
+    if (!g_str_has_prefix(type, "multipart/"))
+        return write_leaf(work, entity, error);
+    if (!seal_entity_parts(entity, &parts, error))
+        return FALSE;
+    return write_multipart(work, entity, parts, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The whole
+ */
+
+/* @entity with LF for every line end. */
+static SealContent *with_lf(SealContent *entity, const SealScan *found, const char *dir,
+                            gsize memory, GError **error)
+{
+    if (!found->any_cr)
+        return seal_content_ref(entity);
+
+    g_autoptr(GOutputStream) spool = seal_spool_open(dir, memory);
+    return seal_transfer_to_lf(entity, spool, error) ? seal_spool_finish(spool, error) : NULL;
+}
+
+gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealContent **ready,
+                       char **why, GError **error)
+{
+    g_autoptr(GOutputStream) out = seal_spool_open(dir, memory);
+    Work work = {.out = out};
+    SealScan found;
+
+    if (!seal_transfer_scan(entity, &found, error))
+        return FALSE;
+    g_autoptr(SealContent) lines = with_lf(entity, &found, dir, memory, error);
+    if (!lines || (found.any_cr && !seal_transfer_scan(lines, &found, error)))
+        return FALSE;
+    SealHeader *header = seal_header_read(lines, FALSE, error);
+    if (!header)
+        return FALSE;
+
+    g_autoptr(SealEntity) view = seal_entity_new(lines, header, 0);
+    work.clean = found.trouble == 0 && !found.any_cr;
+    if (!write_part(&work, view, error)) {
+        g_free(work.why);
+        return FALSE;
+    }
+    g_autoptr(SealContent) written = seal_spool_finish(out, error);
+    if (!written) {
+        g_free(work.why);
+        return FALSE;
+    }
+    *why = work.why;
+    *ready = work.why ? NULL : work.change ? g_steal_pointer(&written) : seal_content_ref(lines);
+    return TRUE;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * transfer.c: transfer encodings. GMime's encoder of quoted-printable does not spare "From " at the
+ * start of a line and cannot mend what is encoded already, so that this one is here; the rest is
+ * GLib's.
+ */
+#include "core/mail/transfer.h"
+
+#include "core/base/content.h"
+
+#include <string.h>
+
+enum {
+    BUFFER = 64 * 1024,
+    MAX_LINE = 998,   /* RFC 5322 2.1.1 */
+    QUOTED_LINE = 76, /* RFC 2045 6.7 */
+};
+
+/* A content, octet by octet. */
+typedef struct {
+    SealContent *content;
+    guint64 offset;
+    guint8 *buffer;
+    gsize at;
+    gsize length;
+} Reader;
+
+static void reader_clear(Reader *reader)
+{
+    g_free(reader->buffer);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Reader, reader_clear)
+
+static Reader reader_of(SealContent *content)
+{
+    return (Reader){.content = content, .buffer = g_malloc(BUFFER)};
+}
+
+/* Has the buffer filled again where it is used up. FALSE at the end too, with @error unset. */
+static gboolean reader_fill(Reader *reader, GError **error)
+{
+    if (reader->at < reader->length)
+        return TRUE;
+    gssize got = seal_content_pread(reader->content, reader->offset, reader->buffer, BUFFER, error);
+    if (got <= 0)
+        return FALSE;
+    reader->offset += (guint64)got;
+    reader->at = 0;
+    reader->length = (gsize)got;
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Looking
+ */
+
+typedef struct {
+    SealScan *scan;
+    guint64 column;
+    gsize from; /* how much of "From " the line has begun with */
+    guint8 last;
+} Look;
+
+static void look_at(Look *look, guint8 octet)
+{
+    static const char from[] = "From ";
+    SealScan *scan = look->scan;
+
+    if (look->last == '\r' && octet != '\n')
+        scan->trouble |= SEAL_TROUBLE_CR;
+    if (octet == '\n') {
+        if (look->last == ' ' || look->last == '\t')
+            scan->trouble |= SEAL_TROUBLE_BLANK;
+        look->column = 0;
+        look->from = 0;
+        look->last = octet;
+        return;
+    }
+    if (octet >= 0x80 || octet == 0) {
+        scan->trouble |= octet ? SEAL_TROUBLE_EIGHT_BIT : SEAL_TROUBLE_NUL;
+        scan->odd++;
+    }
+    scan->any_cr = scan->any_cr || octet == '\r';
+    if (look->from == look->column && look->from < strlen(from) && octet == from[look->from] &&
+        ++look->from == strlen(from))
+        scan->trouble |= SEAL_TROUBLE_FROM;
+    if (++look->column > MAX_LINE + (octet == '\r'))
+        scan->trouble |= SEAL_TROUBLE_LONG;
+    look->last = octet;
+}
+
+static gboolean has_high_bit(const guint8 *data, gsize length)
+{
+    guint64 all = 0, word;
+    gsize i = 0;
+
+    for (; i + sizeof word <= length; i += sizeof word) {
+        memcpy(&word, data + i, sizeof word);
+        all |= word;
+    }
+    for (; i < length; i++)
+        all |= (guint64)data[i];
+    return (all & G_GUINT64_CONSTANT(0x8080808080808080)) != 0;
+}
+
+/* What is whole lines of plain ASCII, as most of most messages is, needs no look at each octet.
+ * Returns how much of it there was. */
+static gsize look_at_lines(Look *look, const guint8 *data, gsize length)
+{
+    gsize at = 0;
+
+    if (look->last != '\n' || memchr(data, '\r', length) || memchr(data, 0, length) ||
+        has_high_bit(data, length))
+        return 0;
+    for (;;) {
+        const guint8 *line = data + at;
+        const guint8 *lf = memchr(line, '\n', length - at);
+        if (!lf)
+            return at;
+
+        gsize size = (gsize)(lf - line);
+        if (size > MAX_LINE)
+            look->scan->trouble |= SEAL_TROUBLE_LONG;
+        if (size > 0 && (lf[-1] == ' ' || lf[-1] == '\t'))
+            look->scan->trouble |= SEAL_TROUBLE_BLANK;
+        if (size >= 5 && memcmp(line, "From ", 5) == 0)
+            look->scan->trouble |= SEAL_TROUBLE_FROM;
+        at += size + 1;
+    }
+}
+
+gboolean seal_transfer_scan(SealContent *content, SealScan *scan, GError **error)
+{
+    g_auto(Reader) reader = reader_of(content);
+    g_autoptr(GError) problem = NULL;
+    Look look = {.scan = scan, .last = '\n'};
+
+    *scan = (SealScan){0};
+    while (reader_fill(&reader, &problem)) {
+        do
+            look_at(&look, reader.buffer[reader.at++]);
+        while (reader.at < reader.length && look.last != '\n');
+        reader.at += look_at_lines(&look, reader.buffer + reader.at, reader.length - reader.at);
+    }
+    if (look.last == '\r')
+        scan->trouble |= SEAL_TROUBLE_CR;
+    if (look.last == ' ' || look.last == '\t')
+        scan->trouble |= SEAL_TROUBLE_BLANK;
+    if (problem) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Writing
+ */
+
+/* Gathers small writes; the first error stays. */
+typedef struct {
+    GOutputStream *out;
+    GError *error;
+    gsize used;
+    guint8 data[8192];
+} Writer;
+
+static gboolean writer_flush(Writer *writer)
+{
+    if (!writer->error && writer->used > 0)
+        g_output_stream_write_all(writer->out, writer->data, writer->used, NULL, NULL,
+                                  &writer->error);
+    writer->used = 0;
+    return !writer->error;
+}
+
+static void put(Writer *writer, guint8 octet)
+{
+    if (writer->used == sizeof writer->data)
+        writer_flush(writer);
+    writer->data[writer->used++] = octet;
+}
+
+/* What went wrong, be it with reading or with writing. */
+static gboolean finish(Writer *writer, GError *reading, GError **error)
+{
+    writer_flush(writer);
+    if (!reading)
+        reading = g_steal_pointer(&writer->error);
+    g_clear_error(&writer->error);
+    if (reading)
+        g_propagate_error(error, reading);
+    return !reading;
+}
+
+gboolean seal_transfer_to_lf(SealContent *content, GOutputStream *out, GError **error)
+{
+    g_auto(Reader) reader = reader_of(content);
+    Writer writer = {.out = out};
+    GError *problem = NULL;
+    gboolean owe_cr = FALSE;
+
+    while (reader_fill(&reader, &problem) && !writer.error) {
+        guint8 octet = reader.buffer[reader.at++];
+
+        if (owe_cr && octet != '\n')
+            put(&writer, '\r');
+        owe_cr = octet == '\r';
+        if (!owe_cr)
+            put(&writer, octet);
+    }
+    if (owe_cr)
+        put(&writer, '\r');
+    return finish(&writer, problem, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Base64
+ */
+
+/* A line of base64 that fills up. */
+typedef struct {
+    Writer writer;
+    guint8 octets[57];
+    gsize length;
+} Encoder;
+
+static void encode_line(Encoder *encoder)
+{
+    g_autofree char *text = g_base64_encode(encoder->octets, encoder->length);
+
+    for (const char *c = text; *c; c++)
+        put(&encoder->writer, (guint8)*c);
+    put(&encoder->writer, '\n');
+    encoder->length = 0;
+}
+
+static void encode(Encoder *encoder, guint8 octet)
+{
+    encoder->octets[encoder->length++] = octet;
+    if (encoder->length == sizeof encoder->octets)
+        encode_line(encoder);
+}
+
+gboolean seal_transfer_base64(SealContent *content, GOutputStream *out, GError **error)
+{
+    g_auto(Reader) reader = reader_of(content);
+    Encoder encoder = {.writer = {.out = out}};
+    GError *problem = NULL;
+
+    while (reader_fill(&reader, &problem) && !encoder.writer.error) {
+        guint8 octet = reader.buffer[reader.at++];
+
+        if (octet == '\n')
+            encode(&encoder, '\r');
+        encode(&encoder, octet);
+    }
+    if (encoder.length > 0)
+        encode_line(&encoder);
+    return finish(&encoder.writer, problem, error);
+}
+
+gboolean seal_transfer_rewrap(SealContent *content, GOutputStream *out, GError **error)
+{
+    g_auto(Reader) reader = reader_of(content);
+    Writer writer = {.out = out};
+    GError *problem = NULL;
+    guint column = 0;
+
+    while (reader_fill(&reader, &problem) && !writer.error) {
+        guint8 octet = reader.buffer[reader.at++];
+
+        if (!g_ascii_isalnum(octet) && octet != '+' && octet != '/' && octet != '=')
+            continue;
+        put(&writer, octet);
+        if (++column == QUOTED_LINE) {
+            put(&writer, '\n');
+            column = 0;
+        }
+    }
+    if (column > 0)
+        put(&writer, '\n');
+    return finish(&writer, problem, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Quoted-printable
+ */
+
+typedef struct {
+    Writer writer;
+    gboolean quoted; /* it is quoted-printable that comes in */
+    gsize limit;     /* of a line, its soft line break included */
+    gsize column;
+    guint in_escape; /* octets of an escape that are still to come */
+} Quoter;
+
+static gboolean must_escape(const Quoter *quoter, guint8 octet, int next)
+{
+    if (octet == ' ' || octet == '\t')
+        return next == '\n' || next < 0;
+    /* "From " at the start of a line, which mailbox files and some relays change. */
+    if (octet == 'F' && quoter->column == 0)
+        return next == 'r';
+    if (octet == '=')
+        return !quoter->quoted;
+    return octet < 0x20 || octet >= 0x7f;
+}
+
+static void quote(Quoter *quoter, guint8 octet, int next)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    Writer *writer = &quoter->writer;
+    gboolean ends = next == '\n' || next < 0;
+    /* As much as must not be torn apart. */
+    gsize width = must_escape(quoter, octet, next) || (quoter->quoted && octet == '=') ? 3 : 1;
+
+    if (quoter->in_escape == 0 && quoter->column + width + (ends ? 0 : 1) > quoter->limit) {
+        put(writer, '=');
+        put(writer, '\n');
+        quoter->column = 0;
+        width = must_escape(quoter, octet, next) ? 3 : width;
+    }
+    if (must_escape(quoter, octet, next)) {
+        /* Blanks behind a soft line break are none of the content. */
+        if (quoter->in_escape == 2 && (octet == ' ' || octet == '\t'))
+            return;
+        quoter->in_escape = 0;
+        put(writer, '=');
+        put(writer, (guint8)digits[octet >> 4]);
+        put(writer, (guint8)digits[octet & 15]);
+        quoter->column += 3;
+        return;
+    }
+    put(writer, octet);
+    quoter->column++;
+    quoter->in_escape = quoter->quoted && octet == '=' ? 2
+                        : quoter->in_escape > 0        ? quoter->in_escape - 1
+                                                       : 0;
+}
+
+static void take(Quoter *quoter, guint8 octet, int next)
+{
+    if (octet != '\n') {
+        quote(quoter, octet, next);
+        return;
+    }
+    put(&quoter->writer, '\n');
+    quoter->column = 0;
+    quoter->in_escape = 0;
+}
+
+gboolean seal_transfer_quote(SealContent *content, gboolean quoted, GOutputStream *out,
+                             GError **error)
+{
+    g_auto(Reader) reader = reader_of(content);
+    Quoter quoter = {
+        .writer = {.out = out},
+        .quoted = quoted,
+        .limit = quoted ? MAX_LINE : QUOTED_LINE,
+    };
+    GError *problem = NULL;
+    int held = -1;
+
+    while (reader_fill(&reader, &problem) && !quoter.writer.error) {
+        guint8 octet = reader.buffer[reader.at++];
+
+        if (held >= 0)
+            take(&quoter, (guint8)held, octet);
+        held = octet;
+    }
+    if (held >= 0)
+        take(&quoter, (guint8)held, -1);
+    return finish(&quoter.writer, problem, error);
+}

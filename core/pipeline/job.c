@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * job.c: a message on its way.
+ */
+#include "core/pipeline/job.h"
+
+#include "core/mail/entity.h"
+
+#include <string.h>
+
+enum { MAX_RECIPIENTS = 10000 };
+
+static void choice_free(gpointer data)
+{
+    SealChoice *choice = data;
+
+    seal_key_unref(choice->key);
+    g_free(choice);
+}
+
+static void recipient_free(gpointer data)
+{
+    SealRecipient *recipient = data;
+
+    seal_address_unref(recipient->address);
+    g_ptr_array_unref(recipient->keys);
+    seal_key_unref(recipient->key);
+    g_free(recipient->no_key);
+    g_free(recipient->reason);
+    g_free(recipient);
+}
+
+static void delivery_free(gpointer data)
+{
+    SealDelivery *delivery = data;
+
+    g_ptr_array_unref(delivery->recipients);
+    g_ptr_array_unref(delivery->keys);
+    seal_key_unref(delivery->signer);
+    if (delivery->own_source)
+        seal_message_free(delivery->source);
+    seal_content_unref(delivery->content);
+    g_free(delivery->note);
+    g_free(delivery);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Making one
+ */
+
+static gboolean add_recipients(SealJob *job, const char *const *texts, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (; texts && *texts; texts++) {
+        SealAddress *address = seal_address_parse(*texts, error);
+        if (!address)
+            return FALSE;
+        /* Not by what g_hash_table_add() says: it would keep the key of the one that goes. */
+        if (g_hash_table_contains(seen, seal_address_key(address))) {
+            seal_address_unref(address);
+            continue;
+        }
+        g_hash_table_add(seen, (gpointer)seal_address_key(address));
+
+        SealRecipient *recipient = g_new0(SealRecipient, 1);
+        recipient->address = address;
+        recipient->keys = g_ptr_array_new_with_free_func(choice_free);
+        g_ptr_array_add(job->recipients, recipient);
+        if (job->recipients->len > MAX_RECIPIENTS) {
+            g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d recipients",
+                        MAX_RECIPIENTS);
+            return FALSE;
+        }
+    }
+    if (job->recipients->len == 0) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_ADDRESS, "no recipient was given");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* The author is the one address in From; with several there is none. */
+static gboolean read_author(SealJob *job, GError **error)
+{
+    static const char *const from[] = {"From", NULL};
+    g_autoptr(GPtrArray) authors = seal_message_addresses(job->message, from, error);
+
+    if (!authors)
+        return FALSE;
+    if (authors->len == 1)
+        job->author = seal_address_ref(g_ptr_array_index(authors, 0));
+    return TRUE;
+}
+
+static gboolean read_named(SealJob *job, GError **error)
+{
+    static const char *const fields[] = {"To", "Cc", "Resent-To", "Resent-Cc", NULL};
+    g_autoptr(GPtrArray) named = seal_message_addresses(job->message, fields, error);
+    g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
+
+    if (!named)
+        return FALSE;
+    for (guint i = 0; i < named->len; i++)
+        g_hash_table_add(keys, (gpointer)seal_address_key(g_ptr_array_index(named, i)));
+    for (guint i = 0; i < job->recipients->len; i++) {
+        SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+        recipient->named = g_hash_table_contains(keys, seal_address_key(recipient->address));
+    }
+    return TRUE;
+}
+
+/* What the front end says; else the Return-path line; else the author. One that is no address is
+ * nobody's: it stops no mail, and matches nothing. */
+static void read_sender(SealJob *job, const char *given)
+{
+    g_autofree char *path = NULL;
+
+    if (!given && job->message)
+        given = path = seal_message_return_path(job->message);
+    if (!given) {
+        job->sender = job->author ? seal_address_ref(job->author) : NULL;
+        job->sender_text = g_strdup(job->author ? seal_address_text(job->author) : "");
+    } else if (*given == '\0' || g_str_equal(given, "<>")) {
+        job->sender_text = g_strdup("<>");
+    } else {
+        job->sender = seal_address_parse(given, NULL);
+        job->sender_text = g_strdup(job->sender ? seal_address_text(job->sender) : given);
+    }
+}
+
+static gboolean read_message(SealJob *job, SealContent *content, GError **error)
+{
+    job->size = seal_content_size(content);
+    job->message = seal_message_new(content, error);
+    return job->message && read_author(job, error) && read_named(job, error);
+}
+
+static char *made_up_id(void)
+{
+    return g_strdup_printf("sp%08x%08x", g_random_int(), g_random_int());
+}
+
+SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
+{
+    g_autoptr(SealJob) job = g_new0(SealJob, 1);
+
+    job->direction = spec->direction;
+    job->id = spec->id && *spec->id ? g_strndup(spec->id, 128) : made_up_id();
+    job->one_output = spec->one_output;
+    job->submitted = spec->submitted;
+    job->header_only = spec->header_only;
+    job->started = g_get_monotonic_time();
+    job->recipients = g_ptr_array_new_with_free_func(recipient_free);
+    job->deliveries = g_ptr_array_new_with_free_func(delivery_free);
+    job->decisions = g_ptr_array_new_with_free_func((GDestroyNotify)seal_decision_free);
+    job->stages = g_strdup("");
+    if (!add_recipients(job, spec->recipients, error) ||
+        (spec->message && !read_message(job, spec->message, error)))
+        return NULL;
+    read_sender(job, spec->sender);
+    return g_steal_pointer(&job);
+}
+
+void seal_job_free(SealJob *job)
+{
+    if (!job)
+        return;
+    g_ptr_array_unref(job->deliveries);
+    g_ptr_array_unref(job->recipients);
+    g_ptr_array_unref(job->decisions);
+    seal_address_unref(job->sender);
+    seal_address_unref(job->author);
+    seal_message_free(job->message);
+    g_free(job->sender_text);
+    g_free(job->stages);
+    g_free(job->id);
+    g_free(job);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * For core
+ */
+
+SealDecision *seal_job_decide(SealJob *job, const char *step, const char *subject)
+{
+    SealDecision *decision = seal_decision_new(step, subject);
+
+    g_ptr_array_add(job->decisions, decision);
+    return decision;
+}
+
+void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result, const char *code,
+                     const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    recipient->result = result;
+    g_free(recipient->reason);
+    recipient->reason = g_steal_pointer(&text);
+    seal_decision_set(seal_job_decide(job, "result", seal_address_text(recipient->address)), result,
+                      code, "%s", recipient->reason);
+}
+
+void seal_job_fail(SealJob *job, const GError *error)
+{
+    g_ptr_array_set_size(job->deliveries, 0);
+    for (guint i = 0; i < job->recipients->len; i++)
+        seal_job_settle(job, g_ptr_array_index(job->recipients, i), SEAL_VERDICT_DEFER, "error",
+                        "%s", error->message);
+}
+
+SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format, SealNeed sign)
+{
+    SealDelivery *delivery = g_new0(SealDelivery, 1);
+
+    delivery->plan = plan;
+    delivery->format = format;
+    delivery->sign = sign;
+    delivery->recipients = g_ptr_array_new();
+    delivery->keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_ptr_array_add(job->deliveries, delivery);
+    return delivery;
+}
+
+gboolean seal_recipient_stage_decides(const SealRecipient *recipient)
+{
+    return recipient->unable && recipient->has_fallback && recipient->asked_for;
+}
+
+gboolean seal_recipient_is_reduced(const SealJob *job, const SealRecipient *recipient)
+{
+    return seal_job_is_bounce(job) && recipient->policy->encrypt == SEAL_NEED_PREFERRED;
+}
+
+SealFallback seal_recipient_fallback(const SealRecipient *recipient)
+{
+    if (seal_recipient_stage_decides(recipient))
+        return recipient->fallback;
+    return recipient->policy->encrypt == SEAL_NEED_REQUIRED ? recipient->policy->fallback
+                                                            : SEAL_FALLBACK_ALLOW;
+}
+
+void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback)
+{
+    recipient->has_fallback = TRUE;
+    recipient->fallback = fallback;
+}
+
+void seal_recipient_reset(SealRecipient *recipient)
+{
+    g_ptr_array_set_size(recipient->keys, 0);
+    g_clear_pointer(&recipient->no_key, g_free);
+    g_clear_pointer(&recipient->reason, g_free);
+    recipient->unable = FALSE;
+    recipient->has_fallback = FALSE;
+    recipient->asked_for = FALSE;
+    recipient->result = SEAL_VERDICT_NONE;
+}
+
+gboolean seal_job_is_bounce(const SealJob *job)
+{
+    return !job->sender && g_str_equal(job->sender_text, "<>");
+}
+
+SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format)
+{
+    for (guint i = 0; i < recipient->keys->len; i++) {
+        const SealChoice *choice = g_ptr_array_index(recipient->keys, i);
+        if (g_str_equal(choice->format, format))
+            return choice->key;
+    }
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * For stages and front ends
+ */
+
+const char *seal_job_id(const SealJob *job)
+{
+    return job->id;
+}
+
+SealAddress *seal_job_sender(const SealJob *job)
+{
+    return job->sender;
+}
+
+SealAddress *seal_job_author(const SealJob *job)
+{
+    return job->author;
+}
+
+gboolean seal_job_submitted(const SealJob *job)
+{
+    return job->submitted;
+}
+
+SealEntity *seal_job_entity(SealJob *job)
+{
+    return job->message && !job->header_only ? seal_message_entity(job->message) : NULL;
+}
+
+GPtrArray *seal_job_deliveries(const SealJob *job)
+{
+    return job->deliveries;
+}
+
+GPtrArray *seal_job_recipients(const SealJob *job)
+{
+    return job->recipients;
+}
+
+GPtrArray *seal_job_decisions(const SealJob *job)
+{
+    return job->decisions;
+}
+
+SealAddress *seal_recipient_address(const SealRecipient *recipient)
+{
+    return recipient->address;
+}
+
+SealVerdict seal_recipient_result(const SealRecipient *recipient)
+{
+    return recipient->result;
+}
+
+const char *seal_recipient_rule(const SealRecipient *recipient)
+{
+    return recipient->policy ? recipient->policy->rule : "";
+}
+
+const char *seal_recipient_reason(const SealRecipient *recipient)
+{
+    return recipient->reason ? recipient->reason : "";
+}
+
+SealNeed seal_recipient_encrypt(const SealRecipient *recipient)
+{
+    return recipient->policy->encrypt;
+}
+
+SealNeed seal_recipient_sign(const SealRecipient *recipient)
+{
+    return recipient->sign;
+}
+
+const char *const *seal_recipient_formats(const SealRecipient *recipient)
+{
+    return recipient->policy->formats;
+}
+
+const char *seal_delivery_format(const SealDelivery *delivery)
+{
+    return delivery->format;
+}
+
+SealNeed seal_delivery_sign(const SealDelivery *delivery)
+{
+    return delivery->sign;
+}
+
+void seal_delivery_set_signer(SealDelivery *delivery, SealKey *signer, gboolean opaque)
+{
+    seal_key_ref(signer);
+    seal_key_unref(delivery->signer);
+    delivery->signer = signer;
+    delivery->opaque = opaque;
+}
+
+void seal_delivery_note(SealDelivery *delivery, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    char *note = delivery->note ? g_strjoin("; ", delivery->note, text, NULL) : g_strdup(text);
+    g_free(delivery->note);
+    delivery->note = note;
+}
+
+SealContent *seal_delivery_content(const SealDelivery *delivery)
+{
+    return delivery->content;
+}
+
+void seal_delivery_set_content(SealDelivery *delivery, SealContent *content)
+{
+    seal_content_ref(content);
+    seal_content_unref(delivery->content);
+    delivery->content = content;
+}
+
+GPtrArray *seal_delivery_recipients(const SealDelivery *delivery)
+{
+    return delivery->recipients;
+}
+
+GPtrArray *seal_delivery_keys(const SealDelivery *delivery)
+{
+    return delivery->keys;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * job.h: a message on its way: envelope, recipients, deliveries, decisions.
+ */
+#pragma once
+
+#include "core/frontend.h"
+#include "core/mail/message.h"
+#include "core/pipeline/policy.h"
+
+struct SealRecipient {
+    SealAddress *address;
+    gboolean named;           /* stands in To or Cc: the others may know of it */
+    const SealPolicy *policy; /* NULL before it is asked */
+    SealNeed sign;            /* what policy says, as far as it holds for this message */
+    gboolean unable;          /* a stage cannot serve it, whatever keys there are */
+    GPtrArray *keys;          /* of SealChoice: one usable key at most for each format */
+    gboolean has_fallback;    /* a stage said what follows where it is unable */
+    gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
+    SealFallback fallback;
+    char *no_key; /* why there is none, for people */
+    SealKey *key; /* the one that was used: to encrypt, or, in clear, to sign */
+    SealVerdict result;
+    char *reason;
+};
+
+/** A key that can serve, and the format that it is for. */
+typedef struct {
+    const char *format; /* as in the registry's table */
+    SealKey *key;
+} SealChoice;
+
+/** What is to happen to a delivery. */
+typedef enum {
+    SEAL_PLAN_SEAL,    /* encrypt to its keys */
+    SEAL_PLAN_REPORT,  /* a problem report in its place */
+    SEAL_PLAN_CLEAR,   /* as it came, but for what never leaves */
+    SEAL_PLAN_ALREADY, /* it is encrypted as a whole: as it came, likewise */
+} SealPlan;
+
+struct SealDelivery {
+    GPtrArray *recipients; /* of SealRecipient, borrowed from the job */
+    SealPlan plan;
+    const char *format;
+    GPtrArray *keys; /* of SealKey */
+    gboolean hide;
+    SealNeed sign;
+    SealMessage *source; /* what it is made of: the job's message, that without a tag, a report */
+    gboolean own_source; /* the source is not the job's message */
+    const char *tag;     /* to be taken out; NULL for none */
+    SealKey *signer;     /* NULL where it is not signed */
+    gboolean opaque;
+    gboolean is_signed; /* the signer was used */
+    char *note;         /* for people, behind each recipient's reason; or NULL */
+    SealContent *content;
+    guint64 sealed_size; /* of what was encrypted, in canonical form */
+};
+
+struct SealJob {
+    SealDirection direction;
+    char *id;
+    SealAddress *sender; /* NULL for the null sender, and for one that cannot be read */
+    char *sender_text;   /* as it was given, for the log; "<>" for the null sender */
+    SealAddress *author; /* the one address in From, or NULL */
+    SealMessage *message;
+    gboolean header_only;    /* the message is its header, and its body is not known */
+    gboolean already_sealed; /* it came encrypted as a whole */
+    gboolean already_signed; /* it came signed */
+    gboolean submitted;
+    gboolean one_output;
+    GPtrArray *recipients;
+    GPtrArray *deliveries;
+    GPtrArray *decisions;
+    char *stages; /* those that changed something, for the log */
+    guint64 size;
+    gint64 started; /* monotonic, microseconds */
+};
+
+/** TRUE where what leaves in clear for the recipient is a bounce that should have been encrypted:
+ * it goes without what it returns. */
+gboolean seal_recipient_is_reduced(const SealJob *job, const SealRecipient *recipient);
+
+/** What follows where the recipient cannot be encrypted to: ALLOW where encryption is not required.
+ */
+SealFallback seal_recipient_fallback(const SealRecipient *recipient);
+
+/** TRUE where a stage cannot serve the recipient and has said itself what follows. Mail that policy
+ *  wants neither encrypted nor signed needs no stage to serve it. */
+gboolean seal_recipient_stage_decides(const SealRecipient *recipient);
+
+/** As if nothing had been found out about the recipient yet. */
+void seal_recipient_reset(SealRecipient *recipient);
+
+/** A new decision at the end of the job's, to be settled. (borrowed) */
+SealDecision *seal_job_decide(SealJob *job, const char *step, const char *subject);
+
+/** Settles a recipient: result and reason, as the job's last decision on it. */
+void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result, const char *code,
+                     const char *format, ...) G_GNUC_PRINTF(5, 6);
+
+/** Defers every recipient for @error and drops the deliveries: nothing of the job may leave. */
+void seal_job_fail(SealJob *job, const GError *error);
+
+/** A delivery without recipients yet, appended to the job's. (borrowed) */
+SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format, SealNeed sign);
+
+/** TRUE for the null sender (RFC 5321 4.5.5): a bounce. */
+gboolean seal_job_is_bounce(const SealJob *job);
+
+/** The recipient's key for @format, or NULL. (borrowed) */
+SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format);

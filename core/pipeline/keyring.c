@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * keyring.c: asks the key sources. Not to find out is an error, never "no key".
+ */
+#include "core/pipeline/keyring.h"
+
+#include "core/plugin/decision.h"
+#include "core/plugin/key.h"
+#include "core/plugin/tables.h"
+
+enum {
+    MAX_KEYS = 1000,       /* for one address, from one source */
+    MAX_REMEMBERED = 10000 /* look-ups; then all are forgotten */
+};
+
+/* What a source said of an address: its keys, until when it is believed. */
+typedef struct {
+    GPtrArray *keys;
+    gint64 until; /* monotonic, microseconds */
+} Memory;
+
+struct SealKeyring {
+    GPtrArray *sources; /* of SealSourceEntry, borrowed */
+    gint64 cache;
+    gint64 negative_cache;
+    GHashTable *memory; /* "source\nformat\naddress" -> Memory */
+};
+
+/* One search for one key. */
+typedef struct {
+    SealKeyring *keyring;
+    SealJob *job;
+    const SealKeyQuery *query;
+    GCancellable *cancellable;
+    char *why; /* why the first one was passed over */
+} Search;
+
+static void memory_free(gpointer data)
+{
+    Memory *memory = data;
+
+    g_ptr_array_unref(memory->keys);
+    g_free(memory);
+}
+
+static gboolean add_sources(SealKeyring *keyring, const SealSettings *settings,
+                            const SealRegistry *registry, GError **error)
+{
+    const char *const *names = seal_settings_list(settings, "sources");
+
+    for (; *names; names++) {
+        const SealSourceEntry *source = seal_registry_source(registry, *names);
+
+        if (source)
+            g_ptr_array_add(keyring->sources, (gpointer)source);
+        else if (seal_settings_place(settings, "sources"))
+            return seal_settings_refuse(settings, "sources", error,
+                                        "no enabled module offers the key source \"%s\"", *names);
+    }
+    return TRUE;
+}
+
+SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *registry,
+                              GError **error)
+{
+    g_autoptr(SealSettings) settings = seal_settings_new(
+        "keyring", seal_config_group(config, "keyring"), SEAL_TABLE_KEYRING, NULL, error);
+    if (!settings)
+        return NULL;
+
+    g_autoptr(SealKeyring) keyring = g_new0(SealKeyring, 1);
+    keyring->sources = g_ptr_array_new();
+    keyring->cache = seal_settings_number(settings, "cache");
+    keyring->negative_cache = seal_settings_number(settings, "negative_cache");
+    keyring->memory = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, memory_free);
+    if (!add_sources(keyring, settings, registry, error))
+        return NULL;
+    return g_steal_pointer(&keyring);
+}
+
+void seal_keyring_free(SealKeyring *keyring)
+{
+    if (!keyring)
+        return;
+    g_ptr_array_unref(keyring->sources);
+    g_hash_table_unref(keyring->memory);
+    g_free(keyring);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Asking one source
+ */
+
+/* What the module's `trust=` says, else the source itself. */
+static SealTrust source_trust(const SealSourceEntry *source)
+{
+    const char *set = seal_settings_string(seal_module_settings(source->module), "trust");
+
+    return set ? seal_trust_parse(set) : source->table.trust;
+}
+
+static gboolean source_may_skip(const SealSourceEntry *source)
+{
+    const char *set = seal_settings_string(seal_module_settings(source->module), "on_error");
+
+    return set ? g_str_equal(set, "skip") : source->table.may_skip;
+}
+
+/* A source's keys are believed to be for an address only where they say so themselves. */
+static void keep_right_ones(GPtrArray *keys, const SealKeyQuery *query, const SealAddress *address)
+{
+    for (guint i = keys->len; i > 0; i--) {
+        const SealKey *key = g_ptr_array_index(keys, i - 1);
+
+        if (!g_str_equal(seal_key_format(key), query->format->table.name) ||
+            !seal_key_is_for(key, address))
+            g_ptr_array_remove_index(keys, i - 1);
+    }
+}
+
+static int newest_first(gconstpointer a, gconstpointer b)
+{
+    gint64 from_a = seal_key_valid_from(*(SealKey *const *)a);
+    gint64 from_b = seal_key_valid_from(*(SealKey *const *)b);
+
+    return from_a < from_b ? 1 : from_a > from_b ? -1 : 0;
+}
+
+static GPtrArray *ask(Search *search, const SealSourceEntry *source, SealAddress *address,
+                      GError **error)
+{
+    SealKeyring *keyring = search->keyring;
+    const char *format = search->query->format->table.name;
+    g_autofree char *name =
+        g_strjoin("\n", source->table.name, format, seal_address_key(address), NULL);
+    gint64 now = g_get_monotonic_time();
+    Memory *known = g_hash_table_lookup(keyring->memory, name);
+
+    if (known && known->until > now)
+        return g_ptr_array_ref(known->keys);
+
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    if (!source->table.lookup(source->module, address, format, source_trust(source),
+                              search->cancellable, keys, error))
+        return NULL;
+    if (keys->len > MAX_KEYS) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                    "key source %s has more than %d keys for %s", source->table.name, MAX_KEYS,
+                    seal_address_text(address));
+        return NULL;
+    }
+    keep_right_ones(keys, search->query, address);
+    g_ptr_array_sort(keys, newest_first);
+
+    if (g_hash_table_size(keyring->memory) >= MAX_REMEMBERED)
+        g_hash_table_remove_all(keyring->memory);
+    Memory *memory = g_new0(Memory, 1);
+    memory->keys = g_ptr_array_ref(keys);
+    memory->until = now + (keys->len ? keyring->cache : keyring->negative_cache);
+    g_hash_table_replace(keyring->memory, g_steal_pointer(&name), memory);
+    return g_steal_pointer(&keys);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Choosing
+ */
+
+static SealDecision *decide_on_key(Search *search, const SealKey *key)
+{
+    SealDecision *decision =
+        seal_job_decide(search->job, "key", seal_address_text(search->query->address));
+
+    seal_decision_set_key(decision, seal_key_fingerprint(key));
+    return decision;
+}
+
+/* TRUE with *@usable set, or FALSE on error. */
+static gboolean judge(Search *search, SealKey *key, gboolean *usable, GError **error)
+{
+    const SealKeyQuery *query = search->query;
+    SealDecision *decision = decide_on_key(search, key);
+
+    if (seal_key_trust(key) < query->min_trust)
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, "trust",
+                          "the key from %s is trusted as %s only, and min_trust is %s",
+                          seal_key_place(key), seal_trust_name(seal_key_trust(key)),
+                          seal_trust_name(query->min_trust));
+    else if (!query->format->table.usable(query->format->module, key, query->purpose, query->at,
+                                          decision, error))
+        return FALSE;
+    *usable = seal_decision_verdict(decision) == SEAL_VERDICT_PASS;
+    if (!*usable && !search->why)
+        search->why = g_strdup(seal_decision_text(decision));
+    return TRUE;
+}
+
+static gboolean first_usable(Search *search, const SealSourceEntry *source, SealAddress *address,
+                             SealKey **key, GError **error)
+{
+    g_autoptr(GPtrArray) keys = ask(search, source, address, error);
+
+    if (!keys)
+        return FALSE;
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *candidate = g_ptr_array_index(keys, i);
+        gboolean usable = FALSE;
+
+        if (!judge(search, candidate, &usable, error))
+            return FALSE;
+        if (usable) {
+            *key = seal_key_ref(candidate);
+            return TRUE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, SealKey **key,
+                              GError **error)
+{
+    g_autoptr(SealAddress) bare = seal_address_without_detail(search->query->address);
+
+    if (!first_usable(search, source, search->query->address, key, error))
+        return FALSE;
+    return *key || !bare || first_usable(search, source, bare, key, error);
+}
+
+/* Returns FALSE where the search must end in an error. */
+static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKey **key,
+                           GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const char *subject = seal_address_text(search->query->address);
+
+    if (source_trust(source) < search->query->min_trust) {
+        seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
+                          "trust", "key source %s is not asked: it gives less than min_trust",
+                          source->table.name);
+        return TRUE;
+    }
+    if (ask_both_ways(search, source, key, &problem))
+        return TRUE;
+
+    /* A module may have failed without a word. */
+    const char *why = problem ? problem->message : "it did not say why";
+    gboolean skip = source_may_skip(source);
+    seal_decision_set(seal_job_decide(search->job, "source", subject),
+                      skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
+                      "key source %s could not find out: %s", source->table.name, why);
+    if (skip)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "key source %s could not find out: %s",
+                source->table.name, why);
+    return FALSE;
+}
+
+gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
+                                  GCancellable *cancellable, SealKey **signer, char **why,
+                                  GError **error)
+{
+    SealKeyQuery query = {
+        .address = job->author,
+        .format = format,
+        .purpose = SEAL_PURPOSE_SIGN,
+        .at = g_get_real_time() / G_USEC_PER_SEC,
+    };
+    Search search = {.job = job, .query = &query, .cancellable = cancellable};
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(SealKey) found = NULL;
+    gboolean ok = TRUE;
+
+    if (format->table.signers &&
+        !format->table.signers(format->module, job->author, cancellable, keys, error))
+        return FALSE;
+    keep_right_ones(keys, &query, job->author);
+    g_ptr_array_sort(keys, newest_first);
+    for (guint i = 0; i < keys->len && ok && !found; i++) {
+        gboolean usable = FALSE;
+
+        ok = judge(&search, g_ptr_array_index(keys, i), &usable, error);
+        if (ok && usable)
+            found = seal_key_ref(g_ptr_array_index(keys, i));
+    }
+    if (ok && !found && !search.why)
+        search.why = g_strdup_printf("no %s key here with which %s could sign", format->table.name,
+                                     seal_address_text(job->author));
+    if (!ok) {
+        g_free(search.why);
+        return FALSE;
+    }
+    *signer = g_steal_pointer(&found);
+    *why = search.why;
+    return TRUE;
+}
+
+gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
+                           GCancellable *cancellable, SealKey **key, char **why, GError **error)
+{
+    Search search = {keyring, job, query, cancellable, NULL};
+    g_autoptr(SealKey) found = NULL;
+    gboolean ok = TRUE;
+
+    for (guint i = 0; i < keyring->sources->len && ok && !found; i++)
+        ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), &found, error);
+    if (!ok) {
+        g_free(search.why);
+        return FALSE;
+    }
+    if (!found && !search.why)
+        search.why = g_strdup_printf("no %s key for %s", query->format->table.name,
+                                     seal_address_text(query->address));
+    *key = g_steal_pointer(&found);
+    *why = search.why;
+    return TRUE;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * keyring.h: asks the key sources, in order, and says which key is to be used and why.
+ */
+#pragma once
+
+#include "core/pipeline/job.h"
+#include "core/plugin/module.h"
+
+typedef struct SealKeyring SealKeyring;
+
+/** Reads [keyring]; a source named in a file must exist. (transfer full) */
+SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *registry,
+                              GError **error);
+void seal_keyring_free(SealKeyring *keyring);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyring, seal_keyring_free)
+
+/** What is looked for. */
+typedef struct {
+    SealAddress *address;
+    const SealFormatEntry *format;
+    SealPurpose purpose;
+    SealTrust min_trust;
+    gint64 at; /* Unix seconds */
+} SealKeyQuery;
+
+/** The key with which the job's author, who must be known, signs in @format; otherwise as
+ *  seal_keyring_find(). Sources are not asked: a Format has its private keys itself. */
+gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
+                                  GCancellable *cancellable, SealKey **signer, char **why,
+                                  GError **error);
+
+/** The key to use. *@key is NULL where there is none, and *@why then says so for people; that is no
+ *  error. FALSE where a source could not find out and its on_error is defer: this is not "no key".
+ *  Every key passed over is a decision of the job. (transfer full) */
+gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
+                           GCancellable *cancellable, SealKey **key, char **why, GError **error);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * notice.c: writes problem reports. Whatever is put into them from outside is escaped.
+ */
+#include "core/pipeline/notice.h"
+
+#include "core/mail/entity.h"
+#include "core/mail/mime.h"
+
+#include <string.h>
+
+/* Another language is one more row; %s is the job's id. */
+typedef struct {
+    const char *language;
+    const char *subject;
+    const char *what;
+    const char *whom;
+    const char *reference;
+} Words;
+
+static const Words WORDS[] = {
+    {"en", "A message for you could not be encrypted",
+     "A message was sent to you, and the rules of the sender's organisation say that it must be "
+     "encrypted. It could not be, because no valid key or certificate of yours is known there. Its "
+     "content was not sent.",
+     "Please ask the sender, or the mail administrator of the sender's organisation, what to do: "
+     "usually they need your certificate or public key.",
+     "When you ask, please give this reference: %s"},
+    {"de", "Eine Nachricht an Sie konnte nicht verschlüsselt werden",
+     "Eine Nachricht wurde an Sie gesendet, die nach den Regeln der absendenden Organisation "
+     "verschlüsselt werden muss. Das war nicht möglich, weil dort kein gültiger Schlüssel und kein "
+     "gültiges Zertifikat von Ihnen bekannt ist. Der Inhalt wurde nicht gesendet.",
+     "Bitte fragen Sie den Absender oder die Mail-Administration seiner Organisation, was zu tun "
+     "ist: Meist wird Ihr Zertifikat oder Ihr öffentlicher Schlüssel gebraucht.",
+     "Bitte nennen Sie dabei diese Kennung: %s"},
+};
+
+static const char *const KEPT[] = {"Received", "From", "Sender",     "Reply-To", "To",
+                                   "Cc",       "Date", "Message-ID", NULL};
+
+static const Words *find_words(const char *language)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(WORDS); i++) {
+        if (g_str_equal(WORDS[i].language, language))
+            return &WORDS[i];
+    }
+    return NULL;
+}
+
+gboolean seal_notice_speaks(const char *language)
+{
+    return find_words(language) != NULL;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The header
+ */
+
+static gboolean is_kept(const SealHeader *header, const SealField *field)
+{
+    for (const char *const *name = KEPT; *name; name++) {
+        if (seal_field_is(header, field, *name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void append_kept_fields(GString *out, const SealHeader *header)
+{
+    const char *block = g_bytes_get_data(header->block, NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!is_kept(header, field))
+            continue;
+        g_string_append_len(out, block + field->offset, (gssize)field->length);
+        if (out->str[out->len - 1] != '\n')
+            g_string_append(out, header->eol);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The texts. They are put together with LF and get the message's line ends at the end.
+ */
+
+static char *fill_in(const char *text, const char *id)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "%s", 2);
+
+    return g_strjoin(id, parts[0], parts[1], NULL);
+}
+
+static void append_text(GString *out, const SealJob *job, const SealNoticeSpec *spec)
+{
+    for (const char *const *language = spec->languages; *language; language++) {
+        const Words *words = find_words(*language);
+
+        g_autofree char *reference = fill_in(words->reference, seal_job_id(job));
+
+        g_string_append_printf(out, "%s\n\n%s\n\n%s\n\n", words->what, words->whom, reference);
+    }
+    if (spec->text)
+        g_string_append_printf(out, "%s\n", spec->text);
+}
+
+static void append_paragraph(GString *out, const char *text)
+{
+    g_autofree char *escaped = g_markup_escape_text(text, -1);
+    g_auto(GStrv) lines = g_strsplit(escaped, "\n", -1);
+    g_autofree char *broken = g_strjoinv("<br>\n", lines);
+
+    g_string_append_printf(out, "<p>%s</p>\n", broken);
+}
+
+static void append_html(GString *out, const SealJob *job, const SealNoticeSpec *spec)
+{
+    g_string_append_printf(out, "<!DOCTYPE html>\n<html lang=\"%s\"><body>\n", spec->languages[0]);
+    for (const char *const *language = spec->languages; *language; language++) {
+        const Words *words = find_words(*language);
+        g_autofree char *reference = fill_in(words->reference, seal_job_id(job));
+
+        append_paragraph(out, words->what);
+        append_paragraph(out, words->whom);
+        append_paragraph(out, reference);
+    }
+    if (spec->text)
+        append_paragraph(out, spec->text);
+    g_string_append(out, "</body></html>\n");
+}
+
+/* Base64, since the texts have long lines and more than ASCII. */
+static void append_part(GString *out, const char *subtype, const GString *text)
+{
+    g_autofree char *canonical = NULL;
+    g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
+
+    canonical = g_strjoinv("\r\n", lines);
+    g_string_append_printf(out,
+                           "Content-Type: text/%s; charset=utf-8\n"
+                           "Content-Transfer-Encoding: base64\n\n",
+                           subtype);
+    for (gsize at = 0, length = strlen(canonical); at < length; at += 57) {
+        g_autofree char *line =
+            g_base64_encode((const guchar *)canonical + at, MIN(57, length - at));
+        g_string_append_printf(out, "%s\n", line);
+    }
+}
+
+static void append_body(GString *out, const SealJob *job, const SealNoticeSpec *spec)
+{
+    g_autofree char *boundary = g_strdup_printf("=_%08x%08x", g_random_int(), g_random_int());
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GString) html = g_string_new(NULL);
+
+    append_text(text, job, spec);
+    append_html(html, job, spec);
+    g_string_append_printf(out,
+                           "Auto-Submitted: auto-generated\nMIME-Version: 1.0\n"
+                           "Content-Type: multipart/alternative; boundary=\"%s\"\n\n--%s\n",
+                           boundary, boundary);
+    append_part(out, "plain", text);
+    g_string_append_printf(out, "--%s\n", boundary);
+    append_part(out, "html", html);
+    g_string_append_printf(out, "--%s--\n", boundary);
+}
+
+SealContent *seal_notice_new(SealJob *job, const SealNoticeSpec *spec)
+{
+    const SealHeader *header = seal_message_header(job->message);
+    const char *subject =
+        spec->subject && *spec->subject ? spec->subject : find_words(spec->languages[0])->subject;
+    g_autofree char *encoded = seal_mime_encode(subject);
+    g_autoptr(GString) own = g_string_new(NULL);
+    g_autoptr(GString) whole = g_string_new(NULL);
+
+    g_string_append_printf(own, "Subject: %s\n", encoded);
+    append_body(own, job, spec);
+    if (header->eol[0] == '\r')
+        g_string_replace(own, "\n", "\r\n", 0);
+    append_kept_fields(whole, header);
+    g_string_append_len(whole, own->str, (gssize)own->len);
+    return seal_content_new_copy(whole->str, whole->len);
+}

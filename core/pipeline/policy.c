@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * policy.c: turns [policy] and the rules into what holds for each recipient. A rule's keys stand
+ * over those of [policy].
+ */
+#include "core/pipeline/policy.h"
+
+#include "core/base/files.h"
+#include "core/pipeline/notice.h"
+#include "core/pipeline/rule.h"
+#include "core/plugin/key.h"
+#include "core/plugin/tables.h"
+
+#include <string.h>
+
+enum {
+    MAX_RULES = 1000,
+    MAX_KEYS = 64,
+    MAX_TEXT = 64 * 1024, /* of a report */
+};
+
+/* [policy], or a rule with all that it inherits. */
+typedef struct {
+    SealSettings *settings;
+    SealRule *rule; /* NULL for [policy] */
+    GPtrArray *formats;
+    char *report_text;
+    SealPolicy policy;
+} Entry;
+
+struct SealPolicies {
+    Entry *base;
+    GPtrArray *rules; /* of Entry, in configuration order */
+};
+
+/* What reading needs to know beside the group. */
+typedef struct {
+    const SealRegistry *registry;
+    gboolean can_sign;
+} Context;
+
+static void entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    seal_settings_free(entry->settings);
+    seal_rule_free(entry->rule);
+    if (entry->formats)
+        g_ptr_array_unref(entry->formats);
+    g_free(entry->report_text);
+    g_free(entry);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Entry, entry_free)
+
+/* -------------------------------------------------------------------------------------------
+ * Values
+ */
+
+/* A value that is not written in a rule is inherited; [policy] has presets for all. */
+static gboolean is_set(const Entry *entry, const char *key)
+{
+    return !entry->rule || seal_settings_place(entry->settings, key);
+}
+
+/* The place of the value among @words, as the enums order them. */
+static guint read_choice(const Entry *entry, const char *key, const char *const *words,
+                         guint inherited)
+{
+    const char *word = seal_settings_string(entry->settings, key);
+
+    if (!is_set(entry, key))
+        return inherited;
+    for (guint i = 0; words[i]; i++) {
+        if (g_str_equal(words[i], word))
+            return i;
+    }
+    g_error("bug: \"%s\" is not among the words of its table", word);
+}
+
+static gboolean read_boolean(const Entry *entry, const char *key, gboolean inherited)
+{
+    return is_set(entry, key) ? seal_settings_boolean(entry->settings, key) : inherited;
+}
+
+/* The default names formats that may not be installed; what a file names must be. */
+static gboolean read_formats(Entry *entry, const Context *context, GError **error)
+{
+    const char *const *names = seal_settings_list(entry->settings, "formats");
+    gboolean written = seal_settings_place(entry->settings, "formats") != NULL;
+
+    if (!is_set(entry, "formats"))
+        return TRUE;
+    entry->formats = g_ptr_array_new();
+    for (; *names; names++) {
+        if (seal_registry_format(context->registry, *names))
+            g_ptr_array_add(entry->formats, (gpointer)*names);
+        else if (written)
+            return seal_settings_refuse(entry->settings, "formats", error,
+                                        "no enabled module offers the format \"%s\"", *names);
+    }
+    g_ptr_array_add(entry->formats, NULL);
+    entry->policy.formats = (const char *const *)entry->formats->pdata;
+    return TRUE;
+}
+
+/* What must be signed needs a stage that does it. */
+static gboolean check_sign(const Entry *entry, const Context *context, GError **error)
+{
+    if (context->can_sign || !seal_settings_place(entry->settings, "sign") ||
+        entry->policy.sign != SEAL_NEED_REQUIRED)
+        return TRUE;
+    return seal_settings_refuse(entry->settings, "sign", error,
+                                "no stage that signs stands in [pipeline] outbound");
+}
+
+/* The operator's own words, which the report quotes. */
+static gboolean read_report_text(Entry *entry, GError **error)
+{
+    const char *path = seal_settings_string(entry->settings, "report_text");
+    g_autoptr(GError) problem = NULL;
+
+    if (!is_set(entry, "report_text") || !path)
+        return TRUE;
+    g_autoptr(GBytes) bytes = seal_file_read(path, MAX_TEXT, &problem);
+    if (!bytes)
+        return seal_settings_refuse(entry->settings, "report_text", error, "%s", problem->message);
+
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+    if (size > 0 && !g_utf8_validate(data, (gssize)size, NULL))
+        return seal_settings_refuse(entry->settings, "report_text", error, "%s is not UTF-8", path);
+    entry->report_text = g_strndup(data, size);
+    entry->policy.notice.text = entry->report_text;
+    return TRUE;
+}
+
+static gboolean read_report(Entry *entry, GError **error)
+{
+    SealNoticeSpec *notice = &entry->policy.notice;
+
+    if (is_set(entry, "report_subject"))
+        notice->subject = seal_settings_string(entry->settings, "report_subject");
+    if (is_set(entry, "report_languages"))
+        notice->languages = seal_settings_list(entry->settings, "report_languages");
+    if (!*notice->languages)
+        return seal_settings_refuse(entry->settings, "report_languages", error, "an empty list");
+    for (const char *const *language = notice->languages; *language; language++) {
+        if (!seal_notice_speaks(*language))
+            return seal_settings_refuse(entry->settings, "report_languages", error,
+                                        "there are no texts in \"%s\"", *language);
+    }
+    return read_report_text(entry, error);
+}
+
+/* What the group says, over what is in entry->policy already. */
+static gboolean read_policy(Entry *entry, const Context *context, GError **error)
+{
+    static const char *const needs[] = {"never", "preferred", "required", NULL};
+    static const char *const fallbacks[] = {"allow", "report", "refuse", NULL};
+    static const char *const already[] = {"pass", "wrap", "refuse", NULL};
+    SealPolicy *p = &entry->policy;
+
+    p->encrypt = (SealNeed)read_choice(entry, "encrypt", needs, p->encrypt);
+    p->sign = (SealNeed)read_choice(entry, "sign", needs, p->sign);
+    p->fallback = (SealFallback)read_choice(entry, "fallback", fallbacks, p->fallback);
+    p->already_sealed =
+        (SealAlready)read_choice(entry, "already_sealed", already, p->already_sealed);
+    p->all_or_none = read_boolean(entry, "all_or_none", p->all_or_none);
+    p->encrypt_to_sender = read_boolean(entry, "encrypt_to_sender", p->encrypt_to_sender);
+    if (is_set(entry, "already_signed"))
+        p->keep_signed =
+            g_str_equal(seal_settings_string(entry->settings, "already_signed"), "keep");
+    if (is_set(entry, "min_trust"))
+        p->min_trust = seal_trust_parse(seal_settings_string(entry->settings, "min_trust"));
+    return read_formats(entry, context, error) && read_report(entry, error) &&
+           check_sign(entry, context, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Rules
+ */
+
+/* The keys of [policy] without their presets: in a rule, what is not written is inherited. */
+static const SealSetting *rule_keys(void)
+{
+    static SealSetting keys[MAX_KEYS];
+
+    for (guint i = 0; SEAL_TABLE_POLICY[i].key; i++) {
+        g_assert(i + 1 < MAX_KEYS);
+        keys[i] = SEAL_TABLE_POLICY[i];
+        keys[i].preset = NULL;
+    }
+    return keys;
+}
+
+/* Whether somebody who makes a message match gets it out with less than [policy] asks for. */
+static gboolean exempts(const SealPolicy *rule, const SealPolicy *base)
+{
+    return rule->encrypt < base->encrypt || rule->sign < base->sign ||
+           rule->fallback < base->fallback || rule->already_sealed < base->already_sealed ||
+           rule->min_trust < base->min_trust;
+}
+
+/* What a rule says must be able to have an effect. */
+static gboolean check_rule(const Entry *entry, const char *name, GError **error)
+{
+    if (!*name)
+        return seal_settings_refuse_group(entry->settings, error, "a rule has a name");
+    if (entry->policy.encrypt != SEAL_NEED_REQUIRED &&
+        seal_settings_place(entry->settings, "fallback"))
+        return seal_settings_refuse(entry->settings, "fallback", error,
+                                    "has no effect where encrypt is not required");
+    if (entry->policy.encrypt == SEAL_NEED_REQUIRED && !*entry->policy.formats &&
+        seal_settings_place(entry->settings, "formats"))
+        return seal_settings_refuse(entry->settings, "formats", error,
+                                    "is empty, and encryption is required");
+    return TRUE;
+}
+
+static gboolean add_rule(SealPolicies *policies, const SealGroup *group, const Context *context,
+                         GError **error)
+{
+    g_autoptr(Entry) entry = g_new0(Entry, 1);
+    const char *name = group->name + strlen("rule ");
+
+    if (policies->rules->len == MAX_RULES)
+        return seal_config_refuse(&group->place, error, "more than %d rules", MAX_RULES);
+    entry->policy = policies->base->policy;
+    entry->policy.rule = name;
+    entry->settings = seal_settings_new(group->name, group, SEAL_TABLE_RULE, rule_keys(), error);
+    entry->rule = entry->settings ? seal_rule_new(entry->settings, error) : NULL;
+    if (!entry->rule || !read_policy(entry, context, error) || !check_rule(entry, name, error))
+        return FALSE;
+    entry->policy.tag = seal_rule_tag(entry->rule);
+    if (exempts(&entry->policy, &policies->base->policy))
+        seal_rule_be_strict(entry->rule);
+    g_ptr_array_add(policies->rules, g_steal_pointer(&entry));
+    return TRUE;
+}
+
+SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *registry,
+                                gboolean can_sign, GError **error)
+{
+    const Context context = {registry, can_sign};
+    g_autoptr(SealPolicies) policies = g_new0(SealPolicies, 1);
+    GPtrArray *groups = seal_config_groups(config);
+
+    policies->rules = g_ptr_array_new_with_free_func(entry_free);
+    policies->base = g_new0(Entry, 1);
+    policies->base->policy.rule = "";
+    policies->base->settings = seal_settings_new("policy", seal_config_group(config, "policy"),
+                                                 SEAL_TABLE_POLICY, NULL, error);
+    if (!policies->base->settings || !read_policy(policies->base, &context, error))
+        return NULL;
+    for (guint i = 0; i < groups->len; i++) {
+        const SealGroup *group = g_ptr_array_index(groups, i);
+
+        if (g_str_has_prefix(group->name, "rule ") && !add_rule(policies, group, &context, error))
+            return NULL;
+    }
+    return g_steal_pointer(&policies);
+}
+
+void seal_policies_free(SealPolicies *policies)
+{
+    if (!policies)
+        return;
+    entry_free(policies->base);
+    g_ptr_array_unref(policies->rules);
+    g_free(policies);
+}
+
+const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
+                                     const SealRecipient *recipient, guint alternative)
+{
+    for (guint i = 0; i < policies->rules->len; i++) {
+        const Entry *entry = g_ptr_array_index(policies->rules, i);
+        SealMatch match = seal_rule_match(entry->rule, job, recipient);
+
+        if (match == SEAL_MATCH_NO)
+            continue;
+        if (alternative-- == 0)
+            return &entry->policy;
+        if (match == SEAL_MATCH_YES)
+            return NULL;
+    }
+    return alternative == 0 ? &policies->base->policy : NULL;
+}

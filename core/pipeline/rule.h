@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * rule.h: what a [rule NAME] group matches.
+ */
+#pragma once
+
+#include "core/pipeline/job.h"
+#include "core/plugin/settings.h"
+
+typedef struct SealRule SealRule;
+
+typedef enum {
+    SEAL_MATCH_NO,
+    SEAL_MATCH_MAYBE, /* only the message can tell, and it is not there */
+    SEAL_MATCH_YES,
+} SealMatch;
+
+/** Reads the match_... settings of a rule. One that says nothing to match, or that can match
+ *  nothing, is SEAL_ERROR_CONFIG. (transfer full) */
+SealRule *seal_rule_new(const SealSettings *settings, GError **error);
+void seal_rule_free(SealRule *rule);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRule, seal_rule_free)
+
+/** Has the rule take no account of a field that stands more than once: for rules that exempt. */
+void seal_rule_be_strict(SealRule *rule);
+
+/** Does it hold for @recipient of @job? Each match_... must, and of a list one item. */
+SealMatch seal_rule_match(const SealRule *rule, SealJob *job, const SealRecipient *recipient);
+
+/** The text that comes out of the Subject where the rule wins; NULL: none. (borrowed) */
+const char *seal_rule_tag(const SealRule *rule);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * config.c: reads conf.d line by line. GKeyFile knows no lines and merges duplicates in silence,
+ * hence a reader of our own for its syntax.
+ */
+#include "core/plugin/config.h"
+
+#include "core/base/files.h"
+
+#include <string.h>
+
+enum { MAX_CONFIG = 1024 * 1024 };
+
+struct SealConfig {
+    GPtrArray *files;  /* their names, for the places */
+    GPtrArray *groups; /* of SealGroup */
+};
+
+/* One file being read. */
+typedef struct {
+    SealConfig *config;
+    const char *file;
+    SealGroup *group;
+    GHashTable *seen; /* groups, and "group\nkey", of this file */
+} Reader;
+
+gboolean seal_config_refuse(const SealPlace *place, GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    if (place && place->file)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "%s:%u: %s", place->file, place->line,
+                    text);
+    else
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG, text);
+    return FALSE;
+}
+
+static void place_free(gpointer data)
+{
+    SealPlace *place = data;
+
+    g_free(place->text);
+    g_free(place);
+}
+
+static void group_free(gpointer data)
+{
+    SealGroup *group = data;
+
+    g_free(group->name);
+    g_hash_table_unref(group->values);
+    g_free(group);
+}
+
+SealGroup *seal_config_group(const SealConfig *config, const char *name)
+{
+    for (guint i = 0; i < config->groups->len; i++) {
+        SealGroup *group = g_ptr_array_index(config->groups, i);
+        if (g_str_equal(group->name, name))
+            return group;
+    }
+    return NULL;
+}
+
+static gboolean begin_group(Reader *reader, const char *line, const SealPlace *at, GError **error)
+{
+    const char *close = strchr(line, ']');
+
+    if (!close || close[1] || close == line + 1)
+        return seal_config_refuse(at, error, "a group is written [NAME], alone on its line");
+
+    g_autofree char *name = g_strndup(line + 1, (gsize)(close - line - 1));
+    if (!g_hash_table_add(reader->seen, g_strdup(name)))
+        return seal_config_refuse(at, error, "the group [%s] stands twice in this file", name);
+
+    reader->group = seal_config_group(reader->config, name);
+    if (!reader->group) {
+        reader->group = g_new0(SealGroup, 1);
+        reader->group->name = g_steal_pointer(&name);
+        reader->group->place = *at;
+        reader->group->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, place_free);
+        g_ptr_array_add(reader->config->groups, reader->group);
+    }
+    return TRUE;
+}
+
+static gboolean is_key(const char *key)
+{
+    for (const char *c = key; *c; c++) {
+        if (!g_ascii_isalnum(*c) && *c != '_' && *c != '-')
+            return FALSE;
+    }
+    return *key != '\0';
+}
+
+static gboolean read_value(Reader *reader, const char *line, const SealPlace *at, GError **error)
+{
+    const char *equals = strchr(line, '=');
+
+    if (!equals)
+        return seal_config_refuse(at, error, "neither a group, a comment nor KEY=VALUE");
+    if (!reader->group)
+        return seal_config_refuse(at, error, "a value before the first [GROUP]");
+
+    g_autofree char *key = g_strchomp(g_strndup(line, (gsize)(equals - line)));
+    if (!is_key(key))
+        return seal_config_refuse(at, error, "\"%s\" cannot be the name of a setting", key);
+    if (!g_hash_table_add(reader->seen, g_strdup_printf("%s\n%s", reader->group->name, key)))
+        return seal_config_refuse(at, error, "[%s] %s stands twice in this file",
+                                  reader->group->name, key);
+
+    SealPlace *place = g_new0(SealPlace, 1);
+    *place = *at;
+    place->text = g_strstrip(g_strdup(equals + 1));
+    g_hash_table_replace(reader->group->values, g_steal_pointer(&key), place);
+    return TRUE;
+}
+
+static gboolean read_line(Reader *reader, char *line, guint number, GError **error)
+{
+    SealPlace at = {.file = reader->file, .line = number};
+
+    if (!g_utf8_validate(line, -1, NULL))
+        return seal_config_refuse(&at, error, "not UTF-8");
+    g_strstrip(line);
+    if (*line == '\0' || *line == '#')
+        return TRUE;
+    if (*line == '[')
+        return begin_group(reader, line, &at, error);
+    return read_value(reader, line, &at, error);
+}
+
+static gboolean read_file(SealConfig *config, const char *path, GError **error)
+{
+    g_autoptr(GBytes) bytes = seal_file_read_trusted(path, MAX_CONFIG, error);
+    if (!bytes)
+        return FALSE;
+
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+    char *name = g_strdup(path);
+    g_ptr_array_add(config->files, name);
+    if (size > 0 && memchr(data, '\0', size)) {
+        SealPlace at = {.file = name, .line = 1};
+        return seal_config_refuse(&at, error, "a NUL octet in the file");
+    }
+
+    g_autofree char *text = g_strndup(data, size);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Reader reader = {.config = config, .file = name, .seen = seen};
+    for (guint i = 0; lines[i]; i++) {
+        if (!read_line(&reader, lines[i], i + 1, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+SealConfig *seal_config_read(const char *dir, GError **error)
+{
+    g_autoptr(SealConfig) config = g_new0(SealConfig, 1);
+    config->files = g_ptr_array_new_with_free_func(g_free);
+    config->groups = g_ptr_array_new_with_free_func(group_free);
+
+    g_autoptr(GPtrArray) names = seal_dir_list(dir, ".conf", error);
+    if (!names) {
+        g_prefix_error(error, "configuration folder: ");
+        return NULL;
+    }
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path = g_build_filename(dir, g_ptr_array_index(names, i), NULL);
+        if (!read_file(config, path, error))
+            return NULL;
+    }
+    return g_steal_pointer(&config);
+}
+
+void seal_config_free(SealConfig *config)
+{
+    if (!config)
+        return;
+    g_ptr_array_unref(config->groups);
+    g_ptr_array_unref(config->files);
+    g_free(config);
+}
+
+GPtrArray *seal_config_groups(const SealConfig *config)
+{
+    return config->groups;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * decision.c: what was decided, and what was found in a message, as data.
+ */
+#include "core/plugin/decision.h"
+
+struct SealDecision {
+    char *step;
+    char *subject;
+    SealVerdict verdict;
+    char *code;
+    char *key;
+    char *text;
+};
+
+struct SealDetection {
+    SealDetected what;
+    guint64 content_size;
+    char *text;
+    GPtrArray *ids;
+    guint hidden;
+};
+
+static const char *const VERDICT_NAMES[] = {
+    [SEAL_VERDICT_NONE] = "undecided", [SEAL_VERDICT_PASS] = "pass",
+    [SEAL_VERDICT_SKIP] = "skip",      [SEAL_VERDICT_UNABLE] = "unable",
+    [SEAL_VERDICT_SEALED] = "sealed",  [SEAL_VERDICT_SIGNED] = "signed",
+    [SEAL_VERDICT_PLAIN] = "plain",    [SEAL_VERDICT_REPORT] = "reported",
+    [SEAL_VERDICT_REFUSE] = "refused", [SEAL_VERDICT_DEFER] = "deferred",
+};
+
+SealDecision *seal_decision_new(const char *step, const char *subject)
+{
+    SealDecision *decision = g_new0(SealDecision, 1);
+
+    decision->step = g_strdup(step);
+    decision->subject = g_strdup(subject);
+    return decision;
+}
+
+void seal_decision_free(SealDecision *decision)
+{
+    if (!decision)
+        return;
+    g_free(decision->step);
+    g_free(decision->subject);
+    g_free(decision->code);
+    g_free(decision->key);
+    g_free(decision->text);
+    g_free(decision);
+}
+
+void seal_decision_set(SealDecision *decision, SealVerdict verdict, const char *code,
+                       const char *format, ...)
+{
+    va_list args;
+
+    g_free(decision->code);
+    g_free(decision->text);
+    decision->verdict = verdict;
+    decision->code = g_strdup(code);
+    va_start(args, format);
+    decision->text = g_strdup_vprintf(format, args);
+    va_end(args);
+}
+
+void seal_decision_set_key(SealDecision *decision, const char *fingerprint)
+{
+    g_free(decision->key);
+    decision->key = g_strdup(fingerprint);
+}
+
+SealVerdict seal_decision_verdict(const SealDecision *decision)
+{
+    return decision->verdict;
+}
+
+const char *seal_decision_step(const SealDecision *decision)
+{
+    return decision->step;
+}
+
+const char *seal_decision_subject(const SealDecision *decision)
+{
+    return decision->subject;
+}
+
+const char *seal_decision_code(const SealDecision *decision)
+{
+    return decision->code;
+}
+
+const char *seal_decision_key(const SealDecision *decision)
+{
+    return decision->key;
+}
+
+const char *seal_decision_text(const SealDecision *decision)
+{
+    return decision->text;
+}
+
+const char *seal_verdict_name(SealVerdict verdict)
+{
+    return (guint)verdict < G_N_ELEMENTS(VERDICT_NAMES) ? VERDICT_NAMES[verdict] : "undecided";
+}
+
+SealDetection *seal_detection_new(void)
+{
+    SealDetection *detection = g_new0(SealDetection, 1);
+
+    detection->ids = g_ptr_array_new_with_free_func(g_free);
+    return detection;
+}
+
+void seal_detection_free(SealDetection *detection)
+{
+    if (!detection)
+        return;
+    g_free(detection->text);
+    g_ptr_array_unref(detection->ids);
+    g_free(detection);
+}
+
+void seal_detection_set(SealDetection *detection, SealDetected what, guint64 content_size,
+                        const char *text)
+{
+    g_free(detection->text);
+    detection->what = what;
+    detection->content_size = content_size;
+    detection->text = g_strdup(text);
+}
+
+void seal_detection_add(SealDetection *detection, const char *detected_id)
+{
+    if (detected_id)
+        g_ptr_array_add(detection->ids, g_strdup(detected_id));
+    else
+        detection->hidden++;
+}
+
+SealDetected seal_detection_what(const SealDetection *detection)
+{
+    return detection->what;
+}
+
+guint64 seal_detection_content_size(const SealDetection *detection)
+{
+    return detection->content_size;
+}
+
+const char *seal_detection_text(const SealDetection *detection)
+{
+    return detection->text;
+}
+
+GPtrArray *seal_detection_ids(const SealDetection *detection)
+{
+    return detection->ids;
+}
+
+guint seal_detection_hidden(const SealDetection *detection)
+{
+    return detection->hidden;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * settings.c: reads and checks values by their tables.
+ */
+#include "core/plugin/settings.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_LIST = 10000 };
+
+typedef struct {
+    const SealSetting *setting;
+    const SealPlace *place; /* NULL for the preset */
+    char *string;
+    char **list;
+    gint64 number;
+} Value;
+
+struct SealSettings {
+    char *name;
+    const SealPlace *place; /* the group's; NULL where it is written nowhere */
+    GHashTable *values;     /* key -> Value */
+    const SealSetting *tables[2];
+};
+
+static void value_free(gpointer data)
+{
+    Value *value = data;
+
+    g_free(value->string);
+    g_strfreev(value->list);
+    g_free(value);
+}
+
+static const Value *find(const SealSettings *settings, const char *key)
+{
+    const Value *value = g_hash_table_lookup(settings->values, key);
+
+    if (!value)
+        g_error("bug: [%s] has no setting %s", settings->name, key);
+    return value;
+}
+
+static gboolean refuse_v(const SealSettings *settings, const char *key, const SealPlace *place,
+                         GError **error, const char *format, va_list args) G_GNUC_PRINTF(5, 0);
+
+static gboolean refuse_v(const SealSettings *settings, const char *key, const SealPlace *place,
+                         GError **error, const char *format, va_list args)
+{
+    g_autofree char *text = g_strdup_vprintf(format, args);
+
+    return seal_config_refuse(place, error, "[%s] %s: %s", settings->name, key, text);
+}
+
+gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GError **error,
+                              const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    refuse_v(settings, key, find(settings, key)->place, error, format, args);
+    va_end(args);
+    return FALSE;
+}
+
+gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error,
+                                    const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return seal_config_refuse(settings->place, error, "[%s]: %s", settings->name, text);
+}
+
+static gboolean refuse(const SealSettings *settings, const Value *value, GError **error,
+                       const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+static gboolean refuse(const SealSettings *settings, const Value *value, GError **error,
+                       const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    refuse_v(settings, value->setting->key, value->place, error, format, args);
+    va_end(args);
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * From text to values
+ */
+
+/* GKeyFile's escapes. @stop: an unescaped one of these ends the piece; *@text moves behind it. NULL
+ * where an escape is unknown. */
+static char *unescape(const char **text, char stop)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    const char *c = *text;
+
+    for (; *c && (!stop || *c != stop); c++) {
+        if (*c != '\\') {
+            g_string_append_c(out, *c);
+            continue;
+        }
+        static const char from[] = "sntr\\;";
+        static const char to[] = " \n\t\r\\;";
+        const char *at = c[1] ? strchr(from, c[1]) : NULL;
+        if (!at)
+            return NULL;
+        g_string_append_c(out, to[at - from]);
+        c++;
+    }
+    *text = *c ? c + 1 : c;
+    return g_strdup(out->str);
+}
+
+static gboolean has_word(const char *words, const char *word)
+{
+    g_auto(GStrv) list = g_strsplit(words ? words : "", "|", -1);
+
+    return g_strv_contains((const char *const *)list, word);
+}
+
+/* A whole number with a unit from @units, each of which multiplies by what stands at the same place
+ * in @factors. */
+static gboolean parse_number(const char *text, const char *units, const gint64 *factors,
+                             gint64 plain, gint64 *number)
+{
+    char *end = NULL;
+    gint64 value;
+    gint64 factor = plain;
+
+    if (!g_ascii_isdigit(*text))
+        return FALSE;
+    errno = 0;
+    value = g_ascii_strtoll(text, &end, 10);
+    if (errno)
+        return FALSE;
+    if (*end) {
+        const char *unit = strchr(units, *end);
+        if (!unit || end[1])
+            return FALSE;
+        factor = factors[unit - units];
+    }
+    if (value > G_MAXINT64 / factor)
+        return FALSE;
+    *number = value * factor;
+    return TRUE;
+}
+
+static gboolean number_of(SealSettingType type, const char *text, gint64 *number)
+{
+    static const gint64 octets[] = {1024, 1024 * 1024, 1024 * 1024 * 1024};
+    static const gint64 times[] = {G_TIME_SPAN_SECOND, G_TIME_SPAN_MINUTE, G_TIME_SPAN_HOUR,
+                                   G_TIME_SPAN_DAY};
+
+    if (type == SEAL_SETTING_SIZE)
+        return parse_number(text, "KMG", octets, 1, number);
+    if (type == SEAL_SETTING_DURATION)
+        return parse_number(text, "smhd", times, G_TIME_SPAN_SECOND, number);
+    return parse_number(text, "", NULL, 1, number);
+}
+
+gboolean seal_settings_parse_size(const char *text, gint64 *size)
+{
+    return number_of(SEAL_SETTING_SIZE, text, size);
+}
+
+static gboolean read_number(const SealSettings *settings, Value *value, GError **error)
+{
+    const SealSetting *setting = value->setting;
+    const char *example = setting->type == SEAL_SETTING_SIZE       ? "a size such as 512K or 10M"
+                          : setting->type == SEAL_SETTING_DURATION ? "a time such as 30s or 5m"
+                                                                   : "a whole number";
+
+    if (!number_of(setting->type, value->string, &value->number))
+        return refuse(settings, value, error, "\"%s\" is not %s", value->string, example);
+    if (!setting->range)
+        return TRUE;
+
+    g_auto(GStrv) ends = g_strsplit(setting->range, "..", 2);
+    gint64 least = 0, most = G_MAXINT64;
+    if (!number_of(setting->type, ends[0], &least) || !number_of(setting->type, ends[1], &most))
+        g_error("bug: range \"%s\" of %s", setting->range, setting->key);
+    if (value->number < least || value->number > most)
+        return refuse(settings, value, error, "%s is out of range, which is %s", value->string,
+                      setting->range);
+    return TRUE;
+}
+
+static gboolean read_boolean(const SealSettings *settings, Value *value, GError **error)
+{
+    value->number = g_str_equal(value->string, "true");
+    if (!value->number && !g_str_equal(value->string, "false"))
+        return refuse(settings, value, error, "\"%s\" is neither true nor false", value->string);
+    return TRUE;
+}
+
+static gboolean read_choice(const SealSettings *settings, Value *value, GError **error)
+{
+    if (has_word(value->setting->range, value->string))
+        return TRUE;
+
+    g_auto(GStrv) words = g_strsplit(value->setting->range, "|", -1);
+    g_autofree char *list = g_strjoinv(", ", words);
+    return refuse(settings, value, error, "\"%s\" is none of %s", value->string, list);
+}
+
+static gboolean read_list(const SealSettings *settings, Value *value, const char *text,
+                          GError **error)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
+
+    while (*text) {
+        char *item = unescape(&text, ';');
+        if (!item)
+            return refuse(settings, value, error, "unknown escape after a backslash");
+        g_strstrip(item);
+        if (list->len == MAX_LIST) {
+            g_free(item);
+            return refuse(settings, value, error, "more than %d items", MAX_LIST);
+        }
+        if (*item)
+            g_ptr_array_add(list, item);
+        else
+            g_free(item);
+    }
+    g_ptr_array_add(list, NULL);
+    value->list = (char **)g_ptr_array_free(g_steal_pointer(&list), FALSE);
+    return TRUE;
+}
+
+static gboolean check_path(const SealSettings *settings, const Value *value, const char *path,
+                           GError **error)
+{
+    struct stat st;
+
+    if (!g_path_is_absolute(path))
+        return refuse(settings, value, error, "\"%s\" is not an absolute path", path);
+    if (stat(path, &st) == 0)
+        return value->setting->type != SEAL_SETTING_SECRET || !(st.st_mode & (S_IROTH | S_IWOTH)) ||
+               refuse(settings, value, error, "others can read or write %s; chmod it to 0640",
+                      path);
+    /* What exists but cannot be reached is for whoever needs it to report. */
+    if (errno == ENOENT || errno == ENOTDIR)
+        return refuse(settings, value, error, "%s: %s", path, g_strerror(errno));
+    return TRUE;
+}
+
+static gboolean check_paths(const SealSettings *settings, const Value *value, GError **error)
+{
+    for (char **path = value->list; path && *path; path++) {
+        if (!check_path(settings, value, *path, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean is_list(SealSettingType type)
+{
+    return type == SEAL_SETTING_LIST || type == SEAL_SETTING_PATHS;
+}
+
+static gboolean is_number(SealSettingType type)
+{
+    return type == SEAL_SETTING_INTEGER || type == SEAL_SETTING_SIZE ||
+           type == SEAL_SETTING_DURATION;
+}
+
+static gboolean parse(const SealSettings *settings, Value *value, const char *text, GError **error)
+{
+    if (is_list(value->setting->type)) {
+        if (!read_list(settings, value, text, error))
+            return FALSE;
+        return value->setting->type == SEAL_SETTING_LIST || check_paths(settings, value, error);
+    }
+
+    value->string = unescape(&text, '\0');
+    if (!value->string)
+        return refuse(settings, value, error, "unknown escape after a backslash");
+    switch (value->setting->type) {
+    case SEAL_SETTING_BOOLEAN:
+        return read_boolean(settings, value, error);
+    case SEAL_SETTING_INTEGER:
+    case SEAL_SETTING_SIZE:
+    case SEAL_SETTING_DURATION:
+        return read_number(settings, value, error);
+    case SEAL_SETTING_CHOICE:
+        return read_choice(settings, value, error);
+    case SEAL_SETTING_PATH:
+    case SEAL_SETTING_SECRET:
+        return check_path(settings, value, value->string, error);
+    default:
+        return TRUE;
+    }
+}
+
+/* A value that is known and well-formed, but that nothing heeds yet, must not pass unnoticed. */
+static gboolean check_later(const SealSettings *settings, const Value *value, GError **error)
+{
+    const char *later = value->setting->later;
+    const char *text = value->place->text;
+    const char *preset = value->setting->preset ? value->setting->preset : "";
+
+    if (!later || (g_str_equal(later, "*") ? g_str_equal(text, preset) : !has_word(later, text)))
+        return TRUE;
+    return refuse(settings, value, error, "\"%s\" has no effect in this version yet; take it out",
+                  text);
+}
+
+static Value *value_new(const SealSettings *settings, const SealSetting *setting,
+                        const SealGroup *group, GError **error)
+{
+    Value *value = g_new0(Value, 1);
+    const char *text = setting->preset;
+
+    value->setting = setting;
+    value->place = group ? g_hash_table_lookup(group->values, setting->key) : NULL;
+    if (value->place)
+        text = value->place->text;
+    if ((text && !parse(settings, value, text, error)) ||
+        (value->place && !check_later(settings, value, error)))
+        g_clear_pointer(&value, value_free);
+    else if (!value->list && is_list(setting->type))
+        value->list = g_new0(char *, 1);
+    return value;
+}
+
+static gboolean read_table(SealSettings *settings, const SealGroup *group, const SealSetting *table,
+                           GError **error)
+{
+    for (const SealSetting *setting = table; setting && setting->key; setting++) {
+        Value *value = value_new(settings, setting, group, error);
+        if (!value)
+            return FALSE;
+        g_hash_table_insert(settings->values, (gpointer)setting->key, value);
+    }
+    return TRUE;
+}
+
+/* Names the first unknown key by its place, so that the answer is the same at every run. */
+static gboolean check_known(const SealSettings *settings, const SealGroup *group, GError **error)
+{
+    const SealPlace *first = NULL;
+    const char *unknown = NULL;
+    GHashTableIter iter;
+    gpointer key, data;
+
+    g_hash_table_iter_init(&iter, group->values);
+    while (g_hash_table_iter_next(&iter, &key, &data)) {
+        const SealPlace *place = data;
+        if (g_hash_table_contains(settings->values, key))
+            continue;
+        if (!first || strcmp(place->file, first->file) < 0 ||
+            (g_str_equal(place->file, first->file) && place->line < first->line)) {
+            first = place;
+            unknown = key;
+        }
+    }
+    if (!unknown)
+        return TRUE;
+    return seal_config_refuse(first, error, "[%s] has no setting \"%s\"", settings->name, unknown);
+}
+
+SealSettings *seal_settings_new(const char *name, const SealGroup *group, const SealSetting *table,
+                                const SealSetting *more, GError **error)
+{
+    g_autoptr(SealSettings) settings = g_new0(SealSettings, 1);
+
+    settings->name = g_strdup(name);
+    settings->place = group ? &group->place : NULL;
+    settings->tables[0] = table;
+    settings->tables[1] = more;
+    settings->values = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, value_free);
+    if (!read_table(settings, group, table, error) || !read_table(settings, group, more, error) ||
+        (group && !check_known(settings, group, error)))
+        return NULL;
+    return g_steal_pointer(&settings);
+}
+
+void seal_settings_free(SealSettings *settings)
+{
+    if (!settings)
+        return;
+    g_hash_table_unref(settings->values);
+    g_free(settings->name);
+    g_free(settings);
+}
+
+const char *seal_settings_string(const SealSettings *settings, const char *key)
+{
+    return find(settings, key)->string;
+}
+
+gboolean seal_settings_boolean(const SealSettings *settings, const char *key)
+{
+    const Value *value = find(settings, key);
+
+    if (value->setting->type != SEAL_SETTING_BOOLEAN)
+        g_error("bug: [%s] %s is not true or false", settings->name, key);
+    return value->number != 0;
+}
+
+gint64 seal_settings_number(const SealSettings *settings, const char *key)
+{
+    const Value *value = find(settings, key);
+
+    if (!is_number(value->setting->type))
+        g_error("bug: [%s] %s is not a number", settings->name, key);
+    return value->number;
+}
+
+const char *const *seal_settings_list(const SealSettings *settings, const char *key)
+{
+    const Value *value = find(settings, key);
+
+    if (!is_list(value->setting->type))
+        g_error("bug: [%s] %s is not a list", settings->name, key);
+    return (const char *const *)value->list;
+}
+
+const SealPlace *seal_settings_place(const SealSettings *settings, const char *key)
+{
+    return find(settings, key)->place;
+}
+
+void seal_settings_show_value(const char *group, const char *key, const char *text,
+                              const SealPlace *place, SealOut *out)
+{
+    seal_out_row(out, "settings");
+    seal_out_text(out, "group", "%s", group);
+    seal_out_text(out, "key", "%s", key);
+    seal_out_text(out, "value", "%s", text ? text : "");
+    if (place)
+        seal_out_text(out, "from", "%s:%u", place->file, place->line);
+    else
+        seal_out_text(out, "from", "default");
+    seal_out_end_row(out);
+}
+
+void seal_settings_show(const SealSettings *settings, SealOut *out)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
+        for (const SealSetting *row = settings->tables[i]; row && row->key; row++) {
+            const SealPlace *place = find(settings, row->key)->place;
+            seal_settings_show_value(settings->name, row->key, place ? place->text : row->preset,
+                                     place, out);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * settings.h: the values of one group, typed and checked against its table.
+ */
+#pragma once
+
+#include "core/plugin/config.h"
+
+typedef struct SealSettings SealSettings;
+
+/** Checks @group (NULL: nothing is written) against @table and @more (may be NULL), and reads every
+ *  value; what is not written has its preset. @name is the group's, for errors. (transfer full) */
+SealSettings *seal_settings_new(const char *name, const SealGroup *group, const SealSetting *table,
+                                const SealSetting *more, GError **error);
+void seal_settings_free(SealSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSettings, seal_settings_free)
+
+/** Asking for an unknown key or another type ends the process: it is a bug of the caller. Strings,
+ *  choices, paths and secrets' paths; NULL where unset. (borrowed) */
+const char *seal_settings_string(const SealSettings *settings, const char *key);
+gboolean seal_settings_boolean(const SealSettings *settings, const char *key);
+/** Integers; sizes in octets; durations in microseconds. */
+gint64 seal_settings_number(const SealSettings *settings, const char *key);
+/** Lists and paths; never NULL. (borrowed) */
+const char *const *seal_settings_list(const SealSettings *settings, const char *key);
+/** Where the value was written; NULL where it is the preset. (borrowed) */
+const SealPlace *seal_settings_place(const SealSettings *settings, const char *key);
+
+/** Every setting as a row of "settings": group, key, value as written, and where it came from. */
+void seal_settings_show(const SealSettings *settings, SealOut *out);
+void seal_settings_show_value(const char *group, const char *key, const char *text,
+                              const SealPlace *place, SealOut *out);
+
+/** Reads a size as a setting has it: "512K". FALSE where it is none. */
+gboolean seal_settings_parse_size(const char *text, gint64 *size);
+
+/** Sets SEAL_ERROR_CONFIG: "FILE:LINE: [group]: text", the place being the group's. Always FALSE.
+ */
+gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error,
+                                    const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/** Sets SEAL_ERROR_CONFIG: "FILE:LINE: [group] key: text". Always FALSE. */
+gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GError **error,
+                              const char *format, ...) G_GNUC_PRINTF(4, 5);

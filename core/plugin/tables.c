@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * tables.c: every setting of core: the source of its checks and of its manual page.
+ */
+#include "core/plugin/tables.h"
+
+const SealSetting SEAL_TABLE_CORE[] = {
+    {"enabled", SEAL_SETTING_BOOLEAN, "true",
+     .help = "false: outbound mail passes as it came, byte for byte, and the log says so."},
+    {"state_dir", SEAL_SETTING_STRING, "/var/lib/sealpipe",
+     .help = "The folder where state is kept; of the user that sealpipe runs as, mode 0700."},
+    {"run_dir", SEAL_SETTING_STRING, "/run/sealpipe", .later = "*",
+     .help = "Where the daemon's socket stands."},
+    {"spool_dir", SEAL_SETTING_PATH, "/var/tmp",
+     .help = "Where large messages are kept while they are worked on, in files without a name."},
+    {"spool_memory", SEAL_SETTING_SIZE, "1M", "0..256M",
+     .help = "What is kept in memory of each message before a file is used."},
+    {"user", SEAL_SETTING_STRING, "", .later = "*",
+     .help = "Who owns state, keys and home; empty: whoever runs."},
+    {"deadline", SEAL_SETTING_DURATION, "60s", "1s..1h",
+     .help = "How long one message may take, from its last octet in to its first one out."},
+    {"in_process", SEAL_SETTING_BOOLEAN, "true",
+     .help = "false: without a daemon every message is deferred."},
+    {"log_level", SEAL_SETTING_CHOICE, "info", "error|warning|info|debug",
+     .help = "What is logged; debug names every decision."},
+    {"log_target", SEAL_SETTING_STRING, "auto",
+     .help = "auto, syslog, journal, stderr, or the absolute path of a file."},
+    {NULL},
+};
+
+const SealSetting SEAL_TABLE_PIPELINE[] = {
+    {"outbound", SEAL_SETTING_LIST, "license;sign;smime;pgp",
+     .help = "The stages and formats that outbound mail passes, in order."},
+    {"inbound", SEAL_SETTING_LIST, "inbound", .later = "*",
+     .help = "The stages that inbound mail passes, in order."},
+    {NULL},
+};
+
+const SealSetting SEAL_TABLE_POLICY[] = {
+    {"encrypt", SEAL_SETTING_CHOICE, "required", "required|preferred|never",
+     .help = "Whether mail is encrypted; preferred: where there is a key."},
+    {"sign", SEAL_SETTING_CHOICE, "never", "never|preferred|required",
+     .help = "Whether mail is signed; preferred: where the author has a key here."},
+    {"formats", SEAL_SETTING_LIST, "smime;pgp",
+     .help = "The formats to use, the preferred one first."},
+    {"all_or_none", SEAL_SETTING_BOOLEAN, "false",
+     .help = "Encrypt only if all recipients can be encrypted to."},
+    {"fallback", SEAL_SETTING_CHOICE, "refuse", "refuse|report|allow",
+     .help = "What happens where encryption is required and there is no key."},
+    {"encrypt_to_sender", SEAL_SETTING_BOOLEAN, "true",
+     .help = "Encrypt to the author as well, where a key of the author is known."},
+    {"already_sealed", SEAL_SETTING_CHOICE, "pass", "pass|wrap|refuse",
+     .help = "What happens to a message that is encrypted as a whole already."},
+    {"already_signed", SEAL_SETTING_CHOICE, "keep", "keep|wrap",
+     .help = "Whether a signed message is signed again."},
+    {"header_protection", SEAL_SETTING_CHOICE, "off", "off|clear|cipher", "clear|cipher",
+     .help = "Whether header fields are protected too (RFC 9788)."},
+    {"report_text", SEAL_SETTING_PATH,
+     .help = "A file in UTF-8 whose text is added to problem reports: whom to ask, and how."},
+    {"report_subject", SEAL_SETTING_STRING, "",
+     .help = "The Subject of problem reports; without it one in the first of report_languages."},
+    {"report_languages", SEAL_SETTING_LIST, "en",
+     .help = "The languages of problem reports, one below the other: en, de."},
+    {"min_trust", SEAL_SETTING_CHOICE, "verified",
+     "unverified|harvested|discovered|verified|manual",
+     .help = "The least trust that a key must have to be used."},
+    {NULL},
+};
+
+const SealSetting SEAL_TABLE_RULE[] = {
+    {"match_sender", SEAL_SETTING_LIST,
+     .help = "The envelope sender: user@domain, @domain, @.domain (its subdomains), a glob, or <>, "
+             "the null sender."},
+    {"match_from", SEAL_SETTING_LIST, .help = "The author, the one address in From, likewise."},
+    {"match_recipient", SEAL_SETTING_LIST, .help = "The recipient, likewise."},
+    {"match_header", SEAL_SETTING_LIST,
+     .help =
+         "FIELD: GLOB, over the whole decoded value. A field that stands twice never matches in "
+         "a rule that exempts from something."},
+    {"match_size", SEAL_SETTING_STRING, .help = "The message's octets: >10M or <512K."},
+    {"match_tag", SEAL_SETTING_STRING,
+     .help = "A word in the Subject, such as [encrypt]; it is taken out when the rule wins."},
+    {NULL},
+};
+
+const SealSetting SEAL_TABLE_KEYRING[] = {
+    {"sources", SEAL_SETTING_LIST, "store;file;gnupg;ldap;hkp;wkd;dane;harvested",
+     .help = "The key sources, in the order in which they are asked."},
+    {"cache", SEAL_SETTING_DURATION, "1h", "0s..30d",
+     .help = "How long a key that was found is remembered."},
+    {"negative_cache", SEAL_SETTING_DURATION, "10m", "0s..30d",
+     .help = "How long it is remembered that there was no key."},
+    {NULL},
+};
+
+const SealSetting SEAL_TABLE_DAEMON[] = {
+    {"workers", SEAL_SETTING_STRING, "auto", .later = "*", .help = "How many workers there are."},
+    {"socket_mode", SEAL_SETTING_STRING, "0660", .later = "*", .help = "The socket's mode."},
+    {"peers", SEAL_SETTING_LIST, "root;self", .later = "*", .help = "Who may connect."},
+    {"submission_peers", SEAL_SETTING_LIST, "", .later = "*",
+     .help = "Whose word on submission is believed."},
+    {"inbound_peers", SEAL_SETTING_LIST, "", .later = "*", .help = "Who may have mail opened."},
+    {"recycle", SEAL_SETTING_INTEGER, "1000", "1..1000000", "*",
+     .help = "How many messages a worker takes before it is replaced."},
+    {"queue", SEAL_SETTING_INTEGER, "64", "1..10000", "*",
+     .help = "How many messages may wait for a worker."},
+    {"input_deadline", SEAL_SETTING_DURATION, "60s", "1s..1h", "*",
+     .help = "How long a front end may take to hand over a message."},
+    {NULL},
+};
+
+gboolean seal_tables_check_groups(const SealConfig *config, GError **error)
+{
+    static const char *const known[] = {"core", "pipeline", "policy", "keyring", "daemon", NULL};
+    GPtrArray *groups = seal_config_groups(config);
+
+    for (guint i = 0; i < groups->len; i++) {
+        const SealGroup *group = g_ptr_array_index(groups, i);
+
+        if (!g_strv_contains(known, group->name) && !g_str_has_prefix(group->name, "module ") &&
+            !g_str_has_prefix(group->name, "rule "))
+            return seal_config_refuse(&group->place, error, "there is no group [%s]", group->name);
+    }
+    return TRUE;
+}
