@@ -44,7 +44,7 @@ SEAL_FRONT gboolean seal_dispatcher_suspend(const SealDispatcher *dispatcher, gb
 SEAL_FRONT gboolean seal_dispatcher_become_owner(const SealDispatcher *dispatcher, GError **error);
 /** [core] in_process. */
 SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
-/** [core] deadline, in microseconds. */
+/** [core] deadline. */
 SEAL_FRONT gint64 seal_dispatcher_deadline(const SealDispatcher *dispatcher);
 /** [core] state_dir. (borrowed) */
 SEAL_FRONT const char *seal_dispatcher_state_dir(const SealDispatcher *dispatcher);
@@ -60,11 +60,15 @@ SEAL_FRONT const SealSource *seal_dispatcher_source(SealDispatcher *dispatcher, 
 /** An enabled module's command, likewise. (borrowed) */
 SEAL_FRONT const SealCommand *seal_dispatcher_command(SealDispatcher *dispatcher, const char *name,
                                                       SealModule **module);
+/** Does what @command says: see SealCommand. @module is NULL for a standalone one. Where the answer
+ * is not 0, an error says why, unless the answer itself tells. */
+SEAL_FRONT int seal_command_run(const SealCommand *command, SealModule *module, int argc,
+                                char **argv, SealOut *out, GError **error);
 /** Asks every module's checks: a row of "checks" for each. FALSE where one is not ready. */
 SEAL_FRONT gboolean seal_dispatcher_check_modules(SealDispatcher *dispatcher, SealOut *out);
 /** What is in force and where it was written: a row of "settings" for each setting. */
 SEAL_FRONT void seal_dispatcher_show_config(SealDispatcher *dispatcher, SealOut *out);
-/** A stream for the message, as seal_spool_new(). (transfer full) */
+/** A stream for the message, as seal_module_spool(). (transfer full) */
 SEAL_FRONT GOutputStream *seal_dispatcher_spool(SealDispatcher *dispatcher);
 /** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
 SEAL_FRONT int seal_dispatcher_spool_file(SealDispatcher *dispatcher, GError **error);
@@ -72,6 +76,20 @@ SEAL_FRONT int seal_dispatcher_spool_file(SealDispatcher *dispatcher, GError **e
 /* -------------------------------------------------------------------------------------------
  * Jobs
  */
+
+/** What was decided. */
+typedef enum {
+    SEAL_VERDICT_NONE = 0, /**< nothing was: counts as DEFER */
+    SEAL_VERDICT_PASS,     /**< yes; go on */
+    SEAL_VERDICT_SKIP,     /**< this one will not do; try the next */
+    SEAL_VERDICT_UNABLE,   /**< this recipient cannot be sealed for; its policy says what follows */
+    SEAL_VERDICT_SEALED,   /**< encrypted to the recipient */
+    SEAL_VERDICT_SIGNED,   /**< signed, in clear as policy allows */
+    SEAL_VERDICT_PLAIN,    /**< in clear, as policy allows */
+    SEAL_VERDICT_REPORT,   /**< a problem report goes in its place */
+    SEAL_VERDICT_REFUSE,   /**< not sent, for good */
+    SEAL_VERDICT_DEFER,    /**< not sent now */
+} SealVerdict;
 
 typedef enum {
     SEAL_DIRECTION_OUTBOUND,
@@ -108,8 +126,6 @@ SEAL_FRONT gboolean seal_dispatcher_check(SealDispatcher *dispatcher, SealJob *j
 SEAL_FRONT GPtrArray *seal_job_deliveries(const SealJob *job);
 /** (borrowed, element type SealRecipient) */
 SEAL_FRONT GPtrArray *seal_job_recipients(const SealJob *job);
-/** (borrowed, element type SealDecision) In the order in which they were made. */
-SEAL_FRONT GPtrArray *seal_job_decisions(const SealJob *job);
 /** What became of a recipient: SEALED, SIGNED, PLAIN, REPORT, REFUSE or DEFER. */
 SEAL_FRONT SealVerdict seal_recipient_result(const SealRecipient *recipient);
 /** The name of the rule that won; "" for [policy] alone. (borrowed) */
@@ -145,6 +161,18 @@ SEAL_FRONT const char *seal_detection_text(const SealDetection *detection);
 SEAL_FRONT GPtrArray *seal_detection_ids(const SealDetection *detection);
 /** How many do not. */
 SEAL_FRONT guint seal_detection_hidden(const SealDetection *detection);
+
+/* -------------------------------------------------------------------------------------------
+ * The process
+ */
+
+/** No core dumps, and no other process may look into this one: a secret may be in memory. Nothing
+ *  in a build with sanitizers. */
+SEAL_FRONT void seal_secret_guard_process(void);
+/** Reads to the end, or until @size octets are there. Returns how many, -1 with errno set. */
+SEAL_FRONT gssize seal_fd_read(int fd, void *data, gsize size);
+/** Writes all of it; FALSE with errno set. */
+SEAL_FRONT gboolean seal_fd_write(int fd, const void *data, gsize size);
 
 /* -------------------------------------------------------------------------------------------
  * Messages

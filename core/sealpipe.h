@@ -2,12 +2,20 @@
  *
  * sealpipe.h: the public face of libsealpipe. A module includes this file and nothing else.
  *
- * Conventions. Functions that can fail return FALSE or NULL and set a GError; out parameters are
- * touched on success only. "(transfer full)" means that the caller frees the result; what is
- * returned as const, or said to be borrowed, belongs to the object it came from. Structs that grow
- * begin with their own size: core reads a member only where the declared size covers it, so that
- * a module built for an older minor version keeps working. Reserved members are zero. Times are
- * Unix seconds unless a name says otherwise; sizes are octets.
+ * Conventions
+ *
+ *   Names       seal_OBJECT_VERB: what a function takes first is what its name begins with.
+ *               seal_module_... takes the module itself, seal_delivery_... a delivery.
+ *   Errors      Functions that can fail return FALSE or NULL and set a GError. Out parameters are
+ *               touched on success only.
+ *   Ownership   "(transfer full)": the caller frees the result. What is returned as const, or said
+ *               to be borrowed, belongs to the object that it came from.
+ *   Units       Times are Unix seconds, durations seconds, sizes octets.
+ *   Versions    Structs that grow begin with their own size: core reads a member only where the
+ *               declared size covers it, so that a module built for an older minor version keeps
+ *               working. Reserved members are zero.
+ *   Silence     A module never prints and never logs: it settles decisions, sets errors, and says
+ *               seal_module_warn().
  */
 #pragma once
 
@@ -20,7 +28,7 @@ G_BEGIN_DECLS
 
 /** A module of another major version is refused, as is one of a newer minor version. */
 #define SEAL_ABI_MAJOR 1
-#define SEAL_ABI_MINOR 1
+#define SEAL_ABI_MINOR 0
 
 /** What every SealModuleDescriptor begins with. */
 #define SEAL_MODULE_MAGIC 0x5345414cu /* "SEAL" */
@@ -30,6 +38,7 @@ typedef struct SealAddress SealAddress;
 typedef struct SealSecret SealSecret;
 typedef struct SealEntity SealEntity;
 typedef struct SealKey SealKey;
+typedef struct SealKeyIndex SealKeyIndex;
 typedef struct SealDecision SealDecision;
 typedef struct SealDetection SealDetection;
 typedef struct SealJob SealJob;
@@ -92,9 +101,50 @@ SEAL_API GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError *
 
 /** A stream that keeps what is written, in memory up to [core] spool_memory, then in an unlinked
  *  file in [core] spool_dir. (transfer full) */
-SEAL_API GOutputStream *seal_spool_new(SealModule *self);
+SEAL_API GOutputStream *seal_module_spool(SealModule *self);
 /** Ends writing and gives what was written. (transfer full) */
 SEAL_API SealContent *seal_spool_finish(GOutputStream *spool, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * Octets, text and files
+ */
+
+/** Lower-case hexadecimal. (transfer full) */
+SEAL_API char *seal_text_hex(const void *data, gsize length);
+/** One line for people of what came from outside: valid UTF-8, `?` for what does not print, and
+ *  "..." behind @max octets. (transfer full) */
+SEAL_API char *seal_text_line(const void *data, gsize length, gsize max);
+/** The day of @time, UTC, as YYYY-MM-DD; "never" for G_MAXINT64. (transfer full) */
+SEAL_API char *seal_text_day(gint64 time);
+/** Reads YYYY-MM-DD, from 1970 on: the day's first second, UTC. FALSE where it is no such day. */
+SEAL_API gboolean seal_text_parse_day(const char *text, gint64 *ret_time);
+
+/** Base64 (RFC 4648 4) that is being read, in pieces of any size. Begin with zeros. */
+typedef struct {
+    gboolean may_have_blanks; /**< blanks and line ends may stand anywhere; else nowhere */
+    guint32 bits;
+    guint have;
+    guint pads;
+} SealBase64;
+
+/** Decodes @length characters. @out has room for 3 octets for every 4 characters, and 3 more; what
+ *  precedes a fault is in it. FALSE: something beside the alphabet, text behind the padding, or
+ * bits that encode nothing and are not zero. */
+SEAL_API gboolean seal_base64_decode(SealBase64 *state, const void *text, gsize length, guint8 *out,
+                                     gsize *ret_length);
+/** TRUE where the text may end here. */
+SEAL_API gboolean seal_base64_is_complete(const SealBase64 *state);
+/** Encodes with padding, without line end or NUL. @out has room for 4 characters for every 3 octets
+ *  that are begun. Returns how many were written. */
+SEAL_API gsize seal_base64_encode(const guint8 *data, gsize length, char *out);
+
+/** Reads a regular file. SEAL_ERROR_LIMIT where it is larger than @max, SEAL_ERROR_UNAVAILABLE
+ * where it cannot be read. (transfer full) */
+SEAL_API GBytes *seal_file_read(const char *path, gsize max, GError **error);
+/** Writes @path with @mode, as a whole or not at all, and waits until it is on the disk.
+ *  SEAL_ERROR_UNAVAILABLE. */
+SEAL_API gboolean seal_file_save(const char *path, const void *data, gsize size, guint mode,
+                                 GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * Addresses (RFC 5321 Mailbox, RFC 6531)
@@ -129,7 +179,7 @@ SEAL_API SealAddress *seal_address_without_detail(const SealAddress *address);
  *  file, or that is larger than 64 KiB is SEAL_ERROR_CONFIG. (transfer full) */
 SEAL_API SealSecret *seal_secret_read(const char *path, GError **error);
 /** Asks on the terminal, without showing what is typed. SEAL_ERROR_UNAVAILABLE where there is no
- *  terminal. (transfer full; since 1.1) */
+ *  terminal. (transfer full) */
 SEAL_API SealSecret *seal_secret_ask(const char *prompt, GError **error);
 /** The first line, without its line end: how a passphrase is read from a file. (transfer full) */
 SEAL_API SealSecret *seal_secret_first_line(const SealSecret *secret, GError **error);
@@ -165,24 +215,27 @@ SEAL_API gboolean seal_entity_parts(SealEntity *entity, GPtrArray **parts, GErro
  * Decisions: what was decided, as data. Log lines and answers are made from them.
  */
 
-/** What was decided. */
+/** What a stage's plan() says of a recipient. */
 typedef enum {
-    SEAL_VERDICT_NONE = 0, /**< nothing was: counts as DEFER */
-    SEAL_VERDICT_PASS,     /**< yes; go on */
-    SEAL_VERDICT_SKIP,     /**< this one will not do; try the next */
-    SEAL_VERDICT_UNABLE,   /**< this recipient cannot be sealed for; its policy says what follows */
-    SEAL_VERDICT_SEALED,   /**< encrypted to the recipient */
-    SEAL_VERDICT_SIGNED,   /**< signed, in clear as policy allows */
-    SEAL_VERDICT_PLAIN,    /**< in clear, as policy allows */
-    SEAL_VERDICT_REPORT,   /**< a problem report goes in its place */
-    SEAL_VERDICT_REFUSE,   /**< not sent, for good */
-    SEAL_VERDICT_DEFER,    /**< not sent now */
-} SealVerdict;
+    SEAL_PLAN_PASS = 1, /**< go on */
+    SEAL_PLAN_UNABLE,   /**< it cannot be sealed for; its policy says what follows */
+    SEAL_PLAN_REFUSE,   /**< not sent, for good */
+} SealPlanVerdict;
 
-/** Settles a decision: @verdict, a short @code for programs ("expired"), and a sentence for people
- *  that names what it is about. Core supplies step and subject. */
-SEAL_API void seal_decision_set(SealDecision *decision, SealVerdict verdict, const char *code,
-                                const char *format, ...) G_GNUC_PRINTF(4, 5);
+/** What a Format's usable() says of a key. */
+typedef enum {
+    SEAL_KEY_USABLE = 1,
+    SEAL_KEY_UNUSABLE, /**< the next one is tried */
+} SealKeyVerdict;
+
+/** Settles the decision that plan() was given: @verdict, a short @code for programs ("expired"),
+ * and a sentence for people that names what it is about. Core supplies step and subject. */
+SEAL_API void seal_decision_set_plan(SealDecision *decision, SealPlanVerdict verdict,
+                                     const char *code, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/** Settles the decision that usable() was given, likewise. */
+SEAL_API void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict verdict,
+                                       const char *code, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 
 /* -------------------------------------------------------------------------------------------
  * Keys
@@ -222,10 +275,10 @@ typedef struct {
     const char *label;               /**< for people: subject or user id */
     const char *const *addresses;    /**< mailboxes as written in the key, NULL-terminated */
     const char *const *detected_ids; /**< what detect() calls this key, NULL-terminated */
-    gint64 valid_from;               /**< Unix seconds */
-    gint64 valid_until;              /**< Unix seconds; G_MAXINT64 for never */
-    guint purposes;                  /**< SealPurpose */
-    gpointer native;                 /**< the Format's own object */
+    gint64 valid_from;
+    gint64 valid_until; /**< G_MAXINT64 for never */
+    guint purposes;     /**< SealPurpose */
+    gpointer native;    /**< the Format's own object */
     GDestroyNotify native_free;
     gpointer reserved[4];
 } SealKeySpec;
@@ -252,6 +305,17 @@ SEAL_API const char *const *seal_key_detected_ids(const SealKey *key);
 /** What the Format put there. (borrowed) */
 SEAL_API gpointer seal_key_native(const SealKey *key);
 
+/** Keys by the addresses that they are for. (transfer full) */
+SEAL_API SealKeyIndex *seal_key_index_new(void);
+SEAL_API void seal_key_index_free(SealKeyIndex *index);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyIndex, seal_key_index_free)
+/** Adds @key under each of its addresses. */
+SEAL_API void seal_key_index_add(SealKeyIndex *index, SealKey *key);
+/** Appends a reference to each key for @address to @keys, in the order in which they were added;
+ *  those of @format alone, unless it is NULL. */
+SEAL_API void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address,
+                                  const char *format, GPtrArray *keys);
+
 /* -------------------------------------------------------------------------------------------
  * Jobs, as a stage sees them
  */
@@ -276,59 +340,69 @@ SEAL_API const char *seal_job_id(const SealJob *job);
  *  (borrowed) */
 SEAL_API SealAddress *seal_job_sender(const SealJob *job);
 /** The author: the one address in From (RFC 5322 3.6.2); NULL where there is none, where there are
- *  several, or where only an address is asked about. (borrowed; since 1.1) */
+ *  several, or where only an address is asked about. (borrowed) */
 SEAL_API SealAddress *seal_job_author(const SealJob *job);
 /** TRUE where the front end knows that the message was submitted by somebody who may use this
- *  server. (since 1.1) */
+ *  server. */
 SEAL_API gboolean seal_job_submitted(const SealJob *job);
 /** The message as it came; NULL where only an address is asked about. (borrowed) */
 SEAL_API SealEntity *seal_job_entity(SealJob *job);
 /** The envelope recipient. (borrowed) */
 SEAL_API SealAddress *seal_recipient_address(const SealRecipient *recipient);
-/** Whether what this recipient gets is to be encrypted: what policy says. (since 1.1) */
+/** Whether what this recipient gets is to be encrypted: what policy says. */
 SEAL_API SealNeed seal_recipient_encrypt(const SealRecipient *recipient);
 /** Whether what this recipient gets is to be signed: what policy says, and NEVER for a message that
- *  is not to be changed, or that comes from the null sender. (since 1.1) */
+ *  is not to be changed, or that comes from the null sender. */
 SEAL_API SealNeed seal_recipient_sign(const SealRecipient *recipient);
 /** In plan: what follows, where the stage says UNABLE, in place of what policy says; the recipient
  * is not signed for either. Nothing changes for one that policy wants neither encrypted nor signed.
- *  (since 1.1) */
+ */
 SEAL_API void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback);
-/** The formats of the recipient's policy that are there, in its order. (borrowed; NULL-terminated;
- *  since 1.1) */
+/** The formats of the recipient's policy that are there, in its order. (borrowed; NULL-terminated)
+ */
 SEAL_API const char *const *seal_recipient_formats(const SealRecipient *recipient);
 /** The message of this delivery, header included, as the stages before made it. (borrowed) */
 SEAL_API SealContent *seal_delivery_content(const SealDelivery *delivery);
+/** The MIME view of it; valid until the delivery's content is replaced. seal_job_entity() is the
+ *  message as it came. SEAL_ERROR_LIMIT, SEAL_ERROR_MESSAGE. (borrowed) */
+SEAL_API SealEntity *seal_delivery_entity(SealDelivery *delivery, GError **error);
 /** Replaces the message of this delivery. */
 SEAL_API void seal_delivery_set_content(SealDelivery *delivery, SealContent *content);
+/** Writes the header field `@name: @value` with the message's own line ends: in place of the first
+ *  field of that name, further ones being taken out, or behind the last field. @value is UTF-8 in
+ *  one line; what is not ASCII becomes encoded words (RFC 2047). SEAL_ERROR_MESSAGE for a name or
+ *  value that no field can have. What leaves sealed or signed has no field that did not come with
+ *  the message: see the gate in docs/modules.md. */
+SEAL_API gboolean seal_delivery_set_field(SealDelivery *delivery, const char *name,
+                                          const char *value, GError **error);
 /** Who gets this delivery. (borrowed, element type SealRecipient) */
 SEAL_API GPtrArray *seal_delivery_recipients(const SealDelivery *delivery);
-/** The Format that it is to be encrypted in, NULL where it leaves in clear. (borrowed; since 1.1)
+/** The Format that it is to be encrypted in, NULL where it leaves in clear. (borrowed)
  */
 SEAL_API const char *seal_delivery_format(const SealDelivery *delivery);
-/** Whether it is to be signed: the strictest need among its recipients. (since 1.1) */
+/** Whether it is to be signed: the strictest need among its recipients. */
 SEAL_API SealNeed seal_delivery_sign(const SealDelivery *delivery);
 /** Has it signed with @signer: by core when the stage returns where it leaves in clear, else with
  *  the encryption, whose Format @signer must have. @opaque: the signature encloses what it signs.
- *  (since 1.1) */
+ *  */
 SEAL_API void seal_delivery_set_signer(SealDelivery *delivery, SealKey *signer, gboolean opaque);
 /** A sentence for people about this delivery; it comes into the log's reason of each recipient.
- *  (since 1.1) */
+ *  */
 SEAL_API void seal_delivery_note(SealDelivery *delivery, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 /** The key with which the job's author signs in @format: the newest usable one that the Format has.
  *  *@signer is NULL where there is none, and *@why then says so for people. FALSE where it could
- * not be found out. Each key passed over is a decision of the job. (transfer full; since 1.1) */
-SEAL_API gboolean seal_find_signer(SealModule *self, SealJob *job, const char *format,
-                                   GCancellable *cancellable, SealKey **signer, char **why,
-                                   GError **error);
+ * not be found out. Each key passed over is a decision of the job. (transfer full) */
+SEAL_API gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *format,
+                                          GCancellable *cancellable, SealKey **signer, char **why,
+                                          GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The five extension points. A module offers any number of each; the tables are constant, and
  * NULL-terminated arrays of pointers in its descriptor.
  */
 
-/** Stage.flags: this stage sets signers. (since 1.1) */
+/** Stage.flags: this stage sets signers. */
 #define SEAL_STAGE_SIGNS (1u << 0)
 
 /** A step of the pipeline, by name. */
@@ -336,14 +410,16 @@ typedef struct {
     gsize size; /**< sizeof(SealStage) */
     const char *name;
     /** Asked about each recipient before anything is changed; without a message where only an
-     *  address is asked about. Sets @decision to PASS, UNABLE or REFUSE. May be NULL: pass. */
+     *  address is asked about. Settles @decision. May be NULL: pass. */
     gboolean (*plan)(SealModule *self, SealJob *job, SealRecipient *recipient,
                      SealDecision *decision, GError **error);
-    /** Transforms one delivery. May be NULL: nothing to do. */
+    /** Transforms one delivery. Not called for what leaves as it came because it was encrypted
+     *  already; for a problem report only where @flags has SEAL_STAGE_SIGNS. May be NULL: nothing
+     *  to do. */
     gboolean (*apply)(SealModule *self, SealJob *job, SealDelivery *delivery,
                       GCancellable *cancellable, GError **error);
-    gsize flags; /**< SEAL_STAGE_...; since 1.1 */
-    gpointer reserved[3];
+    guint flags; /**< SEAL_STAGE_... */
+    gpointer reserved[4];
 } SealStage;
 
 /** What detect() can find. */
@@ -368,7 +444,7 @@ SEAL_API void seal_detection_add(SealDetection *detection, const char *detected_
 #define SEAL_FORMAT_HIDES_RECIPIENTS (1u << 1)
 /** Format.flags: encrypt() signs too; core need not call sign() before it. */
 #define SEAL_FORMAT_COMBINES (1u << 2)
-/** Format.flags: sign() can make opaque signatures. (since 1.1) */
+/** Format.flags: sign() can make opaque signatures. */
 #define SEAL_FORMAT_OPAQUE (1u << 3)
 
 /** What is to be encrypted or signed, and how. */
@@ -395,7 +471,7 @@ typedef struct {
     /** What is @entity? Decides by structure: media type, then ASN.1 or packets to their end. */
     gboolean (*detect)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                        SealDetection *detection, GError **error);
-    /** Can @key serve for @purpose at @at? Sets @decision to PASS, or to SKIP with the reason. */
+    /** Can @key serve for @purpose at @at? Settles @decision. */
     gboolean (*usable)(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
                        SealDecision *decision, GError **error);
     /** Encrypts. (transfer full) */
@@ -409,10 +485,10 @@ typedef struct {
     SealContent *(*open)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                          SealDetection *detection, GError **error);
     /** Appends the keys that could sign for @address, fit for it or not: usable() decides. Finding
-     *  none is no error; not finding out is. May be NULL. Since 1.1. */
+     *  none is no error; not finding out is. May be NULL. */
     gboolean (*signers)(SealModule *self, SealAddress *address, GCancellable *cancellable,
                         GPtrArray *keys, GError **error);
-    gpointer reserved[7];
+    gpointer reserved[8];
 } SealFormat;
 
 /** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */
@@ -450,17 +526,16 @@ typedef struct {
     gpointer reserved[4];
 } SealCommand;
 
-/** What a command or check answers. Values by name; @key is a word of the answer in JSON. (since
- *  1.1) */
+/** What a command or check answers. Values by name; @key is a word of the answer in JSON. */
 SEAL_API void seal_out_text(SealOut *out, const char *key, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 SEAL_API void seal_out_number(SealOut *out, const char *key, gint64 number);
 SEAL_API void seal_out_boolean(SealOut *out, const char *key, gboolean value);
 /** Begins a row of @list: what follows goes into it, to the next row or seal_out_end_row().
- * Commands only. (since 1.1) */
+ * Commands only. */
 SEAL_API void seal_out_row(SealOut *out, const char *list);
 SEAL_API void seal_out_end_row(SealOut *out);
-/** Names @list, so that it is there even without rows. (since 1.1) */
+/** Names @list, so that it is there even without rows. */
 SEAL_API void seal_out_list(SealOut *out, const char *list);
 
 /* -------------------------------------------------------------------------------------------
@@ -539,36 +614,42 @@ SEAL_API gpointer seal_module_data(const SealModule *self);
  *  module and ends the process. */
 SEAL_API const char *seal_module_string(SealModule *self, const char *key);
 SEAL_API gboolean seal_module_boolean(SealModule *self, const char *key);
-/** Integers; sizes in octets; durations in microseconds. */
+/** Integers; sizes in octets; durations in seconds. */
 SEAL_API gint64 seal_module_number(SealModule *self, const char *key);
+/** CHOICE: the word's place in `range`, from 0, so that an enum in the same order takes it; -1
+ * where nothing is set. */
+SEAL_API int seal_module_choice(SealModule *self, const char *key);
 /** LIST and PATHS. Never NULL. (borrowed) */
 SEAL_API const char *const *seal_module_list(SealModule *self, const char *key);
 /** Sets SEAL_ERROR_CONFIG with the place where @key was written. Always FALSE. */
 SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError **error,
                                      const char *format, ...) G_GNUC_PRINTF(4, 5);
+/** How far the keys of the module's key source of that name are believed: what `trust=` says, else
+ *  the source itself. */
+SEAL_API SealTrust seal_module_trust(SealModule *self, const char *source);
 /** The folder [core] state_dir, where a module keeps what must outlive the process, in a folder of
  *  its own name. NULL and SEAL_ERROR_UNAVAILABLE, with what to do, where it is missing or not of
  * the user that runs this alone. Root may read another user's (not @write): a mail server may ask
- * as root and send as somebody else. (borrowed; since 1.1) */
+ * as root and send as somebody else. (borrowed) */
 SEAL_API const char *seal_module_state_dir(SealModule *self, gboolean write, GError **error);
 /** For commands: as root, becomes the owner of the state folder for good, so that what is written
  *  there is the owner's; another user makes the folder where it is missing. What only root can read
- *  is to be read before. (since 1.1) */
+ *  is to be read before. */
 SEAL_API gboolean seal_module_become_owner(SealModule *self, GError **error);
 /** Something the operator should know and that stops nothing: core logs it. */
 SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /** Has every enabled Format read @data: how a key source turns bytes into keys. Each Format sees
  *  all of it. An error only where no Format found a key and one said why. */
-SEAL_API gboolean seal_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
-                                 GPtrArray *keys, GError **error);
+SEAL_API gboolean seal_module_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
+                                        GPtrArray *keys, GError **error);
 /** Opens @path for a module: every regular file of a folder, not below it and none that begins
  *  with a dot, in lexical order; or the file itself. @visit gets each one's bytes, or the error
  *  that kept them from being read. Files over 16 MiB are an error. FALSE where @path itself cannot
  *  be read or @visit said FALSE. */
 typedef gboolean (*SealFileVisitor)(SealModule *self, const char *path, GBytes *data,
                                     const GError *problem, gpointer user_data, GError **error);
-SEAL_API gboolean seal_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
-                                   gpointer user_data, GError **error);
+SEAL_API gboolean seal_module_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
+                                          gpointer user_data, GError **error);
 
 G_END_DECLS

@@ -347,3 +347,17 @@ GInputStream *seal_content_read_canonical(SealContent *content)
     self->raw = g_malloc(READ_BUFFER);
     return stream;
 }
+
+gboolean seal_content_canonical_size(SealContent *content, guint64 *ret_size, GError **error)
+{
+    g_autoptr(GInputStream) stream = seal_content_read_canonical(content);
+    g_autofree guint8 *buffer = g_malloc(READ_BUFFER);
+    guint64 size = 0;
+    gssize got;
+
+    while ((got = g_input_stream_read(stream, buffer, READ_BUFFER, NULL, error)) > 0)
+        size += (guint64)got;
+    if (got == 0)
+        *ret_size = size;
+    return got == 0;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * content.h: what the rest of core may know of content: access by offset, and where spools go.
+ * content.h: what the rest of core may know of content: access by offset.
  */
 #pragma once
 
@@ -14,13 +14,5 @@ gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gs
 /** Content over @length octets of @fd, which it takes over. (transfer full) */
 SealContent *seal_content_new_file(int fd, guint64 length);
 
-/** A spool that keeps @memory octets on the heap, then goes to an unlinked file in @dir.
- *  (transfer full) */
-GOutputStream *seal_spool_open(const char *dir, gsize memory);
-
-/** A file in @dir without a name, open for reading and writing; -1 on error. */
-int seal_spool_file(const char *dir, GError **error);
-
-/** Copies a whole stream into a spool. */
-gboolean seal_spool_copy(GOutputStream *spool, GInputStream *from, GCancellable *cancellable,
-                         GError **error);
+/** The size of @content in canonical form, each line end as CRLF. */
+gboolean seal_content_canonical_size(SealContent *content, guint64 *ret_size, GError **error);

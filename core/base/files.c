@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * files.c: reads files and folders, and says whose they are.
+ * files.c: reads and writes files, reads folders, and says whose they are.
  */
 #include "core/base/files.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    MAX_NAMES = 100000,
-    MAX_VISITED = 16 * 1024 * 1024,
-};
+enum { MAX_NAMES = 100000 };
 
 static int compare_names(gconstpointer a, gconstpointer b)
 {
@@ -92,25 +90,50 @@ static gboolean fail(GError **error, int code, const char *path, const char *why
     return FALSE;
 }
 
-static GBytes *read_fd(int fd, const char *path, gsize size, GError **error)
+gssize seal_fd_read(int fd, void *data, gsize size)
 {
-    g_autofree guint8 *data = g_malloc(size + 1);
     gsize done = 0;
 
     while (done < size) {
-        ssize_t got = read(fd, data + done, size - done);
+        ssize_t got = read(fd, (guint8 *)data + done, size - done);
 
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0) {
-            fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
-            return NULL;
-        }
+        if (got < 0)
+            return -1;
         if (got == 0)
             break;
         done += (gsize)got;
     }
-    return g_bytes_new_take(g_steal_pointer(&data), done);
+    return (gssize)done;
+}
+
+gboolean seal_fd_write(int fd, const void *data, gsize size)
+{
+    const guint8 *from = data;
+
+    while (size > 0) {
+        ssize_t wrote = write(fd, from, size);
+
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return FALSE;
+        from += wrote;
+        size -= (gsize)wrote;
+    }
+    return TRUE;
+}
+
+static GBytes *read_fd(int fd, const char *path, gsize size, GError **error)
+{
+    g_autofree guint8 *data = g_malloc(size + 1);
+    gssize got = seal_fd_read(fd, data, size);
+
+    if (got >= 0)
+        return g_bytes_new_take(g_steal_pointer(&data), (gsize)got);
+    fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+    return NULL;
 }
 
 static GBytes *file_read(const char *path, gsize max, gboolean trusted, GError **error)
@@ -162,34 +185,36 @@ gboolean seal_file_is_ours(const char *path, gboolean folder, GError **error)
 }
 
 /* -------------------------------------------------------------------------------------------
- * For modules
+ * Writing
  */
 
-static gboolean visit_one(SealModule *self, const char *path, SealFileVisitor visit,
-                          gpointer user_data, GError **error)
+/* The new name is on the disk once its folder is. */
+static gboolean sync_folder(const char *path)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GBytes) data = seal_file_read(path, MAX_VISITED, &problem);
+    g_autofree char *dir = g_path_get_dirname(path);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    gboolean ok = fd >= 0 && fsync(fd) == 0;
 
-    return visit(self, path, data, problem, user_data, error);
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
-gboolean seal_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
-                          gpointer user_data, GError **error)
+gboolean seal_file_save(const char *path, const void *data, gsize size, guint mode, GError **error)
 {
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-        return visit_one(self, path, visit, user_data, error);
+    g_autofree char *temporary = g_strdup_printf("%s.new.XXXXXX", path);
+    int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, (int)mode);
 
-    g_autoptr(GPtrArray) names = seal_dir_list(path, "", error);
-    if (!names)
+    if (fd < 0)
+        return fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+
+    /* Whatever the umask is. */
+    gboolean ok = fchmod(fd, mode) == 0 && seal_fd_write(fd, data, size) && fsync(fd) == 0;
+    ok = close(fd) == 0 && ok && g_rename(temporary, path) == 0;
+    if (!ok) {
+        fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+        g_unlink(temporary);
         return FALSE;
-    for (guint i = 0; i < names->len; i++) {
-        g_autofree char *file = g_build_filename(path, g_ptr_array_index(names, i), NULL);
-
-        if (g_file_test(file, G_FILE_TEST_IS_DIR))
-            continue;
-        if (!visit_one(self, file, visit, user_data, error))
-            return FALSE;
     }
-    return TRUE;
+    return sync_folder(path) || fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
 }

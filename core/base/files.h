@@ -4,14 +4,11 @@
  */
 #pragma once
 
-#include "core/sealpipe.h"
+#include "core/frontend.h"
 
 /** The names in @dir that end in @suffix ("" for all) and do not begin with a dot, in lexical
  *  order; at most 100,000. (transfer full, element type char *) */
 GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error);
-
-/** Reads a regular file of at most @max octets. (transfer full) */
-GBytes *seal_file_read(const char *path, gsize max, GError **error);
 
 /** Reads a file that decides what we do: it must belong to root or to the user that runs this, and
  *  nobody else may write it. SEAL_ERROR_CONFIG. (transfer full) */

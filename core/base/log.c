@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * log.c: one line for each recipient, key=value. Whatever came from outside is quoted, so that no
- * address can write a line of its own.
+ * log.c: where the log goes, and lines of key=value for it. Whatever came from outside is quoted,
+ * so that no address can write a line of its own.
  */
 #include "core/base/log.h"
 
-#include "core/pipeline/job.h"
-#include "core/pipeline/policy.h"
-#include "core/plugin/key.h"
+#include "core/base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +47,11 @@ static const char *const LEVEL_NAMES[] = {
     [SEAL_LOG_INFO] = "info",
     [SEAL_LOG_DEBUG] = "debug",
 };
+
+gboolean seal_log_has_level(SealLogLevel level)
+{
+    return level <= the_log.level;
+}
 
 void seal_log_open(gboolean to_stderr)
 {
@@ -105,16 +108,13 @@ static void write_fd(int fd, SealLogLevel level, const char *line)
     g_autofree char *when = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
     g_autofree char *text =
         g_strdup_printf("%s sealpipe[%d]: %s: %s\n", when, (int)getpid(), LEVEL_NAMES[level], line);
-    ssize_t rc;
 
-    do
-        rc = write(fd, text, strlen(text));
-    while (rc < 0 && errno == EINTR);
+    seal_fd_write(fd, text, strlen(text));
 }
 
-static void write_line(SealLogLevel level, const char *line)
+void seal_log_write(SealLogLevel level, const char *line)
 {
-    if (level > the_log.level)
+    if (!seal_log_has_level(level))
         return;
     switch (the_log.target) {
     case TO_SYSLOG:
@@ -133,8 +133,7 @@ static void write_line(SealLogLevel level, const char *line)
         write_fd(STDERR_FILENO, level, line);
 }
 
-/* Appends ` name=value`; quotes what is not plain, escapes what is not printable. */
-static void put(GString *line, const char *name, const char *value)
+void seal_log_put(GString *line, const char *name, const char *value)
 {
     g_autofree char *safe = g_utf8_make_valid(value ? value : "", -1);
     gboolean plain = *safe != '\0';
@@ -161,94 +160,6 @@ static void put(GString *line, const char *name, const char *value)
     g_string_append_c(line, '"');
 }
 
-static void put_number(GString *line, const char *name, gint64 number)
-{
-    g_string_append_printf(line, " %s=%" G_GINT64_FORMAT, name, number);
-}
-
-static SealLogLevel level_of(SealVerdict result)
-{
-    return result == SEAL_VERDICT_DEFER || result == SEAL_VERDICT_NONE      ? SEAL_LOG_ERROR
-           : result == SEAL_VERDICT_REFUSE || result == SEAL_VERDICT_REPORT ? SEAL_LOG_WARNING
-                                                                            : SEAL_LOG_INFO;
-}
-
-static void log_recipient(SealJob *job, const SealRecipient *recipient)
-{
-    g_autoptr(GString) line = g_string_new(NULL);
-    const SealKey *key = recipient->key;
-
-    put(line, "id", seal_job_id(job));
-    put(line, "from", job->sender_text);
-    put(line, "to", seal_address_text(recipient->address));
-    put(line, "result", seal_verdict_name(recipient->result));
-    put(line, "format",
-        key && (recipient->result == SEAL_VERDICT_SEALED ||
-                recipient->result == SEAL_VERDICT_SIGNED)
-            ? seal_key_format(key)
-            : "");
-    put(line, "key", key ? seal_key_fingerprint(key) : "");
-    put(line, "origin", key ? seal_key_source(key) : "");
-    put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
-    put(line, "rule", seal_recipient_rule(recipient));
-    put(line, "stages", job->stages);
-    put_number(line, "bytes", (gint64)job->size);
-    put_number(line, "ms", (g_get_monotonic_time() - job->started) / 1000);
-    put(line, "reason", recipient->reason);
-    write_line(level_of(recipient->result), line->str);
-}
-
-static void log_decision(SealJob *job, const SealDecision *decision)
-{
-    g_autoptr(GString) line = g_string_new(NULL);
-
-    put(line, "id", seal_job_id(job));
-    put(line, "step", seal_decision_step(decision));
-    put(line, "subject", seal_decision_subject(decision));
-    put(line, "verdict", seal_verdict_name(seal_decision_verdict(decision)));
-    put(line, "code", seal_decision_code(decision));
-    put(line, "key", seal_decision_key(decision));
-    put(line, "text", seal_decision_text(decision));
-    write_line(SEAL_LOG_DEBUG, line->str);
-}
-
-void seal_log_job(SealJob *job)
-{
-    if (the_log.level >= SEAL_LOG_DEBUG) {
-        for (guint i = 0; i < job->decisions->len; i++)
-            log_decision(job, g_ptr_array_index(job->decisions, i));
-    }
-    for (guint i = 0; i < job->recipients->len; i++)
-        log_recipient(job, g_ptr_array_index(job->recipients, i));
-}
-
-void seal_log_disabled(const char *id, const char *sender, const char *const *recipients)
-{
-    static const char notice[] = "sealpipe is disabled. Emails will not be encrypted.";
-
-    write_line(SEAL_LOG_WARNING, notice);
-    for (; *recipients; recipients++) {
-        g_autoptr(GString) line = g_string_new(NULL);
-
-        put(line, "id", id);
-        put(line, "from", sender);
-        put(line, "to", *recipients);
-        put(line, "result", seal_verdict_name(SEAL_VERDICT_PLAIN));
-        put(line, "reason", notice);
-        write_line(SEAL_LOG_INFO, line->str);
-    }
-}
-
-void seal_log_error(const char *id, const GError *error)
-{
-    g_autoptr(GString) line = g_string_new(NULL);
-
-    put(line, "id", id);
-    put(line, "result", seal_verdict_name(SEAL_VERDICT_DEFER));
-    put(line, "reason", error->message);
-    write_line(SEAL_LOG_ERROR, line->str);
-}
-
 void seal_log_warning(const char *format, ...)
 {
     g_autoptr(GString) line = g_string_new(NULL);
@@ -257,6 +168,6 @@ void seal_log_warning(const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    put(line, "warning", text);
-    write_line(SEAL_LOG_WARNING, line->str);
+    seal_log_put(line, "warning", text);
+    seal_log_write(SEAL_LOG_WARNING, line->str);
 }

@@ -17,4 +17,11 @@ typedef enum {
  *  @level up. SEAL_ERROR_CONFIG where the file cannot be opened. */
 gboolean seal_log_configure(const char *target, SealLogLevel level, GError **error);
 
+/** TRUE where lines of @level are written at all. */
+gboolean seal_log_has_level(SealLogLevel level);
+/** Appends ` name=value` to @line; quotes what is not plain, escapes what is not printable. */
+void seal_log_put(GString *line, const char *name, const char *value);
+/** Writes one line. */
+void seal_log_write(SealLogLevel level, const char *line);
+/** Writes a line `warning="..."`. */
 void seal_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);

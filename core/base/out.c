@@ -3,7 +3,7 @@
  * out.c: what a command answers, as data: values by name, and lists of rows. How it is shown is the
  * front end's business.
  */
-#include "core/base/out.h"
+#include "core/frontend.h"
 
 typedef struct {
     char *name;

@@ -2,12 +2,14 @@
  *
  * secret.c: bytes in libsodium's guarded memory, wiped when freed.
  */
-#include "core/sealpipe.h"
+#include "core/base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -32,6 +34,16 @@ static SealSecret *secret_new(gsize size, GError **error)
     secret->data = data;
     secret->size = size;
     return secret;
+}
+
+void seal_secret_guard_process(void)
+{
+#ifndef SEAL_SANITIZE
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
 }
 
 void seal_secret_free(SealSecret *secret)
@@ -65,22 +77,6 @@ static gboolean check_file(const char *path, int fd, gsize *size, GError **error
     return TRUE;
 }
 
-static gboolean read_all(const char *path, int fd, SealSecret *secret, GError **error)
-{
-    gsize done = 0;
-
-    while (done < secret->size) {
-        ssize_t got = read(fd, secret->data + done, secret->size - done);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return refuse(path, error, got < 0 ? g_strerror(errno) : "became shorter");
-        done += (gsize)got;
-    }
-    return TRUE;
-}
-
 SealSecret *seal_secret_read(const char *path, GError **error)
 {
     gsize size = 0;
@@ -94,8 +90,11 @@ SealSecret *seal_secret_read(const char *path, GError **error)
     g_autoptr(SealSecret) secret = NULL;
     if (check_file(path, fd, &size, error))
         secret = secret_new(size, error);
-    if (secret && !read_all(path, fd, secret, error))
+    gssize got = secret ? seal_fd_read(fd, secret->data, secret->size) : 0;
+    if (secret && got != (gssize)secret->size) {
+        refuse(path, error, got < 0 ? g_strerror(errno) : "it became shorter while it was read");
         g_clear_pointer(&secret, seal_secret_free);
+    }
     close(fd);
     return g_steal_pointer(&secret);
 }
@@ -150,15 +149,6 @@ static gboolean read_line(int fd, SealSecret *line)
     return FALSE;
 }
 
-static void say(int fd, const char *text)
-{
-    ssize_t rc;
-
-    do
-        rc = write(fd, text, strlen(text));
-    while (rc < 0 && errno == EINTR);
-}
-
 SealSecret *seal_secret_ask(const char *prompt, GError **error)
 {
     enum { MAX_LINE = 1024 };
@@ -180,8 +170,7 @@ SealSecret *seal_secret_ask(const char *prompt, GError **error)
 
     g_autoptr(SealSecret) line = secret_new(MAX_LINE, error);
     if (line && tcsetattr(fd, TCSAFLUSH, &silent) == 0) {
-        say(fd, prompt);
-        got = read_line(fd, line);
+        got = seal_fd_write(fd, prompt, strlen(prompt)) && read_line(fd, line);
         tcsetattr(fd, TCSAFLUSH, &before);
     }
     close(fd);

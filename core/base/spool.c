@@ -2,7 +2,10 @@
  *
  * spool.c: content being written: on the heap while it is small, then in an unlinked file.
  */
+#include "core/base/spool.h"
+
 #include "core/base/content.h"
+#include "core/base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,29 +55,22 @@ int seal_spool_file(const char *dir, GError **error)
     return fd;
 }
 
-static gboolean write_all(Spool *self, const guint8 *data, gsize count, GError **error)
+static gboolean write_file(Spool *self, const void *data, gsize count, GError **error)
 {
-    while (count > 0) {
-        ssize_t wrote = write(self->fd, data, count);
-
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0) {
-            g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                        "cannot write a temporary file in %s: %s", self->dir, g_strerror(errno));
-            return FALSE;
-        }
-        data += wrote;
-        count -= (gsize)wrote;
-        self->length += (guint64)wrote;
+    if (!seal_fd_write(self->fd, data, count)) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "cannot write a temporary file in %s: %s; see [core] spool_dir", self->dir,
+                    g_strerror(errno));
+        return FALSE;
     }
+    self->length += count;
     return TRUE;
 }
 
 static gboolean move_to_file(Spool *self, GError **error)
 {
     self->fd = seal_spool_file(self->dir, error);
-    if (self->fd < 0 || !write_all(self, self->heap->data, self->heap->len, error))
+    if (self->fd < 0 || !write_file(self, self->heap->data, self->heap->len, error))
         return FALSE;
     g_clear_pointer(&self->heap, g_byte_array_unref);
     return TRUE;
@@ -91,7 +87,7 @@ static gssize spool_write(GOutputStream *stream, const void *buffer, gsize count
         return -1;
     if (self->fd < 0)
         g_byte_array_append(self->heap, buffer, (guint)count);
-    else if (!write_all(self, buffer, count, error))
+    else if (!write_file(self, buffer, count, error))
         return -1;
     return (gssize)count;
 }

@@ -4,10 +4,16 @@
  */
 #include "core/mail/message.h"
 
+#include "core/base/spool.h"
 #include "core/mail/entity.h"
 #include "core/mail/mime.h"
 
 #include <string.h>
+
+enum {
+    MAX_NAME = 70,  /* of a field that is written here */
+    MAX_LINE = 998, /* RFC 5322 2.1.1 */
+};
 
 struct SealMessage {
     SealEntity *entity;
@@ -295,6 +301,81 @@ SealContent *seal_message_clear(SealMessage *message)
     /* What ended the header comes along as it was: an empty line, or none. Where no field is left,
      * the body would otherwise be read as a header. */
     if (front->len == 0 && header->block_end == header->body_offset)
+        g_string_append(front, header->eol);
+    g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
+    return join_text(front, rest);
+}
+
+SealContent *seal_message_match_line_ends(SealMessage *message, SealContent *entity,
+                                          GOutputStream *spool, GError **error)
+{
+    if (seal_message_header(message)->eol[0] == '\n')
+        return seal_content_ref(entity);
+
+    g_autoptr(GInputStream) stream = seal_content_read_canonical(entity);
+    return seal_spool_copy(spool, stream, NULL, error) ? seal_spool_finish(spool, error) : NULL;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * A field in place of another
+ */
+
+/* RFC 5322 2.2: a name is printable ASCII without the colon. */
+static gboolean check_field(const char *name, const char *value, GError **error)
+{
+    gboolean ok = *name && strlen(name) <= MAX_NAME && g_utf8_validate(value, -1, NULL);
+
+    for (const char *c = name; *c && ok; c++)
+        ok = g_ascii_isgraph(*c) && *c != ':';
+    for (const char *c = value; *c && ok; c++)
+        ok = !g_ascii_iscntrl(*c) || *c == '\t';
+    if (!ok)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_MESSAGE,
+                    "no header field can have the name \"%s\" and its value: a name is printable "
+                    "ASCII, a value one line of UTF-8",
+                    name);
+    return ok;
+}
+
+static char *new_field(const SealHeader *header, const char *name, const char *value,
+                       GError **error)
+{
+    g_autofree char *encoded = g_str_is_ascii(value) ? g_strdup(value) : seal_mime_encode(value);
+    char *field = g_strconcat(name, ": ", encoded, header->eol, NULL);
+
+    if (strlen(field) - strlen(header->eol) <= MAX_LINE)
+        return field;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                "the header field %s would have more than %d octets in a line", name, MAX_LINE);
+    g_free(field);
+    return NULL;
+}
+
+SealContent *seal_message_with_field(SealMessage *message, const char *name, const char *value,
+                                     GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+    SealContent *content = seal_entity_content(message->entity);
+    g_autofree char *new =
+        check_field(name, value, error) ? new_field(header, name, value, error) : NULL;
+    gboolean placed = FALSE;
+
+    if (!new)
+        return NULL;
+    GString *front = g_string_new(NULL);
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!seal_field_is(header, field, name))
+            append_field(front, header, field);
+        else if (!placed)
+            g_string_append(front, new);
+        placed = placed || seal_field_is(header, field, name);
+    }
+    if (!placed)
+        g_string_append(front, new);
+    /* Where no empty line ends the header, one must: the body is not to be read as fields. */
+    if (header->block_end == header->body_offset)
         g_string_append(front, header->eol);
     g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
     return join_text(front, rest);

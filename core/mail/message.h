@@ -36,3 +36,13 @@ SealContent *seal_message_clear(SealMessage *message);
 
 /** TRUE where a field stands in the header that never leaves: Bcc, Resent-Bcc, Return-path. */
 gboolean seal_message_has_private_fields(SealMessage *message);
+
+/** @entity, which has LF line ends, with those of @message; what is written goes to @spool.
+ * (transfer full) */
+SealContent *seal_message_match_line_ends(SealMessage *message, SealContent *entity,
+                                          GOutputStream *spool, GError **error);
+
+/** The message with the field `@name: @value` in place of all of that name; see
+ *  seal_delivery_set_field(). (transfer full) */
+SealContent *seal_message_with_field(SealMessage *message, const char *name, const char *value,
+                                     GError **error);

@@ -5,6 +5,7 @@
 #include "core/mail/sevenbit.h"
 
 #include "core/base/content.h"
+#include "core/base/spool.h"
 #include "core/mail/entity.h"
 #include "core/mail/transfer.h"
 

@@ -3,26 +3,12 @@
  * gate.c: the last look at what would leave. It believes no module: it reads the final bytes, and
  * lets them go only as what the plan says they are.
  */
-#include "core/pipeline/dispatcher.h"
+#include "core/pipeline/gate.h"
 
-#include "core/mail/header.h"
-#include "core/mail/message.h"
+#include "core/pipeline/signature.h"
+#include "core/plugin/calls.h"
 
 #include <string.h>
-
-static gboolean shut(SealJob *job, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static gboolean shut(SealJob *job, GError **error, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
-    va_end(args);
-    seal_decision_set(seal_job_decide(job, "gate", ""), SEAL_VERDICT_DEFER, "gate", "%s", text);
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_GATE, "stopped at the gate: %s", text);
-    return FALSE;
-}
 
 /* -------------------------------------------------------------------------------------------
  * To whom
@@ -59,10 +45,10 @@ static gboolean check_keys(SealJob *job, const SealDelivery *delivery,
             missing++;
     }
     if (ids->len > 0)
-        return shut(job, error, "encrypted to %u keys that no recipient has", ids->len);
+        return seal_job_stop(job, error, "encrypted to %u keys that no recipient has", ids->len);
     if (missing != seal_detection_hidden(detection) || (missing > 0 && !delivery->hide))
-        return shut(job, error, "%u of the recipients' keys are not among those encrypted to",
-                    missing);
+        return seal_job_stop(
+            job, error, "%u of the recipients' keys are not among those encrypted to", missing);
     return TRUE;
 }
 
@@ -93,12 +79,50 @@ static gboolean same_field(const SealHeader *a, const SealField *x, const SealHe
     return length == bare_field(b, y, &two) && memcmp(one, two, length) == 0;
 }
 
+static gboolean has_field(SealContent *content, const SealHeader *header, const SealField *field)
+{
+    g_autoptr(SealMessage) message = seal_message_new(content, NULL);
+    const SealHeader *other = message ? seal_message_header(message) : NULL;
+
+    for (guint i = 0; other && i < other->fields->len; i++) {
+        if (same_field(header, field, other, &g_array_index(other->fields, SealField, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whoever first made content that has it, as far as that can be told. */
+static const char *who_added(const SealDelivery *delivery, const SealHeader *header,
+                             const SealField *field)
+{
+    for (guint i = 0; i < delivery->changes->len; i++) {
+        const SealChange *change = g_ptr_array_index(delivery->changes, i);
+
+        if (has_field(change->content, header, field))
+            return change->step;
+    }
+    return NULL;
+}
+
+static gboolean stop_for_field(SealJob *job, const SealDelivery *delivery, const SealHeader *header,
+                               const SealField *field, GError **error)
+{
+    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+    g_autofree char *name = seal_text_line(start, field->name_length, 80);
+    const char *who = who_added(delivery, header, field);
+
+    return seal_job_stop(job, error,
+                         "the header field %s stands outside, and no such field came with the "
+                         "message at that place%s%s",
+                         name, who ? "; added or changed by " : "", who ? who : "");
+}
+
 /* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:
  * nothing of the body can hide among them. */
-static gboolean check_outside(SealJob *job, SealMessage *source, SealMessage *message,
+static gboolean check_outside(SealJob *job, const SealDelivery *delivery, SealMessage *message,
                               GError **error)
 {
-    const SealHeader *in = seal_message_header(source);
+    const SealHeader *in = seal_message_header(delivery->source);
     const SealHeader *out = seal_message_header(message);
     guint at = 0;
 
@@ -111,11 +135,11 @@ static gboolean check_outside(SealJob *job, SealMessage *source, SealMessage *me
                !same_field(out, field, in, &g_array_index(in->fields, SealField, at)))
             at++;
         if (at == in->fields->len)
-            return shut(job, error, "a header field stands outside that did not come with it");
+            return stop_for_field(job, delivery, out, field, error);
         at++;
     }
     if (seal_header_count(out, "MIME-Version") != 1)
-        return shut(job, error, "not exactly one MIME-Version");
+        return seal_job_stop(job, error, "not exactly one MIME-Version");
     return TRUE;
 }
 
@@ -129,100 +153,68 @@ static gboolean check_content_fields(SealJob *job, SealMessage *message, GError 
     for (guint i = 0; allowed[i]; i++) {
         guint count = seal_header_count(header, allowed[i]);
         if (count > 1)
-            return shut(job, error, "%s stands %u times", allowed[i], count);
+            return seal_job_stop(job, error, "%s stands %u times", allowed[i], count);
         known += count;
     }
     for (guint i = 0; i < header->fields->len; i++)
         all += seal_field_is_content(header, &g_array_index(header->fields, SealField, i)) ? 1 : 0;
     if (all != known)
-        return shut(job, error, "a Content field of the inner entity stands outside");
+        return seal_job_stop(job, error, "a Content field of the inner entity stands outside");
     return TRUE;
-}
-
-/* -------------------------------------------------------------------------------------------
- * By whom
- */
-
-static gboolean check_signature(SealJob *job, const SealFormatEntry *format, SealEntity *entity,
-                                const SealKey *signer, GCancellable *cancellable, GError **error)
-{
-    g_autoptr(SealDetection) detection = seal_detection_new();
-    GPtrArray *found = seal_detection_ids(detection);
-
-    if (!format->table.detect(format->module, entity, cancellable, detection, error))
-        return FALSE;
-    const char *text = seal_detection_text(detection);
-    if (seal_detection_what(detection) != SEAL_DETECTED_SIGNED)
-        return shut(job, error, "planned as signed, but it is not: %s",
-                    text ? text : "no signature was found");
-    if (found->len != 1 || seal_detection_hidden(detection) > 0 ||
-        !g_strv_contains(seal_key_detected_ids(signer), g_ptr_array_index(found, 0)))
-        return shut(job, error, "not signed with the key that was chosen, or not with it alone");
-    return TRUE;
-}
-
-gboolean seal_gate_signature(SealJob *job, const SealFormatEntry *format, SealContent *entity,
-                             const SealKey *signer, GCancellable *cancellable, GError **error)
-{
-    g_autoptr(SealMessage) message = seal_message_new(entity, error);
-
-    return message &&
-           check_signature(job, format, seal_message_entity(message), signer, cancellable, error);
 }
 
 /* What policy wants signed is signed. */
 static gboolean check_signed(SealJob *job, const SealDelivery *delivery, GError **error)
 {
     if (delivery->sign == SEAL_NEED_REQUIRED && !delivery->is_signed)
-        return shut(job, error, "not signed, and sign=required");
+        return seal_job_stop(job, error, "not signed, and sign=required");
     if (delivery->signer && !delivery->is_signed)
-        return shut(job, error, "the signer was not used");
+        return seal_job_stop(job, error, "the signer was not used");
     return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
- * The three plans
+ * As what it leaves
  */
 
-static gboolean check_sealed(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
+static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                              SealMessage *message, GCancellable *cancellable, GError **error)
 {
-    const SealFormatEntry *format = seal_dispatcher_step_format(dispatcher, delivery->format);
-    g_autoptr(SealDetection) detection = seal_detection_new();
-    const char *text;
+    const SealFormatEntry *format = seal_pipeline_format(pipeline, delivery->format);
+    g_autoptr(SealDetection) detection =
+        seal_format_detect(format, seal_message_entity(message), cancellable, error);
 
-    if (!format->table.detect(format->module, seal_message_entity(message), cancellable, detection,
-                              error))
+    if (!detection)
         return FALSE;
-    text = seal_detection_text(detection);
+    const char *text = seal_detection_text(detection);
     if (seal_detection_what(detection) != SEAL_DETECTED_ENCRYPTED)
-        return shut(job, error, "planned as %s, but not wholly encrypted: %s", delivery->format,
-                    text ? text : "nothing encrypted was found");
+        return seal_job_stop(job, error, "planned as %s, but not wholly encrypted: %s",
+                             delivery->format, text ? text : "nothing encrypted was found");
     if (delivery->sealed_size == 0 ||
         ((format->table.flags & SEAL_FORMAT_INCOMPRESSIBLE) &&
          seal_detection_content_size(detection) < delivery->sealed_size))
-        return shut(job, error, "the ciphertext is shorter than what was to be encrypted");
+        return seal_job_stop(job, error, "the ciphertext is shorter than what was to be encrypted");
     return check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
-           check_outside(job, delivery->source, message, error) &&
+           check_outside(job, delivery, message, error) &&
            check_content_fields(job, message, error);
 }
 
-static gboolean check_already(SealDispatcher *dispatcher, SealJob *job, SealMessage *message,
+static gboolean check_already(const SealPipeline *pipeline, SealJob *job, SealMessage *message,
                               GCancellable *cancellable, GError **error)
 {
-    GPtrArray *formats = seal_registry_formats(dispatcher->registry);
+    GPtrArray *formats = seal_registry_formats(pipeline->registry);
 
     for (guint i = 0; i < formats->len; i++) {
         const SealFormatEntry *format = g_ptr_array_index(formats, i);
-        g_autoptr(SealDetection) detection = seal_detection_new();
+        g_autoptr(SealDetection) detection =
+            seal_format_detect(format, seal_message_entity(message), cancellable, error);
 
-        if (!format->table.detect(format->module, seal_message_entity(message), cancellable,
-                                  detection, error))
+        if (!detection)
             return FALSE;
         if (seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED)
             return TRUE;
     }
-    return shut(job, error, "planned as encrypted already, but it is not");
+    return seal_job_stop(job, error, "planned as encrypted already, but it is not");
 }
 
 /* In clear only where the policy of each recipient says so: never, or no key for at least one of
@@ -235,73 +227,76 @@ static gboolean check_allowed(SealJob *job, const SealDelivery *delivery, GError
         const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
 
         if (seal_recipient_fallback(recipient) != SEAL_FALLBACK_ALLOW)
-            return shut(job, error, "in clear, and %s requires encryption",
-                        seal_address_text(recipient->address));
+            return seal_job_stop(job, error, "in clear, and %s requires encryption",
+                                 seal_address_text(recipient->address));
         keyless = keyless || recipient->policy->encrypt == SEAL_NEED_NEVER || recipient->unable ||
                   recipient->policy->all_or_none || recipient->keys->len == 0 ||
                   delivery->recipients->len > 1;
     }
-    return keyless || shut(job, error, "in clear, although every recipient has a key");
+    return keyless || seal_job_stop(job, error, "in clear, although every recipient has a key");
 }
 
-static gboolean check_signed_entity(SealDispatcher *dispatcher, SealJob *job,
+static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
                                     const SealDelivery *delivery, SealMessage *message,
                                     GCancellable *cancellable, GError **error)
 {
-    return check_signature(
-               job, seal_registry_format(dispatcher->registry, seal_key_format(delivery->signer)),
+    return seal_signature_check(
+               job, seal_registry_format(pipeline->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
-           check_outside(job, delivery->source, message, error) &&
+           check_outside(job, delivery, message, error) &&
            check_content_fields(job, message, error);
 }
 
-static gboolean check_clear(SealDispatcher *dispatcher, SealJob *job, const SealDelivery *delivery,
-                            SealMessage *message, GCancellable *cancellable, GError **error)
+static gboolean check_clear(const SealPipeline *pipeline, SealJob *job,
+                            const SealDelivery *delivery, SealMessage *message,
+                            GCancellable *cancellable, GError **error)
 {
     if (!check_allowed(job, delivery, error) || !check_signed(job, delivery, error))
         return FALSE;
     return !delivery->is_signed ||
-           check_signed_entity(dispatcher, job, delivery, message, cancellable, error);
+           check_signed_entity(pipeline, job, delivery, message, cancellable, error);
 }
 
 /* A report is what core wrote, or that with a signature. */
-static gboolean check_report(SealDispatcher *dispatcher, SealJob *job, const SealDelivery *delivery,
-                             SealMessage *message, GCancellable *cancellable, GError **error)
+static gboolean check_report(const SealPipeline *pipeline, SealJob *job,
+                             const SealDelivery *delivery, SealMessage *message,
+                             GCancellable *cancellable, GError **error)
 {
     if (!check_signed(job, delivery, error))
         return FALSE;
     if (delivery->is_signed)
-        return check_signed_entity(dispatcher, job, delivery, message, cancellable, error);
+        return check_signed_entity(pipeline, job, delivery, message, cancellable, error);
     return delivery->content == seal_entity_content(seal_message_entity(delivery->source)) ||
-           shut(job, error, "a problem report was changed");
+           seal_job_stop(job, error, "a problem report was changed");
 }
 
-static gboolean check_plan(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
-                           SealMessage *message, GCancellable *cancellable, GError **error)
+static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                             SealMessage *message, GCancellable *cancellable, GError **error)
 {
-    switch (delivery->plan) {
-    case SEAL_PLAN_SEAL:
-        return check_sealed(dispatcher, job, delivery, message, cancellable, error);
-    case SEAL_PLAN_REPORT:
-        return check_report(dispatcher, job, delivery, message, cancellable, error);
-    case SEAL_PLAN_ALREADY:
-        return check_already(dispatcher, job, message, cancellable, error);
-    case SEAL_PLAN_CLEAR:
-        return check_clear(dispatcher, job, delivery, message, cancellable, error);
+    switch (delivery->choice) {
+    case SEAL_CHOICE_SEAL:
+        return check_sealed(pipeline, job, delivery, message, cancellable, error);
+    case SEAL_CHOICE_REPORT:
+        return check_report(pipeline, job, delivery, message, cancellable, error);
+    case SEAL_CHOICE_ALREADY:
+        return check_already(pipeline, job, message, cancellable, error);
+    case SEAL_CHOICE_CLEAR:
+        return check_clear(pipeline, job, delivery, message, cancellable, error);
+    default:
+        return seal_job_stop(job, error, "a delivery of what is not sent");
     }
-    return shut(job, error, "a delivery without a plan");
 }
 
 static SealVerdict result_of(const SealDelivery *delivery)
 {
-    if (delivery->plan == SEAL_PLAN_REPORT)
+    if (delivery->choice == SEAL_CHOICE_REPORT)
         return SEAL_VERDICT_REPORT;
-    if (delivery->plan != SEAL_PLAN_CLEAR)
+    if (delivery->choice != SEAL_CHOICE_CLEAR)
         return SEAL_VERDICT_SEALED;
     return delivery->is_signed ? SEAL_VERDICT_SIGNED : SEAL_VERDICT_PLAIN;
 }
 
-static void settle(SealJob *job, const SealDelivery *delivery)
+static void settle_recipients(SealJob *job, const SealDelivery *delivery)
 {
     SealVerdict result = result_of(delivery);
 
@@ -318,7 +313,7 @@ static void settle(SealJob *job, const SealDelivery *delivery)
     }
 }
 
-gboolean seal_gate(SealDispatcher *dispatcher, SealJob *job, SealDelivery *delivery,
+gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                    GCancellable *cancellable, GError **error)
 {
     g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
@@ -326,11 +321,11 @@ gboolean seal_gate(SealDispatcher *dispatcher, SealJob *job, SealDelivery *deliv
     if (!message)
         return FALSE;
     if (delivery->recipients->len == 0)
-        return shut(job, error, "a delivery for nobody");
+        return seal_job_stop(job, error, "a delivery for nobody");
     if (seal_message_has_private_fields(message))
-        return shut(job, error, "Bcc or Return-path is still there");
-    if (!check_plan(dispatcher, job, delivery, message, cancellable, error))
+        return seal_job_stop(job, error, "Bcc or Return-path is still there");
+    if (!check_choice(pipeline, job, delivery, message, cancellable, error))
         return FALSE;
-    settle(job, delivery);
+    settle_recipients(job, delivery);
     return TRUE;
 }

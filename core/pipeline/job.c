@@ -4,18 +4,26 @@
  */
 #include "core/pipeline/job.h"
 
-#include "core/mail/entity.h"
+#include "core/plugin/decision.h"
 
 #include <string.h>
 
 enum { MAX_RECIPIENTS = 10000 };
 
-static void choice_free(gpointer data)
+static void format_key_free(gpointer data)
 {
-    SealChoice *choice = data;
+    SealFormatKey *found = data;
 
-    seal_key_unref(choice->key);
-    g_free(choice);
+    seal_key_unref(found->key);
+    g_free(found);
+}
+
+static void change_free(gpointer data)
+{
+    SealChange *change = data;
+
+    seal_content_unref(change->content);
+    g_free(change);
 }
 
 static void recipient_free(gpointer data)
@@ -39,7 +47,9 @@ static void delivery_free(gpointer data)
     seal_key_unref(delivery->signer);
     if (delivery->own_source)
         seal_message_free(delivery->source);
+    seal_message_free(delivery->view);
     seal_content_unref(delivery->content);
+    g_ptr_array_unref(delivery->changes);
     g_free(delivery->note);
     g_free(delivery);
 }
@@ -65,7 +75,7 @@ static gboolean add_recipients(SealJob *job, const char *const *texts, GError **
 
         SealRecipient *recipient = g_new0(SealRecipient, 1);
         recipient->address = address;
-        recipient->keys = g_ptr_array_new_with_free_func(choice_free);
+        recipient->keys = g_ptr_array_new_with_free_func(format_key_free);
         g_ptr_array_add(job->recipients, recipient);
         if (job->recipients->len > MAX_RECIPIENTS) {
             g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d recipients",
@@ -205,6 +215,18 @@ void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result,
                       code, "%s", recipient->reason);
 }
 
+gboolean seal_job_stop(SealJob *job, GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    seal_decision_set(seal_job_decide(job, "gate", ""), SEAL_VERDICT_DEFER, "gate", "%s", text);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_GATE, "stopped at the gate: %s", text);
+    return FALSE;
+}
+
 void seal_job_fail(SealJob *job, const GError *error)
 {
     g_ptr_array_set_size(job->deliveries, 0);
@@ -213,14 +235,16 @@ void seal_job_fail(SealJob *job, const GError *error)
                         "%s", error->message);
 }
 
-SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format, SealNeed sign)
+SealDelivery *seal_job_add_delivery(SealJob *job, SealChoice choice, const char *format,
+                                    SealNeed sign)
 {
     SealDelivery *delivery = g_new0(SealDelivery, 1);
 
-    delivery->plan = plan;
+    delivery->choice = choice;
     delivery->format = format;
     delivery->sign = sign;
     delivery->recipients = g_ptr_array_new();
+    delivery->changes = g_ptr_array_new_with_free_func(change_free);
     delivery->keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_ptr_array_add(job->deliveries, delivery);
     return delivery;
@@ -242,6 +266,27 @@ SealFallback seal_recipient_fallback(const SealRecipient *recipient)
         return recipient->fallback;
     return recipient->policy->encrypt == SEAL_NEED_REQUIRED ? recipient->policy->fallback
                                                             : SEAL_FALLBACK_ALLOW;
+}
+
+/* A stage that decides does so over a policy that wants nothing encrypted, too. */
+SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipient)
+{
+    const SealPolicy *policy = recipient->policy;
+    gboolean settled = recipient->result != SEAL_VERDICT_NONE;
+
+    return (SealFacts){
+        .encrypt = seal_recipient_stage_decides(recipient)
+                       ? MAX(policy->encrypt, SEAL_NEED_PREFERRED)
+                       : policy->encrypt,
+        .fallback = seal_recipient_fallback(recipient),
+        .already_sealed = policy->already_sealed,
+        .all_or_none = policy->all_or_none,
+        .settled = recipient->result,
+        .unable = recipient->unable,
+        .reason = settled ? recipient->reason : recipient->no_key,
+        .has_key = recipient->keys->len > 0,
+        .is_sealed = job->already_sealed,
+    };
 }
 
 void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback)
@@ -269,9 +314,9 @@ gboolean seal_job_is_bounce(const SealJob *job)
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format)
 {
     for (guint i = 0; i < recipient->keys->len; i++) {
-        const SealChoice *choice = g_ptr_array_index(recipient->keys, i);
-        if (g_str_equal(choice->format, format))
-            return choice->key;
+        const SealFormatKey *found = g_ptr_array_index(recipient->keys, i);
+        if (g_str_equal(found->format, format))
+            return found->key;
     }
     return NULL;
 }
@@ -313,11 +358,6 @@ GPtrArray *seal_job_deliveries(const SealJob *job)
 GPtrArray *seal_job_recipients(const SealJob *job)
 {
     return job->recipients;
-}
-
-GPtrArray *seal_job_decisions(const SealJob *job)
-{
-    return job->decisions;
 }
 
 SealAddress *seal_recipient_address(const SealRecipient *recipient)
@@ -393,8 +433,44 @@ SealContent *seal_delivery_content(const SealDelivery *delivery)
 void seal_delivery_set_content(SealDelivery *delivery, SealContent *content)
 {
     seal_content_ref(content);
+    g_clear_pointer(&delivery->view, seal_message_free);
     seal_content_unref(delivery->content);
     delivery->content = content;
+}
+
+static SealMessage *delivery_view(SealDelivery *delivery, GError **error)
+{
+    if (!delivery->view)
+        delivery->view = seal_message_new(delivery->content, error);
+    return delivery->view;
+}
+
+SealEntity *seal_delivery_entity(SealDelivery *delivery, GError **error)
+{
+    SealMessage *view = delivery_view(delivery, error);
+
+    return view ? seal_message_entity(view) : NULL;
+}
+
+gboolean seal_delivery_set_field(SealDelivery *delivery, const char *name, const char *value,
+                                 GError **error)
+{
+    SealMessage *view = delivery_view(delivery, error);
+    g_autoptr(SealContent) changed =
+        view ? seal_message_with_field(view, name, value, error) : NULL;
+
+    if (changed)
+        seal_delivery_set_content(delivery, changed);
+    return changed != NULL;
+}
+
+void seal_delivery_add_change(SealDelivery *delivery, const char *step)
+{
+    SealChange *change = g_new0(SealChange, 1);
+
+    change->step = step;
+    change->content = seal_content_ref(delivery->content);
+    g_ptr_array_add(delivery->changes, change);
 }
 
 GPtrArray *seal_delivery_recipients(const SealDelivery *delivery)

@@ -4,9 +4,8 @@
  */
 #pragma once
 
-#include "core/frontend.h"
 #include "core/mail/message.h"
-#include "core/pipeline/policy.h"
+#include "core/pipeline/choice.h"
 
 struct SealRecipient {
     SealAddress *address;
@@ -14,7 +13,7 @@ struct SealRecipient {
     const SealPolicy *policy; /* NULL before it is asked */
     SealNeed sign;            /* what policy says, as far as it holds for this message */
     gboolean unable;          /* a stage cannot serve it, whatever keys there are */
-    GPtrArray *keys;          /* of SealChoice: one usable key at most for each format */
+    GPtrArray *keys;          /* of SealFormatKey: one usable key at most for each format */
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
@@ -28,19 +27,17 @@ struct SealRecipient {
 typedef struct {
     const char *format; /* as in the registry's table */
     SealKey *key;
-} SealChoice;
+} SealFormatKey;
 
-/** What is to happen to a delivery. */
-typedef enum {
-    SEAL_PLAN_SEAL,    /* encrypt to its keys */
-    SEAL_PLAN_REPORT,  /* a problem report in its place */
-    SEAL_PLAN_CLEAR,   /* as it came, but for what never leaves */
-    SEAL_PLAN_ALREADY, /* it is encrypted as a whole: as it came, likewise */
-} SealPlan;
+/** What a step made of a delivery. */
+typedef struct {
+    const char *step;
+    SealContent *content;
+} SealChange;
 
 struct SealDelivery {
     GPtrArray *recipients; /* of SealRecipient, borrowed from the job */
-    SealPlan plan;
+    SealChoice choice;
     const char *format;
     GPtrArray *keys; /* of SealKey */
     gboolean hide;
@@ -53,6 +50,8 @@ struct SealDelivery {
     gboolean is_signed; /* the signer was used */
     char *note;         /* for people, behind each recipient's reason; or NULL */
     SealContent *content;
+    SealMessage *view;   /* of the content, once it is asked for */
+    GPtrArray *changes;  /* of SealChange, in their order */
     guint64 sealed_size; /* of what was encrypted, in canonical form */
 };
 
@@ -88,6 +87,9 @@ SealFallback seal_recipient_fallback(const SealRecipient *recipient);
  *  wants neither encrypted nor signed needs no stage to serve it. */
 gboolean seal_recipient_stage_decides(const SealRecipient *recipient);
 
+/** What is known of the recipient, for seal_choice_make(). Borrows from it. */
+SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipient);
+
 /** As if nothing had been found out about the recipient yet. */
 void seal_recipient_reset(SealRecipient *recipient);
 
@@ -98,11 +100,18 @@ SealDecision *seal_job_decide(SealJob *job, const char *step, const char *subjec
 void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result, const char *code,
                      const char *format, ...) G_GNUC_PRINTF(5, 6);
 
+/** Says why the gate lets nothing out: a decision, and SEAL_ERROR_GATE. Always FALSE. */
+gboolean seal_job_stop(SealJob *job, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/** Notes that @step has changed @delivery. */
+void seal_delivery_add_change(SealDelivery *delivery, const char *step);
+
 /** Defers every recipient for @error and drops the deliveries: nothing of the job may leave. */
 void seal_job_fail(SealJob *job, const GError *error);
 
 /** A delivery without recipients yet, appended to the job's. (borrowed) */
-SealDelivery *seal_job_add_delivery(SealJob *job, SealPlan plan, const char *format, SealNeed sign);
+SealDelivery *seal_job_add_delivery(SealJob *job, SealChoice choice, const char *format,
+                                    SealNeed sign);
 
 /** TRUE for the null sender (RFC 5321 4.5.5): a bounce. */
 gboolean seal_job_is_bounce(const SealJob *job);

@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/keyring.h"
 
+#include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
 #include "core/plugin/tables.h"
@@ -21,7 +22,7 @@ typedef struct {
 
 struct SealKeyring {
     GPtrArray *sources; /* of SealSourceEntry, borrowed */
-    gint64 cache;
+    gint64 cache;       /* microseconds, as is the next */
     gint64 negative_cache;
     GHashTable *memory; /* "source\nformat\naddress" -> Memory */
 };
@@ -70,8 +71,8 @@ SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *regi
 
     g_autoptr(SealKeyring) keyring = g_new0(SealKeyring, 1);
     keyring->sources = g_ptr_array_new();
-    keyring->cache = seal_settings_number(settings, "cache");
-    keyring->negative_cache = seal_settings_number(settings, "negative_cache");
+    keyring->cache = seal_settings_number(settings, "cache") * G_USEC_PER_SEC;
+    keyring->negative_cache = seal_settings_number(settings, "negative_cache") * G_USEC_PER_SEC;
     keyring->memory = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, memory_free);
     if (!add_sources(keyring, settings, registry, error))
         return NULL;
@@ -90,21 +91,6 @@ void seal_keyring_free(SealKeyring *keyring)
 /* -------------------------------------------------------------------------------------------
  * Asking one source
  */
-
-/* What the module's `trust=` says, else the source itself. */
-static SealTrust source_trust(const SealSourceEntry *source)
-{
-    const char *set = seal_settings_string(seal_module_settings(source->module), "trust");
-
-    return set ? seal_trust_parse(set) : source->table.trust;
-}
-
-static gboolean source_may_skip(const SealSourceEntry *source)
-{
-    const char *set = seal_settings_string(seal_module_settings(source->module), "on_error");
-
-    return set ? g_str_equal(set, "skip") : source->table.may_skip;
-}
 
 /* A source's keys are believed to be for an address only where they say so themselves. */
 static void keep_right_ones(GPtrArray *keys, const SealKeyQuery *query, const SealAddress *address)
@@ -126,8 +112,8 @@ static int newest_first(gconstpointer a, gconstpointer b)
     return from_a < from_b ? 1 : from_a > from_b ? -1 : 0;
 }
 
-static GPtrArray *ask(Search *search, const SealSourceEntry *source, SealAddress *address,
-                      GError **error)
+static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAddress *address,
+                           GError **error)
 {
     SealKeyring *keyring = search->keyring;
     const char *format = search->query->format->table.name;
@@ -140,8 +126,7 @@ static GPtrArray *ask(Search *search, const SealSourceEntry *source, SealAddress
         return g_ptr_array_ref(known->keys);
 
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-    if (!source->table.lookup(source->module, address, format, source_trust(source),
-                              search->cancellable, keys, error))
+    if (!seal_source_lookup(source, address, format, search->cancellable, keys, error))
         return NULL;
     if (keys->len > MAX_KEYS) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
@@ -175,7 +160,7 @@ static SealDecision *decide_on_key(Search *search, const SealKey *key)
 }
 
 /* TRUE with *@usable set, or FALSE on error. */
-static gboolean judge(Search *search, SealKey *key, gboolean *usable, GError **error)
+static gboolean judge_key(Search *search, SealKey *key, gboolean *usable, GError **error)
 {
     const SealKeyQuery *query = search->query;
     SealDecision *decision = decide_on_key(search, key);
@@ -185,8 +170,7 @@ static gboolean judge(Search *search, SealKey *key, gboolean *usable, GError **e
                           "the key from %s is trusted as %s only, and min_trust is %s",
                           seal_key_place(key), seal_trust_name(seal_key_trust(key)),
                           seal_trust_name(query->min_trust));
-    else if (!query->format->table.usable(query->format->module, key, query->purpose, query->at,
-                                          decision, error))
+    else if (!seal_format_usable(query->format, key, query->purpose, query->at, decision, error))
         return FALSE;
     *usable = seal_decision_verdict(decision) == SEAL_VERDICT_PASS;
     if (!*usable && !search->why)
@@ -197,7 +181,7 @@ static gboolean judge(Search *search, SealKey *key, gboolean *usable, GError **e
 static gboolean first_usable(Search *search, const SealSourceEntry *source, SealAddress *address,
                              SealKey **key, GError **error)
 {
-    g_autoptr(GPtrArray) keys = ask(search, source, address, error);
+    g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
 
     if (!keys)
         return FALSE;
@@ -205,7 +189,7 @@ static gboolean first_usable(Search *search, const SealSourceEntry *source, Seal
         SealKey *candidate = g_ptr_array_index(keys, i);
         gboolean usable = FALSE;
 
-        if (!judge(search, candidate, &usable, error))
+        if (!judge_key(search, candidate, &usable, error))
             return FALSE;
         if (usable) {
             *key = seal_key_ref(candidate);
@@ -232,7 +216,7 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     g_autoptr(GError) problem = NULL;
     const char *subject = seal_address_text(search->query->address);
 
-    if (source_trust(source) < search->query->min_trust) {
+    if (seal_source_trust(source) < search->query->min_trust) {
         seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
                           "trust", "key source %s is not asked: it gives less than min_trust",
                           source->table.name);
@@ -241,9 +225,8 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     if (ask_both_ways(search, source, key, &problem))
         return TRUE;
 
-    /* A module may have failed without a word. */
-    const char *why = problem ? problem->message : "it did not say why";
-    gboolean skip = source_may_skip(source);
+    const char *why = problem->message;
+    gboolean skip = seal_source_may_skip(source);
     seal_decision_set(seal_job_decide(search->job, "source", subject),
                       skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
                       "key source %s could not find out: %s", source->table.name, why);
@@ -254,9 +237,8 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     return FALSE;
 }
 
-gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
-                                  GCancellable *cancellable, SealKey **signer, char **why,
-                                  GError **error)
+static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancellable *cancellable,
+                            SealKey **signer, char **why, GError **error)
 {
     SealKeyQuery query = {
         .address = job->author,
@@ -269,15 +251,14 @@ gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
     g_autoptr(SealKey) found = NULL;
     gboolean ok = TRUE;
 
-    if (format->table.signers &&
-        !format->table.signers(format->module, job->author, cancellable, keys, error))
+    if (!seal_format_signers(format, job->author, cancellable, keys, error))
         return FALSE;
     keep_right_ones(keys, &query, job->author);
     g_ptr_array_sort(keys, newest_first);
     for (guint i = 0; i < keys->len && ok && !found; i++) {
         gboolean usable = FALSE;
 
-        ok = judge(&search, g_ptr_array_index(keys, i), &usable, error);
+        ok = judge_key(&search, g_ptr_array_index(keys, i), &usable, error);
         if (ok && usable)
             found = seal_key_ref(g_ptr_array_index(keys, i));
     }
@@ -290,6 +271,21 @@ gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
     }
     *signer = g_steal_pointer(&found);
     *why = search.why;
+    return TRUE;
+}
+
+/* Sources are not asked: a Format has its private keys itself. */
+gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *format,
+                                 GCancellable *cancellable, SealKey **signer, char **why,
+                                 GError **error)
+{
+    const SealFormatEntry *entry = seal_registry_format(self->registry, format);
+
+    if (entry && job->author)
+        return find_signer(job, entry, cancellable, signer, why, error);
+    *signer = NULL;
+    *why = job->author ? g_strdup_printf("there is no format %s", format)
+                       : g_strdup("From does not name one author");
     return TRUE;
 }
 

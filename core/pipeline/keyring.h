@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/pipeline/job.h"
-#include "core/plugin/module.h"
+#include "core/plugin/registry.h"
 
 typedef struct SealKeyring SealKeyring;
 
@@ -23,12 +23,6 @@ typedef struct {
     SealTrust min_trust;
     gint64 at; /* Unix seconds */
 } SealKeyQuery;
-
-/** The key with which the job's author, who must be known, signs in @format; otherwise as
- *  seal_keyring_find(). Sources are not asked: a Format has its private keys itself. */
-gboolean seal_keyring_find_signer(SealJob *job, const SealFormatEntry *format,
-                                  GCancellable *cancellable, SealKey **signer, char **why,
-                                  GError **error);
 
 /** The key to use. *@key is NULL where there is none, and *@why then says so for people; that is no
  *  error. FALSE where a source could not find out and its on_error is defer: this is not "no key".

@@ -2,27 +2,28 @@
  *
  * plan.c: what is to happen to each recipient, before anything is changed.
  */
-#include "core/pipeline/dispatcher.h"
+#include "core/pipeline/plan.h"
 
-#include "core/mail/message.h"
+#include "core/plugin/calls.h"
+#include "core/plugin/decision.h"
 
 /* -------------------------------------------------------------------------------------------
  * The message as it came
  */
 
-static gboolean look_at_message(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
-                                GError **error)
+static gboolean look_at_message(const SealPipeline *pipeline, SealJob *job,
+                                GCancellable *cancellable, GError **error)
 {
-    GPtrArray *formats = seal_registry_formats(dispatcher->registry);
+    GPtrArray *formats = seal_registry_formats(pipeline->registry);
 
     if (!job->message || job->header_only)
         return TRUE;
     for (guint i = 0; i < formats->len && !job->already_sealed; i++) {
         const SealFormatEntry *format = g_ptr_array_index(formats, i);
-        g_autoptr(SealDetection) detection = seal_detection_new();
+        g_autoptr(SealDetection) detection =
+            seal_format_detect(format, seal_message_entity(job->message), cancellable, error);
 
-        if (!format->table.detect(format->module, seal_message_entity(job->message), cancellable,
-                                  detection, error))
+        if (!detection)
             return FALSE;
         job->already_sealed = seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED;
         job->already_signed =
@@ -49,45 +50,33 @@ static SealNeed sign_need(const SealJob *job, const SealPolicy *policy)
 static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStageEntry *stage,
                           GError **error)
 {
-    const char *name = stage->table.name;
-    SealDecision *decision = seal_job_decide(job, name, seal_address_text(recipient->address));
+    SealDecision *decision =
+        seal_job_decide(job, stage->table.name, seal_address_text(recipient->address));
 
-    if (!stage->table.plan) {
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "no objection");
-        return TRUE;
-    }
-    if (!stage->table.plan(stage->module, job, recipient, decision, error))
+    if (!seal_stage_plan(stage, job, recipient, decision, error))
         return FALSE;
-    switch (seal_decision_verdict(decision)) {
-    case SEAL_VERDICT_PASS:
-        return TRUE;
-    case SEAL_VERDICT_UNABLE:
-        recipient->unable = TRUE;
-        g_free(recipient->no_key);
-        recipient->no_key = g_strdup(seal_decision_text(decision));
-        recipient->asked_for = recipient->asked_for ||
-                               recipient->policy->encrypt != SEAL_NEED_NEVER ||
-                               recipient->sign != SEAL_NEED_NEVER;
-        /* What follows is the stage's word alone: no signature can be required beside it. */
-        if (seal_recipient_stage_decides(recipient))
-            recipient->sign = SEAL_NEED_NEVER;
-        return TRUE;
-    case SEAL_VERDICT_REFUSE:
+    if (seal_decision_verdict(decision) == SEAL_VERDICT_REFUSE)
         seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, seal_decision_code(decision), "%s",
                         seal_decision_text(decision));
+    if (seal_decision_verdict(decision) != SEAL_VERDICT_UNABLE)
         return TRUE;
-    default:
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the stage %s did not decide about %s",
-                    name, seal_address_text(recipient->address));
-        return FALSE;
-    }
+
+    recipient->unable = TRUE;
+    g_free(recipient->no_key);
+    recipient->no_key = g_strdup(seal_decision_text(decision));
+    recipient->asked_for = recipient->asked_for || recipient->policy->encrypt != SEAL_NEED_NEVER ||
+                           recipient->sign != SEAL_NEED_NEVER;
+    /* What follows is the stage's word alone: no signature can be required beside it. */
+    if (seal_recipient_stage_decides(recipient))
+        recipient->sign = SEAL_NEED_NEVER;
+    return TRUE;
 }
 
-static gboolean ask_stages(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+static gboolean ask_stages(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
                            GError **error)
 {
-    for (guint i = 0; i < dispatcher->outbound->len; i++) {
-        const SealStep *step = &g_array_index(dispatcher->outbound, SealStep, i);
+    for (guint i = 0; i < pipeline->steps->len; i++) {
+        const SealStep *step = &g_array_index(pipeline->steps, SealStep, i);
 
         if (step->stage && !ask_stage(job, recipient, step->stage, error))
             return FALSE;
@@ -99,7 +88,7 @@ static gboolean ask_stages(SealDispatcher *dispatcher, SealJob *job, SealRecipie
  * Keys
  */
 
-static gboolean find_key(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
                          const SealFormatEntry *format, GCancellable *cancellable, GError **error)
 {
     SealKeyQuery query = {
@@ -112,13 +101,13 @@ static gboolean find_key(SealDispatcher *dispatcher, SealJob *job, SealRecipient
     g_autoptr(SealKey) key = NULL;
     g_autofree char *why = NULL;
 
-    if (!seal_keyring_find(dispatcher->keyring, job, &query, cancellable, &key, &why, error))
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, error))
         return FALSE;
     if (key) {
-        SealChoice *choice = g_new0(SealChoice, 1);
-        choice->format = format->table.name;
-        choice->key = g_steal_pointer(&key);
-        g_ptr_array_add(recipient->keys, choice);
+        SealFormatKey *found = g_new0(SealFormatKey, 1);
+        found->format = format->table.name;
+        found->key = g_steal_pointer(&key);
+        g_ptr_array_add(recipient->keys, found);
     } else if (!recipient->no_key) {
         recipient->no_key = g_steal_pointer(&why);
     }
@@ -127,15 +116,15 @@ static gboolean find_key(SealDispatcher *dispatcher, SealJob *job, SealRecipient
 
 /* @every_format: look beyond the first format with a key, since recipients that share one output
  * must agree on one. */
-static gboolean find_keys(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
                           gboolean every_format, GCancellable *cancellable, GError **error)
 {
     const char *const *formats = recipient->policy->formats;
 
     for (; *formats && (every_format || recipient->keys->len == 0); formats++) {
-        const SealFormatEntry *format = seal_dispatcher_step_format(dispatcher, *formats);
+        const SealFormatEntry *format = seal_pipeline_format(pipeline, *formats);
 
-        if (format && !find_key(dispatcher, job, recipient, format, cancellable, error))
+        if (format && !find_key(pipeline, job, recipient, format, cancellable, error))
             return FALSE;
     }
     if (recipient->keys->len == 0 && !recipient->no_key)
@@ -145,13 +134,13 @@ static gboolean find_keys(SealDispatcher *dispatcher, SealJob *job, SealRecipien
 }
 
 /* A recipient about whom a source could not find out waits; the others need not. */
-static gboolean find_keys_or_defer(SealDispatcher *dispatcher, SealJob *job,
+static gboolean find_keys_or_defer(const SealPipeline *pipeline, SealJob *job,
                                    SealRecipient *recipient, gboolean every_format,
                                    GCancellable *cancellable, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
-    if (find_keys(dispatcher, job, recipient, every_format, cancellable, &problem))
+    if (find_keys(pipeline, job, recipient, every_format, cancellable, &problem))
         return TRUE;
     if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -170,36 +159,36 @@ static gboolean needs_keys(const SealJob *job, const SealRecipient *recipient, S
 }
 
 /* With @policy, and as if nothing had been found out about the recipient yet. */
-static gboolean begin(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
-                      const SealPolicy *policy, GError **error)
+static gboolean begin_recipient(const SealPipeline *pipeline, SealJob *job,
+                                SealRecipient *recipient, const SealPolicy *policy, GError **error)
 {
     seal_recipient_reset(recipient);
     recipient->policy = policy;
     recipient->sign = sign_need(job, policy);
-    return ask_stages(dispatcher, job, recipient, error);
+    return ask_stages(pipeline, job, recipient, error);
 }
 
-gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
+gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
                    GError **error)
 {
     gboolean shared = job->one_output && job->recipients->len > 1;
     SealNeed highest = SEAL_NEED_NEVER;
 
-    if (!look_at_message(dispatcher, job, cancellable, error))
+    if (!look_at_message(pipeline, job, cancellable, error))
         return FALSE;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
-        const SealPolicy *policy = seal_policies_find(dispatcher->policies, job, recipient, 0);
+        const SealPolicy *policy = seal_policies_find(pipeline->policies, job, recipient, 0);
 
         highest = MAX(highest, policy->encrypt);
-        if (!begin(dispatcher, job, recipient, policy, error))
+        if (!begin_recipient(pipeline, job, recipient, policy, error))
             return FALSE;
     }
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
         if (needs_keys(job, recipient, highest) &&
-            !find_keys_or_defer(dispatcher, job, recipient, shared, cancellable, error))
+            !find_keys_or_defer(pipeline, job, recipient, shared, cancellable, error))
             return FALSE;
     }
     return TRUE;
@@ -209,25 +198,16 @@ gboolean seal_plan(SealDispatcher *dispatcher, SealJob *job, GCancellable *cance
  * Answering without a message
  */
 
-static void answer(SealJob *job, SealRecipient *recipient)
+static void settle_as_chosen(SealJob *job, SealRecipient *recipient)
 {
-    static const SealVerdict RESULTS[] = {
-        [SEAL_FALLBACK_ALLOW] = SEAL_VERDICT_PLAIN,
-        [SEAL_FALLBACK_REPORT] = SEAL_VERDICT_REPORT,
-        [SEAL_FALLBACK_REFUSE] = SEAL_VERDICT_REFUSE,
-    };
-    const SealPolicy *policy = recipient->policy;
-    const char *why = recipient->no_key ? recipient->no_key : "";
+    SealFacts facts = seal_recipient_facts(job, recipient);
+    const char *code, *reason;
 
     if (recipient->result != SEAL_VERDICT_NONE)
         return;
-    if (policy->encrypt == SEAL_NEED_NEVER && !seal_recipient_stage_decides(recipient))
-        seal_job_settle(job, recipient, SEAL_VERDICT_PLAIN, "never", "encrypt=never");
-    else if (recipient->keys->len > 0)
-        seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "key", "a usable key is there");
-    else
-        seal_job_settle(job, recipient, RESULTS[seal_recipient_fallback(recipient)], "no-key", "%s",
-                        why);
+    SealChoice choice = seal_choice_make(&facts, &code, &reason);
+    g_autofree char *why = g_strdup(reason);
+    seal_job_settle(job, recipient, seal_choice_verdict(choice), code, "%s", why);
 }
 
 static gboolean is_handled(const SealRecipient *recipient)
@@ -236,30 +216,30 @@ static gboolean is_handled(const SealRecipient *recipient)
 }
 
 /* By each policy that may hold, until one says that the message will be handled. */
-static gboolean answer_one(SealDispatcher *dispatcher, SealJob *job, SealRecipient *recipient,
+static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
                            GCancellable *cancellable, GError **error)
 {
     const SealPolicy *policy;
 
-    for (guint i = 0;
-         (policy = seal_policies_find(dispatcher->policies, job, recipient, i)) != NULL; i++) {
-        if (!begin(dispatcher, job, recipient, policy, error))
+    for (guint i = 0; (policy = seal_policies_find(pipeline->policies, job, recipient, i)) != NULL;
+         i++) {
+        if (!begin_recipient(pipeline, job, recipient, policy, error))
             return FALSE;
         if (needs_keys(job, recipient, policy->encrypt) &&
-            !find_keys_or_defer(dispatcher, job, recipient, FALSE, cancellable, error))
+            !find_keys_or_defer(pipeline, job, recipient, FALSE, cancellable, error))
             return FALSE;
-        answer(job, recipient);
+        settle_as_chosen(job, recipient);
         if (is_handled(recipient))
             return TRUE;
     }
     return TRUE;
 }
 
-gboolean seal_plan_answer(SealDispatcher *dispatcher, SealJob *job, GCancellable *cancellable,
+gboolean seal_plan_answer(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
                           GError **error)
 {
     for (guint i = 0; i < job->recipients->len; i++) {
-        if (!answer_one(dispatcher, job, g_ptr_array_index(job->recipients, i), cancellable, error))
+        if (!answer_one(pipeline, job, g_ptr_array_index(job->recipients, i), cancellable, error))
             return FALSE;
     }
     return TRUE;

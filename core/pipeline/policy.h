@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include "core/plugin/module.h"
-#include "core/plugin/settings.h"
 #include "core/sealpipe.h"
 
 /** In ascending order of strictness. */
@@ -37,18 +35,3 @@ typedef struct {
     SealNoticeSpec notice;
     const char *tag; /* what the rule takes out of the Subject; NULL for nothing */
 } SealPolicy;
-
-typedef struct SealPolicies SealPolicies;
-
-/** Reads [policy] and every [rule NAME]. @registry says which formats there are: one named in a
- * file must exist. @can_sign: a stage that signs stands in the pipeline. (transfer full) */
-SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *registry,
-                                gboolean can_sign, GError **error);
-void seal_policies_free(SealPolicies *policies);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
-
-/** The policy for @recipient of @job: that of the first rule that matches, else [policy]. Where
- *  only the message could tell and is not there, several may hold: @alternative counts them, from
- *  0; NULL beyond the last. (borrowed) */
-const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
-                                     const SealRecipient *recipient, guint alternative);

@@ -50,17 +50,55 @@ void seal_decision_free(SealDecision *decision)
     g_free(decision);
 }
 
+static void decision_set(SealDecision *decision, SealVerdict verdict, const char *code,
+                         const char *format, va_list args) G_GNUC_PRINTF(4, 0);
+
+static void decision_set(SealDecision *decision, SealVerdict verdict, const char *code,
+                         const char *format, va_list args)
+{
+    g_free(decision->code);
+    g_free(decision->text);
+    decision->verdict = verdict;
+    decision->code = g_strdup(code);
+    decision->text = g_strdup_vprintf(format, args);
+}
+
 void seal_decision_set(SealDecision *decision, SealVerdict verdict, const char *code,
                        const char *format, ...)
 {
     va_list args;
 
-    g_free(decision->code);
-    g_free(decision->text);
-    decision->verdict = verdict;
-    decision->code = g_strdup(code);
     va_start(args, format);
-    decision->text = g_strdup_vprintf(format, args);
+    decision_set(decision, verdict, code, format, args);
+    va_end(args);
+}
+
+void seal_decision_set_plan(SealDecision *decision, SealPlanVerdict verdict, const char *code,
+                            const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    decision_set(decision,
+                 verdict == SEAL_PLAN_PASS     ? SEAL_VERDICT_PASS
+                 : verdict == SEAL_PLAN_UNABLE ? SEAL_VERDICT_UNABLE
+                 : verdict == SEAL_PLAN_REFUSE ? SEAL_VERDICT_REFUSE
+                                               : SEAL_VERDICT_NONE,
+                 code, format, args);
+    va_end(args);
+}
+
+void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict verdict, const char *code,
+                              const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    decision_set(decision,
+                 verdict == SEAL_KEY_USABLE     ? SEAL_VERDICT_PASS
+                 : verdict == SEAL_KEY_UNUSABLE ? SEAL_VERDICT_SKIP
+                                                : SEAL_VERDICT_NONE,
+                 code, format, args);
     va_end(args);
 }
 

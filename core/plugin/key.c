@@ -160,12 +160,3 @@ const char *seal_trust_name(SealTrust trust)
 {
     return (guint)trust < G_N_ELEMENTS(TRUST_NAMES) ? TRUST_NAMES[trust] : "";
 }
-
-SealTrust seal_trust_parse(const char *name)
-{
-    for (guint i = 0; name && i < G_N_ELEMENTS(TRUST_NAMES); i++) {
-        if (g_str_equal(name, TRUST_NAMES[i]))
-            return (SealTrust)i;
-    }
-    return SEAL_TRUST_UNSET;
-}

@@ -11,5 +11,3 @@ gboolean seal_key_is_for(const SealKey *key, const SealAddress *address);
 
 /** "verified" and so on; "" for SEAL_TRUST_UNSET. */
 const char *seal_trust_name(SealTrust trust);
-/** The opposite; SEAL_TRUST_UNSET for NULL and other words. */
-SealTrust seal_trust_parse(const char *name);

@@ -1,69 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * module.h: modules, found, checked and opened; and what they offer, by name.
+ * module.h: one loaded module: its descriptor, its settings, its life.
  */
 #pragma once
 
-#include "core/plugin/config.h"
 #include "core/plugin/settings.h"
-#include "core/sealpipe.h"
-
-/** What one module offers under one name. Tables are core's own copies, as long as core knows them,
- *  zero where the module's were shorter. */
-typedef struct {
-    SealModule *module;
-    SealStage table;
-} SealStageEntry;
-
-typedef struct {
-    SealModule *module;
-    SealFormat table;
-} SealFormatEntry;
-
-typedef struct {
-    SealModule *module;
-    SealSource table;
-} SealSourceEntry;
-
-typedef struct {
-    SealModule *module;
-    SealCheck table;
-} SealCheckEntry;
-
-typedef struct {
-    SealModule *module;
-    SealCommand table;
-} SealCommandEntry;
 
 typedef struct SealRegistry SealRegistry;
 
-/** Opens every module that @config enables with a group [module NAME]. @core is the
- *  group [core], which outlives the registry. Formats are initialised before modules that offer
- * none. SEAL_ERROR_MODULE or SEAL_ERROR_CONFIG, with file and line of the group. (transfer full) */
-SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir,
-                                const SealSettings *core, GError **error);
-void seal_registry_free(SealRegistry *registry);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRegistry, seal_registry_free)
+struct SealModule {
+    SealModuleDescriptor descriptor; /* a copy, zero where the module's is shorter */
+    SealSettings *settings;
+    const SealSettings *core; /* the group [core] */
+    SealRegistry *registry;   /* where it stands */
+    gpointer data;
+    gboolean ready;
+    gboolean attached;
+};
 
-/** Calls every module's attach; detach follows when the registry is freed. */
-gboolean seal_registry_attach(SealRegistry *registry, GError **error);
+/** The module of @descriptor as @group configures it. (transfer full) */
+SealModule *seal_module_new(const SealModuleDescriptor *descriptor, const SealGroup *group,
+                            GError **error);
+/** Ends what was begun: detach, fini. */
+void seal_module_free(SealModule *module);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealModule, seal_module_free)
 
-/** NULL where no enabled module offers that name. (borrowed) */
-const SealStageEntry *seal_registry_stage(const SealRegistry *registry, const char *name);
-const SealFormatEntry *seal_registry_format(const SealRegistry *registry, const char *name);
-const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const char *name);
-const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name);
-
-/** (borrowed, element type SealCheckEntry) */
-GPtrArray *seal_registry_checks(const SealRegistry *registry);
-
-/** (borrowed, element type SealModule) */
-GPtrArray *seal_registry_modules(const SealRegistry *registry);
-
-/** (borrowed, element type SealFormatEntry) */
-GPtrArray *seal_registry_formats(const SealRegistry *registry);
-
-GOutputStream *seal_registry_spool(const SealRegistry *registry);
-
-/** The settings of a module, those that core adds among them. (borrowed) */
-const SealSettings *seal_module_settings(const SealModule *module);
+/** Calls the module's init, and attach. A failure has a reason, and names the module. */
+gboolean seal_module_init(SealModule *module, GError **error);
+gboolean seal_module_attach(SealModule *module, GError **error);

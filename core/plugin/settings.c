@@ -44,9 +44,6 @@ static const Value *find(const SealSettings *settings, const char *key)
 }
 
 static gboolean refuse_v(const SealSettings *settings, const char *key, const SealPlace *place,
-                         GError **error, const char *format, va_list args) G_GNUC_PRINTF(5, 0);
-
-static gboolean refuse_v(const SealSettings *settings, const char *key, const SealPlace *place,
                          GError **error, const char *format, va_list args)
 {
     g_autofree char *text = g_strdup_vprintf(format, args);
@@ -155,13 +152,12 @@ static gboolean parse_number(const char *text, const char *units, const gint64 *
 static gboolean number_of(SealSettingType type, const char *text, gint64 *number)
 {
     static const gint64 octets[] = {1024, 1024 * 1024, 1024 * 1024 * 1024};
-    static const gint64 times[] = {G_TIME_SPAN_SECOND, G_TIME_SPAN_MINUTE, G_TIME_SPAN_HOUR,
-                                   G_TIME_SPAN_DAY};
+    static const gint64 seconds[] = {1, 60, 60 * 60, 24 * 60 * 60};
 
     if (type == SEAL_SETTING_SIZE)
         return parse_number(text, "KMG", octets, 1, number);
     if (type == SEAL_SETTING_DURATION)
-        return parse_number(text, "smhd", times, G_TIME_SPAN_SECOND, number);
+        return parse_number(text, "smhd", seconds, 1, number);
     return parse_number(text, "", NULL, 1, number);
 }
 
@@ -202,10 +198,14 @@ static gboolean read_boolean(const SealSettings *settings, Value *value, GError 
 
 static gboolean read_choice(const SealSettings *settings, Value *value, GError **error)
 {
-    if (has_word(value->setting->range, value->string))
-        return TRUE;
-
     g_auto(GStrv) words = g_strsplit(value->setting->range, "|", -1);
+
+    for (guint i = 0; words[i]; i++) {
+        if (g_str_equal(words[i], value->string)) {
+            value->number = i;
+            return TRUE;
+        }
+    }
     g_autofree char *list = g_strjoinv(", ", words);
     return refuse(settings, value, error, "\"%s\" is none of %s", value->string, list);
 }
@@ -412,6 +412,15 @@ gint64 seal_settings_number(const SealSettings *settings, const char *key)
     if (!is_number(value->setting->type))
         g_error("bug: [%s] %s is not a number", settings->name, key);
     return value->number;
+}
+
+int seal_settings_choice(const SealSettings *settings, const char *key)
+{
+    const Value *value = find(settings, key);
+
+    if (value->setting->type != SEAL_SETTING_CHOICE)
+        g_error("bug: [%s] %s is not a choice", settings->name, key);
+    return value->string ? (int)value->number : -1;
 }
 
 const char *const *seal_settings_list(const SealSettings *settings, const char *key)

@@ -19,8 +19,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSettings, seal_settings_free)
  *  choices, paths and secrets' paths; NULL where unset. (borrowed) */
 const char *seal_settings_string(const SealSettings *settings, const char *key);
 gboolean seal_settings_boolean(const SealSettings *settings, const char *key);
-/** Integers; sizes in octets; durations in microseconds. */
+/** Integers; sizes in octets; durations in seconds. */
 gint64 seal_settings_number(const SealSettings *settings, const char *key);
+/** The place of a choice's word in the setting's range, from 0; -1 where nothing is set. */
+int seal_settings_choice(const SealSettings *settings, const char *key);
 /** Lists and paths; never NULL. (borrowed) */
 const char *const *seal_settings_list(const SealSettings *settings, const char *key);
 /** Where the value was written; NULL where it is the preset. (borrowed) */

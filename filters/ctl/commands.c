@@ -113,11 +113,7 @@ static int call(const SealCommand *command, SealModule *module, guint skip,
     for (int i = 1; i < argc; i++)
         argv[i] = g_ptr_array_index(options->words, skip + (guint)i - 1);
 
-    int status = command->run(module, argc, argv, out, &found);
-    if (status != CTL_OK && !found)
-        found = status == CTL_PROBLEM ? NULL
-                                      : g_error_new_literal(SEAL_ERROR, SEAL_ERROR_FAILED,
-                                                            "the command line is wrong");
+    int status = seal_command_run(command, module, argc, argv, out, &found);
     if (found && status == CTL_USAGE)
         g_prefix_error(&found, "usage: sealctl %s: ", command->usage);
     if (found)

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 static const char usage[] =
@@ -29,17 +27,6 @@ static const char usage[] =
     "      --version   print the version and exit\n"
     "\n"
     "Exit status: 0 all is well, 1 a problem was found, 2 the command line is wrong.\n";
-
-/* A passphrase may be in memory. */
-static void guard_memory(void)
-{
-#ifndef SEAL_SANITIZE
-    struct rlimit none = {0, 0};
-
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
 
 static gboolean take_option(CtlOptions *options, char **argv, int *at, gboolean *ok)
 {
@@ -111,7 +98,7 @@ int main(int argc, char **argv)
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     CtlOptions options = {.words = words};
 
-    guard_memory();
+    seal_secret_guard_process();
     umask(077);
     g_set_prgname("sealctl");
     seal_log_open(FALSE);

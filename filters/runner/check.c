@@ -85,7 +85,7 @@ int runner_check(const RunnerOptions *options)
         say("cannot tell now; the log says why");
         return RUNNER_DEFER;
     }
-    runner_watch_arm(seal_dispatcher_deadline(dispatcher));
+    runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
     if (!seal_dispatcher_enabled(dispatcher)) {
         say("sealpipe is disabled. Emails will not be encrypted.");
         return RUNNER_OK;

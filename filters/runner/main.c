@@ -5,20 +5,7 @@
 #include "filters/runner/runner.h"
 
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-
-/* What is in memory must reach no core file and no other process of the same user. */
-static void guard_memory(void)
-{
-#ifndef SEAL_SANITIZE
-    struct rlimit none = {0, 0};
-
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
 
 static gboolean check_words(const RunnerOptions *options, GError **error)
 {
@@ -97,7 +84,7 @@ int main(int argc, char **argv)
     g_auto(RunnerOptions) options = {0};
     g_autoptr(GError) error = NULL;
 
-    guard_memory();
+    seal_secret_guard_process();
     umask(077);
     runner_watch_open();
     if (!runner_output_open())

@@ -479,7 +479,7 @@ static gboolean run(SealDispatcher *dispatcher, const RunnerOptions *options, GE
 
     g_auto(Container)
         container = {seal_dispatcher_spool_file(dispatcher, error), 0, g_string_new(NULL)};
-    runner_watch_arm(seal_dispatcher_deadline(dispatcher));
+    runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
     return container.fd >= 0 && build(&container, dispatcher, options, message, error);
 }
 

@@ -154,7 +154,7 @@ int runner_transport(const RunnerOptions *options)
 
     g_autoptr(SealContent) message = runner_read_message(dispatcher, &error);
     if (message) {
-        runner_watch_arm(seal_dispatcher_deadline(dispatcher));
+        runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
         if (seal_dispatcher_enabled(dispatcher) || g_strcmp0(options->direction, "inbound") == 0)
             return run(dispatcher, message, options);
         if (pass_through(message, options, &error))

@@ -18,10 +18,10 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     const char *domain = seal_address_domain(seal_recipient_address(recipient));
 
     if (g_strv_contains(seal_module_list(self, "closed_domains"), domain))
-        seal_decision_set(decision, SEAL_VERDICT_REFUSE, "closed", "%s takes no mail any more",
-                          domain);
+        seal_decision_set_plan(decision, SEAL_PLAN_REFUSE, "closed", "%s takes no mail any more",
+                               domain);
     else
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "not a closed domain");
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "not a closed domain");
     return TRUE;
 }
 

@@ -70,7 +70,7 @@ static gboolean init(SealModule *self, GError **error)
     for (; *paths; paths++) {
         g_autoptr(GError) problem = NULL;
 
-        if (!seal_visit_files(self, *paths, visit, (gpointer)*paths, &problem))
+        if (!seal_module_visit_files(self, *paths, visit, (gpointer)*paths, &problem))
             remember(source, problem->message);
     }
     return TRUE;
@@ -138,7 +138,7 @@ static void parse_file(SealModule *self, KeysFile *source, const File *file)
     g_autoptr(GError) problem = NULL;
 
     /* One broken file must not stop the others. */
-    if (!seal_read_keys(self, file->data, &origin, keys, &problem))
+    if (!seal_module_read_keys(self, file->data, &origin, keys, &problem))
         seal_module_warn(self, "%s is passed over: %s", file->path, problem->message);
     else if (keys->len == 0 && file->named)
         seal_module_warn(self, "%s: no key in it that an enabled format can read", file->path);

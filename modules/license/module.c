@@ -253,7 +253,7 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
 
     if (seal_recipient_encrypt(recipient) == SEAL_NEED_NEVER &&
         seal_recipient_sign(recipient) == SEAL_NEED_NEVER) {
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "neither encrypted nor signed");
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "neither encrypted nor signed");
         return TRUE;
     }
     if (!license_ask(self, sender_of(job), seal_job_entity(job) != NULL, &verdict, error))
@@ -262,10 +262,10 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
         seal_module_warn(self, "%s", verdict.text);
     if (verdict.lapsed) {
         seal_recipient_set_fallback(recipient, on_lapse(self));
-        seal_decision_set(decision, SEAL_VERDICT_UNABLE, "lapsed", "licence lapsed: %s",
-                          verdict.text);
+        seal_decision_set_plan(decision, SEAL_PLAN_UNABLE, "lapsed", "licence lapsed: %s",
+                               verdict.text);
     } else {
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "%s", verdict.text);
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "%s", verdict.text);
     }
     return TRUE;
 }

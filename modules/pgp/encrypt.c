@@ -39,7 +39,7 @@ static SealContent *make_armor(SealModule *self, const SealSealing *sealing,
                                GCancellable *cancellable, GError **error)
 {
     PgpModule *module = seal_module_data(self);
-    g_autoptr(GOutputStream) out = seal_spool_new(self);
+    g_autoptr(GOutputStream) out = seal_module_spool(self);
     PgpTask task = {
         .keys = sealing->keys,
         .signer = sealing->signer ? seal_key_native(sealing->signer) : NULL,

@@ -61,7 +61,7 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
                                             : "nobody to sign");
         return NULL;
     }
-    g_autoptr(GOutputStream) armor = seal_spool_new(self);
+    g_autoptr(GOutputStream) armor = seal_module_spool(self);
     PgpTask task = {
         .signer = seal_key_native(sealing->signer),
         .entity = sealing->entity,
@@ -72,7 +72,7 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
     if (!pgp_engine_make(module->engine, &task, &made, cancellable, error))
         return NULL;
     g_autoptr(SealContent) signature = seal_spool_finish(armor, error);
-    g_autoptr(GOutputStream) out = seal_spool_new(self);
+    g_autoptr(GOutputStream) out = seal_module_spool(self);
     if (!signature || !write_signed(out, sealing->entity, signature, made.hash, cancellable, error))
         return NULL;
     return seal_spool_finish(out, error);

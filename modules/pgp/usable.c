@@ -25,8 +25,9 @@ static gboolean skip(Question *question, const char *code, const char *format, .
     va_start(args, format);
     g_autofree char *why = g_strdup_vprintf(format, args);
     va_end(args);
-    seal_decision_set(question->decision, SEAL_VERDICT_SKIP, code, "the key %s of %s %s",
-                      seal_key_fingerprint(question->key), seal_key_label(question->key), why);
+    seal_decision_set_usable(question->decision, SEAL_KEY_UNUSABLE, code, "the key %s of %s %s",
+                             seal_key_fingerprint(question->key), seal_key_label(question->key),
+                             why);
     return FALSE;
 }
 
@@ -164,7 +165,7 @@ gboolean pgp_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 
     if (!is_fresh(question.native) && !pgp_engine_judge(module->engine, question.native, error))
         return FALSE;
     if (check_primary(&question) && check_addresses(&question) && check_subkeys(&question))
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "usable", "the key %s of %s is valid",
-                          seal_key_fingerprint(key), seal_key_label(key));
+        seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable", "the key %s of %s is valid",
+                                 seal_key_fingerprint(key), seal_key_label(key));
     return TRUE;
 }

@@ -70,8 +70,8 @@ static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
     for (guint i = 0; i < formats->len && !*signer; i++) {
         g_autofree char *reason = NULL;
 
-        if (!seal_find_signer(self, job, g_ptr_array_index(formats, i), cancellable, signer,
-                              &reason, error))
+        if (!seal_module_find_signer(self, job, g_ptr_array_index(formats, i), cancellable, signer,
+                                     &reason, error))
             return FALSE;
         if (!*signer && !*why)
             *why = g_steal_pointer(&reason);
@@ -91,7 +91,7 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     g_autofree char *why = NULL;
 
     if (!seal_job_entity(job) || seal_recipient_sign(recipient) != SEAL_NEED_REQUIRED) {
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "no signature is required");
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "no signature is required");
         return TRUE;
     }
 
@@ -99,9 +99,10 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     if (!find_signer(self, job, formats, NULL, &signer, &why, error))
         return FALSE;
     if (signer)
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "signer", "the author has a key here");
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "signer", "the author has a key here");
     else
-        seal_decision_set(decision, SEAL_VERDICT_REFUSE, "no-signer", "cannot be signed: %s", why);
+        seal_decision_set_plan(decision, SEAL_PLAN_REFUSE, "no-signer", "cannot be signed: %s",
+                               why);
     return TRUE;
 }
 

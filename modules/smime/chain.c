@@ -93,7 +93,7 @@ gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **er
 
     for (; *paths; paths++) {
         Loading loading = {anchors, *paths};
-        if (!seal_visit_files(self, *paths, visit, &loading, error))
+        if (!seal_module_visit_files(self, *paths, visit, &loading, error))
             return FALSE;
     }
     return TRUE;
@@ -140,21 +140,22 @@ static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision
     if (problem == X509_V_ERR_CERT_HAS_EXPIRED && culprit &&
         smime_time(X509_get0_notAfter(culprit), &until)) {
         g_autofree char *date = smime_date(until);
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, code_of(problem),
-                          "the certificate of %s has no valid chain: %s expired on %s", subject,
-                          where, date);
+        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
+                                 "the certificate of %s has no valid chain: %s expired on %s",
+                                 subject, where, date);
         return;
     }
     if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, code_of(problem),
-                          "the certificate of %s has no safe chain: the signature on %s is of a "
-                          "kind that can be forged (SHA-1, MD5)",
-                          subject, where);
+        seal_decision_set_usable(
+            decision, SEAL_KEY_UNUSABLE, code_of(problem),
+            "the certificate of %s has no safe chain: the signature on %s is of a "
+            "kind that can be forged (SHA-1, MD5)",
+            subject, where);
         return;
     }
-    seal_decision_set(decision, SEAL_VERDICT_SKIP, code_of(problem),
-                      "the certificate of %s has no chain to a trust anchor: %s, at %s", subject,
-                      X509_verify_cert_error_string(problem), where);
+    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
+                             "the certificate of %s has no chain to a trust anchor: %s, at %s",
+                             subject, X509_verify_cert_error_string(problem), where);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -187,9 +188,9 @@ static gboolean check_between(STACK_OF(X509) * chain, X509 *cert, SealDecision *
             continue;
         g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
         g_autofree char *name = smime_name_text(X509_get_subject_name(ca));
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, "untrusted",
-                          "the certificate of %s has no chain to a trust anchor: %s is %s", subject,
-                          name, is_ca ? "a CA, but not for mail" : "no CA");
+        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, "untrusted",
+                                 "the certificate of %s has no chain to a trust anchor: %s is %s",
+                                 subject, name, is_ca ? "a CA, but not for mail" : "no CA");
         return FALSE;
     }
     return TRUE;
@@ -204,7 +205,7 @@ static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64
     if (!smime_crls_revoked(module->crls, self, cert, issuer, at, &why))
         return TRUE;
     if (decision)
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, "revoked", "%s", why);
+        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, "revoked", "%s", why);
     return FALSE;
 }
 
@@ -247,10 +248,11 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
 
     *ok = FALSE;
     if (module->anchors->count == 0) {
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, "untrusted",
-                          "the certificate of %s cannot be trusted: no CA is; name some with "
-                          "trust_anchors in [module smime]",
-                          seal_key_label(key));
+        seal_decision_set_usable(
+            decision, SEAL_KEY_UNUSABLE, "untrusted",
+            "the certificate of %s cannot be trusted: no CA is; name some with "
+            "trust_anchors in [module smime]",
+            seal_key_label(key));
         return TRUE;
     }
 

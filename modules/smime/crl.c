@@ -123,7 +123,7 @@ gboolean smime_crls_load(SmimeCrls *crls, SealModule *self, GError **error)
 
     for (; *paths; paths++) {
         Loading loading = {crls, *paths};
-        if (!seal_visit_files(self, *paths, visit, &loading, error))
+        if (!seal_module_visit_files(self, *paths, visit, &loading, error))
             return FALSE;
     }
     return TRUE;

@@ -168,7 +168,7 @@ SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancel
     if (!cms)
         return NULL;
 
-    g_autoptr(GOutputStream) out = seal_spool_new(self);
+    g_autoptr(GOutputStream) out = seal_module_spool(self);
     if (!write_fields(out, cipher, cancellable, error) ||
         !smime_stream(sealing->entity, cms, out, "encrypt", cancellable, error))
         return NULL;

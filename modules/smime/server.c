@@ -165,7 +165,7 @@ static gboolean read_file(Loading *loading, const char *path, gboolean named, GE
         return read_bytes(loading, path, seal_secret_data(secret), seal_secret_size(secret), named,
                           NULL, error);
     Public public = {loading, why, named};
-    return seal_visit_files(loading->self, path, visit_public, &public, error);
+    return seal_module_visit_files(loading->self, path, visit_public, &public, error);
 }
 
 static int compare_names(gconstpointer a, gconstpointer b)
@@ -173,7 +173,7 @@ static int compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* As seal_visit_files() goes through a folder, but its bytes are no secret. */
+/* As seal_module_visit_files() goes through a folder, but its bytes are no secret. */
 static GPtrArray *list_folder(Loading *loading, const char *path, GError **error)
 {
     g_autoptr(GError) problem = NULL;

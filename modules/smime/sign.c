@@ -240,7 +240,7 @@ static SealContent *sign_opaque(const Signing *signing, SealContent *entity,
     if (!cms)
         return NULL;
 
-    g_autoptr(GOutputStream) out = seal_spool_new(signing->self);
+    g_autoptr(GOutputStream) out = seal_module_spool(signing->self);
     if (!write_text(out, fields, cancellable, error) ||
         !smime_stream(entity, cms, out, "sign", cancellable, error))
         return NULL;
@@ -306,7 +306,7 @@ static SealContent *make_tail(const Signing *signing, CMS_ContentInfo *cms, cons
                         "\n",
                         boundary);
     g_autofree char *end = g_strdup_printf("--%s--\n", boundary);
-    g_autoptr(GOutputStream) out = seal_spool_new(signing->self);
+    g_autoptr(GOutputStream) out = seal_module_spool(signing->self);
 
     if (!write_text(out, fields, cancellable, error) || !write_cms(cms, out, cancellable, error) ||
         !write_text(out, end, cancellable, error))

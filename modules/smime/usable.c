@@ -33,8 +33,8 @@ static gboolean skip(Question *question, const char *code, const char *format, .
     va_start(args, format);
     g_autofree char *why = g_strdup_vprintf(format, args);
     va_end(args);
-    seal_decision_set(question->decision, SEAL_VERDICT_SKIP, code, "the certificate of %s %s",
-                      seal_key_label(question->key), why);
+    seal_decision_set_usable(question->decision, SEAL_KEY_UNUSABLE, code,
+                             "the certificate of %s %s", seal_key_label(question->key), why);
     return FALSE;
 }
 
@@ -277,8 +277,9 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint6
     }
     if (ok) {
         g_autofree char *date = smime_date(seal_key_valid_until(key));
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "usable",
-                          "the certificate of %s is valid until %s", seal_key_label(key), date);
+        seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable",
+                                 "the certificate of %s is valid until %s", seal_key_label(key),
+                                 date);
     }
     return TRUE;
 }

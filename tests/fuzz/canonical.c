@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include "core/base/content.h"
+#include "core/base/spool.h"
 
 #include <string.h>
 

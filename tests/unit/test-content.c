@@ -3,6 +3,7 @@
  * test-content.c: ropes, their streams, and spools.
  */
 #include "core/base/content.h"
+#include "core/base/spool.h"
 
 #include <string.h>
 #include <unistd.h>

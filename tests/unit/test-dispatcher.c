@@ -613,7 +613,7 @@ static void test_configuration_errors(void)
         const char *what;
     } rows[] = {
         {"[pipeline]\noutbound=smime;nothing", "x.conf:8: [pipeline] outbound: no enabled module"},
-        {"[pipeline]\noutbound=smime;smime", "x.conf:8: [pipeline] outbound: smime stands twice"},
+        {"[pipeline]\noutbound=smime;smime", "x.conf:8: [pipeline] outbound: \"smime\" is listed twice"},
         {"[policy]\nformats=pgp", "x.conf:8: [policy] formats: no enabled module offers"},
         {"[policy]\nsign=required", "x.conf:8: [policy] sign: "},
         {"[policy]\nheader_protection=clear", "x.conf:8: [policy] header_protection: "},

@@ -5,6 +5,9 @@
  */
 #include "core/pipeline/dispatcher.h"
 
+#include "core/pipeline/gate.h"
+#include "core/pipeline/plan.h"
+
 #include <glib/gstdio.h>
 
 typedef struct {
@@ -57,12 +60,12 @@ static SealJob *new_job(void)
 }
 
 /* A delivery of the message as it came to all recipients. */
-static SealDelivery *delivery_of(Fixture *f, SealJob *job, SealPlan plan)
+static SealDelivery *delivery_of(Fixture *f, SealJob *job, SealChoice choice)
 {
-    SealDelivery *delivery = seal_job_add_delivery(job, plan, NULL, SEAL_NEED_NEVER);
+    SealDelivery *delivery = seal_job_add_delivery(job, choice, NULL, SEAL_NEED_NEVER);
     g_autoptr(SealContent) clear = seal_message_clear(job->message);
 
-    g_assert_true(seal_plan(f->dispatcher, job, NULL, NULL));
+    g_assert_true(seal_plan(f->dispatcher->outbound, job, NULL, NULL));
     seal_delivery_set_content(delivery, clear);
     for (guint i = 0; i < job->recipients->len; i++)
         g_ptr_array_add(delivery->recipients, g_ptr_array_index(job->recipients, i));
@@ -73,7 +76,7 @@ static void assert_shut(Fixture *f, SealJob *job, SealDelivery *delivery, const 
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(seal_gate(f->dispatcher, job, delivery, NULL, &error));
+    g_assert_false(seal_gate(f->dispatcher->outbound, job, delivery, NULL, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_GATE);
     g_assert_nonnull(strstr(error->message, why));
     for (guint i = 0; i < job->recipients->len; i++) {
@@ -87,7 +90,7 @@ static void test_clear(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    assert_shut(f, job, delivery_of(f, job, SEAL_PLAN_CLEAR),
+    assert_shut(f, job, delivery_of(f, job, SEAL_CHOICE_CLEAR),
                 "in clear, and alice@example.org requires encryption");
 }
 
@@ -95,10 +98,10 @@ static void test_clear(Fixture *f, gconstpointer policy)
 static void test_allowed(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
-    SealDelivery *delivery = delivery_of(f, job, SEAL_PLAN_CLEAR);
+    SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
     const SealRecipient *recipient = g_ptr_array_index(job->recipients, 0);
 
-    g_assert_true(seal_gate(f->dispatcher, job, delivery, NULL, NULL));
+    g_assert_true(seal_gate(f->dispatcher->outbound, job, delivery, NULL, NULL));
     g_assert_cmpint(recipient->result, ==, SEAL_VERDICT_PLAIN);
 }
 
@@ -107,7 +110,7 @@ static void test_already(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    assert_shut(f, job, delivery_of(f, job, SEAL_PLAN_ALREADY),
+    assert_shut(f, job, delivery_of(f, job, SEAL_CHOICE_ALREADY),
                 "planned as encrypted already, but it is not");
 }
 
@@ -115,13 +118,13 @@ static void test_no_plan(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    assert_shut(f, job, delivery_of(f, job, (SealPlan)99), "a delivery without a plan");
+    assert_shut(f, job, delivery_of(f, job, (SealChoice)99), "a delivery of what is not sent");
 }
 
 static void test_nobody(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
-    SealDelivery *delivery = delivery_of(f, job, SEAL_PLAN_CLEAR);
+    SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
 
     g_ptr_array_set_size(delivery->recipients, 0);
     assert_shut(f, job, delivery, "a delivery for nobody");
@@ -132,7 +135,7 @@ static void test_private_field(Fixture *f, gconstpointer policy)
     static const char text[] = "Bcc: bob@example.org\n\nx\n";
     g_autoptr(SealContent) content = seal_content_new_copy(text, sizeof text - 1);
     g_autoptr(SealJob) job = new_job();
-    SealDelivery *delivery = delivery_of(f, job, SEAL_PLAN_CLEAR);
+    SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
 
     seal_delivery_set_content(delivery, content);
     assert_shut(f, job, delivery, "Bcc or Return-path");
@@ -159,7 +162,7 @@ static void test_deadline(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    job->started -= seal_dispatcher_deadline(f->dispatcher) + 1;
+    job->started -= seal_dispatcher_deadline(f->dispatcher) * G_USEC_PER_SEC + 1;
     assert_failed(f, job, NULL, SEAL_ERROR, SEAL_ERROR_DEADLINE);
 }
 

@@ -51,7 +51,7 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
 static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
                      SealDecision *decision, GError **error)
 {
-    seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "go on");
+    seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "go on");
     return TRUE;
 }
 

@@ -99,7 +99,7 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
 
 static void unable(SealModule *self, SealRecipient *recipient, SealDecision *decision)
 {
-    seal_decision_set(decision, SEAL_VERDICT_UNABLE, "unable", "the licence has lapsed");
+    seal_decision_set_plan(decision, SEAL_PLAN_UNABLE, "unable", "the licence has lapsed");
     if (!is(self, "on_unable", "policy"))
         seal_recipient_set_fallback(recipient, is(self, "on_unable", "allow") ? SEAL_FALLBACK_ALLOW
                                                : is(self, "on_unable", "report")
@@ -117,13 +117,13 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     if (is(self, "plan", "silent"))
         return FALSE;
     if (is(self, "plan", "pass"))
-        seal_decision_set(decision, SEAL_VERDICT_PASS, "pass", "go on");
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "go on");
     else if (is(self, "plan", "unable"))
         unable(self, recipient, decision);
     else if (is(self, "plan", "refuse"))
-        seal_decision_set(decision, SEAL_VERDICT_REFUSE, "refuse", "not this one");
+        seal_decision_set_plan(decision, SEAL_PLAN_REFUSE, "refuse", "not this one");
     else if (is(self, "plan", "sealed"))
-        seal_decision_set(decision, SEAL_VERDICT_SEALED, "sealed", "believe me");
+        seal_decision_set_plan(decision, (SealPlanVerdict)99, "sealed", "believe me");
     return TRUE;
 }
 
@@ -146,7 +146,7 @@ static gboolean lookup(SealModule *self, SealAddress *address, const char *forma
                                is(self, "lookup", "weak") ? SEAL_TRUST_UNVERIFIED : trust};
     g_assert_true(g_file_get_contents(seal_module_string(self, "file"), &text, &length, NULL));
     g_autoptr(GBytes) bytes = g_bytes_new(text, length);
-    return seal_read_keys(self, bytes, &origin, keys, error);
+    return seal_module_read_keys(self, bytes, &origin, keys, error);
 }
 
 static const SealStage STAGE = {sizeof STAGE, "faulty", plan, apply};

@@ -48,8 +48,8 @@ static gboolean usable(SealModule *self, SealKey *key, SealPurpose purpose, gint
 {
     gboolean yes = is(self, "usable", "yes") && purpose == SEAL_PURPOSE_SIGN;
 
-    seal_decision_set(decision, yes ? SEAL_VERDICT_PASS : SEAL_VERDICT_SKIP, "mock", "%s",
-                      yes ? "fine" : "the mock key has expired");
+    seal_decision_set_usable(decision, yes ? SEAL_KEY_USABLE : SEAL_KEY_UNUSABLE, "mock", "%s",
+                             yes ? "fine" : "the mock key has expired");
     return TRUE;
 }
 
@@ -116,7 +116,7 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
 
     if (is(self, "stage", "nothing") || seal_delivery_sign(delivery) == SEAL_NEED_NEVER)
         return TRUE;
-    if (!seal_find_signer(self, job, "mock", cancellable, &signer, &why, error))
+    if (!seal_module_find_signer(self, job, "mock", cancellable, &signer, &why, error))
         return FALSE;
     if (signer)
         seal_delivery_set_signer(delivery, signer, seal_module_boolean(self, "opaque"));

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * policy.c: turns [policy] and the rules into what holds for each recipient. A rule's keys stand
+ * policies.c: turns [policy] and the rules into what holds for each recipient. A rule's keys stand
  * over those of [policy].
  */
-#include "core/pipeline/policy.h"
+#include "core/pipeline/policies.h"
 
 #include "core/base/files.h"
 #include "core/pipeline/notice.h"
 #include "core/pipeline/rule.h"
-#include "core/plugin/key.h"
 #include "core/plugin/tables.h"
 
 #include <string.h>
@@ -62,19 +61,16 @@ static gboolean is_set(const Entry *entry, const char *key)
     return !entry->rule || seal_settings_place(entry->settings, key);
 }
 
-/* The place of the value among @words, as the enums order them. */
-static guint read_choice(const Entry *entry, const char *key, const char *const *words,
-                         guint inherited)
+/* The place of the word in its table, which is that of its enum. */
+static guint read_choice(const Entry *entry, const char *key, guint inherited)
 {
-    const char *word = seal_settings_string(entry->settings, key);
+    return is_set(entry, key) ? (guint)seal_settings_choice(entry->settings, key) : inherited;
+}
 
-    if (!is_set(entry, key))
-        return inherited;
-    for (guint i = 0; words[i]; i++) {
-        if (g_str_equal(words[i], word))
-            return i;
-    }
-    g_error("bug: \"%s\" is not among the words of its table", word);
+/* Likewise, for what its table lists the other way about, the strictest first. */
+static guint read_strictness(const Entry *entry, const char *key, guint strictest, guint inherited)
+{
+    return strictest - read_choice(entry, key, strictest - inherited);
 }
 
 static gboolean read_boolean(const Entry *entry, const char *key, gboolean inherited)
@@ -155,23 +151,19 @@ static gboolean read_report(Entry *entry, GError **error)
 /* What the group says, over what is in entry->policy already. */
 static gboolean read_policy(Entry *entry, const Context *context, GError **error)
 {
-    static const char *const needs[] = {"never", "preferred", "required", NULL};
-    static const char *const fallbacks[] = {"allow", "report", "refuse", NULL};
-    static const char *const already[] = {"pass", "wrap", "refuse", NULL};
     SealPolicy *p = &entry->policy;
 
-    p->encrypt = (SealNeed)read_choice(entry, "encrypt", needs, p->encrypt);
-    p->sign = (SealNeed)read_choice(entry, "sign", needs, p->sign);
-    p->fallback = (SealFallback)read_choice(entry, "fallback", fallbacks, p->fallback);
-    p->already_sealed =
-        (SealAlready)read_choice(entry, "already_sealed", already, p->already_sealed);
+    p->encrypt = (SealNeed)read_strictness(entry, "encrypt", SEAL_NEED_REQUIRED, p->encrypt);
+    p->sign = (SealNeed)read_choice(entry, "sign", p->sign);
+    p->fallback =
+        (SealFallback)read_strictness(entry, "fallback", SEAL_FALLBACK_REFUSE, p->fallback);
+    p->already_sealed = (SealAlready)read_choice(entry, "already_sealed", p->already_sealed);
     p->all_or_none = read_boolean(entry, "all_or_none", p->all_or_none);
     p->encrypt_to_sender = read_boolean(entry, "encrypt_to_sender", p->encrypt_to_sender);
-    if (is_set(entry, "already_signed"))
-        p->keep_signed =
-            g_str_equal(seal_settings_string(entry->settings, "already_signed"), "keep");
-    if (is_set(entry, "min_trust"))
-        p->min_trust = seal_trust_parse(seal_settings_string(entry->settings, "min_trust"));
+    p->keep_signed = read_choice(entry, "already_signed", !p->keep_signed) == 0;
+    p->min_trust =
+        (SealTrust)(SEAL_TRUST_UNVERIFIED +
+                    read_choice(entry, "min_trust", p->min_trust - SEAL_TRUST_UNVERIFIED));
     return read_formats(entry, context, error) && read_report(entry, error) &&
            check_sign(entry, context, error);
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * text.c: octets and days written for people.
+ */
+#include "core/sealpipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+char *seal_text_hex(const void *data, gsize length)
+{
+    static const char digits[] = "0123456789abcdef";
+    const guint8 *octets = data;
+    char *text = g_malloc(2 * length + 1);
+
+    for (gsize i = 0; i < length; i++) {
+        text[2 * i] = digits[octets[i] >> 4];
+        text[2 * i + 1] = digits[octets[i] & 15];
+    }
+    text[2 * length] = '\0';
+    return text;
+}
+
+char *seal_text_line(const void *data, gsize length, gsize max)
+{
+    g_autofree char *valid = g_utf8_make_valid(data, (gssize)MIN(length, max));
+    GString *line = g_string_sized_new(MIN(length, max));
+
+    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+        g_string_append_unichar(line, g_unichar_isprint(character) ? character : '?');
+    }
+    if (length > max)
+        g_string_append(line, "...");
+    return g_string_free(line, FALSE);
+}
+
+char *seal_text_day(gint64 time)
+{
+    if (time == G_MAXINT64)
+        return g_strdup("never");
+
+    g_autoptr(GDateTime) day = g_date_time_new_from_unix_utc(time);
+    char *text = day ? g_date_time_format(day, "%Y-%m-%d") : NULL;
+    return text ? text : g_strdup("a date that cannot be written");
+}
+
+gboolean seal_text_parse_day(const char *text, gint64 *ret_time)
+{
+    int year, month, date, end = 0;
+
+    if (strlen(text) != 10 || sscanf(text, "%4d-%2d-%2d%n", &year, &month, &date, &end) != 3 ||
+        end != 10 || year < 1970)
+        return FALSE;
+
+    g_autoptr(GDateTime) day = g_date_time_new_utc(year, month, date, 0, 0, 0);
+    g_autofree char *again = day ? g_date_time_format(day, "%Y-%m-%d") : NULL;
+    if (g_strcmp0(again, text) != 0)
+        return FALSE;
+    *ret_time = g_date_time_to_unix(day);
+    return TRUE;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * inspect.c: what sealctl shows of an open dispatcher: settings, checks, and what modules offer.
+ */
+#include "core/pipeline/dispatcher.h"
+#include "core/plugin/calls.h"
+#include "core/plugin/tables.h"
+
+#include <string.h>
+
+gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
+{
+    GPtrArray *checks = seal_registry_checks(self->registry);
+    gboolean ready = TRUE;
+
+    for (guint i = 0; i < checks->len; i++) {
+        const SealCheckEntry *check = g_ptr_array_index(checks, i);
+        g_autoptr(GError) problem = NULL;
+
+        seal_out_row(out, "checks");
+        seal_out_text(out, "check", "%s", check->table.name);
+        gboolean ok = seal_check_run(check, out, &problem);
+        seal_out_boolean(out, "ready", ok);
+        seal_out_text(out, "problem", "%s", ok ? "" : problem->message);
+        seal_out_end_row(out);
+        ready = ready && ok;
+    }
+    return ready;
+}
+
+static void show_group(const SealConfig *config, const char *name, const SealSetting *table,
+                       SealOut *out)
+{
+    g_autoptr(SealSettings) settings =
+        seal_settings_new(name, seal_config_group(config, name), table, NULL, NULL);
+
+    if (settings)
+        seal_settings_show(settings, out);
+}
+
+/* Of a rule only what is written is in force; the rest is [policy]'s. */
+static void show_rule(const SealGroup *group, SealOut *out)
+{
+    g_autoptr(GList) keys = g_list_sort(g_hash_table_get_keys(group->values), (GCompareFunc)strcmp);
+
+    for (GList *key = keys; key; key = key->next) {
+        const SealPlace *place = g_hash_table_lookup(group->values, key->data);
+        seal_settings_show_value(group->name, key->data, place->text, place, out);
+    }
+}
+
+void seal_dispatcher_show_config(SealDispatcher *self, SealOut *out)
+{
+    GPtrArray *modules = seal_registry_modules(self->registry);
+    GPtrArray *groups = seal_config_groups(self->config);
+
+    seal_out_list(out, "settings");
+    seal_settings_show(self->core, out);
+    seal_settings_show(self->outbound->settings, out);
+    show_group(self->config, "policy", SEAL_TABLE_POLICY, out);
+    for (guint i = 0; i < groups->len; i++) {
+        const SealGroup *group = g_ptr_array_index(groups, i);
+        if (g_str_has_prefix(group->name, "rule "))
+            show_rule(group, out);
+    }
+    show_group(self->config, "keyring", SEAL_TABLE_KEYRING, out);
+    show_group(self->config, "daemon", SEAL_TABLE_DAEMON, out);
+    for (guint i = 0; i < modules->len; i++)
+        seal_settings_show(((SealModule *)g_ptr_array_index(modules, i))->settings, out);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What modules offer, by name
+ */
+
+const SealCommand *seal_dispatcher_command(SealDispatcher *self, const char *name,
+                                           SealModule **module)
+{
+    const SealCommandEntry *entry = seal_registry_command(self->registry, name);
+
+    if (entry)
+        *module = entry->module;
+    return entry ? &entry->table : NULL;
+}
+
+const SealFormat *seal_dispatcher_format(SealDispatcher *self, const char *name,
+                                         SealModule **module)
+{
+    const SealFormatEntry *entry = seal_registry_format(self->registry, name);
+
+    if (entry)
+        *module = entry->module;
+    return entry ? &entry->table : NULL;
+}
+
+const SealSource *seal_dispatcher_source(SealDispatcher *self, const char *name,
+                                         SealModule **module)
+{
+    const SealSourceEntry *entry = seal_registry_source(self->registry, name);
+
+    if (entry)
+        *module = entry->module;
+    return entry ? &entry->table : NULL;
+}

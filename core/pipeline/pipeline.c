@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * pipeline.c: puts the steps together, in the order of the configuration.
+ */
+#include "core/pipeline/pipeline.h"
+
+#include "core/base/spool.h"
+#include "core/plugin/tables.h"
+
+static gboolean add_step(SealPipeline *pipeline, const char *name, GError **error)
+{
+    SealStep step = {name, seal_registry_stage(pipeline->registry, name),
+                     seal_registry_format(pipeline->registry, name)};
+
+    for (guint i = 0; i < pipeline->steps->len; i++) {
+        if (g_str_equal(g_array_index(pipeline->steps, SealStep, i).name, name))
+            return seal_settings_refuse(pipeline->settings, "outbound", error,
+                                        "\"%s\" is listed twice", name);
+    }
+    if (step.stage || step.format)
+        g_array_append_val(pipeline->steps, step);
+    else if (seal_settings_place(pipeline->settings, "outbound"))
+        return seal_settings_refuse(pipeline->settings, "outbound", error,
+                                    "no enabled module offers \"%s\"", name);
+    return TRUE;
+}
+
+static gboolean read_steps(SealPipeline *pipeline, const SealConfig *config, GError **error)
+{
+    pipeline->steps = g_array_new(FALSE, FALSE, sizeof(SealStep));
+    pipeline->settings = seal_settings_new("pipeline", seal_config_group(config, "pipeline"),
+                                           SEAL_TABLE_PIPELINE, NULL, error);
+    if (!pipeline->settings)
+        return FALSE;
+
+    const char *const *names = seal_settings_list(pipeline->settings, "outbound");
+    for (; *names; names++) {
+        if (!add_step(pipeline, *names, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean has_signing_step(const SealPipeline *pipeline)
+{
+    for (guint i = 0; i < pipeline->steps->len; i++) {
+        const SealStep *step = &g_array_index(pipeline->steps, SealStep, i);
+        if (step->stage && (step->stage->table.flags & SEAL_STAGE_SIGNS))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealPipeline *seal_pipeline_new(const SealConfig *config, const SealSettings *core,
+                                const SealRegistry *registry, GError **error)
+{
+    g_autoptr(SealPipeline) pipeline = g_new0(SealPipeline, 1);
+
+    pipeline->registry = registry;
+    pipeline->spool_dir = seal_settings_string(core, "spool_dir");
+    pipeline->spool_memory = (gsize)seal_settings_number(core, "spool_memory");
+    pipeline->deadline = seal_settings_number(core, "deadline");
+    if (!read_steps(pipeline, config, error))
+        return NULL;
+    pipeline->policies = seal_policies_new(config, registry, has_signing_step(pipeline), error);
+    if (!pipeline->policies)
+        return NULL;
+    pipeline->keyring = seal_keyring_new(config, registry, error);
+    return pipeline->keyring ? g_steal_pointer(&pipeline) : NULL;
+}
+
+void seal_pipeline_free(SealPipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    seal_keyring_free(pipeline->keyring);
+    seal_policies_free(pipeline->policies);
+    g_array_unref(pipeline->steps);
+    seal_settings_free(pipeline->settings);
+    g_free(pipeline);
+}
+
+const SealFormatEntry *seal_pipeline_format(const SealPipeline *pipeline, const char *name)
+{
+    for (guint i = 0; i < pipeline->steps->len; i++) {
+        const SealStep *step = &g_array_index(pipeline->steps, SealStep, i);
+        if (step->format && g_str_equal(step->name, name))
+            return step->format;
+    }
+    return NULL;
+}
+
+gboolean seal_pipeline_check_time(const SealPipeline *pipeline, const SealJob *job,
+                                  GCancellable *cancellable, GError **error)
+{
+    if (g_get_monotonic_time() - job->started > pipeline->deadline * G_USEC_PER_SEC) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_DEADLINE,
+                    "it was not done within %" G_GINT64_FORMAT " s; see [core] deadline",
+                    pipeline->deadline);
+        return FALSE;
+    }
+    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+}
+
+GOutputStream *seal_pipeline_spool(const SealPipeline *pipeline)
+{
+    return seal_spool_open(pipeline->spool_dir, pipeline->spool_memory);
+}

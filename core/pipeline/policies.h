@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * policies.h: [policy] and the rules, and which of them holds for a recipient.
+ */
+#pragma once
+
+#include "core/pipeline/job.h"
+#include "core/plugin/registry.h"
+
+typedef struct SealPolicies SealPolicies;
+
+/** Reads [policy] and every [rule NAME]. @registry says which formats there are: one named in a
+ * file must exist. @can_sign: a stage that signs stands in the pipeline. (transfer full) */
+SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *registry,
+                                gboolean can_sign, GError **error);
+void seal_policies_free(SealPolicies *policies);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
+
+/** The policy for @recipient of @job: that of the first rule that matches, else [policy]. Where
+ *  only the message could tell and is not there, several may hold: @alternative counts them, from
+ *  0; NULL beyond the last. (borrowed) */
+const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
+                                     const SealRecipient *recipient, guint alternative);

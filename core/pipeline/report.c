@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * report.c: what became of a message, as lines of the log: one for each recipient.
+ */
+#include "core/base/log.h"
+#include "core/pipeline/job.h"
+#include "core/plugin/key.h"
+
+static void put_number(GString *line, const char *name, gint64 number)
+{
+    g_string_append_printf(line, " %s=%" G_GINT64_FORMAT, name, number);
+}
+
+static SealLogLevel level_of(SealVerdict result)
+{
+    return result == SEAL_VERDICT_DEFER || result == SEAL_VERDICT_NONE      ? SEAL_LOG_ERROR
+           : result == SEAL_VERDICT_REFUSE || result == SEAL_VERDICT_REPORT ? SEAL_LOG_WARNING
+                                                                            : SEAL_LOG_INFO;
+}
+
+static void log_recipient(SealJob *job, const SealRecipient *recipient)
+{
+    g_autoptr(GString) line = g_string_new(NULL);
+    const SealKey *key = recipient->key;
+
+    seal_log_put(line, "id", seal_job_id(job));
+    seal_log_put(line, "from", job->sender_text);
+    seal_log_put(line, "to", seal_address_text(recipient->address));
+    seal_log_put(line, "result", seal_verdict_name(recipient->result));
+    seal_log_put(line, "format",
+                 key && (recipient->result == SEAL_VERDICT_SEALED ||
+                         recipient->result == SEAL_VERDICT_SIGNED)
+                     ? seal_key_format(key)
+                     : "");
+    seal_log_put(line, "key", key ? seal_key_fingerprint(key) : "");
+    seal_log_put(line, "origin", key ? seal_key_source(key) : "");
+    seal_log_put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
+    seal_log_put(line, "rule", seal_recipient_rule(recipient));
+    seal_log_put(line, "stages", job->stages);
+    put_number(line, "bytes", (gint64)job->size);
+    put_number(line, "ms", (g_get_monotonic_time() - job->started) / 1000);
+    seal_log_put(line, "reason", recipient->reason);
+    seal_log_write(level_of(recipient->result), line->str);
+}
+
+static void log_decision(SealJob *job, const SealDecision *decision)
+{
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    seal_log_put(line, "id", seal_job_id(job));
+    seal_log_put(line, "step", seal_decision_step(decision));
+    seal_log_put(line, "subject", seal_decision_subject(decision));
+    seal_log_put(line, "verdict", seal_verdict_name(seal_decision_verdict(decision)));
+    seal_log_put(line, "code", seal_decision_code(decision));
+    seal_log_put(line, "key", seal_decision_key(decision));
+    seal_log_put(line, "text", seal_decision_text(decision));
+    seal_log_write(SEAL_LOG_DEBUG, line->str);
+}
+
+void seal_log_job(SealJob *job)
+{
+    if (seal_log_has_level(SEAL_LOG_DEBUG)) {
+        for (guint i = 0; i < job->decisions->len; i++)
+            log_decision(job, g_ptr_array_index(job->decisions, i));
+    }
+    for (guint i = 0; i < job->recipients->len; i++)
+        log_recipient(job, g_ptr_array_index(job->recipients, i));
+}
+
+void seal_log_disabled(const char *id, const char *sender, const char *const *recipients)
+{
+    static const char notice[] = "sealpipe is disabled. Emails will not be encrypted.";
+
+    seal_log_write(SEAL_LOG_WARNING, notice);
+    for (; *recipients; recipients++) {
+        g_autoptr(GString) line = g_string_new(NULL);
+
+        seal_log_put(line, "id", id);
+        seal_log_put(line, "from", sender);
+        seal_log_put(line, "to", *recipients);
+        seal_log_put(line, "result", seal_verdict_name(SEAL_VERDICT_PLAIN));
+        seal_log_put(line, "reason", notice);
+        seal_log_write(SEAL_LOG_INFO, line->str);
+    }
+}
+
+void seal_log_error(const char *id, const GError *error)
+{
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    seal_log_put(line, "id", id);
+    seal_log_put(line, "result", seal_verdict_name(SEAL_VERDICT_DEFER));
+    seal_log_put(line, "reason", error->message);
+    seal_log_write(SEAL_LOG_ERROR, line->str);
+}

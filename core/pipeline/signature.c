@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * signature.c: signs what leaves, and does not believe the module that did.
+ */
+#include "core/pipeline/signature.h"
+
+#include "core/mail/sevenbit.h"
+#include "core/plugin/calls.h"
+
+gboolean seal_signature_check(SealJob *job, const SealFormatEntry *format, SealEntity *entity,
+                              const SealKey *signer, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealDetection) detection = seal_format_detect(format, entity, cancellable, error);
+
+    if (!detection)
+        return FALSE;
+    GPtrArray *found = seal_detection_ids(detection);
+    const char *text = seal_detection_text(detection);
+    if (seal_detection_what(detection) != SEAL_DETECTED_SIGNED)
+        return seal_job_stop(job, error, "planned as signed, but it is not: %s",
+                             text ? text : "no signature was found");
+    if (found->len != 1 || seal_detection_hidden(detection) > 0 ||
+        !g_strv_contains(seal_key_detected_ids(signer), g_ptr_array_index(found, 0)))
+        return seal_job_stop(job, error,
+                             "not signed with the key that was chosen, or not with it alone");
+    return TRUE;
+}
+
+/* A signature that must be there and cannot be stops the message; one that is only wished for is
+ * left out, and the log says so. */
+static gboolean leave_unsigned(SealDelivery *delivery, const char *why, GError **error)
+{
+    if (delivery->sign == SEAL_NEED_REQUIRED) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot be signed: %s", why);
+        return FALSE;
+    }
+    seal_delivery_note(delivery, "not signed: %s", why);
+    g_clear_pointer(&delivery->signer, seal_key_unref);
+    return TRUE;
+}
+
+/* What is signed in clear must survive relays; where it cannot be made so, the signature encloses
+ * it. *@ready is NULL where neither is possible. */
+static gboolean prepare_entity(const SealPipeline *pipeline, SealDelivery *delivery,
+                               const SealFormatEntry *format, SealContent *inner,
+                               SealContent **ready, char **why, GError **error)
+{
+    if (!delivery->opaque) {
+        if (!seal_sevenbit(inner, pipeline->spool_dir, pipeline->spool_memory, ready, why, error))
+            return FALSE;
+        delivery->opaque = !*ready && (format->table.flags & SEAL_FORMAT_OPAQUE);
+    }
+    if (delivery->opaque)
+        *ready = seal_content_ref(inner);
+    return TRUE;
+}
+
+static SealContent *sign_entity(SealJob *job, SealDelivery *delivery, const SealFormatEntry *format,
+                                SealContent *ready, GCancellable *cancellable, GError **error)
+{
+    SealSealing sealing = {
+        .size = sizeof sealing,
+        .entity = ready,
+        .signer = delivery->signer,
+        .opaque = delivery->opaque,
+    };
+    g_autoptr(SealContent) entity = seal_format_sign(format, &sealing, cancellable, error);
+    g_autoptr(SealMessage) view = entity ? seal_message_new(entity, error) : NULL;
+
+    if (!view || !seal_signature_check(job, format, seal_message_entity(view), delivery->signer,
+                                       cancellable, error))
+        return NULL;
+    return g_steal_pointer(&entity);
+}
+
+/* Puts the signed entity in place of the message's inner one, unless it must stay unsigned. */
+gboolean seal_signature_make(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                             const SealFormatEntry *format, GCancellable *cancellable,
+                             GError **error)
+{
+    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
+    g_autoptr(SealContent) ready = NULL;
+    g_autofree char *why = NULL;
+
+    if (!message)
+        return FALSE;
+    if (!seal_format_can_sign(format))
+        return leave_unsigned(delivery, "the format does not sign", error);
+
+    g_autoptr(SealContent) inner = seal_message_inner(message);
+    if (!prepare_entity(pipeline, delivery, format, inner, &ready, &why, error))
+        return FALSE;
+    if (!ready)
+        return leave_unsigned(delivery, why, error);
+
+    g_autoptr(GOutputStream) spool = seal_pipeline_spool(pipeline);
+    g_autoptr(SealContent) entity = sign_entity(job, delivery, format, ready, cancellable, error);
+    g_autoptr(SealContent) matched =
+        entity ? seal_message_match_line_ends(message, entity, spool, error) : NULL;
+    if (!matched)
+        return FALSE;
+    g_autoptr(SealContent) wrapped = seal_message_wrap(message, matched);
+    seal_delivery_set_content(delivery, wrapped);
+    delivery->is_signed = TRUE;
+    return TRUE;
+}

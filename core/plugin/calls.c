@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * calls.c: calls what modules offer, and believes none of them to say why it failed.
+ */
+#include "core/plugin/calls.h"
+
+/* What a call has come to: TRUE only where it said so and named no error. Takes @problem over. */
+static gboolean call_ended(const char *name, gboolean ok, GError *problem, GError **error)
+{
+    if (ok && !problem)
+        return TRUE;
+    if (!problem)
+        problem = g_error_new(SEAL_ERROR, SEAL_ERROR_FAILED, "%s failed and did not say why", name);
+    g_propagate_error(error, problem);
+    return FALSE;
+}
+
+/* Likewise, of a call that gives content. Takes both over. */
+static SealContent *content_made(const char *name, SealContent *content, GError *problem,
+                                 GError **error)
+{
+    if (call_ended(name, content != NULL, problem, error))
+        return content;
+    seal_content_unref(content);
+    return NULL;
+}
+
+static gboolean is_undecided(const char *name, const char *about, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s did not decide about %s", name, about);
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Stages
+ */
+
+gboolean seal_stage_plan(const SealStageEntry *stage, SealJob *job, SealRecipient *recipient,
+                         SealDecision *decision, GError **error)
+{
+    const char *name = stage->table.name;
+    GError *problem = NULL;
+
+    if (!stage->table.plan) {
+        seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "no objection");
+        return TRUE;
+    }
+    gboolean ok = stage->table.plan(stage->module, job, recipient, decision, &problem);
+    if (!call_ended(name, ok, problem, error))
+        return FALSE;
+
+    SealVerdict verdict = seal_decision_verdict(decision);
+    return verdict == SEAL_VERDICT_PASS || verdict == SEAL_VERDICT_UNABLE ||
+           verdict == SEAL_VERDICT_REFUSE ||
+           is_undecided(name, seal_address_text(seal_recipient_address(recipient)), error);
+}
+
+gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDelivery *delivery,
+                          GCancellable *cancellable, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = !stage->table.apply ||
+                  stage->table.apply(stage->module, job, delivery, cancellable, &problem);
+
+    return call_ended(stage->table.name, ok, problem, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Formats
+ */
+
+/* A Format that finds no keys may fail; what others find counts. */
+gboolean seal_module_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
+                               GPtrArray *keys, GError **error)
+{
+    GPtrArray *formats = seal_registry_formats(self->registry);
+    g_autoptr(GError) first = NULL;
+    guint before = keys->len;
+
+    for (guint i = 0; i < formats->len; i++) {
+        const SealFormatEntry *format = g_ptr_array_index(formats, i);
+        GError *problem = NULL;
+        gboolean ok = format->table.read(format->module, data, origin, keys, &problem);
+
+        g_autoptr(GError) why = NULL;
+        if (!call_ended(format->table.name, ok, problem, &why) && !first)
+            first = g_steal_pointer(&why);
+    }
+    if (first && keys->len == before) {
+        g_propagate_error(error, g_steal_pointer(&first));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean seal_format_can_sign(const SealFormatEntry *format)
+{
+    return format->table.sign != NULL;
+}
+
+SealDetection *seal_format_detect(const SealFormatEntry *format, SealEntity *entity,
+                                  GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealDetection) detection = seal_detection_new();
+    GError *problem = NULL;
+    gboolean ok = format->table.detect(format->module, entity, cancellable, detection, &problem);
+
+    return call_ended(format->table.name, ok, problem, error) ? g_steal_pointer(&detection) : NULL;
+}
+
+gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealPurpose purpose,
+                            gint64 at, SealDecision *decision, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = format->table.usable(format->module, key, purpose, at, decision, &problem);
+
+    if (!call_ended(format->table.name, ok, problem, error))
+        return FALSE;
+
+    SealVerdict verdict = seal_decision_verdict(decision);
+    return verdict == SEAL_VERDICT_PASS || verdict == SEAL_VERDICT_SKIP ||
+           is_undecided(format->table.name, seal_key_label(key), error);
+}
+
+SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
+                                 GCancellable *cancellable, GError **error)
+{
+    GError *problem = NULL;
+    SealContent *made = format->table.encrypt(format->module, sealing, cancellable, &problem);
+
+    return content_made(format->table.name, made, problem, error);
+}
+
+SealContent *seal_format_sign(const SealFormatEntry *format, const SealSealing *sealing,
+                              GCancellable *cancellable, GError **error)
+{
+    GError *problem = NULL;
+    SealContent *made = format->table.sign(format->module, sealing, cancellable, &problem);
+
+    return content_made(format->table.name, made, problem, error);
+}
+
+gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address,
+                             GCancellable *cancellable, GPtrArray *keys, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = !format->table.signers ||
+                  format->table.signers(format->module, address, cancellable, keys, &problem);
+
+    return call_ended(format->table.name, ok, problem, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Sources
+ */
+
+SealTrust seal_source_trust(const SealSourceEntry *source)
+{
+    int set = seal_settings_choice(source->module->settings, "trust");
+
+    return set < 0 ? source->table.trust : SEAL_TRUST_UNVERIFIED + (SealTrust)set;
+}
+
+SealTrust seal_module_trust(SealModule *self, const char *source)
+{
+    const SealSourceEntry *entry = seal_registry_source(self->registry, source);
+
+    if (!entry || entry->module != self)
+        g_error("bug: module %s has no key source %s", self->descriptor.name, source);
+    return seal_source_trust(entry);
+}
+
+gboolean seal_source_may_skip(const SealSourceEntry *source)
+{
+    const char *set = seal_settings_string(source->module->settings, "on_error");
+
+    return set ? g_str_equal(set, "skip") : source->table.may_skip;
+}
+
+gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
+                            GCancellable *cancellable, GPtrArray *keys, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.lookup(source->module, address, format, seal_source_trust(source),
+                                       cancellable, keys, &problem);
+
+    return call_ended(source->table.name, ok, problem, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Checks and commands
+ */
+
+gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = check->table.run(check->module, out, &problem);
+
+    return call_ended(check->table.name, ok, problem, error);
+}
+
+/* A problem may show in the answer alone; a wrong command line needs words. */
+int seal_command_run(const SealCommand *command, SealModule *module, int argc, char **argv,
+                     SealOut *out, GError **error)
+{
+    GError *problem = NULL;
+    int status = command->run(module, argc, argv, out, &problem);
+
+    if (status == 0 && problem)
+        status = 1;
+    if (status > 1 && !problem)
+        problem = g_error_new_literal(SEAL_ERROR, SEAL_ERROR_FAILED, "the command line is wrong");
+    if (problem)
+        g_propagate_error(error, problem);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * calls.h: the one place that calls into the tables of modules. A call that fails has a reason, and
+ * what it should have set is set; otherwise the call has failed. For what each does, see
+ * sealpipe.h.
+ */
+#pragma once
+
+#include "core/frontend.h"
+#include "core/plugin/registry.h"
+
+gboolean seal_stage_plan(const SealStageEntry *stage, SealJob *job, SealRecipient *recipient,
+                         SealDecision *decision, GError **error);
+gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDelivery *delivery,
+                          GCancellable *cancellable, GError **error);
+
+/** TRUE where the Format can sign at all. */
+gboolean seal_format_can_sign(const SealFormatEntry *format);
+/** (transfer full) */
+SealDetection *seal_format_detect(const SealFormatEntry *format, SealEntity *entity,
+                                  GCancellable *cancellable, GError **error);
+gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealPurpose purpose,
+                            gint64 at, SealDecision *decision, GError **error);
+/** (transfer full) */
+SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
+                                 GCancellable *cancellable, GError **error);
+/** (transfer full) */
+SealContent *seal_format_sign(const SealFormatEntry *format, const SealSealing *sealing,
+                              GCancellable *cancellable, GError **error);
+/** Appends nothing where the Format has no keys of its own. */
+gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address,
+                             GCancellable *cancellable, GPtrArray *keys, GError **error);
+
+/** What the module's `trust=` says, else the source itself. */
+SealTrust seal_source_trust(const SealSourceEntry *source);
+/** Whether its not finding out may be passed over: `on_error=`, else the source itself. */
+gboolean seal_source_may_skip(const SealSourceEntry *source);
+/** Appends keys with the source's trust. */
+gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
+                            GCancellable *cancellable, GPtrArray *keys, GError **error);
+
+gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);

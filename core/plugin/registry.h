@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * registry.h: the enabled modules, and what they offer, by name.
+ */
+#pragma once
+
+#include "core/plugin/module.h"
+
+/** What one module offers under one name. Tables are core's own copies, as long as core knows them,
+ *  zero where the module's were shorter. core/plugin/calls.h calls what is in them. */
+typedef struct {
+    SealModule *module;
+    SealStage table;
+} SealStageEntry;
+
+typedef struct {
+    SealModule *module;
+    SealFormat table;
+} SealFormatEntry;
+
+typedef struct {
+    SealModule *module;
+    SealSource table;
+} SealSourceEntry;
+
+typedef struct {
+    SealModule *module;
+    SealCheck table;
+} SealCheckEntry;
+
+typedef struct {
+    SealModule *module;
+    SealCommand table;
+} SealCommandEntry;
+
+/** Opens every module that @config enables with a group [module NAME]. @core is the
+ *  group [core], which outlives the registry. Formats are initialised before modules that offer
+ * none. SEAL_ERROR_MODULE or SEAL_ERROR_CONFIG, with file and line of the group. (transfer full) */
+SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir,
+                                const SealSettings *core, GError **error);
+void seal_registry_free(SealRegistry *registry);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRegistry, seal_registry_free)
+
+/** Calls every module's attach; detach follows when the registry is freed. */
+gboolean seal_registry_attach(SealRegistry *registry, GError **error);
+
+/** NULL where no enabled module offers that name. (borrowed) */
+const SealStageEntry *seal_registry_stage(const SealRegistry *registry, const char *name);
+const SealFormatEntry *seal_registry_format(const SealRegistry *registry, const char *name);
+const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const char *name);
+const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name);
+
+/** (borrowed, element type SealCheckEntry) */
+GPtrArray *seal_registry_checks(const SealRegistry *registry);
+/** (borrowed, element type SealModule) */
+GPtrArray *seal_registry_modules(const SealRegistry *registry);
+/** (borrowed, element type SealFormatEntry) */
+GPtrArray *seal_registry_formats(const SealRegistry *registry);
