@@ -75,7 +75,7 @@ static gboolean owner_is_trusted(const struct stat *st)
 }
 
 /* NULL where all is well. */
-static const char *distrust(const struct stat *st)
+static const char *file_distrust(const struct stat *st)
 {
     if (!owner_is_trusted(st))
         return "belongs neither to root nor to the user that runs this";
@@ -84,7 +84,7 @@ static const char *distrust(const struct stat *st)
     return NULL;
 }
 
-static gboolean fail(GError **error, int code, const char *path, const char *why)
+static gboolean fail_file(GError **error, int code, const char *path, const char *why)
 {
     g_set_error(error, SEAL_ERROR, code, "%s: %s", path, why);
     return FALSE;
@@ -132,7 +132,7 @@ static GBytes *read_fd(int fd, const char *path, gsize size, GError **error)
 
     if (got >= 0)
         return g_bytes_new_take(g_steal_pointer(&data), (gsize)got);
-    fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+    fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
     return NULL;
 }
 
@@ -144,13 +144,14 @@ static GBytes *file_read(const char *path, gsize max, gboolean trusted, GError *
     GBytes *bytes = NULL;
 
     if (fd < 0 || fstat(fd, &st) < 0)
-        fail(error, trusted ? SEAL_ERROR_CONFIG : SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+        fail_file(error, trusted ? SEAL_ERROR_CONFIG : SEAL_ERROR_UNAVAILABLE, path,
+                  g_strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        fail(error, SEAL_ERROR_CONFIG, path, "not a regular file");
-    else if (trusted && distrust(&st))
-        fail(error, SEAL_ERROR_CONFIG, path, distrust(&st));
+        fail_file(error, SEAL_ERROR_CONFIG, path, "not a regular file");
+    else if (trusted && file_distrust(&st))
+        fail_file(error, SEAL_ERROR_CONFIG, path, file_distrust(&st));
     else if ((guint64)st.st_size > max)
-        fail(error, SEAL_ERROR_LIMIT, path, "the file is too large");
+        fail_file(error, SEAL_ERROR_LIMIT, path, "the file is too large");
     else
         bytes = read_fd(fd, path, (gsize)st.st_size, error);
     if (fd >= 0)
@@ -173,14 +174,14 @@ gboolean seal_file_is_ours(const char *path, gboolean folder, GError **error)
     struct stat st;
 
     if (lstat(path, &st) < 0)
-        return fail(error, SEAL_ERROR_MODULE, path, g_strerror(errno));
+        return fail_file(error, SEAL_ERROR_MODULE, path, g_strerror(errno));
     if (S_ISLNK(st.st_mode))
-        return fail(error, SEAL_ERROR_MODULE, path, "is a symbolic link");
+        return fail_file(error, SEAL_ERROR_MODULE, path, "is a symbolic link");
     if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
-        return fail(error, SEAL_ERROR_MODULE, path,
-                    folder ? "is not a folder" : "is not a regular file");
-    if (distrust(&st))
-        return fail(error, SEAL_ERROR_MODULE, path, distrust(&st));
+        return fail_file(error, SEAL_ERROR_MODULE, path,
+                         folder ? "is not a folder" : "is not a regular file");
+    if (file_distrust(&st))
+        return fail_file(error, SEAL_ERROR_MODULE, path, file_distrust(&st));
     return TRUE;
 }
 
@@ -206,15 +207,15 @@ gboolean seal_file_save(const char *path, const void *data, gsize size, guint mo
     int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, (int)mode);
 
     if (fd < 0)
-        return fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+        return fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
 
     /* Whatever the umask is. */
     gboolean ok = fchmod(fd, mode) == 0 && seal_fd_write(fd, data, size) && fsync(fd) == 0;
     ok = close(fd) == 0 && ok && g_rename(temporary, path) == 0;
     if (!ok) {
-        fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+        fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
         g_unlink(temporary);
         return FALSE;
     }
-    return sync_folder(path) || fail(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+    return sync_folder(path) || fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
 }

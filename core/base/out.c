@@ -75,7 +75,7 @@ void seal_out_end_row(SealOut *out)
     out->row = NULL;
 }
 
-static void add(SealOut *out, const char *key, GVariant *value)
+static void add_value(SealOut *out, const char *key, GVariant *value)
 {
     g_variant_builder_add(out->row ? out->row : out->values, "{sv}", key, value);
 }
@@ -87,17 +87,17 @@ void seal_out_text(SealOut *out, const char *key, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    add(out, key, g_variant_new_take_string(g_utf8_make_valid(text, -1)));
+    add_value(out, key, g_variant_new_take_string(g_utf8_make_valid(text, -1)));
 }
 
 void seal_out_number(SealOut *out, const char *key, gint64 number)
 {
-    add(out, key, g_variant_new_int64(number));
+    add_value(out, key, g_variant_new_int64(number));
 }
 
 void seal_out_boolean(SealOut *out, const char *key, gboolean value)
 {
-    add(out, key, g_variant_new_boolean(value));
+    add_value(out, key, g_variant_new_boolean(value));
 }
 
 GVariant *seal_out_finish(SealOut *out)

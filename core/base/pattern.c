@@ -19,7 +19,7 @@ struct SealPattern {
     char *text; /* a key, a domain, ".domain" or a folded glob */
 };
 
-static char *fold(const char *text)
+static char *fold_case(const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
     g_autofree char *composed = g_utf8_normalize(valid, -1, G_NORMALIZE_NFC);
@@ -62,7 +62,7 @@ SealPattern *seal_pattern_parse(const char *text, GError **error)
         return pattern_new(NULL_SENDER, NULL);
     if (strpbrk(text, "*?")) {
         g_autofree char *whole = *text == '@' ? g_strconcat("*", text, NULL) : g_strdup(text);
-        return pattern_new(GLOB, fold(whole));
+        return pattern_new(GLOB, fold_case(whole));
     }
     if (*text == '@')
         return parse_domain(text, error);
@@ -112,8 +112,8 @@ gboolean seal_pattern_is_null_sender(const SealPattern *pattern)
 
 gboolean seal_glob_match(const char *glob, const char *text)
 {
-    g_autofree char *one = fold(glob);
-    g_autofree char *other = fold(text);
+    g_autofree char *one = fold_case(glob);
+    g_autofree char *other = fold_case(text);
 
     return g_pattern_match_simple(one, other);
 }

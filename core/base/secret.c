@@ -54,7 +54,7 @@ void seal_secret_free(SealSecret *secret)
     g_free(secret);
 }
 
-static gboolean refuse(const char *path, GError **error, const char *why)
+static gboolean refuse_secret(const char *path, GError **error, const char *why)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "secret file %s: %s", path, why);
     return FALSE;
@@ -66,13 +66,14 @@ static gboolean check_file(const char *path, int fd, gsize *size, GError **error
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return refuse(path, error, g_strerror(errno));
+        return refuse_secret(path, error, g_strerror(errno));
     if (!S_ISREG(st.st_mode))
-        return refuse(path, error, "not a regular file");
+        return refuse_secret(path, error, "not a regular file");
     if (st.st_mode & (S_IROTH | S_IWOTH))
-        return refuse(path, error, "others can read or write it; chmod it to 0640 or 0600");
+        return refuse_secret(path, error, "others can read or write it; chmod it to 0640 or 0600");
     if (st.st_size > MAX_SECRET)
-        return refuse(path, error, "larger than 64 KiB");
+        return refuse_secret(path, error,
+                             "larger than 64 KiB, the most that a secret file may have");
     *size = (gsize)st.st_size;
     return TRUE;
 }
@@ -83,7 +84,7 @@ SealSecret *seal_secret_read(const char *path, GError **error)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0) {
-        refuse(path, error, g_strerror(errno));
+        refuse_secret(path, error, g_strerror(errno));
         return NULL;
     }
 
@@ -92,7 +93,8 @@ SealSecret *seal_secret_read(const char *path, GError **error)
         secret = secret_new(size, error);
     gssize got = secret ? seal_fd_read(fd, secret->data, secret->size) : 0;
     if (secret && got != (gssize)secret->size) {
-        refuse(path, error, got < 0 ? g_strerror(errno) : "it became shorter while it was read");
+        refuse_secret(path, error,
+                      got < 0 ? g_strerror(errno) : "it became shorter while it was read");
         g_clear_pointer(&secret, seal_secret_free);
     }
     close(fd);

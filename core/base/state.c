@@ -27,7 +27,7 @@ static const char *user_name(uid_t uid)
     return entry ? entry->pw_name : "USER";
 }
 
-static gboolean unavailable(const char *dir, GError **error, const char *why)
+static gboolean dir_unavailable(const char *dir, GError **error, const char *why)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
                 "[core] state_dir: %s: %s; as root: install -d -m 0700 -o %s %s", dir, why,
@@ -40,19 +40,19 @@ gboolean seal_state_check(const char *dir, gboolean write, GError **error)
     struct stat st;
 
     if (stat(dir, &st) < 0)
-        return unavailable(dir, error, g_strerror(errno));
+        return dir_unavailable(dir, error, g_strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return unavailable(dir, error, "not a folder");
+        return dir_unavailable(dir, error, "not a folder");
     /* A mail server may ask the check as root and run the filter as somebody else. */
     if (st.st_uid != geteuid() && (write || geteuid() != 0))
-        return unavailable(dir, error, "belongs to another user than the one that runs this");
+        return dir_unavailable(dir, error, "belongs to another user than the one that runs this");
     if (st.st_mode & (S_IWGRP | S_IWOTH))
-        return unavailable(dir, error, "others can write to it");
+        return dir_unavailable(dir, error, "others can write to it");
     return TRUE;
 }
 
 /* For good: real, effective and saved. */
-static gboolean become(uid_t uid, GError **error)
+static gboolean become_user(uid_t uid, GError **error)
 {
     const struct passwd *entry = getpwuid(uid);
 
@@ -71,7 +71,7 @@ gboolean seal_state_enter(const char *dir, GError **error)
 
     if (geteuid() != 0) {
         if (g_mkdir(dir, 0700) < 0 && errno != EEXIST)
-            return unavailable(dir, error, g_strerror(errno));
+            return dir_unavailable(dir, error, g_strerror(errno));
         return seal_state_check(dir, TRUE, error);
     }
     /* Whose it would have to be is not known here. */
@@ -82,7 +82,7 @@ gboolean seal_state_enter(const char *dir, GError **error)
                     dir, g_strerror(errno), dir);
         return FALSE;
     }
-    return (st.st_uid == 0 || become(st.st_uid, error)) && seal_state_check(dir, TRUE, error);
+    return (st.st_uid == 0 || become_user(st.st_uid, error)) && seal_state_check(dir, TRUE, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ gboolean seal_state_enter(const char *dir, GError **error)
  */
 
 /* Where others can write the folder, a link to root's own file could stand for the flag. */
-static gboolean counts(const char *dir, const struct stat *flag)
+static gboolean flag_counts(const char *dir, const struct stat *flag)
 {
     uid_t self = geteuid();
     struct stat st;
@@ -114,7 +114,7 @@ gboolean seal_state_suspended(const char *dir, gboolean *suspended, GError **err
                     "cannot tell whether sealpipe is suspended: %s: %s", path, g_strerror(errno));
         return FALSE;
     }
-    *suspended = counts(dir, &st);
+    *suspended = flag_counts(dir, &st);
     if (!*suspended)
         seal_log_warning("%s does not suspend: it, and its folder, must belong to root or to the "
                          "user that runs this, and others must not be able to write there",

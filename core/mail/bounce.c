@@ -19,7 +19,7 @@ static SealContent *join_text(SealContent *first, const char *text)
 }
 
 /* The text for people comes first in a report; what programs read follows. */
-static gboolean stays(SealEntity *part, guint index)
+static gboolean part_stays(SealEntity *part, guint index)
 {
     const char *type = seal_entity_type(part);
 
@@ -40,7 +40,7 @@ static SealContent *reduce_report(SealEntity *entity, SealContent *front, GPtrAr
 
     for (guint i = 0; i < parts->len; i++) {
         SealEntity *part = g_ptr_array_index(parts, i);
-        if (!stays(part, i))
+        if (!part_stays(part, i))
             continue;
 
         g_autoptr(SealContent) before = whole;

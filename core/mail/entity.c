@@ -140,7 +140,7 @@ typedef struct {
     gboolean closed;
 } Scan;
 
-static gboolean limit(GError **error, const char *what, int most)
+static gboolean exceed_limit(GError **error, const char *what, int most)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d %s", most, what);
     return FALSE;
@@ -149,9 +149,9 @@ static gboolean limit(GError **error, const char *what, int most)
 static gboolean add_part(SealEntity *parent, guint64 start, guint64 length, GError **error)
 {
     if (parent->parts->len == MAX_PARTS)
-        return limit(error, "parts in one multipart", MAX_PARTS);
+        return exceed_limit(error, "parts in one multipart", MAX_PARTS);
     if (parent->depth + 1 > MAX_DEPTH)
-        return limit(error, "levels of parts within parts", MAX_DEPTH);
+        return exceed_limit(error, "levels of parts within parts", MAX_DEPTH);
 
     g_autoptr(SealContent) content = seal_content_slice(parent->body, start, length);
     SealHeader *header = seal_header_read(content, FALSE, error);

@@ -273,15 +273,13 @@ SealContent *seal_message_wrap(SealMessage *message, SealContent *entity)
     return join_text(front, entity);
 }
 
-gboolean seal_message_has_private_fields(SealMessage *message)
+const char *seal_message_private_field(SealMessage *message)
 {
-    const SealHeader *header = seal_message_header(message);
-
-    for (guint i = 0; i < header->fields->len; i++) {
-        if (field_is_any(header, &g_array_index(header->fields, SealField, i), PRIVATE_FIELDS))
-            return TRUE;
+    for (const char *const *name = PRIVATE_FIELDS; *name; name++) {
+        if (seal_header_find(seal_message_header(message), *name))
+            return *name;
     }
-    return FALSE;
+    return NULL;
 }
 
 SealContent *seal_message_clear(SealMessage *message)
@@ -289,7 +287,7 @@ SealContent *seal_message_clear(SealMessage *message)
     const SealHeader *header = seal_message_header(message);
     SealContent *content = seal_entity_content(message->entity);
 
-    if (!header->from_line && !seal_message_has_private_fields(message))
+    if (!header->from_line && !seal_message_private_field(message))
         return seal_content_ref(content);
 
     GString *front = g_string_new(NULL);

@@ -34,8 +34,9 @@ SealContent *seal_message_wrap(SealMessage *message, SealContent *entity);
 /** The message as it leaves in clear: without Bcc, Resent-Bcc and Return-path. (transfer full) */
 SealContent *seal_message_clear(SealMessage *message);
 
-/** TRUE where a field stands in the header that never leaves: Bcc, Resent-Bcc, Return-path. */
-gboolean seal_message_has_private_fields(SealMessage *message);
+/** The name of a field in the header that never leaves (Bcc, Resent-Bcc, Return-path), or NULL.
+ *  (borrowed) */
+const char *seal_message_private_field(SealMessage *message);
 
 /** @entity, which has LF line ends, with those of @message; what is written goes to @spool.
  * (transfer full) */

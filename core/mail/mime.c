@@ -66,8 +66,8 @@ char *seal_mime_encode(const char *text)
     return g_mime_utils_header_encode_text(NULL, text, "UTF-8");
 }
 
-static gboolean collect(InternetAddressList *list, GPtrArray *addresses, guint depth,
-                        GError **error)
+static gboolean collect_addresses(InternetAddressList *list, GPtrArray *addresses, guint depth,
+                                  GError **error)
 {
     for (int i = 0; i < internet_address_list_length(list); i++) {
         InternetAddress *item = internet_address_list_get_address(list, i);
@@ -85,8 +85,8 @@ static gboolean collect(InternetAddressList *list, GPtrArray *addresses, guint d
                 g_ptr_array_add(addresses, address);
         } else if (INTERNET_ADDRESS_IS_GROUP(item) && depth == 0) {
             /* RFC 5322 has no groups within groups. */
-            if (!collect(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(item)),
-                         addresses, depth + 1, error))
+            if (!collect_addresses(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(item)),
+                                   addresses, depth + 1, error))
                 return FALSE;
         }
     }
@@ -100,7 +100,7 @@ gboolean seal_mime_addresses(const char *value, GPtrArray *addresses, GError **e
     InternetAddressList *list = internet_address_list_parse(NULL, value);
     if (!list)
         return TRUE;
-    gboolean ok = collect(list, addresses, 0, error);
+    gboolean ok = collect_addresses(list, addresses, 0, error);
     g_object_unref(list);
     return ok;
 }

@@ -20,7 +20,7 @@ typedef struct {
 
 static gboolean write_part(Work *work, SealEntity *entity, GError **error);
 
-static gboolean copy(Work *work, SealContent *content, GError **error)
+static gboolean copy_content(Work *work, SealContent *content, GError **error)
 {
     g_autoptr(GInputStream) in = seal_content_read(content);
 
@@ -33,7 +33,8 @@ static void give_up(Work *work, const char *why)
         work->why = g_strdup(why);
 }
 
-static gboolean scan(const Work *work, SealContent *content, SealScan *found, GError **error)
+static gboolean scan_content(const Work *work, SealContent *content, SealScan *found,
+                             GError **error)
 {
     *found = (SealScan){0};
     if (work->clean)
@@ -51,11 +52,11 @@ static gboolean copy_bare(Work *work, SealContent *content, const char *where, G
 {
     SealScan found;
 
-    if (!scan(work, content, &found, error))
+    if (!scan_content(work, content, &found, error))
         return FALSE;
     if (found.trouble & SEAL_TROUBLE_HARD)
         give_up(work, where);
-    return copy(work, content, error);
+    return copy_content(work, content, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ static gboolean write_untouched(Work *work, SealEntity *entity, const char *wher
 
 static gboolean write_multipart(Work *work, SealEntity *entity, GPtrArray *parts, GError **error)
 {
-    static const char *const between = "between its parts are octets that mail cannot carry";
+    static const char *const between = "octets that mail cannot carry stand between its parts";
     SealContent *body = seal_entity_body(entity);
     guint64 at = 0;
 
@@ -166,18 +167,18 @@ static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
     SealContent *body = seal_entity_body(entity);
     SealScan found;
 
-    if (!scan(work, body, &found, error))
+    if (!scan_content(work, body, &found, error))
         return FALSE;
     if (says_eight_bit(entity) || g_str_equal(encoding, "7bit")) {
         if (found.trouble)
             return write_encoded(work, entity, &found, error);
         return write_header(work, entity, says_eight_bit(entity) ? "7bit" : NULL, error) &&
-               copy(work, body, error);
+               copy_content(work, body, error);
     }
     if (!write_header(work, entity, NULL, error))
         return FALSE;
     if (!found.trouble)
-        return copy(work, body, error);
+        return copy_content(work, body, error);
     work->change = TRUE;
     if (!part_from_header(work, entity, error))
         return FALSE;
@@ -188,7 +189,7 @@ static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
     if (found.trouble & SEAL_TROUBLE_HARD)
         give_up(work, "a part has a transfer encoding that is not known, and octets that mail "
                       "cannot carry");
-    return copy(work, body, error);
+    return copy_content(work, body, error);
 }
 
 static gboolean write_part(Work *work, SealEntity *entity, GError **error)

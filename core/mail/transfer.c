@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * transfer.c: transfer encodings. GMime's encoder of quoted-printable does not spare "From " at the
- * start of a line and cannot mend what is encoded already, so that this one is here; the rest is
- * GLib's.
+ * start of a line and cannot mend what is encoded already, so that this one is
+ * here.
  */
 #include "core/mail/transfer.h"
 
@@ -174,7 +174,7 @@ static gboolean writer_flush(Writer *writer)
     return !writer->error;
 }
 
-static void put(Writer *writer, guint8 octet)
+static void writer_put(Writer *writer, guint8 octet)
 {
     if (writer->used == sizeof writer->data)
         writer_flush(writer);
@@ -182,7 +182,7 @@ static void put(Writer *writer, guint8 octet)
 }
 
 /* What went wrong, be it with reading or with writing. */
-static gboolean finish(Writer *writer, GError *reading, GError **error)
+static gboolean writer_finish(Writer *writer, GError *reading, GError **error)
 {
     writer_flush(writer);
     if (!reading)
@@ -204,14 +204,14 @@ gboolean seal_transfer_to_lf(SealContent *content, GOutputStream *out, GError **
         guint8 octet = reader.buffer[reader.at++];
 
         if (owe_cr && octet != '\n')
-            put(&writer, '\r');
+            writer_put(&writer, '\r');
         owe_cr = octet == '\r';
         if (!owe_cr)
-            put(&writer, octet);
+            writer_put(&writer, octet);
     }
     if (owe_cr)
-        put(&writer, '\r');
-    return finish(&writer, problem, error);
+        writer_put(&writer, '\r');
+    return writer_finish(&writer, problem, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -227,15 +227,16 @@ typedef struct {
 
 static void encode_line(Encoder *encoder)
 {
-    g_autofree char *text = g_base64_encode(encoder->octets, encoder->length);
+    char text[QUOTED_LINE];
+    gsize length = seal_base64_encode(encoder->octets, encoder->length, text);
 
-    for (const char *c = text; *c; c++)
-        put(&encoder->writer, (guint8)*c);
-    put(&encoder->writer, '\n');
+    for (gsize i = 0; i < length; i++)
+        writer_put(&encoder->writer, (guint8)text[i]);
+    writer_put(&encoder->writer, '\n');
     encoder->length = 0;
 }
 
-static void encode(Encoder *encoder, guint8 octet)
+static void encode_octet(Encoder *encoder, guint8 octet)
 {
     encoder->octets[encoder->length++] = octet;
     if (encoder->length == sizeof encoder->octets)
@@ -252,12 +253,12 @@ gboolean seal_transfer_base64(SealContent *content, GOutputStream *out, GError *
         guint8 octet = reader.buffer[reader.at++];
 
         if (octet == '\n')
-            encode(&encoder, '\r');
-        encode(&encoder, octet);
+            encode_octet(&encoder, '\r');
+        encode_octet(&encoder, octet);
     }
     if (encoder.length > 0)
         encode_line(&encoder);
-    return finish(&encoder.writer, problem, error);
+    return writer_finish(&encoder.writer, problem, error);
 }
 
 gboolean seal_transfer_rewrap(SealContent *content, GOutputStream *out, GError **error)
@@ -272,15 +273,15 @@ gboolean seal_transfer_rewrap(SealContent *content, GOutputStream *out, GError *
 
         if (!g_ascii_isalnum(octet) && octet != '+' && octet != '/' && octet != '=')
             continue;
-        put(&writer, octet);
+        writer_put(&writer, octet);
         if (++column == QUOTED_LINE) {
-            put(&writer, '\n');
+            writer_put(&writer, '\n');
             column = 0;
         }
     }
     if (column > 0)
-        put(&writer, '\n');
-    return finish(&writer, problem, error);
+        writer_put(&writer, '\n');
+    return writer_finish(&writer, problem, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -307,7 +308,7 @@ static gboolean must_escape(const Quoter *quoter, guint8 octet, int next)
     return octet < 0x20 || octet >= 0x7f;
 }
 
-static void quote(Quoter *quoter, guint8 octet, int next)
+static void quote_octet(Quoter *quoter, guint8 octet, int next)
 {
     static const char digits[] = "0123456789ABCDEF";
     Writer *writer = &quoter->writer;
@@ -316,8 +317,8 @@ static void quote(Quoter *quoter, guint8 octet, int next)
     gsize width = must_escape(quoter, octet, next) || (quoter->quoted && octet == '=') ? 3 : 1;
 
     if (quoter->in_escape == 0 && quoter->column + width + (ends ? 0 : 1) > quoter->limit) {
-        put(writer, '=');
-        put(writer, '\n');
+        writer_put(writer, '=');
+        writer_put(writer, '\n');
         quoter->column = 0;
         width = must_escape(quoter, octet, next) ? 3 : width;
     }
@@ -326,26 +327,26 @@ static void quote(Quoter *quoter, guint8 octet, int next)
         if (quoter->in_escape == 2 && (octet == ' ' || octet == '\t'))
             return;
         quoter->in_escape = 0;
-        put(writer, '=');
-        put(writer, (guint8)digits[octet >> 4]);
-        put(writer, (guint8)digits[octet & 15]);
+        writer_put(writer, '=');
+        writer_put(writer, (guint8)digits[octet >> 4]);
+        writer_put(writer, (guint8)digits[octet & 15]);
         quoter->column += 3;
         return;
     }
-    put(writer, octet);
+    writer_put(writer, octet);
     quoter->column++;
     quoter->in_escape = quoter->quoted && octet == '=' ? 2
                         : quoter->in_escape > 0        ? quoter->in_escape - 1
                                                        : 0;
 }
 
-static void take(Quoter *quoter, guint8 octet, int next)
+static void quote_or_break(Quoter *quoter, guint8 octet, int next)
 {
     if (octet != '\n') {
-        quote(quoter, octet, next);
+        quote_octet(quoter, octet, next);
         return;
     }
-    put(&quoter->writer, '\n');
+    writer_put(&quoter->writer, '\n');
     quoter->column = 0;
     quoter->in_escape = 0;
 }
@@ -366,10 +367,10 @@ gboolean seal_transfer_quote(SealContent *content, gboolean quoted, GOutputStrea
         guint8 octet = reader.buffer[reader.at++];
 
         if (held >= 0)
-            take(&quoter, (guint8)held, octet);
+            quote_or_break(&quoter, (guint8)held, octet);
         held = octet;
     }
     if (held >= 0)
-        take(&quoter, (guint8)held, -1);
-    return finish(&quoter.writer, problem, error);
+        quote_or_break(&quoter, (guint8)held, -1);
+    return writer_finish(&quoter.writer, problem, error);
 }

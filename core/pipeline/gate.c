@@ -104,11 +104,25 @@ static const char *who_added(const SealDelivery *delivery, const SealHeader *hea
     return NULL;
 }
 
+/* For people. (transfer full) */
+static char *field_name(const SealHeader *header, const SealField *field)
+{
+    const char *block = g_bytes_get_data(header->block, NULL);
+
+    return seal_text_line(block + field->offset, field->name_length, 80);
+}
+
+static gboolean is_any_of(const char *name, const char *const *names)
+{
+    while (*names && g_ascii_strcasecmp(name, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
 static gboolean stop_for_field(SealJob *job, const SealDelivery *delivery, const SealHeader *header,
                                const SealField *field, GError **error)
 {
-    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
-    g_autofree char *name = seal_text_line(start, field->name_length, 80);
+    g_autofree char *name = field_name(header, field);
     const char *who = who_added(delivery, header, field);
 
     return seal_job_stop(job, error,
@@ -138,8 +152,10 @@ static gboolean check_outside(SealJob *job, const SealDelivery *delivery, SealMe
             return stop_for_field(job, delivery, out, field, error);
         at++;
     }
-    if (seal_header_count(out, "MIME-Version") != 1)
-        return seal_job_stop(job, error, "not exactly one MIME-Version");
+    guint versions = seal_header_count(out, "MIME-Version");
+    if (versions != 1)
+        return seal_job_stop(job, error, "the header field MIME-Version stands %u times, not once",
+                             versions);
     return TRUE;
 }
 
@@ -148,18 +164,23 @@ static gboolean check_content_fields(SealJob *job, SealMessage *message, GError 
     static const char *const allowed[] = {"Content-Type", "Content-Transfer-Encoding",
                                           "Content-Disposition", "Content-Description", NULL};
     const SealHeader *header = seal_message_header(message);
-    guint known = 0, all = 0;
 
     for (guint i = 0; allowed[i]; i++) {
         guint count = seal_header_count(header, allowed[i]);
         if (count > 1)
-            return seal_job_stop(job, error, "%s stands %u times", allowed[i], count);
-        known += count;
+            return seal_job_stop(job, error, "the header field %s stands %u times, not once",
+                                 allowed[i], count);
     }
-    for (guint i = 0; i < header->fields->len; i++)
-        all += seal_field_is_content(header, &g_array_index(header->fields, SealField, i)) ? 1 : 0;
-    if (all != known)
-        return seal_job_stop(job, error, "a Content field of the inner entity stands outside");
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+        g_autofree char *name = field_name(header, field);
+
+        if (seal_field_is_content(header, field) && !is_any_of(name, allowed))
+            return seal_job_stop(job, error,
+                                 "the header field %s, which belongs to what is sealed or signed, "
+                                 "stands outside",
+                                 name);
+    }
     return TRUE;
 }
 
@@ -169,7 +190,7 @@ static gboolean check_signed(SealJob *job, const SealDelivery *delivery, GError 
     if (delivery->sign == SEAL_NEED_REQUIRED && !delivery->is_signed)
         return seal_job_stop(job, error, "not signed, and sign=required");
     if (delivery->signer && !delivery->is_signed)
-        return seal_job_stop(job, error, "the signer was not used");
+        return seal_job_stop(job, error, "a signer was chosen, and nothing was signed");
     return TRUE;
 }
 
@@ -320,10 +341,12 @@ gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *del
 
     if (!message)
         return FALSE;
+    const char *private_field = seal_message_private_field(message);
     if (delivery->recipients->len == 0)
-        return seal_job_stop(job, error, "a delivery for nobody");
-    if (seal_message_has_private_fields(message))
-        return seal_job_stop(job, error, "Bcc or Return-path is still there");
+        return seal_job_stop(job, error, "a delivery without a recipient");
+    if (private_field)
+        return seal_job_stop(job, error, "the header field %s, which never leaves, is there",
+                             private_field);
     if (!check_choice(pipeline, job, delivery, message, cancellable, error))
         return FALSE;
     settle_recipients(job, delivery);

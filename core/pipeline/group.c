@@ -75,7 +75,8 @@ static gboolean anyone_is_keyless(const SealJob *job)
     return FALSE;
 }
 
-static void deliver(SealJob *job, SealRecipient *recipient, const Way *way, const char *reason)
+static void deliver_to_one(SealJob *job, SealRecipient *recipient, const Way *way,
+                           const char *reason)
 {
     SealDelivery *delivery = find_delivery(job, way, recipient);
 
@@ -106,7 +107,7 @@ static void group_each(SealJob *job)
             g_autofree char *why = g_strdup(reason);
             seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, code, "%s", why);
         } else {
-            deliver(job, recipient, &way, way.choice == SEAL_CHOICE_SEAL ? "" : reason);
+            deliver_to_one(job, recipient, &way, way.choice == SEAL_CHOICE_SEAL ? "" : reason);
         }
     }
 }

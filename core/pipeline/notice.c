@@ -132,18 +132,21 @@ static void append_html(GString *out, const SealJob *job, const SealNoticeSpec *
 /* Base64, since the texts have long lines and more than ASCII. */
 static void append_part(GString *out, const char *subtype, const GString *text)
 {
-    g_autofree char *canonical = NULL;
+    enum { OCTETS = 57, CHARACTERS = 76 }; /* in a line */
     g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
+    g_autofree char *canonical = g_strjoinv("\r\n", lines);
 
-    canonical = g_strjoinv("\r\n", lines);
     g_string_append_printf(out,
                            "Content-Type: text/%s; charset=utf-8\n"
                            "Content-Transfer-Encoding: base64\n\n",
                            subtype);
-    for (gsize at = 0, length = strlen(canonical); at < length; at += 57) {
-        g_autofree char *line =
-            g_base64_encode((const guchar *)canonical + at, MIN(57, length - at));
-        g_string_append_printf(out, "%s\n", line);
+    for (gsize at = 0, length = strlen(canonical); at < length; at += OCTETS) {
+        char line[CHARACTERS];
+        gsize size =
+            seal_base64_encode((const guint8 *)canonical + at, MIN(OCTETS, length - at), line);
+
+        g_string_append_len(out, line, (gssize)size);
+        g_string_append_c(out, '\n');
     }
 }
 

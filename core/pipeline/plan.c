@@ -128,8 +128,7 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
             return FALSE;
     }
     if (recipient->keys->len == 0 && !recipient->no_key)
-        recipient->no_key =
-            g_strdup("no format stands in the pipeline and in the policy's formats");
+        recipient->no_key = g_strdup("none of the policy's formats stands in [pipeline] outbound");
     return TRUE;
 }
 

@@ -124,7 +124,8 @@ static gboolean read_report_text(Entry *entry, GError **error)
     gsize size = 0;
     const char *data = g_bytes_get_data(bytes, &size);
     if (size > 0 && !g_utf8_validate(data, (gssize)size, NULL))
-        return seal_settings_refuse(entry->settings, "report_text", error, "%s is not UTF-8", path);
+        return seal_settings_refuse(entry->settings, "report_text", error,
+                                    "%s is not text in UTF-8", path);
     entry->report_text = g_strndup(data, size);
     entry->policy.notice.text = entry->report_text;
     return TRUE;
@@ -139,11 +140,14 @@ static gboolean read_report(Entry *entry, GError **error)
     if (is_set(entry, "report_languages"))
         notice->languages = seal_settings_list(entry->settings, "report_languages");
     if (!*notice->languages)
-        return seal_settings_refuse(entry->settings, "report_languages", error, "an empty list");
+        return seal_settings_refuse(entry->settings, "report_languages", error,
+                                    "the list is empty; name one language at least");
     for (const char *const *language = notice->languages; *language; language++) {
         if (!seal_notice_speaks(*language))
-            return seal_settings_refuse(entry->settings, "report_languages", error,
-                                        "there are no texts in \"%s\"", *language);
+            return seal_settings_refuse(
+                entry->settings, "report_languages", error,
+                "there is no problem report in \"%s\"; see the manual page for the languages",
+                *language);
     }
     return read_report_text(entry, error);
 }
@@ -186,7 +190,7 @@ static const SealSetting *rule_keys(void)
 }
 
 /* Whether somebody who makes a message match gets it out with less than [policy] asks for. */
-static gboolean exempts(const SealPolicy *rule, const SealPolicy *base)
+static gboolean rule_exempts(const SealPolicy *rule, const SealPolicy *base)
 {
     return rule->encrypt < base->encrypt || rule->sign < base->sign ||
            rule->fallback < base->fallback || rule->already_sealed < base->already_sealed ||
@@ -197,7 +201,8 @@ static gboolean exempts(const SealPolicy *rule, const SealPolicy *base)
 static gboolean check_rule(const Entry *entry, const char *name, GError **error)
 {
     if (!*name)
-        return seal_settings_refuse_group(entry->settings, error, "a rule has a name");
+        return seal_settings_refuse_group(entry->settings, error,
+                                          "a rule needs a name, as in [rule NAME]");
     if (entry->policy.encrypt != SEAL_NEED_REQUIRED &&
         seal_settings_place(entry->settings, "fallback"))
         return seal_settings_refuse(entry->settings, "fallback", error,
@@ -224,7 +229,7 @@ static gboolean add_rule(SealPolicies *policies, const SealGroup *group, const C
     if (!entry->rule || !read_policy(entry, context, error) || !check_rule(entry, name, error))
         return FALSE;
     entry->policy.tag = seal_rule_tag(entry->rule);
-    if (exempts(&entry->policy, &policies->base->policy))
+    if (rule_exempts(&entry->policy, &policies->base->policy))
         seal_rule_be_strict(entry->rule);
     g_ptr_array_add(policies->rules, g_steal_pointer(&entry));
     return TRUE;

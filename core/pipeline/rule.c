@@ -84,7 +84,8 @@ static gboolean read_patterns(const SealSettings *settings, const char *key, gbo
             return seal_settings_refuse(settings, key, error, "%s", problem->message);
         g_ptr_array_add(*patterns, pattern);
         if (!may_be_null && g_str_equal(*texts, "<>"))
-            return seal_settings_refuse(settings, key, error, "<> is a sender only");
+            return seal_settings_refuse(settings, key, error,
+                                        "<> is the null sender: match_sender alone can ask for it");
     }
     return TRUE;
 }
@@ -122,10 +123,13 @@ static gboolean read_size(SealRule *rule, const SealSettings *settings, GError *
     rule->has_size = TRUE;
     rule->larger = *text == '>';
     if ((*text != '>' && *text != '<') || !seal_settings_parse_size(text + 1, &size))
-        return seal_settings_refuse(settings, "match_size", error,
-                                    "\"%s\" is no size such as >10M or <512K", text);
+        return seal_settings_refuse(
+            settings, "match_size", error,
+            "\"%s\" is not a size with < or > before it, such as >10M or <512K", text);
     if (!rule->larger && size <= 1)
-        return seal_settings_refuse(settings, "match_size", error, "no message is as small");
+        return seal_settings_refuse(settings, "match_size", error,
+                                    "\"%s\" matches nothing: no message has less than one octet",
+                                    text);
     rule->size = (guint64)size;
     return TRUE;
 }

@@ -16,13 +16,13 @@ typedef ElfW(Phdr) Segment;
 
 enum { MAX_SEGMENTS = 256 };
 
-static gboolean refuse(GError **error, const char *why)
+static gboolean refuse_elf(GError **error, const char *why)
 {
     g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MODULE, why);
     return FALSE;
 }
 
-static gboolean within(guint64 offset, guint64 length, guint64 size)
+static gboolean lies_within(guint64 offset, guint64 length, guint64 size)
 {
     return offset <= size && length <= size - offset;
 }
@@ -30,16 +30,16 @@ static gboolean within(guint64 offset, guint64 length, guint64 size)
 static gboolean check_segments(int fd, const Header *header, guint64 size, GError **error)
 {
     if (header->e_phnum > MAX_SEGMENTS || header->e_phentsize != sizeof(Segment) ||
-        !within(header->e_phoff, (guint64)header->e_phnum * sizeof(Segment), size))
-        return refuse(error, "it breaks off before its end");
+        !lies_within(header->e_phoff, (guint64)header->e_phnum * sizeof(Segment), size))
+        return refuse_elf(error, "it breaks off before its end");
 
     for (guint i = 0; i < header->e_phnum; i++) {
         Segment segment;
         off_t at = (off_t)(header->e_phoff + i * sizeof segment);
 
         if (pread(fd, &segment, sizeof segment, at) != sizeof segment ||
-            !within(segment.p_offset, segment.p_filesz, size))
-            return refuse(error, "it breaks off before its end");
+            !lies_within(segment.p_offset, segment.p_filesz, size))
+            return refuse_elf(error, "it breaks off before its end");
     }
     return TRUE;
 }
@@ -50,10 +50,10 @@ static gboolean check_fd(int fd, GError **error)
     Header header;
 
     if (fd < 0 || fstat(fd, &st) < 0)
-        return refuse(error, "it cannot be read");
+        return refuse_elf(error, "it cannot be read");
     if (pread(fd, &header, sizeof header, 0) != sizeof header ||
         memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_DYN)
-        return refuse(error, "it is no shared object");
+        return refuse_elf(error, "it is no shared object");
     return check_segments(fd, &header, (guint64)st.st_size, error);
 }
 

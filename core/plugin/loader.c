@@ -18,7 +18,7 @@ static const char *folder_or_default(const char *module_dir)
     return module_dir ? module_dir : SEAL_MODULE_DIR;
 }
 
-static gboolean refuse(const char *name, GError **error, const char *why)
+static gboolean refuse_module(const char *name, GError **error, const char *why)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE, "module %s: %s", name, why);
     return FALSE;
@@ -28,15 +28,18 @@ static gboolean refuse(const char *name, GError **error, const char *why)
 static gboolean check_version(const char *name, const SealModuleHead *found, GError **error)
 {
     if (found->magic != SEAL_MODULE_MAGIC)
-        return refuse(name, error, "not a sealpipe module: it says no version");
+        return refuse_module(
+            name, error,
+            "not a sealpipe module: its seal_module does not begin with SEAL_MODULE_HEAD");
     if (found->abi_major != SEAL_ABI_MAJOR || found->abi_minor > SEAL_ABI_MINOR) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE,
-                    "module %s: made for version %u.%u of the module interface, this is %d.%d",
+                    "module %s: made for version %u.%u of the module interface, and this is %d.%d; "
+                    "build it anew",
                     name, found->abi_major, found->abi_minor, SEAL_ABI_MAJOR, SEAL_ABI_MINOR);
         return FALSE;
     }
     if (found->size < sizeof(SealModuleDescriptor))
-        return refuse(name, error, "its descriptor is shorter than its version's");
+        return refuse_module(name, error, "its descriptor is shorter than its version's");
     return TRUE;
 }
 
@@ -44,11 +47,11 @@ static gboolean check_descriptor(const char *name, const SealModuleDescriptor *d
                                  GError **error)
 {
     if (!descriptor->name || !g_str_equal(descriptor->name, name))
-        return refuse(name, error, "the file and its descriptor disagree about the name");
+        return refuse_module(name, error, "the file and its descriptor disagree about the name");
     if (!descriptor->version || !descriptor->summary)
-        return refuse(name, error, "its descriptor says no version or summary");
+        return refuse_module(name, error, "its descriptor says no version or summary");
     if (!SEAL_IS_ZERO(descriptor->reserved))
-        return refuse(name, error, "it uses reserved slots of its descriptor");
+        return refuse_module(name, error, "it uses reserved slots of its descriptor");
     return TRUE;
 }
 
@@ -61,19 +64,19 @@ static const SealModuleDescriptor *open_file(const char *name, const char *dir, 
 
     if (!seal_file_is_ours(dir, TRUE, &problem) || !seal_file_is_ours(path, FALSE, &problem) ||
         !seal_elf_check(path, &problem)) {
-        refuse(name, error, problem->message);
+        refuse_module(name, error, problem->message);
         return NULL;
     }
 
     GModule *module = g_module_open_full(path, G_MODULE_BIND_LOCAL, &problem);
     if (!module) {
-        refuse(name, error, problem->message);
+        refuse_module(name, error, problem->message);
         return NULL;
     }
     /* Resident: what it registered with its libraries must stay callable to the end. */
     g_module_make_resident(module);
     if (!g_module_symbol(module, "seal_module", &symbol) || !symbol) {
-        refuse(name, error, "not a sealpipe module: it exports no seal_module");
+        refuse_module(name, error, "not a sealpipe module: it exports no seal_module");
         return NULL;
     }
     return symbol;

@@ -34,7 +34,7 @@ static void value_free(gpointer data)
     g_free(value);
 }
 
-static const Value *find(const SealSettings *settings, const char *key)
+static const Value *find_value(const SealSettings *settings, const char *key)
 {
     const Value *value = g_hash_table_lookup(settings->values, key);
 
@@ -43,8 +43,9 @@ static const Value *find(const SealSettings *settings, const char *key)
     return value;
 }
 
-static gboolean refuse_v(const SealSettings *settings, const char *key, const SealPlace *place,
-                         GError **error, const char *format, va_list args)
+static gboolean refuse_value_v(const SealSettings *settings, const char *key,
+                               const SealPlace *place, GError **error, const char *format,
+                               va_list args)
 {
     g_autofree char *text = g_strdup_vprintf(format, args);
 
@@ -57,7 +58,7 @@ gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GEr
     va_list args;
 
     va_start(args, format);
-    refuse_v(settings, key, find(settings, key)->place, error, format, args);
+    refuse_value_v(settings, key, find_value(settings, key)->place, error, format, args);
     va_end(args);
     return FALSE;
 }
@@ -73,16 +74,16 @@ gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error
     return seal_config_refuse(settings->place, error, "[%s]: %s", settings->name, text);
 }
 
-static gboolean refuse(const SealSettings *settings, const Value *value, GError **error,
-                       const char *format, ...) G_GNUC_PRINTF(4, 5);
+static gboolean refuse_value(const SealSettings *settings, const Value *value, GError **error,
+                             const char *format, ...) G_GNUC_PRINTF(4, 5);
 
-static gboolean refuse(const SealSettings *settings, const Value *value, GError **error,
-                       const char *format, ...)
+static gboolean refuse_value(const SealSettings *settings, const Value *value, GError **error,
+                             const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    refuse_v(settings, value->setting->key, value->place, error, format, args);
+    refuse_value_v(settings, value->setting->key, value->place, error, format, args);
     va_end(args);
     return FALSE;
 }
@@ -93,7 +94,7 @@ static gboolean refuse(const SealSettings *settings, const Value *value, GError 
 
 /* GKeyFile's escapes. @stop: an unescaped one of these ends the piece; *@text moves behind it. NULL
  * where an escape is unknown. */
-static char *unescape(const char **text, char stop)
+static char *unescape_text(const char **text, char stop)
 {
     g_autoptr(GString) out = g_string_new(NULL);
     const char *c = *text;
@@ -174,7 +175,7 @@ static gboolean read_number(const SealSettings *settings, Value *value, GError *
                                                                    : "a whole number";
 
     if (!number_of(setting->type, value->string, &value->number))
-        return refuse(settings, value, error, "\"%s\" is not %s", value->string, example);
+        return refuse_value(settings, value, error, "\"%s\" is not %s", value->string, example);
     if (!setting->range)
         return TRUE;
 
@@ -183,8 +184,8 @@ static gboolean read_number(const SealSettings *settings, Value *value, GError *
     if (!number_of(setting->type, ends[0], &least) || !number_of(setting->type, ends[1], &most))
         g_error("bug: range \"%s\" of %s", setting->range, setting->key);
     if (value->number < least || value->number > most)
-        return refuse(settings, value, error, "%s is out of range, which is %s", value->string,
-                      setting->range);
+        return refuse_value(settings, value, error, "%s is out of range, which is %s",
+                            value->string, setting->range);
     return TRUE;
 }
 
@@ -192,7 +193,8 @@ static gboolean read_boolean(const SealSettings *settings, Value *value, GError 
 {
     value->number = g_str_equal(value->string, "true");
     if (!value->number && !g_str_equal(value->string, "false"))
-        return refuse(settings, value, error, "\"%s\" is neither true nor false", value->string);
+        return refuse_value(settings, value, error, "\"%s\" is neither true nor false",
+                            value->string);
     return TRUE;
 }
 
@@ -207,7 +209,7 @@ static gboolean read_choice(const SealSettings *settings, Value *value, GError *
         }
     }
     g_autofree char *list = g_strjoinv(", ", words);
-    return refuse(settings, value, error, "\"%s\" is none of %s", value->string, list);
+    return refuse_value(settings, value, error, "\"%s\" is none of %s", value->string, list);
 }
 
 static gboolean read_list(const SealSettings *settings, Value *value, const char *text,
@@ -216,13 +218,14 @@ static gboolean read_list(const SealSettings *settings, Value *value, const char
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
 
     while (*text) {
-        char *item = unescape(&text, ';');
+        char *item = unescape_text(&text, ';');
         if (!item)
-            return refuse(settings, value, error, "unknown escape after a backslash");
+            return refuse_value(settings, value, error,
+                                "behind a backslash stands none of s n t r ; and \\");
         g_strstrip(item);
         if (list->len == MAX_LIST) {
             g_free(item);
-            return refuse(settings, value, error, "more than %d items", MAX_LIST);
+            return refuse_value(settings, value, error, "more than %d items", MAX_LIST);
         }
         if (*item)
             g_ptr_array_add(list, item);
@@ -240,14 +243,14 @@ static gboolean check_path(const SealSettings *settings, const Value *value, con
     struct stat st;
 
     if (!g_path_is_absolute(path))
-        return refuse(settings, value, error, "\"%s\" is not an absolute path", path);
+        return refuse_value(settings, value, error, "\"%s\" is not an absolute path", path);
     if (stat(path, &st) == 0)
         return value->setting->type != SEAL_SETTING_SECRET || !(st.st_mode & (S_IROTH | S_IWOTH)) ||
-               refuse(settings, value, error, "others can read or write %s; chmod it to 0640",
-                      path);
+               refuse_value(settings, value, error, "others can read or write %s; chmod it to 0640",
+                            path);
     /* What exists but cannot be reached is for whoever needs it to report. */
     if (errno == ENOENT || errno == ENOTDIR)
-        return refuse(settings, value, error, "%s: %s", path, g_strerror(errno));
+        return refuse_value(settings, value, error, "%s: %s", path, g_strerror(errno));
     return TRUE;
 }
 
@@ -271,7 +274,8 @@ static gboolean is_number(SealSettingType type)
            type == SEAL_SETTING_DURATION;
 }
 
-static gboolean parse(const SealSettings *settings, Value *value, const char *text, GError **error)
+static gboolean parse_value(const SealSettings *settings, Value *value, const char *text,
+                            GError **error)
 {
     if (is_list(value->setting->type)) {
         if (!read_list(settings, value, text, error))
@@ -279,9 +283,10 @@ static gboolean parse(const SealSettings *settings, Value *value, const char *te
         return value->setting->type == SEAL_SETTING_LIST || check_paths(settings, value, error);
     }
 
-    value->string = unescape(&text, '\0');
+    value->string = unescape_text(&text, '\0');
     if (!value->string)
-        return refuse(settings, value, error, "unknown escape after a backslash");
+        return refuse_value(settings, value, error,
+                            "behind a backslash stands none of s n t r ; and \\");
     switch (value->setting->type) {
     case SEAL_SETTING_BOOLEAN:
         return read_boolean(settings, value, error);
@@ -308,8 +313,8 @@ static gboolean check_later(const SealSettings *settings, const Value *value, GE
 
     if (!later || (g_str_equal(later, "*") ? g_str_equal(text, preset) : !has_word(later, text)))
         return TRUE;
-    return refuse(settings, value, error, "\"%s\" has no effect in this version yet; take it out",
-                  text);
+    return refuse_value(settings, value, error,
+                        "\"%s\" has no effect in this version yet; take it out", text);
 }
 
 static Value *value_new(const SealSettings *settings, const SealSetting *setting,
@@ -322,7 +327,7 @@ static Value *value_new(const SealSettings *settings, const SealSetting *setting
     value->place = group ? g_hash_table_lookup(group->values, setting->key) : NULL;
     if (value->place)
         text = value->place->text;
-    if ((text && !parse(settings, value, text, error)) ||
+    if ((text && !parse_value(settings, value, text, error)) ||
         (value->place && !check_later(settings, value, error)))
         g_clear_pointer(&value, value_free);
     else if (!value->list && is_list(setting->type))
@@ -393,12 +398,12 @@ void seal_settings_free(SealSettings *settings)
 
 const char *seal_settings_string(const SealSettings *settings, const char *key)
 {
-    return find(settings, key)->string;
+    return find_value(settings, key)->string;
 }
 
 gboolean seal_settings_boolean(const SealSettings *settings, const char *key)
 {
-    const Value *value = find(settings, key);
+    const Value *value = find_value(settings, key);
 
     if (value->setting->type != SEAL_SETTING_BOOLEAN)
         g_error("bug: [%s] %s is not true or false", settings->name, key);
@@ -407,7 +412,7 @@ gboolean seal_settings_boolean(const SealSettings *settings, const char *key)
 
 gint64 seal_settings_number(const SealSettings *settings, const char *key)
 {
-    const Value *value = find(settings, key);
+    const Value *value = find_value(settings, key);
 
     if (!is_number(value->setting->type))
         g_error("bug: [%s] %s is not a number", settings->name, key);
@@ -416,7 +421,7 @@ gint64 seal_settings_number(const SealSettings *settings, const char *key)
 
 int seal_settings_choice(const SealSettings *settings, const char *key)
 {
-    const Value *value = find(settings, key);
+    const Value *value = find_value(settings, key);
 
     if (value->setting->type != SEAL_SETTING_CHOICE)
         g_error("bug: [%s] %s is not a choice", settings->name, key);
@@ -425,7 +430,7 @@ int seal_settings_choice(const SealSettings *settings, const char *key)
 
 const char *const *seal_settings_list(const SealSettings *settings, const char *key)
 {
-    const Value *value = find(settings, key);
+    const Value *value = find_value(settings, key);
 
     if (!is_list(value->setting->type))
         g_error("bug: [%s] %s is not a list", settings->name, key);
@@ -434,7 +439,7 @@ const char *const *seal_settings_list(const SealSettings *settings, const char *
 
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key)
 {
-    return find(settings, key)->place;
+    return find_value(settings, key)->place;
 }
 
 void seal_settings_show_value(const char *group, const char *key, const char *text,
@@ -455,7 +460,7 @@ void seal_settings_show(const SealSettings *settings, SealOut *out)
 {
     for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
         for (const SealSetting *row = settings->tables[i]; row && row->key; row++) {
-            const SealPlace *place = find(settings, row->key)->place;
+            const SealPlace *place = find_value(settings, row->key)->place;
             seal_settings_show_value(settings->name, row->key, place ? place->text : row->preset,
                                      place, out);
         }

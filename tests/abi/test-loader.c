@@ -151,7 +151,7 @@ static void test_folder_in_its_place(Fixture *f, gconstpointer data)
 
 static const char *const DESCRIPTORS[][2] = {
     {"no-symbol", "exports no seal_module"},
-    {"no-version", "says no version"},
+    {"no-version", "does not begin with SEAL_MODULE_HEAD"},
     {"other-major", "made for version 2.0"},
     {"newer-minor", "made for version 1.1"},
     {"short", "shorter than its version's"},

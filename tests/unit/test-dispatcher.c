@@ -190,8 +190,9 @@ static void test_gate_faults(void)
     assert_stopped("append", "plain.eml", "not wholly encrypted");
     assert_stopped("prepend", "plain.eml", "not wholly encrypted");
     assert_stopped("multipart", "plain.eml", "not wholly encrypted");
-    assert_stopped("field", "plain.eml", "header field");
-    assert_stopped("content-field", "plain.eml", "Content field");
+    assert_stopped("field", "plain.eml", "the header field X-Body stands outside");
+    assert_stopped("field", "plain.eml", "added or changed by faulty");
+    assert_stopped("content-field", "plain.eml", "the header field Content-Body, which belongs to");
     assert_stopped("twice", "plain.eml", "Content-Disposition stands 2 times");
     assert_stopped("bcc", "plain.eml", "Bcc");
     assert_stopped("version", "plain.eml", "MIME-Version");
@@ -300,7 +301,7 @@ static const Row ROWS[] = {
     {"[policy]\nfallback=allow", "alice@example.org", "S", 1, ""},
     {"[policy]\nmin_trust=manual", "alice@example.org", "R", 0, ""},
     {"[module keys-file]\ntrust=unverified\npaths=/", "alice@example.org", "", 0, ""},
-    {"[pipeline]\noutbound=", "alice@example.org", "R", 0, "no format"},
+    {"[pipeline]\noutbound=", "alice@example.org", "R", 0, "none of the policy's formats"},
     /* A lone Bcc recipient is sealed normally. */
     {"", "mallory@example.org", "S", 1, ""},
     /* Several in one output. */
@@ -613,7 +614,8 @@ static void test_configuration_errors(void)
         const char *what;
     } rows[] = {
         {"[pipeline]\noutbound=smime;nothing", "x.conf:8: [pipeline] outbound: no enabled module"},
-        {"[pipeline]\noutbound=smime;smime", "x.conf:8: [pipeline] outbound: \"smime\" is listed twice"},
+        {"[pipeline]\noutbound=smime;smime",
+         "x.conf:8: [pipeline] outbound: \"smime\" is listed twice"},
         {"[policy]\nformats=pgp", "x.conf:8: [policy] formats: no enabled module offers"},
         {"[policy]\nsign=required", "x.conf:8: [policy] sign: "},
         {"[policy]\nheader_protection=clear", "x.conf:8: [policy] header_protection: "},

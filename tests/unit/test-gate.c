@@ -127,7 +127,7 @@ static void test_nobody(Fixture *f, gconstpointer policy)
     SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
 
     g_ptr_array_set_size(delivery->recipients, 0);
-    assert_shut(f, job, delivery, "a delivery for nobody");
+    assert_shut(f, job, delivery, "a delivery without a recipient");
 }
 
 static void test_private_field(Fixture *f, gconstpointer policy)
@@ -138,7 +138,7 @@ static void test_private_field(Fixture *f, gconstpointer policy)
     SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
 
     seal_delivery_set_content(delivery, content);
-    assert_shut(f, job, delivery, "Bcc or Return-path");
+    assert_shut(f, job, delivery, "the header field Bcc, which never leaves");
 }
 
 /* -------------------------------------------------------------------------------------------

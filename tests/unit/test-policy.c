@@ -458,17 +458,17 @@ static void test_refused(void)
 {
     static const char *const rows[][2] = {
         {"[rule r]\nencrypt=never\n", "[rule r]: says nothing to match"},
-        {"[rule ]\nmatch_recipient=*\n", "a rule has a name"},
+        {"[rule ]\nmatch_recipient=*\n", "a rule needs a name"},
         {"[rule r]\nmatch_recipient=\n", "match_recipient: an empty list"},
         {"[rule r]\nmatch_recipient=no address\n", "match_recipient: not a mail address"},
         {"[rule r]\nmatch_recipient=@-bad-\n", "match_recipient: not a mail address"},
-        {"[rule r]\nmatch_recipient=<>\n", "match_recipient: <> is a sender"},
-        {"[rule r]\nmatch_from=<>\n", "match_from: <> is a sender"},
+        {"[rule r]\nmatch_recipient=<>\n", "match_recipient: <> is the null sender"},
+        {"[rule r]\nmatch_from=<>\n", "match_from: <> is the null sender"},
         {"[rule r]\nmatch_header=Subject\n", "not written FIELD: GLOB"},
         {"[rule r]\nmatch_header=: x\n", "not written FIELD: GLOB"},
-        {"[rule r]\nmatch_size=10M\n", "no size such as"},
-        {"[rule r]\nmatch_size=>ten\n", "no size such as"},
-        {"[rule r]\nmatch_size=<1\n", "no message is as small"},
+        {"[rule r]\nmatch_size=10M\n", "not a size with < or > before it"},
+        {"[rule r]\nmatch_size=>ten\n", "not a size with < or > before it"},
+        {"[rule r]\nmatch_size=<1\n", "matches nothing: no message has less"},
         {"[rule r]\nmatch_tag=[two words]\n", "a tag is one word"},
         {"[rule r]\nmatch_tag=x\n", "three characters"},
         {"[rule r]\nmatch_tag=gr\xc3\xbc\xc3\x9f"
@@ -481,8 +481,8 @@ static void test_refused(void)
         {"[rule r]\nmatch_recipient=*\nformats=\n", "formats: is empty"},
         {"[rule r]\nmatch_recipient=*\nsign=required\n", "no stage that signs"},
         {"[rule r]\nmatch_recipient=*\nreport_text=/nonexistent/x\n", "report_text: "},
-        {"[rule r]\nmatch_recipient=*\nreport_languages=xx\n", "no texts in \"xx\""},
-        {"[rule r]\nmatch_recipient=*\nreport_languages=\n", "report_languages: an empty list"},
+        {"[rule r]\nmatch_recipient=*\nreport_languages=xx\n", "no problem report in \"xx\""},
+        {"[rule r]\nmatch_recipient=*\nreport_languages=\n", "report_languages: the list is empty"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -142,7 +142,7 @@ static const Row ROWS[] = {
     {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
     /* A problem report is signed as well. */
     {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK, PLAIN, TRUE, NULL,
-     'N', "no format", "signer=author; form=clear\n\nContent-Type: multipart/alternative"},
+     'N', "none of the policy's formats", "signer=author; form=clear\n\nContent-Type: multipart/alternative"},
     {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK "fault=other\n",
      PLAIN, TRUE, NULL, 'D', "the key that", NULL},
     /* What is signed already. */

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * test-text.c: base64, hexadecimal, days, lines and files.
+ */
+#include "core/sealpipe.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* -------------------------------------------------------------------------------------------
+ * Base64
+ */
+
+/* What @text decodes to in pieces of @step characters; NULL where it is refused. */
+static char *decode(const char *text, gsize step, gboolean blanks)
+{
+    SealBase64 state = {.may_have_blanks = blanks};
+    g_autoptr(GString) whole = g_string_new(NULL);
+    gsize length = strlen(text);
+
+    for (gsize at = 0; at < length; at += step) {
+        guint8 out[64];
+        gsize got = 0;
+
+        if (!seal_base64_decode(&state, text + at, MIN(step, length - at), out, &got))
+            return NULL;
+        g_string_append_len(whole, (const char *)out, (gssize)got);
+    }
+    return seal_base64_is_complete(&state) ? g_string_free(g_steal_pointer(&whole), FALSE) : NULL;
+}
+
+/* The vectors of RFC 4648 10. */
+static void test_base64_vectors(void)
+{
+    static const char *const rows[][2] = {
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        char out[16];
+        gsize size = seal_base64_encode((const guint8 *)rows[i][0], strlen(rows[i][0]), out);
+
+        g_assert_cmpmem(out, size, rows[i][1], strlen(rows[i][1]));
+        for (gsize step = 1; step <= 9; step++) {
+            g_autofree char *back = decode(rows[i][1], step, FALSE);
+            g_assert_cmpstr(back, ==, rows[i][0]);
+        }
+    }
+}
+
+static void test_base64_refused(void)
+{
+    static const char *const rows[] = {
+        "Zg", /* breaks off */
+        "Zg=",      "Z===",        "Zg===", "====",
+        "=",        "Zm9vY",       "Zh==", /* bits that encode nothing */
+        "Zm9=",     "Zg==Zg==",            /* text behind the padding */
+        "Zm9v-_==", "Zm\xc3\xb6v", "Zm9v!",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        for (gsize step = 1; step <= 9; step++) {
+            g_test_message("%s by %" G_GSIZE_FORMAT, rows[i], step);
+            g_assert_null(decode(rows[i], step, FALSE));
+            g_assert_null(decode(rows[i], step, TRUE));
+        }
+    }
+}
+
+static void test_base64_blanks(void)
+{
+    for (gsize step = 1; step <= 9; step++) {
+        g_autofree char *text = decode(" Zm9v\r\n\tYm Fy\n", step, TRUE);
+
+        g_assert_cmpstr(text, ==, "foobar");
+        g_assert_null(decode("Zm9v YmFy", step, FALSE));
+        g_assert_null(decode("Zm9vYmFy\n", step, FALSE));
+    }
+}
+
+/* Every octet, in every place of a quantum, as GLib writes it. */
+static void test_base64_octets(void)
+{
+    guint8 data[3 * 256];
+    char out[4 * 256];
+    guint8 back[sizeof data + 3];
+    SealBase64 state = {0};
+    gsize got = 0;
+
+    for (guint i = 0; i < sizeof data; i++)
+        data[i] = (guint8)(i * 7 + i / 256);
+    g_autofree char *want = g_base64_encode(data, sizeof data);
+    g_assert_cmpuint(seal_base64_encode(data, sizeof data, out), ==, sizeof out);
+    g_assert_cmpmem(out, sizeof out, want, strlen(want));
+    g_assert_true(seal_base64_decode(&state, out, sizeof out, back, &got));
+    g_assert_cmpmem(back, got, data, sizeof data);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Text
+ */
+
+static void test_hex(void)
+{
+    g_autofree char *none = seal_text_hex("", 0);
+    g_autofree char *some = seal_text_hex("\x00\x7f\xa0\xff", 4);
+
+    g_assert_cmpstr(none, ==, "");
+    g_assert_cmpstr(some, ==, "007fa0ff");
+}
+
+static void test_line(void)
+{
+    static const struct {
+        const char *text;
+        gsize max;
+        const char *want;
+    } rows[] = {
+        {"J\xc3\xb6rg", 100, "J\xc3\xb6rg"},
+        {"a\nb\tc\x1b[1m", 100, "a?b?c?[1m"},
+        {"\xe2\x80\xae"
+         "evil",
+         100, "?evil"}, /* right to left from here on */
+        {"abcdef", 3, "abc..."},
+        {"", 3, ""},
+        {"\xff", 100, "\xef\xbf\xbd"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *line = seal_text_line(rows[i].text, strlen(rows[i].text), rows[i].max);
+        g_assert_cmpstr(line, ==, rows[i].want);
+    }
+}
+
+static void test_days(void)
+{
+    static const char *const bad[] = {"",           "2026-2-01",   "2026-02-30", "2026-13-01",
+                                      "1969-12-31", "2026-02-011", "20260201",   "2026-02-0x",
+                                      " 026-02-01", "+026-02-01"};
+    g_autofree char *first = seal_text_day(0);
+    g_autofree char *last = seal_text_day(G_MAXINT64);
+    g_autofree char *beyond = seal_text_day(G_MAXINT64 - 1);
+    gint64 day = -1;
+
+    g_assert_cmpstr(first, ==, "1970-01-01");
+    g_assert_cmpstr(last, ==, "never");
+    g_assert_cmpstr(beyond, ==, "a date that cannot be written");
+    g_assert_true(seal_text_parse_day("2026-02-28", &day));
+    g_assert_cmpint(day, ==, 1772236800);
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        day = -1;
+        g_assert_false(seal_text_parse_day(bad[i], &day));
+        g_assert_cmpint(day, ==, -1);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Files
+ */
+
+static void test_files(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("sealpipe-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "file", NULL);
+    g_autofree char *missing = g_build_filename(dir, "none", "file", NULL);
+    g_autoptr(GError) large = NULL, absent = NULL, folder = NULL;
+    GStatBuf st;
+
+    g_assert_true(seal_file_save(path, "first", 5, 0600, NULL));
+    g_assert_true(seal_file_save(path, "second", 6, 0640, NULL));
+    g_autoptr(GBytes) bytes = seal_file_read(path, 6, NULL);
+    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), "second", 6);
+    g_assert_cmpint(g_stat(path, &st), ==, 0);
+    g_assert_cmpuint(st.st_mode & 0777, ==, 0640);
+
+    g_assert_null(seal_file_read(path, 5, &large));
+    g_assert_error(large, SEAL_ERROR, SEAL_ERROR_LIMIT);
+    g_assert_false(seal_file_save(missing, "x", 1, 0600, &absent));
+    g_assert_error(absent, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    /* What could not take its place is not left behind. */
+    g_assert_false(seal_file_save(dir, "x", 1, 0600, &folder));
+    g_assert_error(folder, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    g_assert_cmpint(g_remove(path), ==, 0);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/base64/vectors", test_base64_vectors);
+    g_test_add_func("/base64/refused", test_base64_refused);
+    g_test_add_func("/base64/blanks", test_base64_blanks);
+    g_test_add_func("/base64/octets", test_base64_octets);
+    g_test_add_func("/text/hex", test_hex);
+    g_test_add_func("/text/line", test_line);
+    g_test_add_func("/text/days", test_days);
+    g_test_add_func("/files/read-and-save", test_files);
+    return g_test_run();
+}
