@@ -257,11 +257,24 @@ static gboolean check_allowed(SealJob *job, const SealDelivery *delivery, GError
     return keyless || seal_job_stop(job, error, "in clear, although every recipient has a key");
 }
 
+/* That somebody signed it does not say that the signature still fits. */
+static gboolean check_unchanged(SealJob *job, const SealDelivery *delivery, GError **error)
+{
+    const SealChange *last = delivery->changes->len > 0
+                                 ? g_ptr_array_index(delivery->changes, delivery->changes->len - 1)
+                                 : NULL;
+
+    return delivery->content == delivery->as_signed ||
+           seal_job_stop(job, error, "changed after it was signed%s%s", last ? ", by " : "",
+                         last ? last->step : "");
+}
+
 static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
                                     const SealDelivery *delivery, SealMessage *message,
                                     GCancellable *cancellable, GError **error)
 {
-    return seal_signature_check(
+    return check_unchanged(job, delivery, error) &&
+           seal_signature_check(
                job, seal_registry_format(pipeline->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
            check_outside(job, delivery, message, error) &&

@@ -49,6 +49,7 @@ static void delivery_free(gpointer data)
         seal_message_free(delivery->source);
     seal_message_free(delivery->view);
     seal_content_unref(delivery->content);
+    seal_content_unref(delivery->as_signed);
     g_ptr_array_unref(delivery->changes);
     g_free(delivery->note);
     g_free(delivery);

@@ -47,8 +47,9 @@ struct SealDelivery {
     const char *tag;     /* to be taken out; NULL for none */
     SealKey *signer;     /* NULL where it is not signed */
     gboolean opaque;
-    gboolean is_signed; /* the signer was used */
-    char *note;         /* for people, behind each recipient's reason; or NULL */
+    gboolean is_signed;     /* the signer was used */
+    SealContent *as_signed; /* what was made then in clear, or NULL */
+    char *note;             /* for people, behind each recipient's reason; or NULL */
     SealContent *content;
     SealMessage *view;   /* of the content, once it is asked for */
     GPtrArray *changes;  /* of SealChange, in their order */

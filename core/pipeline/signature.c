@@ -101,6 +101,8 @@ gboolean seal_signature_make(const SealPipeline *pipeline, SealJob *job, SealDel
         return FALSE;
     g_autoptr(SealContent) wrapped = seal_message_wrap(message, matched);
     seal_delivery_set_content(delivery, wrapped);
+    seal_content_unref(delivery->as_signed);
+    delivery->as_signed = g_steal_pointer(&wrapped);
     delivery->is_signed = TRUE;
     return TRUE;
 }

@@ -6,14 +6,18 @@
 #include "core/sealpipe.h"
 
 static const SealSetting settings[] = {
-    {"closed_domains", SEAL_SETTING_LIST, .help = "Domains to which no mail may go."},
-    {"footer", SEAL_SETTING_STRING, .help = "A line to add below the text of plain text mail."},
-    {NULL},
+    {.key = "closed_domains",
+     .type = SEAL_SETTING_LIST,
+     .help = "Domains to which no mail may go."},
+    {.key = "footer",
+     .type = SEAL_SETTING_STRING,
+     .help = "A line to add below the text of plain text mail."},
+    {.key = NULL},
 };
 
 /* Asked about each recipient, before anything is changed. */
-static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
-                     SealDecision *decision, GError **error)
+static gboolean plan(SealModule *self, SealJob *job G_GNUC_UNUSED, SealRecipient *recipient,
+                     SealDecision *decision, GError **error G_GNUC_UNUSED)
 {
     const char *domain = seal_address_domain(seal_recipient_address(recipient));
 
@@ -25,13 +29,16 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     return TRUE;
 }
 
-/* Called for each delivery, which may have several recipients. Bytes are joined, not rendered. */
-static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
-                      GCancellable *cancellable, GError **error)
+/* Called for each delivery, which may have several recipients. What earlier stages made is what
+ * this one sees. Bytes are joined, not rendered. */
+static gboolean apply(SealModule *self, SealJob *job G_GNUC_UNUSED, SealDelivery *delivery,
+                      GCancellable *cancellable G_GNUC_UNUSED, GError **error)
 {
     const char *footer = seal_module_string(self, "footer");
-    SealEntity *entity = seal_job_entity(job);
+    SealEntity *entity = seal_delivery_entity(delivery, error);
 
+    if (!entity)
+        return FALSE;
     if (!footer || !g_str_equal(seal_entity_type(entity), "text/plain") ||
         !g_str_equal(seal_entity_encoding(entity), "7bit"))
         return TRUE;
@@ -43,7 +50,12 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
     return TRUE;
 }
 
-static const SealStage stage = {sizeof stage, "example", plan, apply};
+static const SealStage stage = {
+    .size = sizeof stage,
+    .name = "example",
+    .plan = plan,
+    .apply = apply,
+};
 static const SealStage *const stages[] = {&stage, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {

@@ -118,6 +118,11 @@ static const Row ROWS[] = {
     {SIGN("required") STAGE MOCK "fault=unsigned\n", PLAIN, TRUE, NULL, 'D', "it is not", NULL},
     {SIGN("required") STAGE MOCK "fault=other\n", PLAIN, TRUE, NULL, 'D', "the key that", NULL},
     {SIGN("required") STAGE MOCK "fault=two\n", PLAIN, TRUE, NULL, 'D', "the key that", NULL},
+    /* A stage behind the one that signs. */
+    {SIGN("required") "[pipeline]\noutbound=mocksign;faulty\n[module faulty]\nfault=append\n" MOCK,
+     PLAIN, TRUE, NULL, 'D', "changed after it was signed, by faulty", NULL},
+    {SIGN("required") "[pipeline]\noutbound=faulty;mocksign\n[module faulty]\nfault=append\n" MOCK,
+     PLAIN, TRUE, NULL, 'G', "", "the words\nthe secret words\n"},
     /* A stage that does nothing. */
     {SIGN("required") "[pipeline]\noutbound=mocksign\n" MOCK "stage=nothing\n", PLAIN, TRUE, NULL,
      'D', "not signed", NULL},
@@ -142,7 +147,8 @@ static const Row ROWS[] = {
     {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
     /* A problem report is signed as well. */
     {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK, PLAIN, TRUE, NULL,
-     'N', "none of the policy's formats", "signer=author; form=clear\n\nContent-Type: multipart/alternative"},
+     'N', "none of the policy's formats",
+     "signer=author; form=clear\n\nContent-Type: multipart/alternative"},
     {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK "fault=other\n",
      PLAIN, TRUE, NULL, 'D', "the key that", NULL},
     /* What is signed already. */
