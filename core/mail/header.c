@@ -189,3 +189,33 @@ guint seal_header_count(const SealHeader *header, const char *name)
         count += seal_field_is(header, &g_array_index(header->fields, SealField, i), name) ? 1 : 0;
     return count;
 }
+
+void seal_header_append(GString *out, const SealHeader *header, const SealField *field)
+{
+    g_string_append_len(out, field_start(header, field), (gssize)field->length);
+    /* A header that breaks off at the end of the input has half of its last line end, or none. */
+    if (out->str[out->len - 1] == '\r')
+        g_string_append_c(out, '\n');
+    else if (out->str[out->len - 1] != '\n')
+        g_string_append(out, header->eol);
+}
+
+GString *seal_header_replace(const SealHeader *header, const char *name, const char *line)
+{
+    GString *fields = g_string_new(NULL);
+    gboolean placed = FALSE;
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!seal_field_is(header, field, name)) {
+            seal_header_append(fields, header, field);
+        } else if (!placed) {
+            g_string_append(fields, line);
+            placed = TRUE;
+        }
+    }
+    if (!placed)
+        g_string_append(fields, line);
+    return fields;
+}

@@ -39,3 +39,9 @@ char *seal_field_value(const SealHeader *header, const SealField *field);
 /** The first field of that name, or NULL. */
 const SealField *seal_header_find(const SealHeader *header, const char *name);
 guint seal_header_count(const SealHeader *header, const char *name);
+
+/** Appends a field as it came, and the line end that it lacks where the header breaks off. */
+void seal_header_append(GString *out, const SealHeader *header, const SealField *field);
+/** The fields with @line, which has its line end, in place of the first of that name, without
+ * further ones; or with it behind the last. (transfer full) */
+GString *seal_header_replace(const SealHeader *header, const char *name, const char *line);

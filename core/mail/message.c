@@ -101,18 +101,6 @@ GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names
  * Fields
  */
 
-static void append_field(GString *out, const SealHeader *header, const SealField *field)
-{
-    const char *block = g_bytes_get_data(header->block, NULL);
-
-    g_string_append_len(out, block + field->offset, (gssize)field->length);
-    /* A header that breaks off at the end of the input has half of its last line end, or none. */
-    if (out->str[out->len - 1] == '\r')
-        g_string_append_c(out, '\n');
-    else if (out->str[out->len - 1] != '\n')
-        g_string_append(out, header->eol);
-}
-
 static SealContent *join_text(GString *text, SealContent *rest)
 {
     g_autoptr(GBytes) bytes = g_string_free_to_bytes(text);
@@ -214,7 +202,7 @@ SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GEr
         if (seal_field_is(header, field, "Subject"))
             append_untagged(front, header, field, tag);
         else
-            append_field(front, header, field);
+            seal_header_append(front, header, field);
     }
     g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
     g_autoptr(SealContent) whole = join_text(front, rest);
@@ -233,7 +221,7 @@ SealContent *seal_message_inner(SealMessage *message)
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
         if (seal_field_is_content(header, field))
-            append_field(front, header, field);
+            seal_header_append(front, header, field);
     }
     if (front->len == 0)
         g_string_append_printf(front, "Content-Type: text/plain%s", header->eol);
@@ -266,7 +254,7 @@ SealContent *seal_message_wrap(SealMessage *message, SealContent *entity)
                 continue;
             versioned = TRUE;
         }
-        append_field(front, header, field);
+        seal_header_append(front, header, field);
     }
     if (!versioned)
         g_string_append_printf(front, "MIME-Version: 1.0%s", header->eol);
@@ -294,7 +282,7 @@ SealContent *seal_message_clear(SealMessage *message)
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
         if (!field_is_any(header, field, PRIVATE_FIELDS))
-            append_field(front, header, field);
+            seal_header_append(front, header, field);
     }
     /* What ended the header comes along as it was: an empty line, or none. Where no field is left,
      * the body would otherwise be read as a header. */
@@ -356,22 +344,10 @@ SealContent *seal_message_with_field(SealMessage *message, const char *name, con
     SealContent *content = seal_entity_content(message->entity);
     g_autofree char *new =
         check_field(name, value, error) ? new_field(header, name, value, error) : NULL;
-    gboolean placed = FALSE;
 
     if (!new)
         return NULL;
-    GString *front = g_string_new(NULL);
-    for (guint i = 0; i < header->fields->len; i++) {
-        const SealField *field = &g_array_index(header->fields, SealField, i);
-
-        if (!seal_field_is(header, field, name))
-            append_field(front, header, field);
-        else if (!placed)
-            g_string_append(front, new);
-        placed = placed || seal_field_is(header, field, name);
-    }
-    if (!placed)
-        g_string_append(front, new);
+    GString *front = seal_header_replace(header, name, new);
     /* Where no empty line ends the header, one must: the body is not to be read as fields. */
     if (header->block_end == header->body_offset)
         g_string_append(front, header->eol);

@@ -70,28 +70,13 @@ static gboolean write_header(Work *work, SealEntity *entity, const char *encodin
     const SealHeader *header = seal_entity_header(entity);
     g_autoptr(SealContent) whole =
         seal_content_slice(seal_entity_content(entity), 0, header->body_offset);
-    const char *block = g_bytes_get_data(header->block, NULL);
-    g_autoptr(GString) text = g_string_new(NULL);
-    gboolean done = FALSE;
 
     if (!encoding)
         return copy_bare(work, whole, "a part's header has octets that mail cannot carry", error);
     work->change = TRUE;
-    for (guint i = 0; i < header->fields->len; i++) {
-        const SealField *field = &g_array_index(header->fields, SealField, i);
-
-        if (!seal_field_is(header, field, "Content-Transfer-Encoding"))
-            g_string_append_len(text, block + field->offset, (gssize)field->length);
-        else if (!done)
-            g_string_append_printf(text, "Content-Transfer-Encoding: %s\n", encoding);
-        done = done || seal_field_is(header, field, "Content-Transfer-Encoding");
-    }
-    if (text->len > 0 && text->str[text->len - 1] != '\n')
-        g_string_append_c(text, '\n');
-    if (!done)
-        g_string_append_printf(text, "Content-Transfer-Encoding: %s\n", encoding);
+    g_autofree char *line = g_strdup_printf("Content-Transfer-Encoding: %s\n", encoding);
+    g_autoptr(GString) text = seal_header_replace(header, "Content-Transfer-Encoding", line);
     g_string_append_c(text, '\n');
-
     g_autoptr(SealContent) changed = seal_content_new_copy(text->str, text->len);
     return copy_bare(work, changed, "a part's header has octets that mail cannot carry", error);
 }

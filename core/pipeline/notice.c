@@ -67,16 +67,11 @@ static gboolean is_kept(const SealHeader *header, const SealField *field)
 
 static void append_kept_fields(GString *out, const SealHeader *header)
 {
-    const char *block = g_bytes_get_data(header->block, NULL);
-
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
-        if (!is_kept(header, field))
-            continue;
-        g_string_append_len(out, block + field->offset, (gssize)field->length);
-        if (out->str[out->len - 1] != '\n')
-            g_string_append(out, header->eol);
+        if (is_kept(header, field))
+            seal_header_append(out, header, field);
     }
 }
 
