@@ -62,7 +62,7 @@ static gboolean begin_life(SealModule *module, gboolean (*begin)(SealModule *, G
     GError *problem = NULL;
 
     *begun = !begin || begin(module, &problem);
-    if (*begun)
+    if (*begun && !problem)
         return TRUE;
     if (!problem)
         problem = g_error_new_literal(SEAL_ERROR, SEAL_ERROR_MODULE,
