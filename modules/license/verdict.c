@@ -14,7 +14,7 @@ enum { MAX_USED = 1000 };
 
 void license_verdict_clear(LicenseVerdict *verdict)
 {
-    g_free(verdict->text);
+    g_clear_pointer(&verdict->text, g_free);
 }
 
 static gboolean lapse(LicenseVerdict *verdict, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -31,7 +31,7 @@ static gboolean lapse(LicenseVerdict *verdict, const char *format, ...)
     return FALSE;
 }
 
-static gboolean has(GPtrArray *list, const char *text)
+static gboolean list_has(GPtrArray *list, const char *text)
 {
     return g_ptr_array_find_with_equal_func(list, text, g_str_equal, NULL);
 }
@@ -44,14 +44,15 @@ static gboolean has(GPtrArray *list, const char *text)
 static gboolean check_clock(const License *license, LicenseState *state, gint64 now,
                             LicenseVerdict *verdict)
 {
-    gboolean fresh = license && !has(state->used, license->id) && now >= license->issued;
+    gboolean fresh = license && !list_has(state->used, license->id) && now >= license->issued;
 
     if (now >= state->seen - LICENSE_DAY || fresh)
         return TRUE;
 
-    g_autofree char *today = license_format_day(now);
-    g_autofree char *seen = license_format_day(state->seen);
-    return lapse(verdict, "the clock was set back: it shows %s, and %s has been", today, seen);
+    g_autofree char *today = seal_text_day(now);
+    g_autofree char *seen = seal_text_day(state->seen);
+    return lapse(verdict, "the clock was set back: it shows %s, and it was %s here before", today,
+                 seen);
 }
 
 static void note_time(LicenseState *state, gint64 now, gboolean fresh, LicenseVerdict *verdict)
@@ -78,10 +79,13 @@ static void begin_trial(LicenseState *state, gint64 now, LicenseVerdict *verdict
 static gboolean extend_trial(const License *license, LicenseState *state, gint64 now,
                              LicenseVerdict *verdict)
 {
-    if (has(state->used, license->id))
+    if (list_has(state->used, license->id))
         return lapse(verdict, "this evaluation licence was used already");
     if (license->trial > LICENSE_TRIALS || state->trials >= LICENSE_TRIALS)
-        return lapse(verdict, "a trial is extended %d times at most", LICENSE_TRIALS);
+        return lapse(
+            verdict,
+            "a trial is extended %d times at most, and this evaluation licence would be one more",
+            LICENSE_TRIALS);
     if (license->trial != state->trials + 1)
         return lapse(verdict,
                      "this evaluation licence is extension %" G_GINT64_FORMAT
@@ -99,8 +103,8 @@ static gboolean extend_trial(const License *license, LicenseState *state, gint64
 
 static gboolean check_dates(const License *license, gint64 now, LicenseVerdict *verdict)
 {
-    g_autofree char *issued = license_format_day(license->issued);
-    g_autofree char *until = license_format_day(license->valid_until);
+    g_autofree char *issued = seal_text_day(license->issued);
+    g_autofree char *until = seal_text_day(license->valid_until);
 
     if (license->issued > now + LICENSE_DAY)
         return lapse(verdict, "the licence is issued on %s, which is in the future", issued);
@@ -110,12 +114,12 @@ static gboolean check_dates(const License *license, gint64 now, LicenseVerdict *
 }
 
 /* One that is not the one that was seen last. */
-static gboolean activate(const License *license, LicenseState *state, gint64 now,
-                         LicenseVerdict *verdict)
+static gboolean activate_license(const License *license, LicenseState *state, gint64 now,
+                                 LicenseVerdict *verdict)
 {
     if (license_is_evaluation(license) && !extend_trial(license, state, now, verdict))
         return FALSE;
-    if (!has(state->used, license->id)) {
+    if (!list_has(state->used, license->id)) {
         if (state->used->len >= MAX_USED)
             return lapse(verdict, "more than %d licences were used here", MAX_USED);
         g_ptr_array_add(state->used, g_strdup(license->id));
@@ -132,10 +136,10 @@ static gboolean use_license(const License *license, LicenseState *state, gint64 
                             LicenseVerdict *verdict)
 {
     if (license->installation && !g_str_equal(license->installation, state->installation))
-        return lapse(verdict, "the licence is another installation's; this one is %s",
-                     state->installation);
-    if (!check_dates(license, now, verdict) ||
-        (!g_str_equal(license->id, state->active) && !activate(license, state, now, verdict)))
+        return lapse(verdict, "the licence is for another installation, %s; this one is %s",
+                     license->installation, state->installation);
+    if (!check_dates(license, now, verdict) || (!g_str_equal(license->id, state->active) &&
+                                                !activate_license(license, state, now, verdict)))
         return FALSE;
     verdict->until = license_is_evaluation(license) ? MIN(state->until, license->valid_until)
                                                     : license->valid_until;
@@ -157,7 +161,7 @@ static gboolean check_sender(const License *license, LicenseState *state, const 
         return TRUE;
 
     g_autofree char *name = license_state_sender(state, sender);
-    if (has(state->senders, name))
+    if (list_has(state->senders, name))
         return TRUE;
     if (state->senders->len >= license->max_senders)
         return lapse(verdict, "the licence is for %" G_GINT64_FORMAT " senders, and %s is one more",
@@ -187,7 +191,7 @@ static void warn_daily(LicenseState *state, gint64 now, LicenseVerdict *verdict)
 static void say_what_holds(const License *license, gint64 now, LicenseVerdict *verdict)
 {
     const char *what = !license || license_is_evaluation(license) ? "trial" : "licence";
-    g_autofree char *until = license_format_day(verdict->until);
+    g_autofree char *until = seal_text_day(verdict->until);
     gint64 left = verdict->until - now;
 
     if (verdict->until == G_MAXINT64)
@@ -205,7 +209,7 @@ void license_judge(const License *license, LicenseState *state, const SealAddres
     *verdict = (LicenseVerdict){.changed = state->unmarked};
     if (check_clock(license, state, now, verdict)) {
         /* A clock that is a little behind gains nothing. */
-        gint64 time = license && !has(state->used, license->id) ? now : MAX(now, state->seen);
+        gint64 time = license && !list_has(state->used, license->id) ? now : MAX(now, state->seen);
 
         note_time(state, now, FALSE, verdict);
         if (!license) {
