@@ -14,10 +14,6 @@ void license_answer_clear(LicenseAnswer *answer)
     *answer = (LicenseAnswer){0};
 }
 
-/* -------------------------------------------------------------------------------------------
- * What there is
- */
-
 /* The folder of the module's state. */
 static char *find_dir(SealModule *self, GError **error)
 {
@@ -73,10 +69,6 @@ static gboolean find_license(SealModule *self, LicenseAnswer *answer, GError **e
         .text = g_strdup_printf("the licence in %s is not valid: %s", path, problem->message)};
     return TRUE;
 }
-
-/* -------------------------------------------------------------------------------------------
- * Judging
- */
 
 /* What has to be there and is not: a licence proper does not hang on a state that somebody took
  * away; but no trial follows it. FALSE: it cannot be told. */

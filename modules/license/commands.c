@@ -12,35 +12,33 @@ enum {
     USAGE = 2,
 };
 
-/* The options of one command; what is left are its files. */
-static gboolean parse_options(int *argc, char ***argv, const GOptionEntry *entries, GError **error)
+static int fail_usage(GError **error, const char *text)
+{
+    license_fail(error, SEAL_ERROR_FAILED, "%s", text);
+    return USAGE;
+}
+
+/* The options of one command. What is left are its files: none, or *@file, which is borrowed. */
+static gboolean parse_options(int argc, char **argv, const GOptionEntry *entries, const char **file,
+                              GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
     g_option_context_set_help_enabled(context, FALSE);
     if (entries)
         g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, argc, argv, error))
+    if (!g_option_context_parse(context, &argc, &argv, error))
         return FALSE;
-    if (*argc > 1 && g_str_equal((*argv)[1], "--")) {
-        (*argv)++;
-        (*argc)--;
+    if (argc > 1 && g_str_equal(argv[1], "--")) {
+        argv++;
+        argc--;
     }
+    if (argc != (file ? 2 : 1))
+        return license_fail(error, SEAL_ERROR_FAILED, "%s expected, and %d found",
+                            file ? "one file was" : "no file was", argc - 1);
+    if (file)
+        *file = argv[1];
     return TRUE;
-}
-
-static int fail_usage(GError **error, const char *text)
-{
-    if (!error || !*error)
-        license_fail(error, SEAL_ERROR_FAILED, "%s", text);
-    return USAGE;
-}
-
-static int take_no_arguments(int argc, char **argv, GError **error)
-{
-    return parse_options(&argc, &argv, NULL, error) && argc == 1
-               ? FINE
-               : fail_usage(error, "no argument was expected, and there are some");
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -59,15 +57,14 @@ static int show_answer(const LicenseAnswer *answer, SealOut *out)
 static int run_show(SealModule *self, int argc, char **argv, SealOut *out, GError **error)
 {
     g_auto(LicenseAnswer) answer = {0};
-    const LicenseState *state;
 
-    if (take_no_arguments(argc, argv, error) != FINE)
+    if (!parse_options(argc, argv, NULL, NULL, error))
         return USAGE;
     if (!seal_module_become_owner(self, error) || !license_ask(self, NULL, FALSE, &answer, error))
         return PROBLEM;
 
     int status = show_answer(&answer, out);
-    state = answer.state;
+    const LicenseState *state = answer.state;
     if (!answer.license && !answer.invalid)
         seal_out_text(out, "kind", "trial");
     if (state) {
@@ -84,7 +81,7 @@ static int run_request(SealModule *self, int argc, char **argv, SealOut *out, GE
 {
     g_auto(LicenseAnswer) answer = {0};
 
-    if (take_no_arguments(argc, argv, error) != FINE)
+    if (!parse_options(argc, argv, NULL, NULL, error))
         return USAGE;
     if (!seal_module_become_owner(self, error) || !license_ask(self, NULL, FALSE, &answer, error))
         return PROBLEM;
@@ -101,11 +98,12 @@ static int run_install(SealModule *self, int argc, char **argv, SealOut *out, GE
 {
     g_auto(LicenseAnswer) answer = {0};
     g_autoptr(GBytes) bytes = NULL;
+    const char *file;
 
-    if (!parse_options(&argc, &argv, NULL, error) || argc != 2)
-        return fail_usage(error, "one file was expected, the licence");
+    if (!parse_options(argc, argv, NULL, &file, error))
+        return USAGE;
     /* Before root becomes somebody who may not read it. */
-    bytes = seal_file_read(argv[1], LICENSE_MAX_FILE, error);
+    bytes = seal_file_read(file, LICENSE_MAX_FILE, error);
     if (!bytes || !seal_module_become_owner(self, error) || !license_install(self, bytes, error) ||
         !license_ask(self, NULL, FALSE, &answer, error))
         return PROBLEM;
@@ -164,8 +162,10 @@ static int run_keygen(SealModule *self, int argc, char **argv, SealOut *out, GEr
         {NULL},
     };
 
-    if (!parse_options(&argc, &argv, entries, error) || argc != 1 || !base)
-        return fail_usage(error, "--out is needed, and nothing else but --passphrase-file");
+    if (!parse_options(argc, argv, entries, NULL, error))
+        return USAGE;
+    if (!base)
+        return fail_usage(error, "--out is needed");
     if (!license_start_sodium(error))
         return PROBLEM;
 
@@ -211,9 +211,16 @@ static gboolean parse_issue(License *license, IssueOptions *options, int argc, c
         {NULL},
     };
 
-    return parse_options(&argc, &argv, entries, error) && argc == 1 && options->key &&
-           license->kind && license->licensee && options->valid_until && options->out &&
-           license->max_senders >= 0 && license->trial >= 0;
+    if (!parse_options(argc, argv, entries, NULL, error))
+        return FALSE;
+    if (!options->key || !license->kind || !license->licensee || !options->valid_until ||
+        !options->out)
+        return license_fail(error, SEAL_ERROR_FAILED,
+                            "--key, --kind, --licensee, --valid-until and --out are needed");
+    if (license->max_senders < 0 || license->trial < 0)
+        return license_fail(error, SEAL_ERROR_FAILED,
+                            "--max-senders and --trial are numbers from 1 on");
+    return TRUE;
 }
 
 static gboolean read_day(const char *text, gint64 *time, GError **error)
@@ -246,7 +253,7 @@ static int run_issue(SealModule *self, int argc, char **argv, SealOut *out, GErr
     g_autofree char *text = NULL;
 
     if (!parse_issue(license, &options, argc, argv, error))
-        return fail_usage(error, "--key, --kind, --licensee, --valid-until and --out are needed");
+        return USAGE;
     if (!license_start_sodium(error))
         return PROBLEM;
     if (!complete_license(license, &options, error))
@@ -265,6 +272,7 @@ static int run_verify(SealModule *self, int argc, char **argv, SealOut *out, GEr
 {
     guint8 public_key[crypto_sign_PUBLICKEYBYTES];
     g_autofree char *path = NULL;
+    const char *file;
     g_autoptr(GBytes) bytes = NULL;
     g_autoptr(License) license = NULL;
     const GOptionEntry entries[] = {
@@ -272,12 +280,11 @@ static int run_verify(SealModule *self, int argc, char **argv, SealOut *out, GEr
         {NULL},
     };
 
-    if (!parse_options(&argc, &argv, entries, error) || argc != 2)
-        return fail_usage(error, "one file was expected, the licence");
+    if (!parse_options(argc, argv, entries, &file, error))
+        return USAGE;
     if (!path && !license_has_built_in_key())
         return fail_usage(error, "--public-key is needed");
-    if (!license_start_sodium(error) ||
-        !(bytes = seal_file_read(argv[1], LICENSE_MAX_FILE, error)) ||
+    if (!license_start_sodium(error) || !(bytes = seal_file_read(file, LICENSE_MAX_FILE, error)) ||
         !license_read_public_key(path, public_key, error) ||
         !(license = license_read(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), public_key,
                                  error)))

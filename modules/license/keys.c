@@ -36,10 +36,6 @@ static LicenseGuarded *derive_box_key(const KeptKey *kept, const SealSecret *pas
     return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------
- * Public keys
- */
-
 gboolean license_has_built_in_key(void)
 {
     return *LICENSE_PUBLIC_KEY;
@@ -68,10 +64,6 @@ gboolean license_read_public_key(const char *path, guint8 *public_key, GError **
                         "sealctl license keygen writes them into BASE.pub",
                         path ? path : "the key that was built in");
 }
-
-/* -------------------------------------------------------------------------------------------
- * Secret keys
- */
 
 /* What is there already stays: a key that is lost cannot be made again. */
 static gboolean write_pair(const char *base, const KeptKey *kept, const guint8 *public_key,

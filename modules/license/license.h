@@ -129,7 +129,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LicenseStore, license_store_close)
 gboolean license_state_read(const char *dir, LicenseState **state, GError **error);
 /** One that has just begun, with an id of its own. (transfer full) */
 LicenseState *license_state_new(void);
-gboolean license_state_write(LicenseStore *store, const LicenseState *state, GError **error);
+gboolean license_state_write(LicenseStore *store, LicenseState *state, GError **error);
 /** How a sender is kept. (transfer full) */
 char *license_state_sender(const LicenseState *state, const SealAddress *sender);
 

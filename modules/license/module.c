@@ -5,10 +5,6 @@
  */
 #include "license.h"
 
-/* -------------------------------------------------------------------------------------------
- * Life
- */
-
 static gboolean read_issuer_key(SealModule *self, LicenseSetup *setup, GError **error)
 {
     const char *path = seal_module_string(self, "public_key");
@@ -42,10 +38,6 @@ static void license_fini(SealModule *self)
 {
     g_free(seal_module_data(self));
 }
-
-/* -------------------------------------------------------------------------------------------
- * The stage
- */
 
 /* Who counts as the sender: the author, since applications share one envelope sender. */
 static SealAddress *find_sender(const SealJob *job)

@@ -25,35 +25,8 @@ enum {
 };
 
 struct LicenseStore {
-    char *state_path;
-    char *marker_path;
+    char *dir;
     int lock;
-};
-
-/* -------------------------------------------------------------------------------------------
- * Members: one table, by which a state is read and written
- */
-
-typedef enum {
-    MEMBER_TEXT,
-    MEMBER_NUMBER,
-    MEMBER_LIST,
-} MemberType;
-
-static const struct {
-    const char *key;
-    MemberType type;
-    gsize offset;
-} MEMBERS[] = {
-    {"installation", MEMBER_TEXT, G_STRUCT_OFFSET(LicenseState, installation)},
-    {"started", MEMBER_NUMBER, G_STRUCT_OFFSET(LicenseState, started)},
-    {"until", MEMBER_NUMBER, G_STRUCT_OFFSET(LicenseState, until)},
-    {"seen", MEMBER_NUMBER, G_STRUCT_OFFSET(LicenseState, seen)},
-    {"warned", MEMBER_NUMBER, G_STRUCT_OFFSET(LicenseState, warned)},
-    {"trials", MEMBER_NUMBER, G_STRUCT_OFFSET(LicenseState, trials)},
-    {"active", MEMBER_TEXT, G_STRUCT_OFFSET(LicenseState, active)},
-    {"used", MEMBER_LIST, G_STRUCT_OFFSET(LicenseState, used)},
-    {"senders", MEMBER_LIST, G_STRUCT_OFFSET(LicenseState, senders)},
 };
 
 void license_state_free(LicenseState *state)
@@ -80,64 +53,53 @@ LicenseState *license_state_new(void)
     return state;
 }
 
-static void list_from_strings(GPtrArray *list, char **strings)
+/* -------------------------------------------------------------------------------------------
+ * Members, each said once: what is read is what was written
+ */
+
+static void copy_text(GKeyFile *file, gboolean write, const char *key, char **text)
 {
-    for (; strings && *strings; strings++)
-        g_ptr_array_add(list, g_strdup(*strings));
+    if (write) {
+        g_key_file_set_string(file, GROUP, key, *text);
+        return;
+    }
+    g_free(*text);
+    *text = g_key_file_get_string(file, GROUP, key, NULL);
+    if (!*text)
+        *text = g_strdup("");
 }
 
-static LicenseState *state_from_key_file(GKeyFile *file)
+static void copy_number(GKeyFile *file, gboolean write, const char *key, gint64 *number)
 {
-    LicenseState *state = license_state_new();
-
-    for (guint i = 0; i < G_N_ELEMENTS(MEMBERS); i++) {
-        gpointer member = G_STRUCT_MEMBER_P(state, MEMBERS[i].offset);
-        const char *key = MEMBERS[i].key;
-        g_auto(GStrv) strings = NULL;
-
-        switch (MEMBERS[i].type) {
-        case MEMBER_TEXT:
-            g_free(*(char **)member);
-            *(char **)member = g_key_file_get_string(file, GROUP, key, NULL);
-            if (!*(char **)member)
-                *(char **)member = g_strdup("");
-            break;
-        case MEMBER_NUMBER:
-            *(gint64 *)member = g_key_file_get_int64(file, GROUP, key, NULL);
-            break;
-        case MEMBER_LIST:
-            strings = g_key_file_get_string_list(file, GROUP, key, NULL, NULL);
-            list_from_strings(*(GPtrArray **)member, strings);
-            break;
-        }
-    }
-    return state;
+    if (write)
+        g_key_file_set_int64(file, GROUP, key, *number);
+    else
+        *number = g_key_file_get_int64(file, GROUP, key, NULL);
 }
 
-static GKeyFile *state_to_key_file(const LicenseState *state)
+static void copy_list(GKeyFile *file, gboolean write, const char *key, GPtrArray *list)
 {
-    GKeyFile *file = g_key_file_new();
-
-    for (guint i = 0; i < G_N_ELEMENTS(MEMBERS); i++) {
-        gconstpointer member = G_STRUCT_MEMBER_P(state, MEMBERS[i].offset);
-        const char *key = MEMBERS[i].key;
-        const GPtrArray *list;
-
-        switch (MEMBERS[i].type) {
-        case MEMBER_TEXT:
-            g_key_file_set_string(file, GROUP, key, *(char *const *)member);
-            break;
-        case MEMBER_NUMBER:
-            g_key_file_set_int64(file, GROUP, key, *(const gint64 *)member);
-            break;
-        case MEMBER_LIST:
-            list = *(GPtrArray *const *)member;
-            g_key_file_set_string_list(file, GROUP, key, (const char *const *)list->pdata,
-                                       list->len);
-            break;
-        }
+    if (write) {
+        g_key_file_set_string_list(file, GROUP, key, (const char *const *)list->pdata, list->len);
+        return;
     }
-    return file;
+    g_auto(GStrv) items = g_key_file_get_string_list(file, GROUP, key, NULL, NULL);
+    for (char **item = items; item && *item; item++)
+        g_ptr_array_add(list, g_strdup(*item));
+}
+
+/* From @state to @file where it is to @write, else back. */
+static void copy_members(GKeyFile *file, gboolean write, LicenseState *state)
+{
+    copy_text(file, write, "installation", &state->installation);
+    copy_number(file, write, "started", &state->started);
+    copy_number(file, write, "until", &state->until);
+    copy_number(file, write, "seen", &state->seen);
+    copy_number(file, write, "warned", &state->warned);
+    copy_number(file, write, "trials", &state->trials);
+    copy_text(file, write, "active", &state->active);
+    copy_list(file, write, "used", state->used);
+    copy_list(file, write, "senders", state->senders);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -190,25 +152,37 @@ static LicenseState *parse_state(GBytes *bytes)
         !g_key_file_load_from_data(file, text, size - tail, G_KEY_FILE_NONE, NULL))
         return NULL;
 
-    g_autoptr(LicenseState) state = state_from_key_file(file);
+    g_autoptr(LicenseState) state = license_state_new();
+    copy_members(file, FALSE, state);
     g_autofree char *mac = hash_state(state, text, size - tail);
     if (sodium_memcmp(mac, text + size - tail + strlen(MAC), 2 * MAC_SIZE) != 0)
         return NULL;
     return g_steal_pointer(&state);
 }
 
+/* (transfer full) */
+static char *path_of_state(const char *dir)
+{
+    return g_build_filename(dir, "state", NULL);
+}
+
+static char *path_of_marker(const char *dir)
+{
+    return g_build_filename(dir, "installation", NULL);
+}
+
 static gboolean is_marker_of(GBytes *marker, const LicenseState *state)
 {
-    g_autofree char *line = g_strconcat(state->installation, "\n", NULL);
-    g_autoptr(GBytes) expected = g_bytes_new_static(line, strlen(line));
+    g_autofree char *text = g_strndup(g_bytes_get_data(marker, NULL), g_bytes_get_size(marker));
 
-    return marker && g_bytes_equal(marker, expected);
+    return g_str_has_prefix(text, state->installation) &&
+           g_str_equal(text + strlen(state->installation), "\n");
 }
 
 gboolean license_state_read(const char *dir, LicenseState **state, GError **error)
 {
-    g_autofree char *marker_path = g_build_filename(dir, "installation", NULL);
-    g_autofree char *state_path = g_build_filename(dir, "state", NULL);
+    g_autofree char *marker_path = path_of_marker(dir);
+    g_autofree char *state_path = path_of_state(dir);
     g_autoptr(GBytes) marker = NULL;
     g_autoptr(GBytes) bytes = NULL;
 
@@ -269,9 +243,7 @@ LicenseStore *license_store_open(const char *dir, GError **error)
     }
 
     LicenseStore *store = g_new0(LicenseStore, 1);
-    store->state_path = g_build_filename(dir, "state", NULL);
-    store->marker_path = g_build_filename(dir, "installation", NULL);
-    store->lock = fd;
+    *store = (LicenseStore){g_strdup(dir), fd};
     return store;
 }
 
@@ -280,24 +252,27 @@ void license_store_close(LicenseStore *store)
     if (!store)
         return;
     close(store->lock);
-    g_free(store->state_path);
-    g_free(store->marker_path);
+    g_free(store->dir);
     g_free(store);
 }
 
-gboolean license_state_write(LicenseStore *store, const LicenseState *state, GError **error)
+gboolean license_state_write(LicenseStore *store, LicenseState *state, GError **error)
 {
-    g_autoptr(GKeyFile) file = state_to_key_file(state);
+    g_autofree char *state_path = path_of_state(store->dir);
+    g_autofree char *marker_path = path_of_marker(store->dir);
+    g_autoptr(GKeyFile) file = g_key_file_new();
     gsize size = 0;
+
+    copy_members(file, TRUE, state);
     g_autofree char *members = g_key_file_to_data(file, &size, NULL);
     g_autofree char *mac = hash_state(state, members, size);
     g_autofree char *text = g_strconcat(members, MAC, mac, "\n", NULL);
     g_autofree char *line = g_strconcat(state->installation, "\n", NULL);
     g_autoptr(GBytes) marker = NULL;
 
-    if (!seal_file_save(store->state_path, text, strlen(text), 0600, error))
+    if (!seal_file_save(state_path, text, strlen(text), 0600, error))
         return FALSE;
-    license_read_file(store->marker_path, MAX_STATE, &marker, NULL);
-    return is_marker_of(marker, state) ||
-           seal_file_save(store->marker_path, line, strlen(line), 0600, error);
+    license_read_file(marker_path, MAX_STATE, &marker, NULL);
+    return (marker && is_marker_of(marker, state)) ||
+           seal_file_save(marker_path, line, strlen(line), 0600, error);
 }

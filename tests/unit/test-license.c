@@ -426,7 +426,7 @@ static void tear_down(Folder *folder, gconstpointer data)
     g_free(folder->dir);
 }
 
-static void save(const char *dir, const LicenseState *state)
+static void save(const char *dir, LicenseState *state)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(LicenseStore) store = license_store_open(dir, &error);
