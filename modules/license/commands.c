@@ -179,7 +179,7 @@ static int run_keygen(SealModule *self, int argc, char **argv, SealOut *out, GEr
 
 /* What --options say, where the licence does not take it as it is. */
 typedef struct {
-    char *key, *valid_until, *issued, *covers, *passphrase_file, *out;
+    char *key, *valid_until, *issued, *passphrase_file, *out;
 } IssueOptions;
 
 static void issue_options_clear(IssueOptions *options)
@@ -187,7 +187,6 @@ static void issue_options_clear(IssueOptions *options)
     g_free(options->key);
     g_free(options->valid_until);
     g_free(options->issued);
-    g_free(options->covers);
     g_free(options->passphrase_file);
     g_free(options->out);
 }
@@ -203,7 +202,7 @@ static gboolean parse_issue(License *license, IssueOptions *options, int argc, c
         {"valid-until", 0, 0, G_OPTION_ARG_FILENAME, &options->valid_until, NULL, NULL},
         {"issued", 0, 0, G_OPTION_ARG_FILENAME, &options->issued, NULL, NULL},
         {"installation", 0, 0, G_OPTION_ARG_FILENAME, &license->installation, NULL, NULL},
-        {"covers", 0, 0, G_OPTION_ARG_FILENAME, &options->covers, NULL, NULL},
+        {"covers", 0, 0, G_OPTION_ARG_FILENAME, &license->covers, NULL, NULL},
         {"max-senders", 0, 0, G_OPTION_ARG_INT64, &license->max_senders, NULL, NULL},
         {"trial", 0, 0, G_OPTION_ARG_INT64, &license->trial, NULL, NULL},
         {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &options->passphrase_file, NULL, NULL},
@@ -219,29 +218,20 @@ static gboolean parse_issue(License *license, IssueOptions *options, int argc, c
                             "--key, --kind, --licensee, --valid-until and --out are needed");
     if (license->max_senders < 0 || license->trial < 0)
         return license_fail(error, SEAL_ERROR_FAILED,
-                            "--max-senders and --trial are numbers from 1 on");
+                            "--max-senders and --trial cannot be negative");
     return TRUE;
 }
 
-static gboolean read_day(const char *text, gint64 *time, GError **error)
-{
-    return seal_text_parse_day(text, time) ||
-           license_fail(error, SEAL_ERROR_FAILED,
-                        "a day as YYYY-MM-DD was expected, and \"%s\" was found", text);
-}
-
+/* A day that is none is a mistake in the command line; what else is not fit is found in writing. */
 static gboolean complete_license(License *license, const IssueOptions *options, GError **error)
 {
     guint8 id[LICENSE_ID_SIZE];
 
     randombytes_buf(id, sizeof id);
     license->id = seal_text_hex(id, sizeof id);
-    license->covers = options->covers ? g_strsplit(options->covers, ";", -1) : NULL;
     license->issued = license_now() / LICENSE_DAY * LICENSE_DAY;
-    license->valid_until = G_MAXINT64;
-    return (!options->issued || read_day(options->issued, &license->issued, error)) &&
-           (g_str_equal(options->valid_until, "never") ||
-            read_day(options->valid_until, &license->valid_until, error));
+    return (!options->issued || license_set(license, "issued", options->issued, error)) &&
+           license_set(license, "valid-until", options->valid_until, error);
 }
 
 static int run_issue(SealModule *self, int argc, char **argv, SealOut *out, GError **error)
@@ -297,31 +287,24 @@ static int run_verify(SealModule *self, int argc, char **argv, SealOut *out, GEr
  * Tables
  */
 
-#define COMMAND(word, text, alone)                                                                 \
-    static const SealCommand word##_command = {.size = sizeof(SealCommand),                        \
-                                               .name = "license " #word,                           \
-                                               .usage = text,                                      \
-                                               .standalone = alone,                                \
-                                               .run = run_##word}
-
-COMMAND(show, "license show", FALSE);
-COMMAND(install, "license install FILE", FALSE);
-COMMAND(request, "license request", FALSE);
-COMMAND(keygen, "license keygen --out BASE [--passphrase-file FILE]", TRUE);
-COMMAND(issue,
-        "license issue --key BASE.key --kind KIND --licensee NAME --valid-until YYYY-MM-DD|never "
-        "[--issued YYYY-MM-DD] [--covers LIST] [--max-senders N] [--installation ID] [--trial N] "
-        "[--passphrase-file FILE] --out FILE",
-        TRUE);
-COMMAND(verify, "license verify [--public-key FILE] FILE", TRUE);
+#define COMMAND(word, alone, text)                                                                 \
+    &(const SealCommand)                                                                           \
+    {                                                                                              \
+        .size = sizeof(SealCommand), .name = "license " #word, .usage = text, .standalone = alone, \
+        .run = run_##word                                                                          \
+    }
 
 const SealCommand *const license_commands[] = {
-    &show_command,
-    &install_command,
-    &request_command,
-    &keygen_command,
-    &issue_command,
-    &verify_command,
+    COMMAND(show, FALSE, "license show"),
+    COMMAND(install, FALSE, "license install FILE"),
+    COMMAND(request, FALSE, "license request"),
+    COMMAND(keygen, TRUE, "license keygen --out BASE [--passphrase-file FILE]"),
+    COMMAND(issue, TRUE,
+            "license issue --key BASE.key --kind KIND --licensee NAME "
+            "--valid-until YYYY-MM-DD|never [--issued YYYY-MM-DD] [--covers LIST] "
+            "[--max-senders N] [--installation ID] [--trial N] [--passphrase-file FILE] "
+            "--out FILE"),
+    COMMAND(verify, TRUE, "license verify [--public-key FILE] FILE"),
     NULL,
 };
 

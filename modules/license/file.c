@@ -72,13 +72,23 @@ static gboolean is_cover(const char *text)
     return address && !strchr(text, ';') && g_str_equal(seal_address_text(address), whole);
 }
 
+static gboolean is_covers(const char *text)
+{
+    g_auto(GStrv) covers = g_strsplit(text, ";", MAX_COVERS + 1);
+
+    for (char **cover = covers; *cover; cover++) {
+        if (!is_cover(*cover))
+            return FALSE;
+    }
+    return *covers && g_strv_length(covers) <= MAX_COVERS;
+}
+
 /* -------------------------------------------------------------------------------------------
  * Fields: one table, by which a licence is read, written, shown and freed
  */
 
 typedef enum {
     FIELD_TEXT,
-    FIELD_LIST,   /* texts with ; between them */
     FIELD_NUMBER, /* from 1 on */
     FIELD_DAY,
     FIELD_LAST_DAY, /* which is part of it; or "never" */
@@ -88,8 +98,8 @@ typedef struct {
     const char *name;
     FieldType type;
     gsize member;                            /* of License */
-    gboolean (*is_proper)(const char *text); /* a text; each one of a list */
-    gint64 most;                             /* a number's value; how many a list has */
+    gboolean (*is_proper)(const char *text); /* a text */
+    gint64 most;                             /* a number */
     gboolean optional;
     const char *expected;
 } Field;
@@ -106,11 +116,11 @@ static const Field FIELDS[] = {
     {"issued", FIELD_DAY, MEMBER(issued), NULL, 0, FALSE, "a day as YYYY-MM-DD"},
     {"valid-until", FIELD_LAST_DAY, MEMBER(valid_until), NULL, 0, FALSE,
      "a day as YYYY-MM-DD, or never"},
-    {"covers", FIELD_LIST, MEMBER(covers), is_cover, MAX_COVERS, TRUE,
+    {"covers", FIELD_TEXT, MEMBER(covers), is_covers, 0, TRUE,
      "at most 1000 addresses, @domain or @.domain, domains in lower case, with ; between them"},
     {"max-senders", FIELD_NUMBER, MEMBER(max_senders), NULL, MAX_SENDERS, TRUE,
      "a number from 1 to 10000"},
-    {"trial", FIELD_NUMBER, MEMBER(trial), NULL, MAX_TRIAL, TRUE, "a number from 1 on"},
+    {"trial", FIELD_NUMBER, MEMBER(trial), NULL, MAX_TRIAL, TRUE, "a number from 1 to 1000"},
     {"installation", FIELD_TEXT, MEMBER(installation), is_installation, 0, TRUE,
      "32 hexadecimal digits in lower case"},
 };
@@ -118,26 +128,10 @@ static const Field FIELDS[] = {
 void license_free(License *license)
 {
     for (guint i = 0; license && i < G_N_ELEMENTS(FIELDS); i++) {
-        gpointer member = G_STRUCT_MEMBER_P(license, FIELDS[i].member);
-
         if (FIELDS[i].type == FIELD_TEXT)
-            g_free(*(char **)member);
-        else if (FIELDS[i].type == FIELD_LIST)
-            g_strfreev(*(char ***)member);
+            g_free(G_STRUCT_MEMBER(char *, license, FIELDS[i].member));
     }
     g_free(license);
-}
-
-static gboolean parse_list(const Field *field, const char *text, char ***list)
-{
-    *list = g_strsplit(text, ";", (int)field->most + 1);
-    if (!**list || g_strv_length(*list) > field->most)
-        return FALSE;
-    for (char **item = *list; *item; item++) {
-        if (!field->is_proper(*item))
-            return FALSE;
-    }
-    return TRUE;
 }
 
 static gboolean parse_number(const Field *field, const char *text, gint64 *number)
@@ -168,8 +162,6 @@ static gboolean parse_value(const Field *field, const char *text, License *licen
     case FIELD_TEXT:
         *(char **)member = g_strdup(text);
         return field->is_proper(text);
-    case FIELD_LIST:
-        return parse_list(field, text, member);
     case FIELD_NUMBER:
         return parse_number(field, text, member);
     case FIELD_DAY:
@@ -180,19 +172,33 @@ static gboolean parse_value(const Field *field, const char *text, License *licen
     return FALSE;
 }
 
+/* @found: the line where @field was expected. */
+static gboolean fail_field(const Field *field, const char *found, GError **error)
+{
+    g_autofree char *line = seal_text_line(found, strcspn(found, "\n"), MAX_SHOWN);
+
+    return license_fail(error, SEAL_ERROR_KEY, "expected \"%s: \" and %s, found \"%s\"",
+                        field->name, field->expected, line);
+}
+
+gboolean license_set(License *license, const char *name, const char *text, GError **error)
+{
+    const Field *field = FIELDS;
+
+    while (!g_str_equal(field->name, name))
+        field++;
+    return parse_value(field, text, license) || fail_field(field, text, error);
+}
+
 /* (transfer full) NULL where it is not set. */
 static char *format_value(const Field *field, const License *license)
 {
     gconstpointer member = G_STRUCT_MEMBER_P(license, field->member);
     gint64 number;
-    char **list;
 
     switch (field->type) {
     case FIELD_TEXT:
         return g_strdup(*(char *const *)member);
-    case FIELD_LIST:
-        list = *(char **const *)member;
-        return list ? g_strjoinv(";", list) : NULL;
     case FIELD_NUMBER:
         number = *(const gint64 *)member;
         return number ? g_strdup_printf("%" G_GINT64_FORMAT, number) : NULL;
@@ -229,8 +235,8 @@ static gboolean check_whole(const License *license, GError **error)
                             until, issued);
     if (evaluation && (!license->trial || !license->installation))
         return license_fail(error, SEAL_ERROR_KEY,
-                            "an evaluation licence has to name a trial and an installation, and "
-                            "this one has no field \"%s\"",
+                            "an evaluation licence names a trial and an installation, and this one "
+                            "has no field \"%s\"",
                             license->trial ? "installation" : "trial");
     if (evaluation && license->valid_until == G_MAXINT64)
         return license_fail(error, SEAL_ERROR_KEY,
@@ -246,12 +252,6 @@ static gboolean check_whole(const License *license, GError **error)
 /* -------------------------------------------------------------------------------------------
  * Reading
  */
-
-/* The first line of @text, as it may stand in an error. (transfer full) */
-static char *line_for_people(const char *text)
-{
-    return seal_text_line(text, strcspn(text, "\n"), MAX_SHOWN);
-}
 
 /* Takes the line "NAME: VALUE" from the front of @text, where it is that. (transfer full) */
 static char *take_field(const char **text, const char *name)
@@ -269,18 +269,11 @@ static char *take_field(const char **text, const char *name)
 
 static gboolean read_field(const Field *field, const char **text, License *license, GError **error)
 {
-    g_autofree char *found = line_for_people(*text);
+    const char *line = *text;
     g_autofree char *value = take_field(text, field->name);
 
-    if (!value)
-        return field->optional ||
-               license_fail(error, SEAL_ERROR_KEY,
-                            "the field \"%s\" was expected, and \"%s\" was found", field->name,
-                            found);
-    return parse_value(field, value, license) ||
-           license_fail(error, SEAL_ERROR_KEY,
-                        "the field \"%s\" has to be %s, and \"%s\" was found", field->name,
-                        field->expected, found);
+    return (value ? parse_value(field, value, license) : field->optional) ||
+           fail_field(field, line, error);
 }
 
 static License *parse_license(const char *text, GError **error)
@@ -293,9 +286,9 @@ static License *parse_license(const char *text, GError **error)
             return NULL;
     }
     if (*text) {
-        g_autofree char *found = line_for_people(text);
+        g_autofree char *line = seal_text_line(text, strcspn(text, "\n"), MAX_SHOWN);
         license_fail(error, SEAL_ERROR_KEY,
-                     "the line \"%s\" is none of its fields, or not in its place", found);
+                     "expected the signature behind its fields, found \"%s\"", line);
         return NULL;
     }
     return check_whole(license, error) ? g_steal_pointer(&license) : NULL;
@@ -397,9 +390,11 @@ static gboolean cover_has(const char *cover, const SealAddress *sender)
 
 gboolean license_covers(const License *license, const SealAddress *sender)
 {
-    for (char **cover = license->covers; cover && *cover; cover++) {
+    g_auto(GStrv) covers = license->covers ? g_strsplit(license->covers, ";", -1) : NULL;
+
+    for (char **cover = covers; cover && *cover; cover++) {
         if (cover_has(*cover, sender))
             return TRUE;
     }
-    return license->covers == NULL;
+    return covers == NULL;
 }

@@ -59,7 +59,7 @@ typedef struct {
     char *id;
     gint64 issued;      /* the day's first second */
     gint64 valid_until; /* the day's last second; G_MAXINT64 for never */
-    char **covers;      /* addresses, @domain, @.domain; NULL: every sender */
+    char *covers;       /* addresses, @domain, @.domain, with ; between; NULL: every sender */
     gint64 max_senders; /* 0: any number */
     gint64 trial;       /* from 1 on; 0 where it extends no trial */
     char *installation; /* hexadecimal; NULL: any */
@@ -76,6 +76,8 @@ License *license_read(const guint8 *data, gsize size, const guint8 *public_key, 
 /** Checks what license_read() would, and writes the file, signed with @secret_key
  *  (crypto_sign_SECRETKEYBYTES). (transfer full) */
 char *license_write(const License *license, const guint8 *secret_key, GError **error);
+/** Sets one of its days, by the field's name, from text as it would stand in the file. */
+gboolean license_set(License *license, const char *name, const char *text, GError **error);
 /** Answers with every field that is set. */
 void license_show(const License *license, SealOut *out);
 /** TRUE where @sender may send under @license. */

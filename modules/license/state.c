@@ -15,8 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP "state"
-#define MAC   "mac="
+#define STATE_FILE  "state"
+#define MARKER_FILE "installation"
+#define LOCK_FILE   "lock"
+#define GROUP       "state"
+#define MAC         "mac="
 
 enum {
     MAX_STATE = 2 * 1024 * 1024,
@@ -160,17 +163,6 @@ static LicenseState *parse_state(GBytes *bytes)
     return g_steal_pointer(&state);
 }
 
-/* (transfer full) */
-static char *path_of_state(const char *dir)
-{
-    return g_build_filename(dir, "state", NULL);
-}
-
-static char *path_of_marker(const char *dir)
-{
-    return g_build_filename(dir, "installation", NULL);
-}
-
 static gboolean is_marker_of(GBytes *marker, const LicenseState *state)
 {
     g_autofree char *text = g_strndup(g_bytes_get_data(marker, NULL), g_bytes_get_size(marker));
@@ -181,8 +173,8 @@ static gboolean is_marker_of(GBytes *marker, const LicenseState *state)
 
 gboolean license_state_read(const char *dir, LicenseState **state, GError **error)
 {
-    g_autofree char *marker_path = path_of_marker(dir);
-    g_autofree char *state_path = path_of_state(dir);
+    g_autofree char *marker_path = g_build_filename(dir, MARKER_FILE, NULL);
+    g_autofree char *state_path = g_build_filename(dir, STATE_FILE, NULL);
     g_autoptr(GBytes) marker = NULL;
     g_autoptr(GBytes) bytes = NULL;
 
@@ -228,7 +220,7 @@ static gboolean lock_fd(int fd)
 
 LicenseStore *license_store_open(const char *dir, GError **error)
 {
-    g_autofree char *path = g_build_filename(dir, "lock", NULL);
+    g_autofree char *path = g_build_filename(dir, LOCK_FILE, NULL);
     gboolean made = g_mkdir(dir, 0700) == 0 || errno == EEXIST;
     int fd = made ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
 
@@ -258,8 +250,8 @@ void license_store_close(LicenseStore *store)
 
 gboolean license_state_write(LicenseStore *store, LicenseState *state, GError **error)
 {
-    g_autofree char *state_path = path_of_state(store->dir);
-    g_autofree char *marker_path = path_of_marker(store->dir);
+    g_autofree char *state_path = g_build_filename(store->dir, STATE_FILE, NULL);
+    g_autofree char *marker_path = g_build_filename(store->dir, MARKER_FILE, NULL);
     g_autoptr(GKeyFile) file = g_key_file_new();
     gsize size = 0;
 
