@@ -98,7 +98,7 @@ static int run_install(SealModule *self, int argc, char **argv, SealOut *out, GE
 {
     g_auto(LicenseAnswer) answer = {0};
     g_autoptr(GBytes) bytes = NULL;
-    const char *file;
+    const char *file = NULL;
 
     if (!parse_options(argc, argv, NULL, &file, error))
         return USAGE;
@@ -262,7 +262,7 @@ static int run_verify(SealModule *self, int argc, char **argv, SealOut *out, GEr
 {
     guint8 public_key[crypto_sign_PUBLICKEYBYTES];
     g_autofree char *path = NULL;
-    const char *file;
+    const char *file = NULL;
     g_autoptr(GBytes) bytes = NULL;
     g_autoptr(License) license = NULL;
     const GOptionEntry entries[] = {

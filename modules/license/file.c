@@ -97,10 +97,10 @@ typedef enum {
 typedef struct {
     const char *name;
     FieldType type;
+    gboolean optional;
     gsize member;                            /* of License */
     gboolean (*is_proper)(const char *text); /* a text */
     gint64 most;                             /* a number */
-    gboolean optional;
     const char *expected;
 } Field;
 
@@ -108,20 +108,20 @@ typedef struct {
 
 /* In this order. */
 static const Field FIELDS[] = {
-    {"kind", FIELD_TEXT, MEMBER(kind), is_kind, 0, FALSE,
+    {"kind", FIELD_TEXT, FALSE, MEMBER(kind), is_kind, 0,
      "evaluation, commercial, community, open-source or startup"},
-    {"licensee", FIELD_TEXT, MEMBER(licensee), is_line, 0, FALSE,
+    {"licensee", FIELD_TEXT, FALSE, MEMBER(licensee), is_line, 0,
      "a name in one line of at most 200 octets, without blanks around it"},
-    {"id", FIELD_TEXT, MEMBER(id), is_id, 0, FALSE, "at most 200 letters, digits and hyphens"},
-    {"issued", FIELD_DAY, MEMBER(issued), NULL, 0, FALSE, "a day as YYYY-MM-DD"},
-    {"valid-until", FIELD_LAST_DAY, MEMBER(valid_until), NULL, 0, FALSE,
+    {"id", FIELD_TEXT, FALSE, MEMBER(id), is_id, 0, "at most 200 letters, digits and hyphens"},
+    {"issued", FIELD_DAY, FALSE, MEMBER(issued), NULL, 0, "a day as YYYY-MM-DD"},
+    {"valid-until", FIELD_LAST_DAY, FALSE, MEMBER(valid_until), NULL, 0,
      "a day as YYYY-MM-DD, or never"},
-    {"covers", FIELD_TEXT, MEMBER(covers), is_covers, 0, TRUE,
+    {"covers", FIELD_TEXT, TRUE, MEMBER(covers), is_covers, 0,
      "at most 1000 addresses, @domain or @.domain, domains in lower case, with ; between them"},
-    {"max-senders", FIELD_NUMBER, MEMBER(max_senders), NULL, MAX_SENDERS, TRUE,
+    {"max-senders", FIELD_NUMBER, TRUE, MEMBER(max_senders), NULL, MAX_SENDERS,
      "a number from 1 to 10000"},
-    {"trial", FIELD_NUMBER, MEMBER(trial), NULL, MAX_TRIAL, TRUE, "a number from 1 to 1000"},
-    {"installation", FIELD_TEXT, MEMBER(installation), is_installation, 0, TRUE,
+    {"trial", FIELD_NUMBER, TRUE, MEMBER(trial), NULL, MAX_TRIAL, "a number from 1 to 1000"},
+    {"installation", FIELD_TEXT, TRUE, MEMBER(installation), is_installation, 0,
      "32 hexadecimal digits in lower case"},
 };
 

@@ -141,7 +141,7 @@ static gboolean read_kept_key(const char *path, KeptKey *kept, GError **error)
 LicenseGuarded *license_read_secret_key(const char *path, const SealSecret *passphrase,
                                         GError **error)
 {
-    KeptKey kept;
+    KeptKey kept = {0};
     guint8 public_key[crypto_sign_PUBLICKEYBYTES];
     g_autoptr(LicenseGuarded) seed = sodium_malloc(crypto_sign_SEEDBYTES);
     g_autoptr(LicenseGuarded) secret_key = sodium_malloc(crypto_sign_SECRETKEYBYTES);
