@@ -287,7 +287,7 @@ static int run_verify(SealModule *self, int argc, char **argv, SealOut *out, GEr
  * Tables
  */
 
-#define COMMAND(word, alone, text)                                                                 \
+#define COMMAND(word, text, alone)                                                                 \
     &(const SealCommand)                                                                           \
     {                                                                                              \
         .size = sizeof(SealCommand), .name = "license " #word, .usage = text, .standalone = alone, \
@@ -295,16 +295,17 @@ static int run_verify(SealModule *self, int argc, char **argv, SealOut *out, GEr
     }
 
 const SealCommand *const license_commands[] = {
-    COMMAND(show, FALSE, "license show"),
-    COMMAND(install, FALSE, "license install FILE"),
-    COMMAND(request, FALSE, "license request"),
-    COMMAND(keygen, TRUE, "license keygen --out BASE [--passphrase-file FILE]"),
-    COMMAND(issue, TRUE,
+    COMMAND(show, "license show", FALSE),
+    COMMAND(install, "license install FILE", FALSE),
+    COMMAND(request, "license request", FALSE),
+    COMMAND(keygen, "license keygen --out BASE [--passphrase-file FILE]", TRUE),
+    COMMAND(issue,
             "license issue --key BASE.key --kind KIND --licensee NAME "
             "--valid-until YYYY-MM-DD|never [--issued YYYY-MM-DD] [--covers LIST] "
             "[--max-senders N] [--installation ID] [--trial N] [--passphrase-file FILE] "
-            "--out FILE"),
-    COMMAND(verify, TRUE, "license verify [--public-key FILE] FILE"),
+            "--out FILE",
+            TRUE),
+    COMMAND(verify, "license verify [--public-key FILE] FILE", TRUE),
     NULL,
 };
 
