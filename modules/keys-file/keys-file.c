@@ -14,9 +14,9 @@ typedef struct {
 } File;
 
 typedef struct {
-    GPtrArray *files;    /* File; NULL once they are parsed */
-    GHashTable *by_name; /* seal_address_key() to a GPtrArray of SealKey */
-    SealTrust trust;     /* of all keys */
+    GPtrArray *files; /* File; NULL once their keys are in the index */
+    SealKeyIndex *index;
+    SealTrust trust; /* of all keys */
     guint count;
     GError *problem; /* what every lookup has to answer: a key may be where nobody could look */
 } KeysFile;
@@ -30,24 +30,24 @@ static void file_free(gpointer data)
     g_free(file);
 }
 
-static void remember(KeysFile *source, const char *text)
+static void remember_problem(KeysFile *source, const char *text)
 {
     if (!source->problem)
         source->problem = g_error_new_literal(SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, text);
 }
 
 /* -------------------------------------------------------------------------------------------
- * Reading
+ * Reading files
  */
 
 /* @user_data: the path in the setting. */
-static gboolean visit(SealModule *self, const char *path, GBytes *data, const GError *problem,
-                      gpointer user_data, GError **error)
+static gboolean add_file(SealModule *self, const char *path, GBytes *data, const GError *problem,
+                         gpointer user_data, GError **error)
 {
     KeysFile *source = seal_module_data(self);
 
     if (problem) {
-        remember(source, problem->message);
+        remember_problem(source, problem->message);
         return TRUE;
     }
     File *file = g_new0(File, 1);
@@ -58,79 +58,40 @@ static gboolean visit(SealModule *self, const char *path, GBytes *data, const GE
     return TRUE;
 }
 
-static gboolean init(SealModule *self, GError **error)
+static gboolean keys_file_init(SealModule *self, GError **error)
 {
     const char *const *paths = seal_module_list(self, "paths");
     KeysFile *source = g_new0(KeysFile, 1);
 
     source->files = g_ptr_array_new_with_free_func(file_free);
-    source->by_name =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    source->index = seal_key_index_new();
     seal_module_set_data(self, source);
     for (; *paths; paths++) {
         g_autoptr(GError) problem = NULL;
 
-        if (!seal_module_visit_files(self, *paths, visit, (gpointer)*paths, &problem))
-            remember(source, problem->message);
+        if (!seal_module_visit_files(self, *paths, add_file, (gpointer)*paths, &problem))
+            remember_problem(source, problem->message);
     }
     return TRUE;
 }
 
-static void fini(SealModule *self)
+static void keys_file_fini(SealModule *self)
 {
     KeysFile *source = seal_module_data(self);
 
     g_clear_pointer(&source->files, g_ptr_array_unref);
-    g_hash_table_unref(source->by_name);
+    seal_key_index_free(source->index);
     g_clear_error(&source->problem);
     g_free(source);
     seal_module_set_data(self, NULL);
 }
 
 /* -------------------------------------------------------------------------------------------
- * Parsing, in attach(): every Format has been initialised by then, whatever the order of modules,
- * and CA certificates found here are known before the first chain is built.
+ * Reading keys, in attach(): every Format has been initialised by then, whatever the order of
+ * modules, and CA certificates found here are known before the first chain is built.
  */
 
-static SealTrust own_trust(SealModule *self)
-{
-    static const struct {
-        const char *word;
-        SealTrust trust;
-    } words[] = {
-        {"unverified", SEAL_TRUST_UNVERIFIED}, {"harvested", SEAL_TRUST_HARVESTED},
-        {"discovered", SEAL_TRUST_DISCOVERED}, {"verified", SEAL_TRUST_VERIFIED},
-        {"manual", SEAL_TRUST_MANUAL},
-    };
-    const char *set = seal_module_string(self, "trust");
-
-    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
-        if (g_strcmp0(set, words[i].word) == 0)
-            return words[i].trust;
-    }
-    return SEAL_TRUST_VERIFIED;
-}
-
-static void add_key(KeysFile *source, SealKey *key)
-{
-    GPtrArray *addresses = seal_key_addresses(key);
-
-    for (guint i = 0; i < addresses->len; i++) {
-        const char *name = seal_address_key(g_ptr_array_index(addresses, i));
-        GPtrArray *same = g_hash_table_lookup(source->by_name, name);
-
-        if (!same) {
-            same = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-            g_hash_table_insert(source->by_name, g_strdup(name), same);
-        }
-        /* A key may have one address twice, in two spellings. */
-        if (same->len == 0 || g_ptr_array_index(same, same->len - 1) != key)
-            g_ptr_array_add(same, seal_key_ref(key));
-    }
-    source->count++;
-}
-
-static void parse_file(SealModule *self, KeysFile *source, const File *file)
+static void index_file(SealModule *self, KeysFile *source, const File *file)
 {
     SealOrigin origin = {
         .size = sizeof origin, .source = "file", .place = file->path, .trust = source->trust};
@@ -139,30 +100,33 @@ static void parse_file(SealModule *self, KeysFile *source, const File *file)
 
     /* One broken file must not stop the others. */
     if (!seal_module_read_keys(self, file->data, &origin, keys, &problem))
-        seal_module_warn(self, "%s is passed over: %s", file->path, problem->message);
+        seal_module_warn(self, "the key file %s is passed over: %s", file->path, problem->message);
     else if (keys->len == 0 && file->named)
-        seal_module_warn(self, "%s: no key in it that an enabled format can read", file->path);
+        seal_module_warn(self, "the key file %s has no key that an enabled format can read",
+                         file->path);
 
     for (guint i = 0; i < keys->len; i++) {
         if (source->count >= MAX_KEYS) {
-            g_autofree char *text =
-                g_strdup_printf("%s: more than %d keys in all", file->path, MAX_KEYS);
-            remember(source, text);
+            g_autofree char *text = g_strdup_printf(
+                "%s: at most %d keys are read from all files together, and here are more",
+                file->path, MAX_KEYS);
+            remember_problem(source, text);
             return;
         }
-        add_key(source, g_ptr_array_index(keys, i));
+        seal_key_index_add(source->index, g_ptr_array_index(keys, i));
+        source->count++;
     }
 }
 
-static gboolean attach(SealModule *self, GError **error)
+static gboolean keys_file_attach(SealModule *self, GError **error)
 {
     KeysFile *source = seal_module_data(self);
 
     if (!source->files)
         return TRUE;
-    source->trust = own_trust(self);
+    source->trust = seal_module_trust(self, "file");
     for (guint i = 0; i < source->files->len; i++)
-        parse_file(self, source, g_ptr_array_index(source->files, i));
+        index_file(self, source, g_ptr_array_index(source->files, i));
     g_clear_pointer(&source->files, g_ptr_array_unref);
     return TRUE;
 }
@@ -171,8 +135,9 @@ static gboolean attach(SealModule *self, GError **error)
  * Looking up
  */
 
-static gboolean lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
-                       GCancellable *cancellable, GPtrArray *keys, GError **error)
+static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const char *format,
+                                 SealTrust trust, GCancellable *cancellable, GPtrArray *keys,
+                                 GError **error)
 {
     KeysFile *source = seal_module_data(self);
 
@@ -180,20 +145,20 @@ static gboolean lookup(SealModule *self, SealAddress *address, const char *forma
         g_propagate_error(error, g_error_copy(source->problem));
         return FALSE;
     }
-    /* The keys carry the trust that the configuration gave them; another one would be a lie. */
-    if (source->files || trust != source->trust) {
+    if (source->files) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                            "the key source file was asked in a way that it is not ready for");
+                            "the key source file was asked before attach() had read its keys");
         return FALSE;
     }
-
-    GPtrArray *same = g_hash_table_lookup(source->by_name, seal_address_key(address));
-    for (guint i = 0; same && i < same->len; i++) {
-        SealKey *key = g_ptr_array_index(same, i);
-
-        if (g_str_equal(seal_key_format(key), format))
-            g_ptr_array_add(keys, seal_key_ref(key));
+    /* The keys carry the trust that the configuration gave them; another one would be a lie. */
+    if (trust != source->trust) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "the key source file was asked for keys of trust %d, and all it has are of "
+                    "trust %d",
+                    trust, source->trust);
+        return FALSE;
     }
+    seal_key_index_find(source->index, address, format, keys);
     return TRUE;
 }
 
@@ -209,7 +174,7 @@ static const SealSource file_source = {
     .name = "file",
     .trust = SEAL_TRUST_VERIFIED,
     .may_skip = FALSE,
-    .lookup = lookup,
+    .lookup = keys_file_lookup,
 };
 
 static const SealSource *const sources[] = {&file_source, NULL};
@@ -220,8 +185,8 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .version = "0.1.0",
     .summary = "Keys and certificates from files and folders",
     .settings = settings,
-    .init = init,
-    .fini = fini,
-    .attach = attach,
+    .init = keys_file_init,
+    .fini = keys_file_fini,
+    .attach = keys_file_attach,
     .sources = sources,
 };

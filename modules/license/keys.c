@@ -4,189 +4,157 @@
  */
 #include "license.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+
+#ifndef LICENSE_PUBLIC_KEY
+#define LICENSE_PUBLIC_KEY ""
+#endif
 
 #define SECRET_HEAD "Sealpipe licence secret key 1\n"
 #define PUBLIC_HEAD "Sealpipe licence public key 1: "
 
-enum { VARIANT = sodium_base64_VARIANT_ORIGINAL };
-
 /* The secret key as it is kept, octets in this order; the numbers little-endian. */
 typedef struct {
-    guint8 ops[8];
-    guint8 memory[8];
+    guint64 ops;
+    guint64 memory;
     guint8 salt[crypto_pwhash_SALTBYTES];
     guint8 nonce[crypto_secretbox_NONCEBYTES];
     guint8 box[crypto_secretbox_MACBYTES + crypto_sign_SEEDBYTES];
-} Kept;
+} KeptKey;
+G_STATIC_ASSERT(sizeof(KeptKey) == 104);
 
-static gboolean fail(GError **error, SealError code, const char *what, const char *why)
+/* (transfer full) NULL: there is not so much memory. */
+static LicenseGuarded *derive_box_key(const KeptKey *kept, const SealSecret *passphrase)
 {
-    g_set_error(error, SEAL_ERROR, code, "%s: %s", what, why);
-    return FALSE;
-}
-
-static void put_number(guint8 *octets, guint64 number)
-{
-    for (guint i = 0; i < 8; i++)
-        octets[i] = (guint8)(number >> (8 * i));
-}
-
-static guint64 get_number(const guint8 *octets)
-{
-    guint64 number = 0;
-
-    for (guint i = 0; i < 8; i++)
-        number |= (guint64)octets[i] << (8 * i);
-    return number;
-}
-
-/* (transfer full, sodium_free) NULL: there is not so much memory. */
-static guint8 *derive(const Kept *kept, const SealSecret *passphrase)
-{
-    guint8 *key = sodium_malloc(crypto_secretbox_KEYBYTES);
+    g_autoptr(LicenseGuarded) key = sodium_malloc(crypto_secretbox_KEYBYTES);
 
     if (key &&
         crypto_pwhash(key, crypto_secretbox_KEYBYTES, (const char *)seal_secret_data(passphrase),
-                      seal_secret_size(passphrase), kept->salt, get_number(kept->ops),
-                      (size_t)get_number(kept->memory), crypto_pwhash_ALG_ARGON2ID13) == 0)
-        return key;
-    sodium_free(key);
+                      seal_secret_size(passphrase), kept->salt, GUINT64_FROM_LE(kept->ops),
+                      (size_t)GUINT64_FROM_LE(kept->memory), crypto_pwhash_ALG_ARGON2ID13) == 0)
+        return g_steal_pointer(&key);
     return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------
- * Public keys
- */
-
-gboolean license_public_key_parse(const char *text, guint8 *public_key, GError **error)
+gboolean license_has_built_in_key(void)
 {
-    g_autofree char *line = g_strdup(text);
-    const char *at = g_strstrip(line);
+    return *LICENSE_PUBLIC_KEY;
+}
 
-    if (g_str_has_prefix(at, PUBLIC_HEAD))
-        at += strlen(PUBLIC_HEAD);
-    if (!license_base64(at, strlen(at), public_key, crypto_sign_PUBLICKEYBYTES))
-        return fail(error, SEAL_ERROR_KEY, "the public key", "it is none of a licence's issuer");
+static gboolean parse_public_key(const char *text, guint8 *public_key)
+{
+    g_autofree char *line = g_strstrip(g_strdup(text));
+    const char *key = g_str_has_prefix(line, PUBLIC_HEAD) ? line + strlen(PUBLIC_HEAD) : line;
+
+    return license_decode_octets(key, strlen(key), public_key, crypto_sign_PUBLICKEYBYTES);
+}
+
+gboolean license_read_public_key(const char *path, guint8 *public_key, GError **error)
+{
+    g_autoptr(GBytes) bytes = path ? seal_file_read(path, LICENSE_MAX_FILE, error) : NULL;
+
+    if (path && !bytes)
+        return FALSE;
+    g_autofree char *text = bytes
+                                ? g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes))
+                                : g_strdup(LICENSE_PUBLIC_KEY);
+    return parse_public_key(text, public_key) ||
+           license_fail(error, SEAL_ERROR_KEY,
+                        "%s: no public key of a licence issuer, which is 32 octets in base64, as "
+                        "sealctl license keygen writes them into BASE.pub",
+                        path ? path : "the key that was built in");
+}
+
+/* What is there already stays: a key that is lost cannot be made again. */
+static gboolean write_pair(const char *base, const KeptKey *kept, const guint8 *public_key,
+                           GError **error)
+{
+    g_autofree char *secret = license_encode_octets(kept, sizeof *kept);
+    g_autofree char *public = license_encode_octets(public_key, crypto_sign_PUBLICKEYBYTES);
+    const struct {
+        const char *ending, *head, *text;
+        guint mode;
+    } files[] = {{".key", SECRET_HEAD, secret, 0600}, {".pub", PUBLIC_HEAD, public, 0644}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_strconcat(base, files[i].ending, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS))
+            return license_fail(error, SEAL_ERROR_FAILED,
+                                "%s is there already, and is not written over", path);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_strconcat(base, files[i].ending, NULL);
+        g_autofree char *text = g_strconcat(files[i].head, files[i].text, "\n", NULL);
+
+        if (!seal_file_save(path, text, strlen(text), files[i].mode, error))
+            return FALSE;
+    }
     return TRUE;
 }
 
-gboolean license_public_key_read(const char *path, guint8 *public_key, GError **error)
+gboolean license_make_keys(const char *base, const SealSecret *passphrase, GError **error)
 {
-    gboolean missing = FALSE;
-    g_autoptr(GBytes) bytes = license_load(path, LICENSE_MAX_FILE, &missing, error);
-
-    if (!bytes)
-        return FALSE;
-    g_autofree char *text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    if (license_public_key_parse(text, public_key, error))
-        return TRUE;
-    g_prefix_error(error, "%s: ", path);
-    return FALSE;
-}
-
-/* -------------------------------------------------------------------------------------------
- * Secret keys
- */
-
-static gboolean write_new(const char *path, const char *text, mode_t mode, GError **error)
-{
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return fail(error, SEAL_ERROR_FAILED, path, "it is there already");
-    return license_save(path, text, strlen(text), mode, error);
-}
-
-static gboolean write_pair(const char *base, const Kept *kept, const guint8 *public_key,
-                           GError **error)
-{
-    char secret[sodium_base64_ENCODED_LEN(sizeof(Kept), VARIANT)];
-    char public[sodium_base64_ENCODED_LEN(crypto_sign_PUBLICKEYBYTES, VARIANT)];
-    g_autofree char *key_path = g_strconcat(base, ".key", NULL);
-    g_autofree char *pub_path = g_strconcat(base, ".pub", NULL);
-    g_autofree char *key_text = NULL;
-    g_autofree char *pub_text = NULL;
-
-    sodium_bin2base64(secret, sizeof secret, (const guint8 *)kept, sizeof *kept, VARIANT);
-    sodium_bin2base64(public, sizeof public, public_key, crypto_sign_PUBLICKEYBYTES, VARIANT);
-    key_text = g_strconcat(SECRET_HEAD, secret, "\n", NULL);
-    pub_text = g_strconcat(PUBLIC_HEAD, public, "\n", NULL);
-    if (g_file_test(pub_path, G_FILE_TEST_EXISTS))
-        return fail(error, SEAL_ERROR_FAILED, pub_path, "it is there already");
-    return write_new(key_path, key_text, 0600, error) && write_new(pub_path, pub_text, 0644, error);
-}
-
-gboolean license_keys_make(const char *base, const SealSecret *passphrase, GError **error)
-{
+    KeptKey kept = {.ops = GUINT64_TO_LE(crypto_pwhash_OPSLIMIT_MODERATE),
+                    .memory = GUINT64_TO_LE(crypto_pwhash_MEMLIMIT_MODERATE)};
     guint8 public_key[crypto_sign_PUBLICKEYBYTES];
-    guint8 *seed, *secret_key, *key = NULL;
-    gboolean ok = FALSE;
-    Kept kept;
+    g_autoptr(LicenseGuarded) seed = sodium_malloc(crypto_sign_SEEDBYTES);
+    g_autoptr(LicenseGuarded) secret_key = sodium_malloc(crypto_sign_SECRETKEYBYTES);
 
-    if (sodium_init() < 0 || seal_secret_size(passphrase) == 0)
-        return fail(error, SEAL_ERROR_KEY, "the passphrase", "it is empty");
-    seed = sodium_malloc(crypto_sign_SEEDBYTES);
-    secret_key = sodium_malloc(crypto_sign_SECRETKEYBYTES);
-    put_number(kept.ops, crypto_pwhash_OPSLIMIT_MODERATE);
-    put_number(kept.memory, crypto_pwhash_MEMLIMIT_MODERATE);
+    if (seal_secret_size(passphrase) == 0)
+        return license_fail(error, SEAL_ERROR_KEY, "the passphrase is empty");
     randombytes_buf(kept.salt, sizeof kept.salt);
     randombytes_buf(kept.nonce, sizeof kept.nonce);
-    if (seed && secret_key)
-        key = derive(&kept, passphrase);
-    if (key) {
-        randombytes_buf(seed, crypto_sign_SEEDBYTES);
-        crypto_sign_seed_keypair(public_key, secret_key, seed);
-        crypto_secretbox_easy(kept.box, seed, crypto_sign_SEEDBYTES, kept.nonce, key);
-        ok = write_pair(base, &kept, public_key, error);
-    } else {
-        fail(error, SEAL_ERROR_FAILED, "the passphrase", "not enough memory to work on it");
-    }
-    sodium_free(key);
-    sodium_free(secret_key);
-    sodium_free(seed);
-    return ok;
+    g_autoptr(LicenseGuarded) key = seed && secret_key ? derive_box_key(&kept, passphrase) : NULL;
+    if (!key)
+        return license_fail(error, SEAL_ERROR_FAILED,
+                            "not enough memory to work on the passphrase");
+    randombytes_buf(seed, crypto_sign_SEEDBYTES);
+    crypto_sign_seed_keypair(public_key, secret_key, seed);
+    crypto_secretbox_easy(kept.box, seed, crypto_sign_SEEDBYTES, kept.nonce, key);
+    return write_pair(base, &kept, public_key, error);
 }
 
-static gboolean read_kept(const char *path, Kept *kept, GError **error)
+static gboolean read_kept_key(const char *path, KeptKey *kept, GError **error)
 {
+    const gsize head = strlen(SECRET_HEAD);
     g_autoptr(SealSecret) file = seal_secret_read(path, error);
 
     if (!file)
         return FALSE;
 
     const char *text = (const char *)seal_secret_data(file);
-    gsize size = seal_secret_size(file), head = strlen(SECRET_HEAD);
+    gsize size = seal_secret_size(file);
     if (size <= head || memcmp(text, SECRET_HEAD, head) != 0 || text[size - 1] != '\n' ||
-        !license_base64(text + head, size - head - 1, (guint8 *)kept, sizeof *kept) ||
-        get_number(kept->ops) < crypto_pwhash_OPSLIMIT_MIN ||
-        get_number(kept->ops) > crypto_pwhash_OPSLIMIT_SENSITIVE ||
-        get_number(kept->memory) < crypto_pwhash_MEMLIMIT_MIN ||
-        get_number(kept->memory) > crypto_pwhash_MEMLIMIT_SENSITIVE)
-        return fail(error, SEAL_ERROR_KEY, path, "it is no licence issuer's secret key");
+        !license_decode_octets(text + head, size - head - 1, kept, sizeof *kept) ||
+        GUINT64_FROM_LE(kept->ops) < crypto_pwhash_OPSLIMIT_MIN ||
+        GUINT64_FROM_LE(kept->ops) > crypto_pwhash_OPSLIMIT_SENSITIVE ||
+        GUINT64_FROM_LE(kept->memory) < crypto_pwhash_MEMLIMIT_MIN ||
+        GUINT64_FROM_LE(kept->memory) > crypto_pwhash_MEMLIMIT_SENSITIVE)
+        return license_fail(error, SEAL_ERROR_KEY,
+                            "%s: not the secret key of a licence issuer, as sealctl license keygen "
+                            "writes it into BASE.key",
+                            path);
     return TRUE;
 }
 
-gboolean license_keys_open(const char *path, const SealSecret *passphrase, guint8 *secret_key,
-                           GError **error)
+LicenseGuarded *license_read_secret_key(const char *path, const SealSecret *passphrase,
+                                        GError **error)
 {
+    KeptKey kept = {0};
     guint8 public_key[crypto_sign_PUBLICKEYBYTES];
-    guint8 *seed, *key;
-    gboolean ok;
-    Kept kept;
+    g_autoptr(LicenseGuarded) seed = sodium_malloc(crypto_sign_SEEDBYTES);
+    g_autoptr(LicenseGuarded) secret_key = sodium_malloc(crypto_sign_SECRETKEYBYTES);
 
-    if (sodium_init() < 0 || !read_kept(path, &kept, error))
-        return FALSE;
-    seed = sodium_malloc(crypto_sign_SEEDBYTES);
-    key = seed ? derive(&kept, passphrase) : NULL;
-    ok = key && crypto_secretbox_open_easy(seed, kept.box, sizeof kept.box, kept.nonce, key) == 0;
-    if (ok)
-        crypto_sign_seed_keypair(public_key, secret_key, seed);
-    else
-        fail(error, SEAL_ERROR_KEY, path,
-             key ? "the passphrase is not its own, or it was altered"
-                 : "not enough memory to work on the passphrase");
-    sodium_free(key);
-    sodium_free(seed);
-    return ok;
+    if (!read_kept_key(path, &kept, error))
+        return NULL;
+    g_autoptr(LicenseGuarded) key = seed && secret_key ? derive_box_key(&kept, passphrase) : NULL;
+    if (!key || crypto_secretbox_open_easy(seed, kept.box, sizeof kept.box, kept.nonce, key) != 0) {
+        license_fail(error, SEAL_ERROR_KEY, "%s: %s", path,
+                     key ? "the passphrase is not its own, or it was altered"
+                         : "not enough memory to work on the passphrase");
+        return NULL;
+    }
+    crypto_sign_seed_keypair(public_key, secret_key, seed);
+    return g_steal_pointer(&secret_key);
 }

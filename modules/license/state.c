@@ -15,13 +15,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP "state"
-#define MAC   "mac="
+#define STATE_FILE  "state"
+#define MARKER_FILE "installation"
+#define LOCK_FILE   "lock"
+#define GROUP       "state"
+#define MAC         "mac="
 
 enum {
     MAX_STATE = 2 * 1024 * 1024,
     MAC_SIZE = 32,
-    SENDER_SIZE = 10,
+    SENDER_SIZE = MAX(10, crypto_generichash_BYTES_MIN),
 };
 
 struct LicenseStore {
@@ -29,75 +32,101 @@ struct LicenseStore {
     int lock;
 };
 
-static char *state_path(const char *dir)
-{
-    return g_build_filename(dir, "state", NULL);
-}
-
-static char *marker_path(const char *dir)
-{
-    return g_build_filename(dir, "installation", NULL);
-}
-
 void license_state_free(LicenseState *state)
 {
     if (!state)
         return;
+    g_free(state->installation);
     g_free(state->active);
     g_ptr_array_unref(state->used);
     g_ptr_array_unref(state->senders);
     g_free(state);
 }
 
-static LicenseState *state_new(void)
+LicenseState *license_state_new(void)
 {
     LicenseState *state = g_new0(LicenseState, 1);
+    guint8 id[LICENSE_ID_SIZE];
 
+    randombytes_buf(id, sizeof id);
+    state->installation = seal_text_hex(id, sizeof id);
     state->active = g_strdup("");
     state->used = g_ptr_array_new_with_free_func(g_free);
     state->senders = g_ptr_array_new_with_free_func(g_free);
     return state;
 }
 
-LicenseState *license_state_new(void)
-{
-    LicenseState *state = state_new();
-    guint8 id[LICENSE_ID_SIZE];
+/* -------------------------------------------------------------------------------------------
+ * Members, each said once: what is read is what was written
+ */
 
-    randombytes_buf(id, sizeof id);
-    sodium_bin2hex(state->installation, sizeof state->installation, id, sizeof id);
-    return state;
+static void copy_text(GKeyFile *file, gboolean write, const char *key, char **text)
+{
+    if (write) {
+        g_key_file_set_string(file, GROUP, key, *text);
+        return;
+    }
+    g_free(*text);
+    *text = g_key_file_get_string(file, GROUP, key, NULL);
+    if (!*text)
+        *text = g_strdup("");
+}
+
+static void copy_number(GKeyFile *file, gboolean write, const char *key, gint64 *number)
+{
+    if (write)
+        g_key_file_set_int64(file, GROUP, key, *number);
+    else
+        *number = g_key_file_get_int64(file, GROUP, key, NULL);
+}
+
+static void copy_list(GKeyFile *file, gboolean write, const char *key, GPtrArray *list)
+{
+    if (write) {
+        g_key_file_set_string_list(file, GROUP, key, (const char *const *)list->pdata, list->len);
+        return;
+    }
+    g_auto(GStrv) items = g_key_file_get_string_list(file, GROUP, key, NULL, NULL);
+    for (char **item = items; item && *item; item++)
+        g_ptr_array_add(list, g_strdup(*item));
+}
+
+/* From @state to @file where it is to @write, else back. */
+static void copy_members(GKeyFile *file, gboolean write, LicenseState *state)
+{
+    copy_text(file, write, "installation", &state->installation);
+    copy_number(file, write, "started", &state->started);
+    copy_number(file, write, "until", &state->until);
+    copy_number(file, write, "seen", &state->seen);
+    copy_number(file, write, "warned", &state->warned);
+    copy_number(file, write, "trials", &state->trials);
+    copy_text(file, write, "active", &state->active);
+    copy_list(file, write, "used", state->used);
+    copy_list(file, write, "senders", state->senders);
 }
 
 /* -------------------------------------------------------------------------------------------
  * Authentication
  */
 
-/* A key that another machine, or another installation on this one, does not have. */
-static void derive(const char *installation, const char *purpose, guint8 *key)
-{
-    g_autofree char *machine = license_machine();
-    g_autofree char *text = g_strjoin("\n", purpose, installation, machine, NULL);
-
-    crypto_generichash(key, crypto_generichash_KEYBYTES, (const guint8 *)text, strlen(text), NULL,
-                       0);
-}
-
-/* (transfer full) */
+/* Under a key that another machine, or another installation on this one, does not have. (transfer
+ * full) */
 static char *keyed_hash(const char *installation, const char *purpose, const void *data, gsize size,
                         gsize length)
 {
     guint8 key[crypto_generichash_KEYBYTES], hash[crypto_generichash_BYTES_MAX];
+    g_autofree char *machine = license_machine();
+    g_autofree char *text = g_strjoin("\n", purpose, installation, machine, NULL);
 
-    derive(installation, purpose, key);
+    crypto_generichash(key, sizeof key, (const guint8 *)text, strlen(text), NULL, 0);
     crypto_generichash(hash, length, data, size, key, sizeof key);
     sodium_memzero(key, sizeof key);
-    return license_hex(hash, length);
+    return seal_text_hex(hash, length);
 }
 
-static char *mac_of(const char *installation, const char *data, gsize size)
+static char *hash_state(const LicenseState *state, const char *data, gsize size)
 {
-    return keyed_hash(installation, "sealpipe licence state", data, size, MAC_SIZE);
+    return keyed_hash(state->installation, "sealpipe licence state", data, size, MAC_SIZE);
 }
 
 /* Several addresses of one mailbox are one sender. Not the address itself, since nobody needs it.
@@ -107,118 +136,70 @@ char *license_state_sender(const LicenseState *state, const SealAddress *sender)
     const char *key = seal_address_key(sender);
 
     return keyed_hash(state->installation, "sealpipe licence sender", key, strlen(key),
-                      MAX(SENDER_SIZE, crypto_generichash_BYTES_MIN));
+                      SENDER_SIZE);
 }
 
 /* -------------------------------------------------------------------------------------------
  * Reading
  */
 
-static gboolean tampered(GError **error, const char *why)
-{
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, why);
-    return FALSE;
-}
-
-static void take_list(GKeyFile *file, const char *key, GPtrArray *list)
-{
-    g_auto(GStrv) items = g_key_file_get_string_list(file, GROUP, key, NULL, NULL);
-
-    for (char **item = items; item && *item; item++)
-        g_ptr_array_add(list, g_strdup(*item));
-}
-
-static LicenseState *from_file(GKeyFile *file)
-{
-    LicenseState *state = state_new();
-    g_autofree char *active = g_key_file_get_string(file, GROUP, "active", NULL);
-    g_autofree char *id = g_key_file_get_string(file, GROUP, "installation", NULL);
-
-    g_strlcpy(state->installation, id ? id : "", sizeof state->installation);
-    state->started = g_key_file_get_int64(file, GROUP, "started", NULL);
-    state->until = g_key_file_get_int64(file, GROUP, "until", NULL);
-    state->seen = g_key_file_get_int64(file, GROUP, "seen", NULL);
-    state->warned = g_key_file_get_int64(file, GROUP, "warned", NULL);
-    state->trials = g_key_file_get_int64(file, GROUP, "trials", NULL);
-    g_free(state->active);
-    state->active = active ? g_steal_pointer(&active) : g_strdup("");
-    take_list(file, "used", state->used);
-    take_list(file, "senders", state->senders);
-    return state;
-}
-
 /* Believed once its authentication holds: nothing else was parsed before but where that stands. */
-static LicenseState *parse(GBytes *bytes, GError **error)
+static LicenseState *parse_state(GBytes *bytes)
 {
-    static const char foreign[] = "the licence's state was edited, or comes from another machine";
     gsize size = g_bytes_get_size(bytes), tail = strlen(MAC) + 2 * MAC_SIZE + 1;
     g_autofree char *text = g_strndup(g_bytes_get_data(bytes, NULL), size);
     g_autoptr(GKeyFile) file = g_key_file_new();
 
     if (size < tail || strlen(text) != size || strncmp(text + size - tail, MAC, strlen(MAC)) != 0 ||
         text[size - 1] != '\n' ||
-        !g_key_file_load_from_data(file, text, size - tail, G_KEY_FILE_NONE, NULL)) {
-        tampered(error, foreign);
+        !g_key_file_load_from_data(file, text, size - tail, G_KEY_FILE_NONE, NULL))
         return NULL;
-    }
 
-    g_autoptr(LicenseState) state = from_file(file);
-    g_autofree char *mac = mac_of(state->installation, text, size - tail);
-    if (sodium_memcmp(mac, text + size - tail + strlen(MAC), 2 * MAC_SIZE) != 0) {
-        tampered(error, foreign);
+    g_autoptr(LicenseState) state = license_state_new();
+    copy_members(file, FALSE, state);
+    g_autofree char *mac = hash_state(state, text, size - tail);
+    if (sodium_memcmp(mac, text + size - tail + strlen(MAC), 2 * MAC_SIZE) != 0)
         return NULL;
-    }
     return g_steal_pointer(&state);
 }
 
-/* NULL where it is missing; *@problem where it cannot be read. */
-static GBytes *load(const char *path, GError **problem)
+static gboolean is_marker_of(GBytes *marker, const LicenseState *state)
 {
-    gboolean missing = FALSE;
-    GBytes *bytes = license_load(path, MAX_STATE, &missing, problem);
+    g_autofree char *text = g_strndup(g_bytes_get_data(marker, NULL), g_bytes_get_size(marker));
 
-    if (missing)
-        g_clear_error(problem);
-    return bytes;
-}
-
-static gboolean same_installation(GBytes *marker, const LicenseState *state)
-{
-    gsize size = strlen(state->installation);
-
-    return g_bytes_get_size(marker) == size + 1 &&
-           memcmp(g_bytes_get_data(marker, NULL), state->installation, size) == 0;
+    return g_str_has_prefix(text, state->installation) &&
+           g_str_equal(text + strlen(state->installation), "\n");
 }
 
 gboolean license_state_read(const char *dir, LicenseState **state, GError **error)
 {
-    g_autofree char *marker_file = marker_path(dir);
-    g_autofree char *state_file = state_path(dir);
-    g_autoptr(GError) problem = NULL;
+    g_autofree char *marker_path = g_build_filename(dir, MARKER_FILE, NULL);
+    g_autofree char *state_path = g_build_filename(dir, STATE_FILE, NULL);
     g_autoptr(GBytes) marker = NULL;
     g_autoptr(GBytes) bytes = NULL;
-    g_autoptr(LicenseState) found = NULL;
 
-    if (sodium_init() < 0)
-        return tampered(error, "libsodium does not start");
     /* In the order that is not the one of writing: who sees the marker sees the state, too. */
-    marker = load(marker_file, &problem);
-    if (!problem)
-        bytes = load(state_file, &problem);
-    if (problem) {
-        g_propagate_error(error, g_steal_pointer(&problem));
+    if (!license_read_file(marker_path, MAX_STATE, &marker, error) ||
+        !license_read_file(state_path, MAX_STATE, &bytes, error))
         return FALSE;
-    }
-    if (!bytes && marker)
-        return tampered(error, "the licence's state was deleted");
-    if (bytes) {
-        found = parse(bytes, error);
-        if (!found)
-            return FALSE;
-        if (marker && !same_installation(marker, found))
-            return tampered(error, "the licence's state comes from another installation");
-        found->unmarked = marker == NULL;
-    }
+    if (!bytes)
+        return !marker || license_fail(error, SEAL_ERROR_KEY,
+                                       "the licence's state was deleted: %s is there, and %s is "
+                                       "not",
+                                       marker_path, state_path);
+
+    g_autoptr(LicenseState) found = parse_state(bytes);
+    if (!found)
+        return license_fail(error, SEAL_ERROR_KEY,
+                            "the licence's state was edited, or comes from another machine: the "
+                            "last line of %s does not fit the others",
+                            state_path);
+    if (marker && !is_marker_of(marker, found))
+        return license_fail(error, SEAL_ERROR_KEY,
+                            "the licence's state comes from another installation: %s does not name "
+                            "the one of %s",
+                            state_path, marker_path);
+    found->unmarked = marker == NULL;
     *state = g_steal_pointer(&found);
     return TRUE;
 }
@@ -227,42 +208,34 @@ gboolean license_state_read(const char *dir, LicenseState **state, GError **erro
  * Writing
  */
 
-static gboolean failed(GError **error, const char *path)
+static gboolean lock_fd(int fd)
 {
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                "the licence's state: %s: %s; the user that sealpipe runs as must be able to write "
-                "there",
-                path, g_strerror(errno));
-    return FALSE;
+    int rc;
+
+    do
+        rc = flock(fd, LOCK_EX);
+    while (rc < 0 && errno == EINTR);
+    return rc == 0;
 }
 
 LicenseStore *license_store_open(const char *dir, GError **error)
 {
-    g_autofree char *path = g_build_filename(dir, "lock", NULL);
-    int rc;
+    g_autofree char *path = g_build_filename(dir, LOCK_FILE, NULL);
+    gboolean made = g_mkdir(dir, 0700) == 0 || errno == EEXIST;
+    int fd = made ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
 
-    if (g_mkdir(dir, 0700) < 0 && errno != EEXIST) {
-        failed(error, dir);
-        return NULL;
-    }
-
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        failed(error, path);
-        return NULL;
-    }
-    do
-        rc = flock(fd, LOCK_EX);
-    while (rc < 0 && errno == EINTR);
-    if (rc < 0) {
-        failed(error, path);
-        close(fd);
+    if (fd < 0 || !lock_fd(fd)) {
+        license_fail(error, SEAL_ERROR_UNAVAILABLE,
+                     "the licence's state: %s: %s; the user that sealpipe runs as must be able to "
+                     "write there",
+                     made ? path : dir, g_strerror(errno));
+        if (fd >= 0)
+            close(fd);
         return NULL;
     }
 
     LicenseStore *store = g_new0(LicenseStore, 1);
-    store->dir = g_strdup(dir);
-    store->lock = fd;
+    *store = (LicenseStore){g_strdup(dir), fd};
     return store;
 }
 
@@ -275,42 +248,23 @@ void license_store_close(LicenseStore *store)
     g_free(store);
 }
 
-static void put_list(GKeyFile *file, const char *key, GPtrArray *list)
+gboolean license_state_write(LicenseStore *store, LicenseState *state, GError **error)
 {
-    g_key_file_set_string_list(file, GROUP, key, (const char *const *)list->pdata, list->len);
-}
-
-static char *render(const LicenseState *state)
-{
+    g_autofree char *state_path = g_build_filename(store->dir, STATE_FILE, NULL);
+    g_autofree char *marker_path = g_build_filename(store->dir, MARKER_FILE, NULL);
     g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autofree char *text = NULL;
-    g_autofree char *mac = NULL;
     gsize size = 0;
 
-    g_key_file_set_string(file, GROUP, "installation", state->installation);
-    g_key_file_set_int64(file, GROUP, "started", state->started);
-    g_key_file_set_int64(file, GROUP, "until", state->until);
-    g_key_file_set_int64(file, GROUP, "seen", state->seen);
-    g_key_file_set_int64(file, GROUP, "warned", state->warned);
-    g_key_file_set_int64(file, GROUP, "trials", state->trials);
-    g_key_file_set_string(file, GROUP, "active", state->active);
-    put_list(file, "used", state->used);
-    put_list(file, "senders", state->senders);
-    text = g_key_file_to_data(file, &size, NULL);
-    mac = mac_of(state->installation, text, size);
-    return g_strconcat(text, MAC, mac, "\n", NULL);
-}
-
-gboolean license_state_write(LicenseStore *store, const LicenseState *state, GError **error)
-{
-    g_autofree char *state_file = state_path(store->dir);
-    g_autofree char *marker_file = marker_path(store->dir);
-    g_autofree char *text = render(state);
+    copy_members(file, TRUE, state);
+    g_autofree char *members = g_key_file_to_data(file, &size, NULL);
+    g_autofree char *mac = hash_state(state, members, size);
+    g_autofree char *text = g_strconcat(members, MAC, mac, "\n", NULL);
     g_autofree char *line = g_strconcat(state->installation, "\n", NULL);
-    g_autoptr(GBytes) expected = g_bytes_new_static(line, strlen(line));
-    g_autoptr(GBytes) marker = load(marker_file, NULL);
+    g_autoptr(GBytes) marker = NULL;
 
-    return license_save(state_file, text, strlen(text), 0600, error) &&
-           ((marker && g_bytes_equal(marker, expected)) ||
-            license_save(marker_file, line, strlen(line), 0600, error));
+    if (!seal_file_save(state_path, text, strlen(text), 0600, error))
+        return FALSE;
+    license_read_file(marker_path, MAX_STATE, &marker, NULL);
+    return (marker && is_marker_of(marker, state)) ||
+           seal_file_save(marker_path, line, strlen(line), 0600, error);
 }

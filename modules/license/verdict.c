@@ -4,17 +4,24 @@
  */
 #include "license.h"
 
-#include <string.h>
-
 /* The state is written this often where nothing else changes. */
 #define SEEN_STEP (60 * 60)
 #define TRIAL     ((gint64)LICENSE_TRIAL_DAYS * LICENSE_DAY)
 
 enum { MAX_USED = 1000 };
 
+/* What is judged. */
+typedef struct {
+    const License *license; /* or NULL */
+    LicenseState *state;
+    gint64 now;
+    gboolean fresh; /* the licence was not seen here before */
+    LicenseVerdict *verdict;
+} Case;
+
 void license_verdict_clear(LicenseVerdict *verdict)
 {
-    g_free(verdict->text);
+    g_clear_pointer(&verdict->text, g_free);
 }
 
 static gboolean lapse(LicenseVerdict *verdict, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -31,192 +38,185 @@ static gboolean lapse(LicenseVerdict *verdict, const char *format, ...)
     return FALSE;
 }
 
-static gboolean has(GPtrArray *list, const char *text)
+static gboolean list_has(GPtrArray *list, const char *text)
 {
     return g_ptr_array_find_with_equal_func(list, text, g_str_equal, NULL);
 }
 
-/* -------------------------------------------------------------------------------------------
- * The clock
- */
-
 /* A licence that was not seen before is the issuer's word on what day it is, at the least. */
-static gboolean check_clock(const License *license, LicenseState *state, gint64 now,
-                            LicenseVerdict *verdict)
+static gboolean check_clock(const Case *c)
 {
-    gboolean fresh = license && !has(state->used, license->id) && now >= license->issued;
-
-    if (now >= state->seen - LICENSE_DAY || fresh)
+    if (c->now >= c->state->seen - LICENSE_DAY || (c->fresh && c->now >= c->license->issued))
         return TRUE;
 
-    g_autofree char *today = license_format_day(now);
-    g_autofree char *seen = license_format_day(state->seen);
-    return lapse(verdict, "the clock was set back: it shows %s, and %s has been", today, seen);
+    g_autofree char *today = seal_text_day(c->now);
+    g_autofree char *seen = seal_text_day(c->state->seen);
+    return lapse(c->verdict, "the clock was set back: it shows %s, and it was %s here before",
+                 today, seen);
 }
 
-static void note_time(LicenseState *state, gint64 now, gboolean fresh, LicenseVerdict *verdict)
+static void note_time(const Case *c, gint64 time)
 {
-    if (now < state->seen + SEEN_STEP && !fresh)
+    c->state->seen = time;
+    c->verdict->changed = TRUE;
+}
+
+static void begin_trial(const Case *c, gint64 time)
+{
+    if (c->state->started)
         return;
-    state->seen = now;
-    verdict->changed = TRUE;
+    c->state->started = time;
+    c->state->until = time + TRIAL;
+    c->verdict->changed = TRUE;
 }
 
-/* -------------------------------------------------------------------------------------------
- * The trial
- */
-
-static void begin_trial(LicenseState *state, gint64 now, LicenseVerdict *verdict)
+static gboolean extend_trial(const Case *c, gint64 time)
 {
-    if (state->started)
-        return;
-    state->started = now;
-    state->until = now + TRIAL;
-    verdict->changed = TRUE;
-}
+    LicenseState *state = c->state;
+    const gint64 number = c->license->trial, next = state->trials + 1;
 
-static gboolean extend_trial(const License *license, LicenseState *state, gint64 now,
-                             LicenseVerdict *verdict)
-{
-    if (has(state->used, license->id))
-        return lapse(verdict, "this evaluation licence was used already");
-    if (license->trial > LICENSE_TRIALS || state->trials >= LICENSE_TRIALS)
-        return lapse(verdict, "a trial is extended %d times at most", LICENSE_TRIALS);
-    if (license->trial != state->trials + 1)
-        return lapse(verdict,
+    if (!c->fresh)
+        return lapse(c->verdict, "this evaluation licence was used already");
+    if (MAX(number, next) > LICENSE_TRIALS)
+        return lapse(c->verdict, "a trial is extended %d times at most, and this would be one more",
+                     LICENSE_TRIALS);
+    if (number != next)
+        return lapse(c->verdict,
                      "this evaluation licence is extension %" G_GINT64_FORMAT
                      ", and the next one here is %" G_GINT64_FORMAT,
-                     license->trial, state->trials + 1);
-    begin_trial(state, now, verdict);
+                     number, next);
+    begin_trial(c, time);
     state->trials++;
-    state->until = MIN(MAX(state->until, now) + TRIAL, license->valid_until);
+    state->until = MIN(MAX(state->until, time) + TRIAL, c->license->valid_until);
     return TRUE;
 }
 
-/* -------------------------------------------------------------------------------------------
- * The licence
- */
-
-static gboolean check_dates(const License *license, gint64 now, LicenseVerdict *verdict)
+static gboolean check_dates(const Case *c, gint64 time)
 {
-    g_autofree char *issued = license_format_day(license->issued);
-    g_autofree char *until = license_format_day(license->valid_until);
+    g_autofree char *issued = seal_text_day(c->license->issued);
+    g_autofree char *until = seal_text_day(c->license->valid_until);
 
-    if (license->issued > now + LICENSE_DAY)
-        return lapse(verdict, "the licence is issued on %s, which is in the future", issued);
-    if (license->valid_until < now)
-        return lapse(verdict, "the licence ended on %s", until);
+    if (c->license->issued > time + LICENSE_DAY)
+        return lapse(c->verdict, "the licence is issued on %s, which is in the future", issued);
+    if (c->license->valid_until < time)
+        return lapse(c->verdict, "the licence ended on %s", until);
     return TRUE;
 }
 
 /* One that is not the one that was seen last. */
-static gboolean activate(const License *license, LicenseState *state, gint64 now,
-                         LicenseVerdict *verdict)
+static gboolean activate_license(const Case *c, gint64 time)
 {
-    if (license_is_evaluation(license) && !extend_trial(license, state, now, verdict))
+    LicenseState *state = c->state;
+
+    if (license_is_evaluation(c->license) && !extend_trial(c, time))
         return FALSE;
-    if (!has(state->used, license->id)) {
+    if (c->fresh) {
         if (state->used->len >= MAX_USED)
-            return lapse(verdict, "more than %d licences were used here", MAX_USED);
-        g_ptr_array_add(state->used, g_strdup(license->id));
+            return lapse(c->verdict, "%d licences were used here, and no more can be remembered",
+                         MAX_USED);
+        g_ptr_array_add(state->used, g_strdup(c->license->id));
         g_ptr_array_set_size(state->senders, 0);
-        note_time(state, now, TRUE, verdict);
+        note_time(c, time);
     }
     g_free(state->active);
-    state->active = g_strdup(license->id);
-    verdict->changed = TRUE;
+    state->active = g_strdup(c->license->id);
+    c->verdict->changed = TRUE;
     return TRUE;
 }
 
-static gboolean use_license(const License *license, LicenseState *state, gint64 now,
-                            LicenseVerdict *verdict)
+static gboolean use_license(const Case *c, gint64 time)
 {
-    if (license->installation && !g_str_equal(license->installation, state->installation))
-        return lapse(verdict, "the licence is another installation's; this one is %s",
-                     state->installation);
-    if (!check_dates(license, now, verdict) ||
-        (!g_str_equal(license->id, state->active) && !activate(license, state, now, verdict)))
+    const License *license = c->license;
+
+    if (license->installation && !g_str_equal(license->installation, c->state->installation))
+        return lapse(c->verdict, "the licence is for another installation, %s; this one is %s",
+                     license->installation, c->state->installation);
+    if (!check_dates(c, time) ||
+        (!g_str_equal(license->id, c->state->active) && !activate_license(c, time)))
         return FALSE;
-    verdict->until = license_is_evaluation(license) ? MIN(state->until, license->valid_until)
-                                                    : license->valid_until;
+    c->verdict->until = license_is_evaluation(license) ? MIN(c->state->until, license->valid_until)
+                                                       : license->valid_until;
     return TRUE;
 }
 
-/* -------------------------------------------------------------------------------------------
- * Senders
- */
-
-static gboolean check_sender(const License *license, LicenseState *state, const SealAddress *sender,
-                             gboolean count, LicenseVerdict *verdict)
+static gboolean use_trial(const Case *c, gint64 time)
 {
-    if (!license || !sender)
+    begin_trial(c, time);
+    c->verdict->until = c->state->until;
+    return TRUE;
+}
+
+static gboolean check_end(const Case *c, gint64 time)
+{
+    const char *what = c->license && !license_is_evaluation(c->license) ? "licence" : "trial";
+    g_autofree char *until = seal_text_day(c->verdict->until);
+    gint64 left = c->verdict->until - time;
+
+    if (left < 0)
+        return lapse(c->verdict, "the %s ended on %s", what, until);
+    if (c->verdict->until == G_MAXINT64)
+        c->verdict->text = g_strdup("the licence is valid and does not end");
+    else
+        c->verdict->text =
+            g_strdup_printf("the %s is valid until %s, %" G_GINT64_FORMAT " days more", what, until,
+                            left / LICENSE_DAY);
+    return TRUE;
+}
+
+static gboolean check_sender(const Case *c, const SealAddress *sender, gboolean count)
+{
+    GPtrArray *senders = c->state->senders;
+
+    if (!c->license || !sender)
         return TRUE;
-    if (!license_covers(license, sender))
-        return lapse(verdict, "the licence does not cover %s", seal_address_text(sender));
-    if (!license->max_senders)
+    if (!license_covers(c->license, sender))
+        return lapse(c->verdict, "the licence does not cover %s", seal_address_text(sender));
+    if (!c->license->max_senders)
         return TRUE;
 
-    g_autofree char *name = license_state_sender(state, sender);
-    if (has(state->senders, name))
+    g_autofree char *name = license_state_sender(c->state, sender);
+    if (list_has(senders, name))
         return TRUE;
-    if (state->senders->len >= license->max_senders)
-        return lapse(verdict, "the licence is for %" G_GINT64_FORMAT " senders, and %s is one more",
-                     license->max_senders, seal_address_text(sender));
+    if (senders->len >= c->license->max_senders)
+        return lapse(c->verdict,
+                     "the licence is for %" G_GINT64_FORMAT " senders, and %s is one more",
+                     c->license->max_senders, seal_address_text(sender));
     if (count) {
-        g_ptr_array_add(state->senders, g_steal_pointer(&name));
-        verdict->changed = TRUE;
+        g_ptr_array_add(senders, g_steal_pointer(&name));
+        c->verdict->changed = TRUE;
     }
     return TRUE;
 }
 
-/* -------------------------------------------------------------------------------------------
- * All of it
- */
-
-static void warn_daily(LicenseState *state, gint64 now, LicenseVerdict *verdict)
+/* Whoever it is that sends. */
+static gboolean check_time(const Case *c)
 {
-    gint64 day = now / LICENSE_DAY;
+    if (!check_clock(c))
+        return FALSE;
 
-    verdict->warn = state->warned != day;
-    if (!verdict->warn)
-        return;
-    state->warned = day;
-    verdict->changed = TRUE;
-}
-
-static void say_what_holds(const License *license, gint64 now, LicenseVerdict *verdict)
-{
-    const char *what = !license || license_is_evaluation(license) ? "trial" : "licence";
-    g_autofree char *until = license_format_day(verdict->until);
-    gint64 left = verdict->until - now;
-
-    if (verdict->until == G_MAXINT64)
-        verdict->text = g_strdup("the licence is valid and does not end");
-    else if (left < 0)
-        lapse(verdict, "the %s ended on %s", what, until);
-    else
-        verdict->text = g_strdup_printf("the %s is valid until %s, %" G_GINT64_FORMAT " days more",
-                                        what, until, left / LICENSE_DAY);
+    /* A clock that is a little behind gains nothing. */
+    gint64 time = c->fresh ? c->now : MAX(c->now, c->state->seen);
+    if (c->now >= c->state->seen + SEEN_STEP)
+        note_time(c, c->now);
+    return (c->license ? use_license(c, time) : use_trial(c, time)) && check_end(c, time);
 }
 
 void license_judge(const License *license, LicenseState *state, const SealAddress *sender,
                    gboolean count, gint64 now, LicenseVerdict *verdict)
 {
-    *verdict = (LicenseVerdict){.changed = state->unmarked};
-    if (check_clock(license, state, now, verdict)) {
-        /* A clock that is a little behind gains nothing. */
-        gint64 time = license && !has(state->used, license->id) ? now : MAX(now, state->seen);
+    const gboolean fresh = license && !list_has(state->used, license->id);
+    const Case c = {license, state, now, fresh, verdict};
+    const gint64 day = now / LICENSE_DAY;
 
-        note_time(state, now, FALSE, verdict);
-        if (!license) {
-            begin_trial(state, time, verdict);
-            verdict->until = state->until;
-        }
-        if (!license || use_license(license, state, time, verdict))
-            say_what_holds(license, time, verdict);
-        if (!verdict->lapsed && !check_sender(license, state, sender, count, verdict))
-            return;
+    *verdict = (LicenseVerdict){.changed = state->unmarked};
+    /* Others may still send: that this one may not stands with its message in the log. */
+    if (check_time(&c) && !check_sender(&c, sender, count))
+        return;
+    verdict->warn =
+        state->warned != day &&
+        (verdict->lapsed || verdict->until - now < (gint64)LICENSE_WARN_DAYS * LICENSE_DAY);
+    if (verdict->warn) {
+        state->warned = day;
+        verdict->changed = TRUE;
     }
-    if (verdict->lapsed || verdict->until - now < (gint64)LICENSE_WARN_DAYS * LICENSE_DAY)
-        warn_daily(state, now, verdict);
 }

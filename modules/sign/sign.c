@@ -6,18 +6,25 @@
 #include "core/sealpipe.h"
 
 static const char *const NOT_SUBMITTED =
-    "nothing shows that the sender may use this server (--submission, or trust_from)";
+    "nobody said that the sender may use this server (--submission=yes), and trust_from is false";
+
+/* The words of `signature`, in their order. */
+enum {
+    SIGNATURE_DETACHED,
+    SIGNATURE_OPAQUE,
+};
 
 static gboolean is_opaque(SealModule *self)
 {
-    return g_str_equal(seal_module_string(self, "signature"), "opaque");
+    return seal_module_choice(self, "signature") == SIGNATURE_OPAQUE;
 }
 
-static gboolean init(SealModule *self, GError **error)
+static gboolean sign_init(SealModule *self, GError **error)
 {
     if (is_opaque(self) && g_str_equal(seal_module_string(self, "format"), "pgp"))
-        return seal_module_refuse(self, "signature", error,
-                                  "OpenPGP has no opaque signatures in mail; use detached");
+        return seal_module_refuse(
+            self, "signature", error,
+            "opaque is not possible with format=pgp: signatures of OpenPGP are detached");
     return TRUE;
 }
 
@@ -64,7 +71,7 @@ static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
                             GCancellable *cancellable, SealKey **signer, char **why, GError **error)
 {
     if (!may_sign(self, job) || formats->len == 0) {
-        *why = g_strdup(formats->len ? NOT_SUBMITTED : "there is no format to sign in");
+        *why = g_strdup(formats->len ? NOT_SUBMITTED : "no format of the policy is enabled");
         return TRUE;
     }
     for (guint i = 0; i < formats->len && !*signer; i++) {
@@ -84,8 +91,8 @@ static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
  */
 
 /* What must be signed and cannot be, whatever the format, is refused before anything is done. */
-static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
-                     SealDecision *decision, GError **error)
+static gboolean sign_plan(SealModule *self, SealJob *job, SealRecipient *recipient,
+                          SealDecision *decision, GError **error)
 {
     g_autoptr(SealKey) signer = NULL;
     g_autofree char *why = NULL;
@@ -106,7 +113,7 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     return TRUE;
 }
 
-static gboolean without_signer(SealDelivery *delivery, const char *why, GError **error)
+static gboolean leave_unsigned(SealDelivery *delivery, const char *why, GError **error)
 {
     if (seal_delivery_sign(delivery) != SEAL_NEED_REQUIRED) {
         seal_delivery_note(delivery, "not signed: %s", why);
@@ -116,8 +123,8 @@ static gboolean without_signer(SealDelivery *delivery, const char *why, GError *
     return FALSE;
 }
 
-static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
-                      GCancellable *cancellable, GError **error)
+static gboolean sign_apply(SealModule *self, SealJob *job, SealDelivery *delivery,
+                           GCancellable *cancellable, GError **error)
 {
     const char *format = seal_delivery_format(delivery);
     g_autoptr(GPtrArray) formats = NULL;
@@ -136,7 +143,7 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
     if (!find_signer(self, job, formats, cancellable, &signer, &why, error))
         return FALSE;
     if (!signer)
-        return without_signer(delivery, why, error);
+        return leave_unsigned(delivery, why, error);
     seal_delivery_set_signer(delivery, signer, is_opaque(self));
     return TRUE;
 }
@@ -165,8 +172,8 @@ static const SealSetting settings[] = {
 static const SealStage stage = {
     .size = sizeof stage,
     .name = "sign",
-    .plan = plan,
-    .apply = apply,
+    .plan = sign_plan,
+    .apply = sign_apply,
     .flags = SEAL_STAGE_SIGNS,
 };
 
@@ -178,6 +185,6 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .version = "0.1.0",
     .summary = "Has mail signed with its author's key",
     .settings = settings,
-    .init = init,
+    .init = sign_init,
     .stages = stages,
 };
