@@ -138,8 +138,8 @@ SEAL_API gboolean seal_base64_is_complete(const SealBase64 *state);
  *  that are begun. Returns how many were written. */
 SEAL_API gsize seal_base64_encode(const guint8 *data, gsize length, char *out);
 
-/** Reads a regular file. SEAL_ERROR_LIMIT where it is larger than @max, SEAL_ERROR_UNAVAILABLE
- * where it cannot be read. (transfer full) */
+/** Reads a regular file. SEAL_ERROR_CONFIG where it is none, SEAL_ERROR_LIMIT where it is larger
+ *  than @max, SEAL_ERROR_UNAVAILABLE where it cannot be read. (transfer full) */
 SEAL_API GBytes *seal_file_read(const char *path, gsize max, GError **error);
 /** Writes @path with @mode, as a whole or not at all, and waits until it is on the disk.
  *  SEAL_ERROR_UNAVAILABLE. */
