@@ -7,7 +7,6 @@
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <string.h>
 
 /* -------------------------------------------------------------------------------------------
  * What all recipients can read
@@ -122,21 +121,6 @@ static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCiph
  * The entity
  */
 
-/* On one line, since some readers do not unfold it. */
-static gboolean write_fields(GOutputStream *out, SmimeCipher cipher, GCancellable *cancellable,
-                             GError **error)
-{
-    gboolean gcm = cipher == SMIME_CIPHER_AES256_GCM || cipher == SMIME_CIPHER_AES128_GCM;
-    g_autofree char *fields =
-        g_strdup_printf("Content-Type: application/pkcs7-mime; smime-type=%s; name=\"smime.p7m\"\n"
-                        "Content-Transfer-Encoding: base64\n"
-                        "Content-Disposition: attachment; filename=\"smime.p7m\"\n"
-                        "\n",
-                        gcm ? "authEnveloped-data" : "enveloped-data");
-
-    return g_output_stream_write_all(out, fields, strlen(fields), NULL, cancellable, error);
-}
-
 static gboolean check(const SealSealing *sealing, GError **error)
 {
     if (sealing->signer || sealing->hide) {
@@ -168,9 +152,7 @@ SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancel
     if (!cms)
         return NULL;
 
-    g_autoptr(GOutputStream) out = seal_module_spool(self);
-    if (!write_fields(out, cipher, cancellable, error) ||
-        !smime_stream(sealing->entity, cms, out, "encrypt", cancellable, error))
-        return NULL;
-    return seal_spool_finish(out, error);
+    gboolean gcm = cipher == SMIME_CIPHER_AES256_GCM || cipher == SMIME_CIPHER_AES128_GCM;
+    return smime_enclose(self, sealing->entity, cms, gcm ? "authEnveloped-data" : "enveloped-data",
+                         "encrypt", cancellable, error);
 }

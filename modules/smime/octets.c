@@ -20,7 +20,7 @@ void smime_octets_init(SmimeOctets *octets, SealContent *body, gboolean base64,
     octets->base64 = base64;
     octets->raw = g_malloc(CHUNK);
     octets->data = base64 ? g_malloc(CHUNK) : octets->raw;
-    smime_decoder_init(&octets->decoder);
+    octets->decoder.may_have_blanks = TRUE;
 }
 
 void smime_octets_clear(SmimeOctets *octets)
@@ -52,11 +52,11 @@ static gboolean read_piece(SmimeOctets *octets, gboolean *end)
         return FALSE;
     if (!octets->base64)
         octets->length = (gsize)got;
-    else if (got == 0 && !smime_decoder_done(&octets->decoder))
+    else if (got == 0 && !seal_base64_is_complete(&octets->decoder))
         return smime_octets_fail(octets, "the base64 text breaks off");
     else
-        octets->spoilt =
-            !smime_decode(&octets->decoder, octets->raw, (gsize)got, octets->data, &octets->length);
+        octets->spoilt = !seal_base64_decode(&octets->decoder, octets->raw, (gsize)got,
+                                             octets->data, &octets->length);
     return TRUE;
 }
 

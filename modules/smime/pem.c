@@ -33,11 +33,10 @@ static GBytes *decode(const char *text, gsize length)
 {
     g_autofree guint8 *out = g_malloc(length / 4 * 3 + 6);
     gsize out_length = 0;
-    SmimeDecoder decoder;
+    SealBase64 base64 = {.may_have_blanks = TRUE};
 
-    smime_decoder_init(&decoder);
-    if (!smime_decode(&decoder, (const guint8 *)text, length, out, &out_length) ||
-        !smime_decoder_done(&decoder))
+    if (!seal_base64_decode(&base64, text, length, out, &out_length) ||
+        !seal_base64_is_complete(&base64))
         return NULL;
     return g_bytes_new_take(g_steal_pointer(&out), out_length);
 }

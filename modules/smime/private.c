@@ -228,12 +228,11 @@ static gboolean read_base64(SmimePrivate *found, const guint8 *data, gsize lengt
 {
     gsize room = length / 4 * 3 + 6, size = 0;
     guint8 *der = OPENSSL_secure_malloc(room);
-    SmimeDecoder decoder;
+    SealBase64 base64 = {.may_have_blanks = TRUE};
     gboolean ok = TRUE;
 
-    smime_decoder_init(&decoder);
-    if (der && smime_decode(&decoder, data, length, der, &size) && smime_decoder_done(&decoder) &&
-        size > 0 && *der == 0x30)
+    if (der && seal_base64_decode(&base64, data, length, der, &size) &&
+        seal_base64_is_complete(&base64) && size > 0 && *der == 0x30)
         ok = read_der(found, der, size, passwords, error);
     OPENSSL_secure_clear_free(der, room);
     return ok;

@@ -222,29 +222,14 @@ static CMS_ContentInfo *make_cms(const Signing *signing, gboolean opaque, GError
  * The entities
  */
 
-static gboolean write_text(GOutputStream *out, const char *text, GCancellable *cancellable,
-                           GError **error)
-{
-    return g_output_stream_write_all(out, text, strlen(text), NULL, cancellable, error);
-}
-
 static SealContent *sign_opaque(const Signing *signing, SealContent *entity,
                                 GCancellable *cancellable, GError **error)
 {
-    static const char fields[] =
-        "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=\"smime.p7m\"\n"
-        "Content-Transfer-Encoding: base64\n"
-        "Content-Disposition: attachment; filename=\"smime.p7m\"\n"
-        "\n";
     g_autoptr(CMS_ContentInfo) cms = make_cms(signing, TRUE, error);
-    if (!cms)
-        return NULL;
 
-    g_autoptr(GOutputStream) out = seal_module_spool(signing->self);
-    if (!write_text(out, fields, cancellable, error) ||
-        !smime_stream(entity, cms, out, "sign", cancellable, error))
-        return NULL;
-    return seal_spool_finish(out, error);
+    return cms ? smime_enclose(signing->self, entity, cms, "signed-data", "sign", cancellable,
+                               error)
+               : NULL;
 }
 
 /* The digest of @entity, and the signature over it. */
@@ -263,22 +248,6 @@ static gboolean finish_detached(SealContent *entity, CMS_ContentInfo *cms,
         return TRUE;
     smime_set_error(error, SEAL_ERROR_FAILED, "cannot sign");
     return FALSE;
-}
-
-static gboolean write_cms(CMS_ContentInfo *cms, GOutputStream *out, GCancellable *cancellable,
-                          GError **error)
-{
-    g_auto(SmimeSink) sink = {0};
-    g_autoptr(BIO) bio = smime_sink_new(&sink, out, cancellable, error);
-
-    if (!bio)
-        return FALSE;
-    if (i2d_CMS_bio(bio, cms) <= 0 && !sink.error) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot write the signature");
-        return FALSE;
-    }
-    ERR_clear_error();
-    return smime_sink_finish(&sink, error);
 }
 
 /* "=_" stands in no base64 and no quoted-printable text. (transfer full) */
@@ -308,8 +277,9 @@ static SealContent *make_tail(const Signing *signing, CMS_ContentInfo *cms, cons
     g_autofree char *end = g_strdup_printf("--%s--\n", boundary);
     g_autoptr(GOutputStream) out = seal_module_spool(signing->self);
 
-    if (!write_text(out, fields, cancellable, error) || !write_cms(cms, out, cancellable, error) ||
-        !write_text(out, end, cancellable, error))
+    if (!smime_write_text(out, fields, cancellable, error) ||
+        !smime_write_der(cms, out, cancellable, error) ||
+        !smime_write_text(out, end, cancellable, error))
         return NULL;
     return seal_spool_finish(out, error);
 }

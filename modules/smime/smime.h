@@ -208,39 +208,6 @@ gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
- * base64.c
- */
-
-enum {
-    SMIME_LINE_OCTETS = 57, /**< make a line of 76 characters (RFC 2045 6.8) */
-    SMIME_LINE_CHARS = 77,  /**< with its LF */
-};
-
-typedef struct {
-    char pairs[4096][2];
-} SmimeEncoder;
-
-void smime_encoder_init(SmimeEncoder *encoder);
-/** Writes one line of up to SMIME_LINE_OCTETS octets and its LF; returns how many characters. */
-gsize smime_encode_line(const SmimeEncoder *encoder, const guint8 *in, gsize length, char *out);
-
-/** A strict decoder: the alphabet, blanks and line ends, and padding at the end only. */
-typedef struct {
-    gint8 value[256];
-    guint32 bits;
-    guint have; /**< characters of the unfinished quantum */
-    guint pads;
-} SmimeDecoder;
-
-void smime_decoder_init(SmimeDecoder *decoder);
-/** Decodes @length characters into @out, which has room for 3/4 of them and three more. FALSE
- *  where one has no place there; what comes before it is decoded. */
-gboolean smime_decode(SmimeDecoder *decoder, const guint8 *in, gsize length, guint8 *out,
-                      gsize *out_length);
-/** TRUE where the text may end here. */
-gboolean smime_decoder_done(const SmimeDecoder *decoder);
-
-/* -------------------------------------------------------------------------------------------
  * octets.c: a body, its transfer encoding taken off, read piece by piece
  */
 
@@ -249,7 +216,7 @@ typedef struct {
     GCancellable *cancellable;
     gboolean base64;
     gboolean spoilt; /**< behind data stands what is no base64 */
-    SmimeDecoder decoder;
+    SealBase64 decoder;
     guint8 *raw;
     guint8 *data;
     gsize at;
@@ -362,37 +329,22 @@ gboolean smime_detect_clear_signed(SealEntity *entity, GCancellable *cancellable
                                    SealDetection *detection, GError **error);
 
 /* -------------------------------------------------------------------------------------------
- * sink.c: a BIO that writes base64 into a stream
+ * stream.c: content through CMS into base64
  */
 
-typedef struct {
-    GOutputStream *out;
-    GCancellable *cancellable;
-    GError *error;
-    SmimeEncoder encoder;
-    guint8 line[SMIME_LINE_OCTETS];
-    gsize pending;
-    char *buffer;
-    gsize used;
-} SmimeSink;
-
-/** A BIO over @sink, which must outlive it. (transfer full) */
-BIO *smime_sink_new(SmimeSink *sink, GOutputStream *out, GCancellable *cancellable, GError **error);
-/** Writes what is pending. The first error of all writes is returned here. */
-gboolean smime_sink_finish(SmimeSink *sink, GError **error);
-void smime_sink_clear(SmimeSink *sink);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeSink, smime_sink_clear)
-
-/* -------------------------------------------------------------------------------------------
- * stream.c
- */
-
+gboolean smime_write_text(GOutputStream *out, const char *text, GCancellable *cancellable,
+                          GError **error);
+/** Writes @cms, which is complete, to @out in base64. */
+gboolean smime_write_der(CMS_ContentInfo *cms, GOutputStream *out, GCancellable *cancellable,
+                         GError **error);
 /** Writes the canonical form of @entity to @to and flushes it. @verb ("encrypt") is for errors. */
 gboolean smime_feed(SealContent *entity, BIO *to, const char *verb, GCancellable *cancellable,
                     GError **error);
-/** Writes to @out, in base64, what @cms makes of the canonical form of @entity. */
-gboolean smime_stream(SealContent *entity, CMS_ContentInfo *cms, GOutputStream *out,
-                      const char *verb, GCancellable *cancellable, GError **error);
+/** An application/pkcs7-mime entity of what @cms makes of the canonical form of @entity.
+ *  (transfer full) */
+SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInfo *cms,
+                           const char *smime_type, const char *verb, GCancellable *cancellable,
+                           GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The Format's calls, and the module's data
