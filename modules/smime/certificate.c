@@ -8,16 +8,6 @@
 
 enum { MAX_ADDRESSES = 1000 };
 
-gboolean smime_cert_digest(X509 *cert, guint8 digest[32])
-{
-    unsigned int length = 0;
-
-    if (X509_digest(cert, EVP_sha256(), digest, &length) && length == 32)
-        return TRUE;
-    ERR_clear_error();
-    return FALSE;
-}
-
 /* -------------------------------------------------------------------------------------------
  * Addresses
  */
@@ -194,15 +184,15 @@ static char *label(X509 *cert, GPtrArray *addresses)
 
 SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin)
 {
-    guint8 digest[32];
+    g_autoptr(GBytes) digest = smime_cert_digest(cert);
     SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = key_free};
 
     if (!smime_time(X509_get0_notBefore(cert), &spec.valid_from) ||
-        !smime_time(X509_get0_notAfter(cert), &spec.valid_until) ||
-        !smime_cert_digest(cert, digest))
+        !smime_time(X509_get0_notAfter(cert), &spec.valid_until) || !digest)
         return NULL;
 
-    g_autofree char *fingerprint = smime_hex(digest, sizeof digest);
+    g_autofree char *fingerprint =
+        seal_text_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
     g_autoptr(GPtrArray) addresses = smime_cert_addresses(cert);
     g_autofree char *name = label(cert, addresses);
     g_autoptr(GPtrArray) ids = detected_ids(cert);

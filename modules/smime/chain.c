@@ -139,7 +139,7 @@ static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision
 
     if (problem == X509_V_ERR_CERT_HAS_EXPIRED && culprit &&
         smime_time(X509_get0_notAfter(culprit), &until)) {
-        g_autofree char *date = smime_date(until);
+        g_autofree char *date = seal_text_day(until);
         seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
                                  "the certificate of %s has no valid chain: %s expired on %s",
                                  subject, where, date);

@@ -132,22 +132,19 @@ gboolean smime_crls_load(SmimeCrls *crls, SealModule *self, GError **error)
 /* A large list takes time to verify, so that the answer is kept. */
 static gboolean signed_by(List *list, X509 *issuer)
 {
-    guint8 digest[32];
     gpointer known;
 
-    if (X509_NAME_cmp(X509_CRL_get_issuer(list->crl), X509_get_subject_name(issuer)) != 0 ||
-        !smime_cert_digest(issuer, digest))
+    if (X509_NAME_cmp(X509_CRL_get_issuer(list->crl), X509_get_subject_name(issuer)) != 0)
         return FALSE;
-
-    GBytes *key = g_bytes_new(digest, sizeof digest);
-    if (g_hash_table_lookup_extended(list->verified, key, NULL, &known)) {
-        g_bytes_unref(key);
+    g_autoptr(GBytes) digest = smime_cert_digest(issuer);
+    if (!digest)
+        return FALSE;
+    if (g_hash_table_lookup_extended(list->verified, digest, NULL, &known))
         return GPOINTER_TO_INT(known);
-    }
     EVP_PKEY *public = X509_get0_pubkey(issuer);
     gboolean yes = public && X509_CRL_verify(list->crl, public) == 1;
     ERR_clear_error();
-    g_hash_table_insert(list->verified, key, GINT_TO_POINTER(yes));
+    g_hash_table_insert(list->verified, g_steal_pointer(&digest), GINT_TO_POINTER(yes));
     return yes;
 }
 
@@ -158,7 +155,7 @@ static void warn_if_old(List *list, SealModule *self, gint64 at)
 
     if (list->warned || !next || !smime_time(next, &until) || at <= until)
         return;
-    g_autofree char *date = smime_date(until);
+    g_autofree char *date = seal_text_day(until);
     seal_module_warn(self, "%s: a revocation list that should have been renewed by %s", list->place,
                      date);
     list->warned = TRUE;
@@ -169,7 +166,7 @@ static char *describe(X509 *cert, X509_REVOKED *entry, const char *place)
     g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
     gint64 when = 0;
     g_autofree char *date = smime_time(X509_REVOKED_get0_revocationDate(entry), &when)
-                                ? smime_date(when)
+                                ? seal_text_day(when)
                                 : g_strdup("a date that cannot be read");
 
     return g_strdup_printf("the certificate of %s was revoked on %s (%s)", subject, date, place);

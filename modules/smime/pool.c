@@ -52,12 +52,11 @@ static gpointer name_key(const X509_NAME *name)
 
 void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted)
 {
-    guint8 digest[32];
     guint *count = from_trusted ? &pool->trusted : &pool->others;
+    GBytes *digest =
+        *count < (from_trusted ? MAX_TRUSTED : MAX_OTHERS) ? smime_cert_digest(cert) : NULL;
 
-    if (*count >= (from_trusted ? MAX_TRUSTED : MAX_OTHERS) || !smime_cert_digest(cert, digest))
-        return;
-    if (!g_hash_table_add(pool->known, g_bytes_new(digest, sizeof digest)))
+    if (!digest || !g_hash_table_add(pool->known, digest))
         return;
 
     gpointer key = name_key(X509_get_subject_name(cert));

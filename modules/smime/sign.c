@@ -166,13 +166,11 @@ static gboolean add_preference(CMS_SignerInfo *info, X509 *cert)
 
 static gboolean add_cert(CMS_ContentInfo *cms, GHashTable *there, X509 *cert)
 {
-    guint8 digest[32];
+    GBytes *digest = smime_cert_digest(cert);
 
-    if (!smime_cert_digest(cert, digest))
+    if (!digest)
         return FALSE;
-    if (!g_hash_table_add(there, g_bytes_new(digest, sizeof digest)))
-        return TRUE;
-    return CMS_add1_cert(cms, cert) > 0;
+    return !g_hash_table_add(there, digest) || CMS_add1_cert(cms, cert) > 0;
 }
 
 /* @cert and what stands between it and its root. */
@@ -259,7 +257,7 @@ static char *make_boundary(GError **error)
         smime_set_error(error, SEAL_ERROR_FAILED, "no random octets to be had");
         return NULL;
     }
-    g_autofree char *hex = smime_hex(random, sizeof random);
+    g_autofree char *hex = seal_text_hex(random, sizeof random);
     return g_strconcat("=_", hex, NULL);
 }
 

@@ -6,37 +6,6 @@
 
 #include <openssl/crypto.h>
 
-static SmimeCipher cipher_setting(const char *word)
-{
-    static const char *const words[] = {
-        [SMIME_CIPHER_AUTO] = "auto",
-        [SMIME_CIPHER_AES256_CBC] = "aes-256-cbc",
-        [SMIME_CIPHER_AES128_CBC] = "aes-128-cbc",
-        [SMIME_CIPHER_AES256_GCM] = "aes-256-gcm",
-        [SMIME_CIPHER_AES128_GCM] = "aes-128-gcm",
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
-        if (g_strcmp0(word, words[i]) == 0)
-            return (SmimeCipher)i;
-    }
-    return SMIME_CIPHER_AUTO;
-}
-
-static SmimeRsa rsa_setting(const char *word)
-{
-    if (g_strcmp0(word, "oaep") == 0)
-        return SMIME_RSA_OAEP;
-    return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_PKCS1 : SMIME_RSA_AUTO;
-}
-
-static SmimeRsaSignature rsa_signature_setting(const char *word)
-{
-    if (g_strcmp0(word, "pss") == 0)
-        return SMIME_RSA_SIGNATURE_PSS;
-    return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_SIGNATURE_PKCS1 : SMIME_RSA_SIGNATURE_AUTO;
-}
-
 static void module_free(SmimeModule *module)
 {
     smime_anchors_free(module->anchors);
@@ -60,9 +29,9 @@ static gboolean init(SealModule *self, GError **error)
     module->pool = smime_pool_new();
     module->crls = smime_crls_new();
     module->server = smime_server_new();
-    module->cipher = cipher_setting(seal_module_string(self, "cipher"));
-    module->rsa = rsa_setting(seal_module_string(self, "rsa"));
-    module->rsa_signature = rsa_signature_setting(seal_module_string(self, "rsa_signature"));
+    module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");
+    module->rsa = (SmimeRsa)seal_module_choice(self, "rsa");
+    module->rsa_signature = (SmimeRsaSignature)seal_module_choice(self, "rsa_signature");
     seal_module_set_data(self, module);
     if (smime_anchors_load(module->anchors, self, error) &&
         smime_crls_load(module->crls, self, error) &&

@@ -34,12 +34,10 @@ void smime_set_error(GError **error, SealError code, const char *format, ...) G_
 /** A name in one line, for people: control characters escaped, cut where it is endless.
  *  (transfer full) */
 char *smime_name_text(const X509_NAME *name);
-/** Lower-case hexadecimal. (transfer full) */
-char *smime_hex(const guint8 *data, gsize length);
 /** FALSE where it cannot be read. */
 gboolean smime_time(const ASN1_TIME *time, gint64 *seconds);
-/** "2026-01-31". (transfer full) */
-char *smime_date(gint64 seconds);
+/** SHA-256 of the DER form; NULL where there is none. (transfer full) */
+GBytes *smime_cert_digest(X509 *cert);
 /** "is:..." for an issuer and a serial number, "ski:..." for a key identifier: what detect() and
  *  a key's detected_ids have in common. (transfer full) */
 char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial);
@@ -71,8 +69,6 @@ SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *orig
 GPtrArray *smime_cert_addresses(X509 *cert);
 /** TRUE where extendedKeyUsage is absent or allows mail. */
 gboolean smime_cert_allows_mail(X509 *cert);
-/** SHA-256 of the DER form, in @digest. */
-gboolean smime_cert_digest(X509 *cert, guint8 digest[32]);
 
 /* -------------------------------------------------------------------------------------------
  * pem.c: PEM blocks
@@ -350,6 +346,7 @@ SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInf
  * The Format's calls, and the module's data
  */
 
+/* These three stand as the words do in the settings' ranges. */
 typedef enum {
     SMIME_CIPHER_AUTO,
     SMIME_CIPHER_AES256_CBC,

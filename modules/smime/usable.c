@@ -78,11 +78,11 @@ static gboolean check_validity(Question *question)
     gint64 until = seal_key_valid_until(question->key);
 
     if (question->at < from) {
-        g_autofree char *date = smime_date(from);
+        g_autofree char *date = seal_text_day(from);
         return skip(question, "not-yet-valid", "is valid only from %s", date);
     }
     if (question->at > until) {
-        g_autofree char *date = smime_date(until);
+        g_autofree char *date = seal_text_day(until);
         return skip(question, "expired", "expired on %s", date);
     }
     return TRUE;
@@ -276,7 +276,7 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint6
         return FALSE;
     }
     if (ok) {
-        g_autofree char *date = smime_date(seal_key_valid_until(key));
+        g_autofree char *date = seal_text_day(seal_key_valid_until(key));
         seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable",
                                  "the certificate of %s is valid until %s", seal_key_label(key),
                                  date);
