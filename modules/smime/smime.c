@@ -11,7 +11,7 @@ static void module_free(SmimeModule *module)
     smime_anchors_free(module->anchors);
     smime_pool_free(module->pool);
     smime_crls_free(module->crls);
-    smime_server_free(module->server);
+    seal_key_index_free(module->server_keys);
     g_free(module);
 }
 
@@ -28,14 +28,13 @@ static gboolean init(SealModule *self, GError **error)
     module->anchors = smime_anchors_new();
     module->pool = smime_pool_new();
     module->crls = smime_crls_new();
-    module->server = smime_server_new();
+    module->server_keys = seal_key_index_new();
     module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");
     module->rsa = (SmimeRsa)seal_module_choice(self, "rsa");
     module->rsa_signature = (SmimeRsaSignature)seal_module_choice(self, "rsa_signature");
     seal_module_set_data(self, module);
     if (smime_anchors_load(module->anchors, self, error) &&
-        smime_crls_load(module->crls, self, error) &&
-        smime_server_load(module->server, self, error))
+        smime_crls_load(module->crls, self, error) && smime_server_load(self, error))
         return TRUE;
     seal_module_set_data(self, NULL);
     module_free(module);

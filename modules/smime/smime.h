@@ -159,7 +159,7 @@ void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDec
 STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
- * passwords.c, pkcs12.c, private.c: private keys
+ * pkcs12.c, private-keys.c: private keys
  */
 
 #define SMIME_WRONG_PASSPHRASE                                                                     \
@@ -190,15 +190,11 @@ gboolean smime_private_read(SmimePrivate *found, const guint8 *data, gsize lengt
                             GPtrArray *passwords, GError **error);
 
 /* -------------------------------------------------------------------------------------------
- * server.c: the server's own keys
+ * server-keys.c: the server's own keys
  */
 
-typedef struct SmimeServer SmimeServer;
-
-SmimeServer *smime_server_new(void);
-void smime_server_free(SmimeServer *server);
 /** Reads what server_keys names; certificates without a key go to the pool. */
-gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error);
+gboolean smime_server_load(SealModule *self, GError **error);
 /** The certificate that answers to @signer are to be encrypted to: its own if it may, else another
  *  of the server's for an address of its. NULL where there is none. (borrowed) */
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);
@@ -371,7 +367,7 @@ typedef struct {
     SmimeAnchors *anchors;
     SmimePool *pool;
     SmimeCrls *crls;
-    SmimeServer *server;
+    SealKeyIndex *server_keys;
     SmimeCipher cipher;
     SmimeRsa rsa;
     SmimeRsaSignature rsa_signature;
