@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * bundle.c: certificates out of a file's bytes: PEM, DER, or PKCS#7 in either.
+ * bundle.c: certificates out of a file's bytes: PEM (RFC 7468) among whatever else it holds, DER,
+ * or PKCS#7 in either.
  */
 #include "smime.h"
 
 #include <openssl/err.h>
 #include <string.h>
 
-enum { MAX_CERTIFICATES = 10000 };
+#define DASHES "-----"
+#define BEGIN  "-----BEGIN "
+#define END    "-----END "
+
+enum {
+    MAX_CERTIFICATES = 10000,
+    MAX_LABEL = 64,
+};
 
 /* 1.2.840.113549.1.7.2, signedData */
 static const guint8 OID_SIGNED[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
@@ -15,12 +23,89 @@ static const guint8 OID_SIGNED[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
 /* A TBSCertificate of version 2 or 3 begins so. */
 static const guint8 VERSION[] = {0xa0, 0x03, 0x02, 0x01};
 
+/* -------------------------------------------------------------------------------------------
+ * PEM blocks
+ */
+
+static const char *find_text(const char *at, const char *end, const char *what)
+{
+    return memmem(at, (gsize)(end - at), what, strlen(what));
+}
+
+/* Takes "LABEL-----" off the front; NULL where there is no such thing. */
+static char *read_label(const char **at, const char *end)
+{
+    const char *stop = find_text(*at, MIN(end, *at + MAX_LABEL + strlen(DASHES)), DASHES);
+
+    if (!stop || memchr(*at, '\n', (gsize)(stop - *at)))
+        return NULL;
+    char *label = g_strndup(*at, (gsize)(stop - *at));
+    *at = stop + strlen(DASHES);
+    return label;
+}
+
+static GBytes *decode_body(const char *text, gsize length)
+{
+    g_autofree guint8 *out = g_malloc(length / 4 * 3 + 6);
+    gsize out_length = 0;
+    SealBase64 base64 = {.may_have_blanks = TRUE};
+
+    if (!seal_base64_decode(&base64, text, length, out, &out_length) ||
+        !seal_base64_is_complete(&base64))
+        return NULL;
+    return g_bytes_new_take(g_steal_pointer(&out), out_length);
+}
+
+/* Five dashes cannot stand in base64, so that the next ones end the block or show that its end is
+ * missing; nothing is looked at twice. */
+static GBytes *read_body(SmimePem *pem)
+{
+    const char *dashes = find_text(pem->at, pem->end, DASHES);
+    const char *body = pem->at;
+
+    pem->at = dashes ? dashes : pem->end;
+    if (!dashes || (gsize)(pem->end - dashes) < strlen(END) ||
+        memcmp(dashes, END, strlen(END)) != 0)
+        return NULL;
+
+    pem->at += strlen(END);
+    g_autofree char *ended = read_label(&pem->at, pem->end);
+    if (g_strcmp0(ended, pem->label) != 0)
+        return NULL;
+    return decode_body(body, (gsize)(dashes - body));
+}
+
+void smime_pem_clear(SmimePem *pem)
+{
+    g_clear_pointer(&pem->label, g_free);
+    g_clear_pointer(&pem->der, g_bytes_unref);
+}
+
+gboolean smime_pem_next(SmimePem *pem)
+{
+    smime_pem_clear(pem);
+    while (!pem->label) {
+        const char *begin = find_text(pem->at, pem->end, BEGIN);
+
+        if (!begin)
+            return FALSE;
+        pem->at = begin + strlen(BEGIN);
+        pem->label = read_label(&pem->at, pem->end);
+    }
+    pem->der = read_body(pem);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Certificates
+ */
+
 void smime_bundle_clear(SmimeBundle *bundle)
 {
     g_clear_pointer(&bundle->certs, g_ptr_array_unref);
 }
 
-static gboolean add(SmimeBundle *bundle, X509 *cert, GError **error)
+static gboolean keep_certificate(SmimeBundle *bundle, X509 *cert, GError **error)
 {
     if (bundle->certs->len >= MAX_CERTIFICATES) {
         X509_free(cert);
@@ -42,7 +127,7 @@ static gboolean add_certificate(SmimeBundle *bundle, const guint8 *data, gsize l
 
     ERR_clear_error();
     *used = cert ? (gsize)(at - data) : 0;
-    return !cert || add(bundle, cert, error);
+    return !cert || keep_certificate(bundle, cert, error);
 }
 
 static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
@@ -56,7 +141,7 @@ static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
     if (!cms)
         bundle->broken++;
     for (X509 *cert; ok && (cert = sk_X509_shift(certs));)
-        ok = add(bundle, cert, error);
+        ok = keep_certificate(bundle, cert, error);
     sk_X509_pop_free(certs, X509_free);
     return ok;
 }
@@ -88,15 +173,10 @@ gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *
 
 static gboolean read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
 {
-    SmimePem pem = {text, text + length};
-    char *label = NULL;
-    GBytes *der = NULL;
+    g_auto(SmimePem) pem = {.at = text, .end = text + length};
 
-    while (smime_pem_next(&pem, &label, &der)) {
-        g_autofree char *own_label = g_steal_pointer(&label);
-        g_autoptr(GBytes) own_der = g_steal_pointer(&der);
-
-        if (!smime_bundle_add_block(bundle, own_label, own_der, error))
+    while (smime_pem_next(&pem)) {
+        if (!smime_bundle_add_block(bundle, pem.label, pem.der, error))
             return FALSE;
     }
     return TRUE;
@@ -111,7 +191,7 @@ static const guint8 *enter_sequence(const guint8 *at, const guint8 *end)
     return (gsize)(end - at) >= 2 + octets ? at + 2 + octets : NULL;
 }
 
-static gboolean begins(const guint8 *at, const guint8 *end, const guint8 *with, gsize length)
+static gboolean begins_with(const guint8 *at, const guint8 *end, const guint8 *with, gsize length)
 {
     return at && (gsize)(end - at) >= length && memcmp(at, with, length) == 0;
 }
@@ -125,10 +205,10 @@ static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, 
 
     if (!inside)
         return TRUE;
-    if (begins(inside, end, OID_SIGNED, sizeof OID_SIGNED))
+    if (begins_with(inside, end, OID_SIGNED, sizeof OID_SIGNED))
         return add_pkcs7(bundle, data, length, error);
 
-    gboolean likely = begins(enter_sequence(inside, end), end, VERSION, sizeof VERSION);
+    gboolean likely = begins_with(enter_sequence(inside, end), end, VERSION, sizeof VERSION);
     gsize used;
     do {
         if (!add_certificate(bundle, data, length, FALSE, &used, error))

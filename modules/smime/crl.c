@@ -74,18 +74,12 @@ static gboolean add(SmimeCrls *crls, const guint8 *data, gsize length, const cha
 
 static gboolean add_pem(SmimeCrls *crls, const char *text, gsize length, const char *place)
 {
-    SmimePem pem = {text, text + length};
-    char *label = NULL;
-    GBytes *der = NULL;
+    g_auto(SmimePem) pem = {.at = text, .end = text + length};
 
-    while (smime_pem_next(&pem, &label, &der)) {
-        g_autofree char *own_label = g_steal_pointer(&label);
-        g_autoptr(GBytes) own_der = g_steal_pointer(&der);
-
-        if (!g_str_equal(own_label, "X509 CRL"))
-            continue;
-        if (!own_der ||
-            !add(crls, g_bytes_get_data(own_der, NULL), g_bytes_get_size(own_der), place))
+    while (smime_pem_next(&pem)) {
+        if (g_str_equal(pem.label, "X509 CRL") &&
+            (!pem.der ||
+             !add(crls, g_bytes_get_data(pem.der, NULL), g_bytes_get_size(pem.der), place)))
             return FALSE;
     }
     return TRUE;

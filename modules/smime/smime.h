@@ -71,22 +71,21 @@ GPtrArray *smime_cert_addresses(X509 *cert);
 gboolean smime_cert_allows_mail(X509 *cert);
 
 /* -------------------------------------------------------------------------------------------
- * pem.c: PEM blocks
+ * bundle.c: bytes to certificates
  */
 
-/** Goes from block to block. */
+/** Goes from PEM block to block; begin with at and end. */
 typedef struct {
     const char *at;
     const char *end;
+    char *label; /**< of this block */
+    GBytes *der; /**< its octets, NULL where it is broken */
 } SmimePem;
 
-/** The next block, with its label and its octets; @der is NULL where it is broken. FALSE: there is
- *  none. (transfer full) */
-gboolean smime_pem_next(SmimePem *pem, char **label, GBytes **der);
-
-/* -------------------------------------------------------------------------------------------
- * bundle.c: bytes to certificates
- */
+void smime_pem_clear(SmimePem *pem);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimePem, smime_pem_clear)
+/** Goes to the next block. FALSE: there is none. */
+gboolean smime_pem_next(SmimePem *pem);
 
 /** What was found. */
 typedef struct {
@@ -200,9 +199,10 @@ gboolean smime_server_load(SealModule *self, GError **error);
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
- * octets.c: a body, its transfer encoding taken off, read piece by piece
+ * ber.c: BER (X.690 8.1) while a body streams by; every length is checked against what encloses it
  */
 
+/** A body, its transfer encoding taken off, read piece by piece. */
 typedef struct {
     GInputStream *in;
     GCancellable *cancellable;
@@ -229,10 +229,6 @@ gboolean smime_octets_skip(SmimeOctets *octets, guint64 length);
 gboolean smime_octets_ended(SmimeOctets *octets, gboolean *ended);
 /** Sets the fault. Always FALSE. */
 gboolean smime_octets_fail(SmimeOctets *octets, const char *fault);
-
-/* -------------------------------------------------------------------------------------------
- * ber.c: BER (X.690 8.1) while it streams by; every length is checked against what encloses it
- */
 
 /** An element that was opened, or the whole (smime_ber_top). */
 typedef struct {
@@ -265,7 +261,7 @@ gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out
 gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *count);
 
 /* -------------------------------------------------------------------------------------------
- * walk.c: a CMS message from its first octet to its last
+ * cms.c: a CMS message from its first octet to its last
  */
 
 typedef enum {

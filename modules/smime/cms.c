@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * walk.c: walks through a CMS message (RFC 5652, RFC 5083) to its last octet, keeping the small
+ * cms.c: walks through a CMS message (RFC 5652, RFC 5083) to its last octet, keeping the small
  * parts and counting the large one.
  */
 #include "smime.h"
@@ -34,18 +34,18 @@ void smime_cms_clear(SmimeCms *cms)
     g_clear_pointer(&cms->signers, g_byte_array_unref);
 }
 
-static gboolean same(const guint8 *oid, gsize length, const guint8 *other, gsize other_length)
+static gboolean same_oid(const guint8 *oid, gsize length, const guint8 *other, gsize other_length)
 {
     return length == other_length && memcmp(oid, other, length) == 0;
 }
 
-static SmimeCmsType type_of(const guint8 *oid, gsize length)
+static SmimeCmsType cms_type(const guint8 *oid, gsize length)
 {
-    if (same(oid, length, OID_SIGNED, sizeof OID_SIGNED))
+    if (same_oid(oid, length, OID_SIGNED, sizeof OID_SIGNED))
         return SMIME_CMS_SIGNED;
-    if (same(oid, length, OID_ENVELOPED, sizeof OID_ENVELOPED))
+    if (same_oid(oid, length, OID_ENVELOPED, sizeof OID_ENVELOPED))
         return SMIME_CMS_ENVELOPED;
-    if (same(oid, length, OID_AUTH_ENVELOPED, sizeof OID_AUTH_ENVELOPED))
+    if (same_oid(oid, length, OID_AUTH_ENVELOPED, sizeof OID_AUTH_ENVELOPED))
         return SMIME_CMS_AUTH_ENVELOPED;
     return SMIME_CMS_OTHER;
 }
@@ -241,7 +241,7 @@ gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms)
         !smime_ber_expect(octets, &info.box, TAG_OID, &type, "it is not CMS") ||
         !smime_ber_value(octets, &type, oid, sizeof oid, &length))
         return FALSE;
-    cms->type = type_of(oid, length);
+    cms->type = cms_type(oid, length);
     if (cms->type == SMIME_CMS_OTHER)
         return TRUE;
     if (!smime_ber_expect(octets, &info.box, TAG_0_CONSTRUCTED, &content, "it has no content") ||
