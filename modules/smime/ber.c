@@ -63,7 +63,7 @@ static gboolean read_piece(SmimeOctets *octets, gboolean *end)
     if (!octets->base64)
         octets->length = (gsize)got;
     else if (got == 0 && !seal_base64_is_complete(&octets->decoder))
-        return smime_octets_fail(octets, "the base64 text breaks off");
+        return smime_octets_fail(octets, "its base64 text ends within a group of four characters");
     else
         octets->spoilt = !seal_base64_decode(&octets->decoder, octets->raw, (gsize)got,
                                              octets->data, &octets->length);
@@ -91,7 +91,7 @@ static gboolean take_piece(SmimeOctets *octets, guint64 most, const guint8 **pie
     if (octets->at == octets->length && !fill_buffer(octets))
         return FALSE;
     if (octets->length == 0)
-        return smime_octets_fail(octets, "it breaks off");
+        return smime_octets_fail(octets, "it ends before all that it announces has come");
 
     *piece = octets->data + octets->at;
     *length = (gsize)MIN(most, octets->length - octets->at);
@@ -99,7 +99,7 @@ static gboolean take_piece(SmimeOctets *octets, guint64 most, const guint8 **pie
     octets->taken += *length;
     if (octets->capture) {
         if (octets->capture->len + *length > MAX_CAPTURE)
-            return smime_octets_fail(octets, "what describes its content is over 1 MiB");
+            return smime_octets_fail(octets, "its recipients or signers take more than 1 MiB");
         g_byte_array_append(octets->capture, *piece, (guint)*length);
     }
     return TRUE;
@@ -173,7 +173,7 @@ static gboolean read_length(SmimeOctets *octets, const SmimeBox *box, SmimeEleme
         return FALSE;
     if (first == 0x80) {
         if (!(element->tag & TAG_CONSTRUCTED))
-            return smime_octets_fail(octets, "a simple element has no length");
+            return smime_octets_fail(octets, "a primitive element has no definite length");
         element->box.indefinite = TRUE;
         element->box.end = box->end;
         return TRUE;
@@ -182,7 +182,8 @@ static gboolean read_length(SmimeOctets *octets, const SmimeBox *box, SmimeEleme
         length = first;
     } else {
         if (first - 0x80 > 8)
-            return smime_octets_fail(octets, "a length is beyond measure");
+            return smime_octets_fail(octets,
+                                     "the length of an element is written in more than 8 octets");
         for (int i = first - 0x80; i > 0; i--) {
             guint8 octet = 0;
             if (!read_head_octet(octets, box, &octet))
@@ -209,12 +210,13 @@ gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *elemen
 
     element->box.depth = box->depth + 1;
     if (element->box.depth > MAX_DEPTH)
-        return smime_octets_fail(octets, "it is nested too deeply");
+        return smime_octets_fail(octets, "its elements are nested more than 32 deep");
     if (!read_length(octets, box, element))
         return FALSE;
     if (element->tag == 0) {
         if (!box->indefinite || element->box.end != octets->taken)
-            return smime_octets_fail(octets, "an end stands where there is none");
+            return smime_octets_fail(octets,
+                                     "an end-of-contents mark stands where nothing is to be ended");
         element->none = TRUE;
         /* From here on the box counts as one that ended where we are. */
         box->indefinite = FALSE;
@@ -222,7 +224,7 @@ gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *elemen
         return TRUE;
     }
     if ((element->tag & TAG_NUMBER) == TAG_NUMBER)
-        return smime_octets_fail(octets, "it has a tag that CMS does not know");
+        return smime_octets_fail(octets, "it has a tag number over 30, which CMS does not use");
     return TRUE;
 }
 
@@ -240,7 +242,8 @@ gboolean smime_ber_close(SmimeOctets *octets, SmimeBox *box)
 
     if (!smime_ber_next(octets, box, &element))
         return FALSE;
-    return element.none || smime_octets_fail(octets, "there is more in it than CMS allows");
+    return element.none ||
+           smime_octets_fail(octets, "an element follows where CMS allows no further one");
 }
 
 gboolean smime_ber_skip(SmimeOctets *octets, SmimeElement *element)
@@ -266,7 +269,7 @@ gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out
     guint64 size = room_left(octets, &element->box);
 
     if (element->box.indefinite || (element->tag & TAG_CONSTRUCTED) || size > most)
-        return smime_octets_fail(octets, "an element is not as CMS wants it");
+        return smime_octets_fail(octets, "an element is longer than CMS allows, or not primitive");
     *length = (gsize)size;
     return smime_octets_read(octets, out, *length);
 }
@@ -289,7 +292,7 @@ gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *co
         if (piece.none)
             return TRUE;
         if ((piece.tag & ~TAG_CONSTRUCTED) != TAG_OCTET_STRING)
-            return smime_octets_fail(octets, "something else is among the pieces of its content");
+            return smime_octets_fail(octets, "a piece of its content is no OCTET STRING");
         if (!smime_ber_count(octets, &piece, count))
             return FALSE;
     }

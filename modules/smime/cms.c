@@ -59,7 +59,7 @@ static gboolean walk_front(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 
     cms->front = g_byte_array_new();
     octets->capture = cms->front;
-    if (!smime_ber_expect(octets, box, TAG_INTEGER, &element, "it has no version") ||
+    if (!smime_ber_expect(octets, box, TAG_INTEGER, &element, "its version is missing") ||
         !smime_ber_value(octets, &element, &version, 1, &length) ||
         !smime_ber_next(octets, box, &element))
         return FALSE;
@@ -67,7 +67,7 @@ static gboolean walk_front(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
         (!smime_ber_skip(octets, &element) || !smime_ber_next(octets, box, &element)))
         return FALSE;
     if (element.none || element.tag != TAG_SET)
-        return smime_octets_fail(octets, "it has no recipients");
+        return smime_octets_fail(octets, "its recipients are missing");
     if (!smime_ber_skip(octets, &element))
         return FALSE;
     octets->capture = NULL;
@@ -79,14 +79,16 @@ static gboolean walk_content(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 {
     SmimeElement info, element;
 
-    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "it has no encrypted content") ||
-        !smime_ber_expect(octets, &info.box, TAG_OID, &element, "it has no content type") ||
+    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "its encrypted content is missing") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &element,
+                          "the type of its content is missing") ||
         !smime_ber_value(octets, &element, cms->inner, sizeof cms->inner, &cms->inner_length))
         return FALSE;
 
     cms->algorithm = g_byte_array_new();
     octets->capture = cms->algorithm;
-    if (!smime_ber_expect(octets, &info.box, TAG_SEQUENCE, &element, "it names no cipher") ||
+    if (!smime_ber_expect(octets, &info.box, TAG_SEQUENCE, &element,
+                          "the name of its cipher is missing") ||
         !smime_ber_skip(octets, &element))
         return FALSE;
     octets->capture = NULL;
@@ -96,7 +98,7 @@ static gboolean walk_content(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
     if (element.none)
         return TRUE;
     if (element.tag != TAG_0 && element.tag != TAG_0_CONSTRUCTED)
-        return smime_octets_fail(octets, "there is more in it than CMS allows");
+        return smime_octets_fail(octets, "an element follows where CMS allows no further one");
     cms->has_content = TRUE;
     return smime_ber_count(octets, &element, &cms->content_size) &&
            smime_ber_close(octets, &info.box);
@@ -125,7 +127,7 @@ static gboolean walk_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms
     if (element.none)
         return TRUE;
     if (element.tag != TAG_1_CONSTRUCTED)
-        return smime_octets_fail(octets, "there is more in it than CMS allows");
+        return smime_octets_fail(octets, "an element follows where CMS allows no further one");
     return walk_attributes(octets, &element, FALSE, cms) && smime_ber_close(octets, box);
 }
 
@@ -140,14 +142,14 @@ static gboolean walk_auth_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms
         (!walk_attributes(octets, &element, TRUE, cms) || !smime_ber_next(octets, box, &element)))
         return FALSE;
     if (element.none || element.tag != TAG_OCTET_STRING)
-        return smime_octets_fail(octets, "it has no authentication tag");
+        return smime_octets_fail(octets, "its authentication tag is missing");
     if (!smime_ber_value(octets, &element, cms->mac, sizeof cms->mac, &cms->mac_length) ||
         !smime_ber_next(octets, box, &element))
         return FALSE;
     if (element.none)
         return TRUE;
     if (element.tag != TAG_2_CONSTRUCTED)
-        return smime_octets_fail(octets, "there is more in it than CMS allows");
+        return smime_octets_fail(octets, "an element follows where CMS allows no further one");
     return walk_attributes(octets, &element, FALSE, cms) && smime_ber_close(octets, box);
 }
 
@@ -156,8 +158,10 @@ static gboolean walk_signed_content(SmimeOctets *octets, SmimeBox *box, SmimeCms
 {
     SmimeElement info, element, string;
 
-    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "it is not SignedData") ||
-        !smime_ber_expect(octets, &info.box, TAG_OID, &element, "it has no content type") ||
+    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info,
+                          "the description of what it signs is missing") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &element,
+                          "the type of its content is missing") ||
         !smime_ber_value(octets, &element, cms->inner, sizeof cms->inner, &cms->inner_length) ||
         !smime_ber_next(octets, &info.box, &element))
         return FALSE;
@@ -165,7 +169,7 @@ static gboolean walk_signed_content(SmimeOctets *octets, SmimeBox *box, SmimeCms
         return TRUE;
     if (element.tag != TAG_0_CONSTRUCTED || !smime_ber_next(octets, &element.box, &string) ||
         string.none || (string.tag & ~TAG_CONSTRUCTED) != TAG_OCTET_STRING)
-        return smime_octets_fail(octets, "what it signs is in no form for mail");
+        return smime_octets_fail(octets, "what it signs is no OCTET STRING");
     cms->has_content = TRUE;
     return smime_ber_count(octets, &string, &cms->content_size) &&
            smime_ber_close(octets, &element.box) && smime_ber_close(octets, &info.box);
@@ -186,7 +190,7 @@ static gboolean walk_signers(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
         octets->capture = NULL;
         g_byte_array_set_size(cms->signers, 0);
         if (element.none || element.tag < least || element.tag > TAG_1_CONSTRUCTED)
-            return smime_octets_fail(octets, "it is not SignedData");
+            return smime_octets_fail(octets, "its signers are missing");
         least = element.tag + 1;
         if (!smime_ber_skip(octets, &element))
             return FALSE;
@@ -205,9 +209,9 @@ static gboolean walk_signed(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
     gsize length;
 
     cms->signers = g_byte_array_new();
-    return smime_ber_expect(octets, box, TAG_INTEGER, &element, "it has no version") &&
+    return smime_ber_expect(octets, box, TAG_INTEGER, &element, "its version is missing") &&
            smime_ber_value(octets, &element, &version, 1, &length) &&
-           smime_ber_expect(octets, box, TAG_SET, &element, "it is not SignedData") &&
+           smime_ber_expect(octets, box, TAG_SET, &element, "its digest algorithms are missing") &&
            smime_ber_skip(octets, &element) && walk_signed_content(octets, box, cms) &&
            walk_signers(octets, box, cms);
 }
@@ -237,17 +241,18 @@ gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms)
     gboolean ended;
 
     memset(cms, 0, sizeof *cms);
-    if (!smime_ber_expect(octets, &top, TAG_SEQUENCE, &info, "it is not CMS") ||
-        !smime_ber_expect(octets, &info.box, TAG_OID, &type, "it is not CMS") ||
+    if (!smime_ber_expect(octets, &top, TAG_SEQUENCE, &info, "it does not begin as CMS does") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &type, "it does not begin as CMS does") ||
         !smime_ber_value(octets, &type, oid, sizeof oid, &length))
         return FALSE;
     cms->type = cms_type(oid, length);
     if (cms->type == SMIME_CMS_OTHER)
         return TRUE;
-    if (!smime_ber_expect(octets, &info.box, TAG_0_CONSTRUCTED, &content, "it has no content") ||
-        !smime_ber_expect(octets, &content.box, TAG_SEQUENCE, &data, "it has no content") ||
+    if (!smime_ber_expect(octets, &info.box, TAG_0_CONSTRUCTED, &content,
+                          "its content is missing") ||
+        !smime_ber_expect(octets, &content.box, TAG_SEQUENCE, &data, "its content is missing") ||
         !walk_data(octets, &data.box, cms) || !smime_ber_close(octets, &content.box) ||
         !smime_ber_close(octets, &info.box) || !smime_octets_ended(octets, &ended))
         return FALSE;
-    return ended || smime_octets_fail(octets, "something follows it");
+    return ended || smime_octets_fail(octets, "something follows after its end");
 }

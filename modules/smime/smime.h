@@ -292,31 +292,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeCms, smime_cms_clear)
 gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms);
 
 /* -------------------------------------------------------------------------------------------
- * detect.c and signed.c: what an entity is
- */
-
-void smime_say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-/** Adds a recipient or a signer by what CMS calls it, and counts it. */
-void smime_detected(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
-                    const ASN1_OCTET_STRING *key_id, guint *count);
-/** The name of a field that is there twice and must not be, since readers differ in which counts;
- *  NULL where there is none. */
-const char *smime_repeated_field(SealEntity *entity);
-/** FALSE where its transfer encoding is none that S/MIME has. */
-gboolean smime_encoding(SealEntity *entity, gboolean *base64);
-/** Walks through the body. @fault is NULL where it is CMS to the end. */
-gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
-                           SmimeCms *cms, const char **fault, GError **error);
-/** What there is to say of SignedData; @detached where what it signs has to be elsewhere. */
-void smime_judge_signed(SealDetection *detection, const SmimeCms *cms, const char *fault,
-                        gboolean detached);
-/** TRUE for a multipart/signed that claims an S/MIME signature. */
-gboolean smime_claims_clear_signed(SealEntity *entity);
-gboolean smime_detect_clear_signed(SealEntity *entity, GCancellable *cancellable,
-                                   SealDetection *detection, GError **error);
-
-/* -------------------------------------------------------------------------------------------
  * stream.c: content through CMS into base64
  */
 
