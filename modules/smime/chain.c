@@ -16,94 +16,50 @@ enum {
     AUTH_LEVEL = 2,
 };
 
-struct SmimeAnchors {
-    X509_STORE *store;
-    SmimePool *pool; /* the same certificates, to be found by name */
-    guint count;
-};
-
-/* While a setting is read. */
-typedef struct {
-    SmimeAnchors *anchors;
-    const char *setting;
-} Loading;
-
-SmimeAnchors *smime_anchors_new(void)
+static gboolean read_anchors(SmimeModule *module, GBytes *data, const char *path, guint *count,
+                             GError **error)
 {
-    SmimeAnchors *anchors = g_new0(SmimeAnchors, 1);
-
-    anchors->store = X509_STORE_new();
-    anchors->pool = smime_pool_new();
-    return anchors;
-}
-
-void smime_anchors_free(SmimeAnchors *anchors)
-{
-    if (!anchors)
-        return;
-    X509_STORE_free(anchors->store);
-    smime_pool_free(anchors->pool);
-    g_free(anchors);
-}
-
-static gboolean add_anchors(SmimeAnchors *anchors, const SmimeBundle *bundle)
-{
-    for (guint i = 0; i < bundle->certs->len; i++) {
-        X509 *cert = g_ptr_array_index(bundle->certs, i);
-
-        if (anchors->count >= MAX_ANCHORS || !anchors->store ||
-            !X509_STORE_add_cert(anchors->store, cert))
-            return FALSE;
-        smime_pool_add(anchors->pool, cert, TRUE);
-        anchors->count++;
-    }
-    return TRUE;
-}
-
-static gboolean visit(SealModule *self, const char *path, GBytes *data, const GError *problem,
-                      gpointer user_data, GError **error)
-{
-    Loading *loading = user_data;
     g_auto(SmimeBundle) bundle = {0};
-    g_autoptr(GError) local = NULL;
 
-    if (problem)
-        return seal_module_refuse(self, "trust_anchors", error, "%s: %s", path, problem->message);
-    if (!smime_bundle_read(&bundle, data, &local))
-        return seal_module_refuse(self, "trust_anchors", error, "%s: %s", path, local->message);
-    if (bundle.broken > 0)
-        return seal_module_refuse(self, "trust_anchors", error,
-                                  "%s: a certificate that cannot be read", path);
-    if (!add_anchors(loading->anchors, &bundle)) {
-        ERR_clear_error();
-        return seal_module_refuse(self, "trust_anchors", error,
-                                  "%s: more certificates than can be kept", path);
+    if (!smime_bundle_read(&bundle, data, error))
+        return FALSE;
+    if (bundle.broken > 0) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                    "%u certificates in it cannot be read, and %u can", bundle.broken,
+                    bundle.certs->len);
+        return FALSE;
     }
-    if (bundle.certs->len > 0)
-        return TRUE;
-    if (g_str_equal(path, loading->setting))
-        return seal_module_refuse(self, "trust_anchors", error, "%s: no certificate in it", path);
-    seal_module_warn(self, "%s: no certificate in it", path);
+    for (guint i = 0; i < bundle.certs->len; i++) {
+        X509 *cert = g_ptr_array_index(bundle.certs, i);
+
+        if (module->anchor_count >= MAX_ANCHORS || !module->store ||
+            !X509_STORE_add_cert(module->store, cert)) {
+            smime_set_error(error, SEAL_ERROR_CONFIG,
+                            "a certificate in it cannot be kept (%u are, %d are the most)",
+                            module->anchor_count, MAX_ANCHORS);
+            return FALSE;
+        }
+        smime_pool_add(module->anchors, cert, TRUE);
+        module->anchor_count++;
+    }
+    *count = bundle.certs->len;
     return TRUE;
 }
 
-gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **error)
+gboolean smime_anchors_load(SealModule *self, GError **error)
 {
-    const char *const *paths = seal_module_list(self, "trust_anchors");
+    SmimeModule *module = seal_module_data(self);
 
-    for (; *paths; paths++) {
-        Loading loading = {anchors, *paths};
-        if (!seal_module_visit_files(self, *paths, visit, &loading, error))
-            return FALSE;
-    }
-    return TRUE;
+    module->store = X509_STORE_new();
+    module->anchors = smime_pool_new();
+    return smime_read_setting(self, "trust_anchors", "certificate", read_anchors, error);
 }
 
 /* -------------------------------------------------------------------------------------------
  * What becomes of a chain that does not hold
  */
 
-static const char *code_of(int problem)
+static const char *chain_code(int problem)
 {
     switch (problem) {
     case X509_V_ERR_CA_MD_TOO_WEAK:
@@ -140,20 +96,20 @@ static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision
     if (problem == X509_V_ERR_CERT_HAS_EXPIRED && culprit &&
         smime_time(X509_get0_notAfter(culprit), &until)) {
         g_autofree char *date = seal_text_day(until);
-        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
+        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, chain_code(problem),
                                  "the certificate of %s has no valid chain: %s expired on %s",
                                  subject, where, date);
         return;
     }
     if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
         seal_decision_set_usable(
-            decision, SEAL_KEY_UNUSABLE, code_of(problem),
+            decision, SEAL_KEY_UNUSABLE, chain_code(problem),
             "the certificate of %s has no safe chain: the signature on %s is of a "
             "kind that can be forged (SHA-1, MD5)",
             subject, where);
         return;
     }
-    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
+    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, chain_code(problem),
                              "the certificate of %s has no chain to a trust anchor: %s, at %s",
                              subject, X509_verify_cert_error_string(problem), where);
 }
@@ -162,10 +118,10 @@ static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision
  * The chain
  */
 
-static gboolean prepare(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert, STACK_OF(X509) * path,
-                        gint64 at)
+static gboolean prepare_context(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert,
+                                STACK_OF(X509) * path, gint64 at)
 {
-    if (!X509_STORE_CTX_init(ctx, module->anchors->store, cert, path))
+    if (!X509_STORE_CTX_init(ctx, module->store, cert, path))
         return FALSE;
 
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
@@ -199,10 +155,9 @@ static gboolean check_between(STACK_OF(X509) * chain, X509 *cert, SealDecision *
 static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at,
                               SealDecision *decision)
 {
-    SmimeModule *module = seal_module_data(self);
     g_autofree char *why = NULL;
 
-    if (!smime_crls_revoked(module->crls, self, cert, issuer, at, &why))
+    if (!smime_crls_revoked(self, cert, issuer, at, &why))
         return TRUE;
     if (decision)
         seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, "revoked", "%s", why);
@@ -222,8 +177,8 @@ static gboolean check_chain(SealModule *self, STACK_OF(X509) * chain, gint64 at,
     return TRUE;
 }
 
-static gboolean verify(SealModule *self, X509_STORE_CTX *ctx, X509 *cert, gint64 at,
-                       SealDecision *decision, gboolean *ok, GError **error)
+static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, X509 *cert, gint64 at,
+                             SealDecision *decision, gboolean *ok, GError **error)
 {
     gboolean valid = X509_verify_cert(ctx) > 0;
 
@@ -247,7 +202,7 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
 
     *ok = FALSE;
-    if (module->anchors->count == 0) {
+    if (module->anchor_count == 0) {
         seal_decision_set_usable(
             decision, SEAL_KEY_UNUSABLE, "untrusted",
             "the certificate of %s cannot be trusted: no CA is; name some with "
@@ -259,10 +214,10 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *path = smime_pool_path(module->pool, cert);
     gboolean done = FALSE;
-    if (!ctx || !path || !prepare(ctx, module, cert, path, at))
+    if (!ctx || !path || !prepare_context(ctx, module, cert, path, at))
         smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify a certificate");
     else
-        done = verify(self, ctx, cert, at, decision, ok, error);
+        done = verify_chain(self, ctx, cert, at, decision, ok, error);
     /* The chain in ctx has its own references. */
     sk_X509_pop_free(path, X509_free);
     return done;
@@ -276,7 +231,7 @@ void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDec
 
     *ok = TRUE;
     for (int i = 0; i < MAX_CHAIN && *ok; i++) {
-        X509 *issuer = smime_pool_issuer(module->anchors->pool, cert);
+        X509 *issuer = smime_pool_issuer(module->anchors, cert);
 
         if (!issuer)
             issuer = smime_pool_issuer(module->pool, cert);
@@ -338,9 +293,9 @@ STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at)
     int met = sk_X509_num(between);
 
     /* An intermediate may be among the trust anchors only, below it or at the end of it. */
-    ok = ok && add_between(between, module->anchors->pool, cert, at);
+    ok = ok && add_between(between, module->anchors, cert, at);
     for (int i = 0; ok && i < met; i++)
-        ok = add_between(between, module->anchors->pool, sk_X509_value(between, i), at);
+        ok = add_between(between, module->anchors, sk_X509_value(between, i), at);
     if (!ok) {
         sk_X509_pop_free(between, X509_free);
         return NULL;

@@ -6,16 +6,20 @@
 
 #include <openssl/crypto.h>
 
-static void module_free(SmimeModule *module)
+static void module_fini(SealModule *self)
 {
-    smime_anchors_free(module->anchors);
+    SmimeModule *module = seal_module_data(self);
+
+    X509_STORE_free(module->store);
+    smime_pool_free(module->anchors);
     smime_pool_free(module->pool);
-    smime_crls_free(module->crls);
+    g_clear_pointer(&module->crls, g_ptr_array_unref);
     seal_key_index_free(module->server_keys);
     g_free(module);
+    seal_module_set_data(self, NULL);
 }
 
-static gboolean init(SealModule *self, GError **error)
+static gboolean module_init(SealModule *self, GError **error)
 {
     smime_take_memory(self);
     /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
@@ -25,26 +29,17 @@ static gboolean init(SealModule *self, GError **error)
     }
 
     SmimeModule *module = g_new0(SmimeModule, 1);
-    module->anchors = smime_anchors_new();
     module->pool = smime_pool_new();
-    module->crls = smime_crls_new();
     module->server_keys = seal_key_index_new();
     module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");
     module->rsa = (SmimeRsa)seal_module_choice(self, "rsa");
     module->rsa_signature = (SmimeRsaSignature)seal_module_choice(self, "rsa_signature");
     seal_module_set_data(self, module);
-    if (smime_anchors_load(module->anchors, self, error) &&
-        smime_crls_load(module->crls, self, error) && smime_server_load(self, error))
+    if (smime_anchors_load(self, error) && smime_crls_load(self, error) &&
+        smime_server_load(self, error))
         return TRUE;
-    seal_module_set_data(self, NULL);
-    module_free(module);
+    module_fini(self);
     return FALSE;
-}
-
-static void fini(SealModule *self)
-{
-    module_free(seal_module_data(self));
-    seal_module_set_data(self, NULL);
 }
 
 static const SealSetting settings[] = {
@@ -100,7 +95,7 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .version = "0.1.0",
     .summary = "S/MIME (RFC 8551) through OpenSSL",
     .settings = settings,
-    .init = init,
-    .fini = fini,
+    .init = module_init,
+    .fini = module_fini,
     .formats = formats,
 };

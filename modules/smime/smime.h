@@ -104,6 +104,16 @@ gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error);
 /** PEM, DER, PKCS#7. Bytes that are something else give nothing. FALSE where a bound is passed. */
 gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error);
 
+typedef struct SmimeModule SmimeModule;
+/** Takes what is in a file; @count says how many there were. */
+typedef gboolean (*SmimeFileReader)(SmimeModule *module, GBytes *data, const char *path,
+                                    guint *count, GError **error);
+/** Has @reader read the files that @setting names, each of which should hold a @what
+ * ("certificate").
+ */
+gboolean smime_read_setting(SealModule *self, const char *setting, const char *what,
+                            SmimeFileReader reader, GError **error);
+
 /* -------------------------------------------------------------------------------------------
  * pool.c: CA certificates that were met, for building chains; nothing is trusted for being here
  */
@@ -125,25 +135,17 @@ STACK_OF(X509) * smime_pool_path(SmimePool *pool, X509 *cert);
  * crl.c: revocation lists
  */
 
-typedef struct SmimeCrls SmimeCrls;
-
-SmimeCrls *smime_crls_new(void);
-void smime_crls_free(SmimeCrls *crls);
 /** Reads what the setting names. */
-gboolean smime_crls_load(SmimeCrls *crls, SealModule *self, GError **error);
+gboolean smime_crls_load(SealModule *self, GError **error);
 /** Has @issuer revoked @cert? Then TRUE, and @why says so. Warns where the list is out of date. */
-gboolean smime_crls_revoked(SmimeCrls *crls, SealModule *self, X509 *cert, X509 *issuer, gint64 at,
-                            char **why);
+gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at, char **why);
 
 /* -------------------------------------------------------------------------------------------
  * chain.c: trust anchors, and the way to one
  */
 
-typedef struct SmimeAnchors SmimeAnchors;
-
-SmimeAnchors *smime_anchors_new(void);
-void smime_anchors_free(SmimeAnchors *anchors);
-gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **error);
+/** Reads what the setting names. */
+gboolean smime_anchors_load(SealModule *self, GError **error);
 /** Is there a chain from the key to an anchor at @at, with nothing in it revoked? Sets @decision
  *  where not, in @ok. */
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
@@ -334,15 +336,17 @@ typedef enum {
     SMIME_RSA_SIGNATURE_PSS,
 } SmimeRsaSignature;
 
-typedef struct {
-    SmimeAnchors *anchors;
-    SmimePool *pool;
-    SmimeCrls *crls;
+struct SmimeModule {
+    X509_STORE *store;  /**< the trust anchors */
+    SmimePool *anchors; /**< the same, to be found by name */
+    guint anchor_count;
+    SmimePool *pool; /**< other CA certificates that were met */
+    GPtrArray *crls; /**< of crl.c */
     SealKeyIndex *server_keys;
     SmimeCipher cipher;
     SmimeRsa rsa;
     SmimeRsaSignature rsa_signature;
-} SmimeModule;
+};
 
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                     GError **error);
