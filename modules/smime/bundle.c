@@ -134,7 +134,7 @@ static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
 {
     const guint8 *at = data;
     g_autoptr(CMS_ContentInfo) cms = d2i_CMS_ContentInfo(NULL, &at, (long)length);
-    STACK_OF(X509) *certs = cms ? CMS_get1_certs(cms) : NULL;
+    g_autoptr(SmimeCerts) certs = cms ? CMS_get1_certs(cms) : NULL;
     gboolean ok = TRUE;
 
     ERR_clear_error();
@@ -142,7 +142,6 @@ static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
         bundle->broken++;
     for (X509 *cert; ok && (cert = sk_X509_shift(certs));)
         ok = keep_certificate(bundle, cert, error);
-    sk_X509_pop_free(certs, X509_free);
     return ok;
 }
 

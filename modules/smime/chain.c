@@ -25,18 +25,20 @@ static gboolean read_anchors(SmimeModule *module, GBytes *data, const char *path
         return FALSE;
     if (bundle.broken > 0) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-                    "%u certificates in it cannot be read, and %u can", bundle.broken,
+                    "%u of the certificates in it cannot be read, and %u can", bundle.broken,
                     bundle.certs->len);
         return FALSE;
     }
     for (guint i = 0; i < bundle.certs->len; i++) {
         X509 *cert = g_ptr_array_index(bundle.certs, i);
 
-        if (module->anchor_count >= MAX_ANCHORS || !module->store ||
-            !X509_STORE_add_cert(module->store, cert)) {
-            smime_set_error(error, SEAL_ERROR_CONFIG,
-                            "a certificate in it cannot be kept (%u are, %d are the most)",
-                            module->anchor_count, MAX_ANCHORS);
+        if (module->anchor_count >= MAX_ANCHORS) {
+            g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "more than %d trust anchors in all",
+                        MAX_ANCHORS);
+            return FALSE;
+        }
+        if (!module->store || !X509_STORE_add_cert(module->store, cert)) {
+            smime_set_error(error, SEAL_ERROR_CONFIG, "a certificate in it cannot be kept");
             return FALSE;
         }
         smime_pool_add(module->anchors, cert, TRUE);
@@ -84,34 +86,28 @@ static gboolean is_failure(int problem)
            problem == X509_V_ERR_STORE_LOOKUP;
 }
 
-static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision)
+static void refuse_chain(X509_STORE_CTX *ctx, SealKey *key, SealDecision *decision)
 {
     int problem = X509_STORE_CTX_get_error(ctx);
     X509 *culprit = X509_STORE_CTX_get_current_cert(ctx);
-    g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
     g_autofree char *where =
-        smime_name_text(culprit ? X509_get_subject_name(culprit) : X509_get_subject_name(cert));
+        culprit ? smime_name_text(X509_get_subject_name(culprit)) : g_strdup(seal_key_label(key));
+    g_autofree char *why = NULL;
     gint64 until = 0;
 
     if (problem == X509_V_ERR_CERT_HAS_EXPIRED && culprit &&
         smime_time(X509_get0_notAfter(culprit), &until)) {
-        g_autofree char *date = seal_text_day(until);
-        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, chain_code(problem),
-                                 "the certificate of %s has no valid chain: %s expired on %s",
-                                 subject, where, date);
-        return;
-    }
-    if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
-        seal_decision_set_usable(
-            decision, SEAL_KEY_UNUSABLE, chain_code(problem),
-            "the certificate of %s has no safe chain: the signature on %s is of a "
-            "kind that can be forged (SHA-1, MD5)",
-            subject, where);
-        return;
+        g_autofree char *day = seal_text_day(until);
+        why = g_strdup_printf("%s expired on %s", where, day);
+    } else if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
+        why = g_strdup_printf("the signature on %s is of a kind that can be forged (SHA-1, MD5)",
+                              where);
+    } else {
+        why = g_strdup_printf("%s, at %s", X509_verify_cert_error_string(problem), where);
     }
     seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, chain_code(problem),
-                             "the certificate of %s has no chain to a trust anchor: %s, at %s",
-                             subject, X509_verify_cert_error_string(problem), where);
+                             "the certificate of %s has no valid chain to a trust anchor: %s",
+                             seal_key_label(key), why);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -119,7 +115,7 @@ static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision
  */
 
 static gboolean prepare_context(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert,
-                                STACK_OF(X509) * path, gint64 at)
+                                SmimeCerts *path, gint64 at)
 {
     if (!X509_STORE_CTX_init(ctx, module->store, cert, path))
         return FALSE;
@@ -134,7 +130,7 @@ static gboolean prepare_context(X509_STORE_CTX *ctx, SmimeModule *module, X509 *
 
 /* The CAs between: OpenSSL takes some for CAs that do not say they are one, and what their
  * extendedKeyUsage leaves out they cannot vouch for. */
-static gboolean check_between(STACK_OF(X509) * chain, X509 *cert, SealDecision *decision)
+static gboolean check_between(SmimeCerts *chain, X509 *cert, SealDecision *decision)
 {
     for (int i = 1; i < sk_X509_num(chain) - 1; i++) {
         X509 *ca = sk_X509_value(chain, i);
@@ -164,8 +160,7 @@ static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64
     return FALSE;
 }
 
-static gboolean check_chain(SealModule *self, STACK_OF(X509) * chain, gint64 at,
-                            SealDecision *decision)
+static gboolean check_chain(SealModule *self, SmimeCerts *chain, gint64 at, SealDecision *decision)
 {
     if (!check_between(chain, sk_X509_value(chain, 0), decision))
         return FALSE;
@@ -177,21 +172,22 @@ static gboolean check_chain(SealModule *self, STACK_OF(X509) * chain, gint64 at,
     return TRUE;
 }
 
-static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, X509 *cert, gint64 at,
+static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key, gint64 at,
                              SealDecision *decision, gboolean *ok, GError **error)
 {
     gboolean valid = X509_verify_cert(ctx) > 0;
 
     *ok = FALSE;
     if (!valid && is_failure(X509_STORE_CTX_get_error(ctx))) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot verify a certificate");
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot find out whether the chain of %s holds",
+                        seal_key_label(key));
         return FALSE;
     }
     ERR_clear_error();
     if (valid)
         *ok = check_chain(self, X509_STORE_CTX_get0_chain(ctx), at, decision);
     else
-        refuse_chain(ctx, cert, decision);
+        refuse_chain(ctx, key, decision);
     return TRUE;
 }
 
@@ -205,22 +201,20 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     if (module->anchor_count == 0) {
         seal_decision_set_usable(
             decision, SEAL_KEY_UNUSABLE, "untrusted",
-            "the certificate of %s cannot be trusted: no CA is; name some with "
+            "the certificate of %s cannot be trusted: no CA is trusted; name some with "
             "trust_anchors in [module smime]",
             seal_key_label(key));
         return TRUE;
     }
 
+    g_autoptr(SmimeCerts) path = smime_pool_path(module->pool, cert);
     g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
-    STACK_OF(X509) *path = smime_pool_path(module->pool, cert);
-    gboolean done = FALSE;
-    if (!ctx || !path || !prepare_context(ctx, module, cert, path, at))
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify a certificate");
-    else
-        done = verify_chain(self, ctx, cert, at, decision, ok, error);
-    /* The chain in ctx has its own references. */
-    sk_X509_pop_free(path, X509_free);
-    return done;
+    /* The chain in ctx has references of its own. */
+    if (ctx && path && prepare_context(ctx, module, cert, path, at))
+        return verify_chain(self, ctx, key, at, decision, ok, error);
+    smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify the certificate of %s",
+                    seal_key_label(key));
+    return FALSE;
 }
 
 void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
@@ -258,37 +252,25 @@ static gboolean stands_between(X509 *cert, gint64 at)
            smime_time(X509_get0_notAfter(cert), &until) && from <= at && at <= until;
 }
 
-static gboolean push_between(STACK_OF(X509) * between, STACK_OF(X509) * path, gint64 at)
-{
-    for (int i = 0; i < sk_X509_num(path); i++) {
-        X509 *cert = sk_X509_value(path, i);
-
-        if (!stands_between(cert, at) || sk_X509_num(between) >= MAX_CHAIN)
-            continue;
-        if (!X509_up_ref(cert))
-            return FALSE;
-        if (!sk_X509_push(between, cert)) {
-            X509_free(cert);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
 /* Adds what @pool has above @cert. */
-static gboolean add_between(STACK_OF(X509) * between, SmimePool *pool, X509 *cert, gint64 at)
+static gboolean add_between(SmimeCerts *between, SmimePool *pool, X509 *cert, gint64 at)
 {
-    STACK_OF(X509) *path = smime_pool_path(pool, cert);
-    gboolean ok = path && push_between(between, path, at);
+    g_autoptr(SmimeCerts) path = smime_pool_path(pool, cert);
+    gboolean ok = path != NULL;
 
-    sk_X509_pop_free(path, X509_free);
+    for (int i = 0; ok && i < sk_X509_num(path); i++) {
+        X509 *above = sk_X509_value(path, i);
+
+        if (stands_between(above, at) && sk_X509_num(between) < MAX_CHAIN)
+            ok = X509_add_cert(between, above, X509_ADD_FLAG_UP_REF);
+    }
     return ok;
 }
 
-STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at)
+SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at)
 {
     SmimeModule *module = seal_module_data(self);
-    STACK_OF(X509) *between = sk_X509_new_null();
+    g_autoptr(SmimeCerts) between = sk_X509_new_null();
     gboolean ok = between && add_between(between, module->pool, cert, at);
     int met = sk_X509_num(between);
 
@@ -296,9 +278,5 @@ STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at)
     ok = ok && add_between(between, module->anchors, cert, at);
     for (int i = 0; ok && i < met; i++)
         ok = add_between(between, module->anchors, sk_X509_value(between, i), at);
-    if (!ok) {
-        sk_X509_pop_free(between, X509_free);
-        return NULL;
-    }
-    return between;
+    return ok ? g_steal_pointer(&between) : NULL;
 }

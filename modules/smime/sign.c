@@ -177,12 +177,11 @@ static gboolean add_cert(CMS_ContentInfo *cms, GHashTable *there, X509 *cert)
 static gboolean add_path(const Signing *signing, CMS_ContentInfo *cms, GHashTable *there,
                          X509 *cert)
 {
-    STACK_OF(X509) *between = smime_chain_between(signing->self, cert, signing->now);
+    g_autoptr(SmimeCerts) between = smime_chain_between(signing->self, cert, signing->now);
     gboolean ok = between && add_cert(cms, there, cert);
 
     for (int i = 0; ok && i < sk_X509_num(between); i++)
         ok = add_cert(cms, there, sk_X509_value(between, i));
-    sk_X509_pop_free(between, X509_free);
     return ok;
 }
 

@@ -14,13 +14,19 @@
 
 #define SMIME_FORMAT "smime"
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_CRL, X509_CRL_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ALGOR, X509_ALGOR_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
+
+/** A stack of certificates and a reference to each. */
+typedef STACK_OF(X509) SmimeCerts;
+
+static inline void smime_certs_free(SmimeCerts *certs)
+{
+    sk_X509_pop_free(certs, X509_free);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmimeCerts, smime_certs_free)
 
 /* -------------------------------------------------------------------------------------------
  * openssl.c: memory, errors, names, times
@@ -129,7 +135,7 @@ void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted);
 X509 *smime_pool_issuer(SmimePool *pool, X509 *cert);
 /** The certificates that may stand between @cert and an anchor: each has signed one before it.
  *  (transfer full) */
-STACK_OF(X509) * smime_pool_path(SmimePool *pool, X509 *cert);
+SmimeCerts *smime_pool_path(SmimePool *pool, X509 *cert);
 
 /* -------------------------------------------------------------------------------------------
  * crl.c: revocation lists
@@ -157,7 +163,7 @@ void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDec
 
 /** CA certificates that are known here, valid at @at, and lead from @cert to its root, which is
  *  not among them. NULL where there is no memory. (transfer full) */
-STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at);
+SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
  * pkcs12.c, private-keys.c: private keys
