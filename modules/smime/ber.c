@@ -145,12 +145,6 @@ gboolean smime_octets_ended(SmimeOctets *octets, gboolean *ended)
  * Elements
  */
 
-SmimeBox smime_ber_top(void)
-{
-    /* Ends where the input ends, which is found there. */
-    return (SmimeBox){.end = G_MAXUINT64};
-}
-
 static guint64 room_left(const SmimeOctets *octets, const SmimeBox *box)
 {
     return box->end - octets->taken;
@@ -164,7 +158,7 @@ static gboolean read_head_octet(SmimeOctets *octets, const SmimeBox *box, guint8
     return smime_octets_read(octets, octet, 1);
 }
 
-static gboolean read_length(SmimeOctets *octets, const SmimeBox *box, SmimeElement *element)
+static gboolean read_element_length(SmimeOctets *octets, const SmimeBox *box, SmimeElement *element)
 {
     guint8 first = 0;
     guint64 length = 0;
@@ -211,7 +205,7 @@ gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *elemen
     element->box.depth = box->depth + 1;
     if (element->box.depth > MAX_DEPTH)
         return smime_octets_fail(octets, "its elements are nested more than 32 deep");
-    if (!read_length(octets, box, element))
+    if (!read_element_length(octets, box, element))
         return FALSE;
     if (element->tag == 0) {
         if (!box->indefinite || element->box.end != octets->taken)

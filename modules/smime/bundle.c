@@ -105,7 +105,7 @@ void smime_bundle_clear(SmimeBundle *bundle)
     g_clear_pointer(&bundle->certs, g_ptr_array_unref);
 }
 
-static gboolean keep_certificate(SmimeBundle *bundle, X509 *cert, GError **error)
+static gboolean bundle_keep(SmimeBundle *bundle, X509 *cert, GError **error)
 {
     if (bundle->certs->len >= MAX_CERTIFICATES) {
         X509_free(cert);
@@ -118,8 +118,8 @@ static gboolean keep_certificate(SmimeBundle *bundle, X509 *cert, GError **error
 }
 
 /* One certificate at @data; @used says how long it is, zero where there is none. */
-static gboolean add_certificate(SmimeBundle *bundle, const guint8 *data, gsize length,
-                                gboolean trusted, gsize *used, GError **error)
+static gboolean bundle_add_certificate(SmimeBundle *bundle, const guint8 *data, gsize length,
+                                       gboolean trusted, gsize *used, GError **error)
 {
     const guint8 *at = data;
     X509 *cert =
@@ -127,10 +127,11 @@ static gboolean add_certificate(SmimeBundle *bundle, const guint8 *data, gsize l
 
     ERR_clear_error();
     *used = cert ? (gsize)(at - data) : 0;
-    return !cert || keep_certificate(bundle, cert, error);
+    return !cert || bundle_keep(bundle, cert, error);
 }
 
-static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
+static gboolean bundle_add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
+                                 GError **error)
 {
     const guint8 *at = data;
     g_autoptr(CMS_ContentInfo) cms = d2i_CMS_ContentInfo(NULL, &at, (long)length);
@@ -141,7 +142,7 @@ static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
     if (!cms)
         bundle->broken++;
     for (X509 *cert; ok && (cert = sk_X509_shift(certs));)
-        ok = keep_certificate(bundle, cert, error);
+        ok = bundle_keep(bundle, cert, error);
     return ok;
 }
 
@@ -162,15 +163,15 @@ gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *
     gsize length, used;
     const guint8 *data = g_bytes_get_data(der, &length);
     if (pkcs7)
-        return add_pkcs7(bundle, data, length, error);
-    if (!add_certificate(bundle, data, length, trusted, &used, error))
+        return bundle_add_pkcs7(bundle, data, length, error);
+    if (!bundle_add_certificate(bundle, data, length, trusted, &used, error))
         return FALSE;
     if (used == 0)
         bundle->broken++;
     return TRUE;
 }
 
-static gboolean read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
+static gboolean bundle_read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
 {
     g_auto(SmimePem) pem = {.at = text, .end = text + length};
 
@@ -197,7 +198,7 @@ static gboolean begins_with(const guint8 *at, const guint8 *end, const guint8 *w
 
 /* A version 1 certificate looks like other things too, so that it is not missed when it turns out
  * to be none. Certificates may stand one after the other. */
-static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
+gboolean smime_bundle_add_der(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
 {
     const guint8 *end = data + length;
     const guint8 *inside = enter_sequence(data, end);
@@ -205,12 +206,12 @@ static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, 
     if (!inside)
         return TRUE;
     if (begins_with(inside, end, OID_SIGNED, sizeof OID_SIGNED))
-        return add_pkcs7(bundle, data, length, error);
+        return bundle_add_pkcs7(bundle, data, length, error);
 
     gboolean likely = begins_with(enter_sequence(inside, end), end, VERSION, sizeof VERSION);
     gsize used;
     do {
-        if (!add_certificate(bundle, data, length, FALSE, &used, error))
+        if (!bundle_add_certificate(bundle, data, length, FALSE, &used, error))
             return FALSE;
         data += used;
         length -= used;
@@ -221,14 +222,6 @@ static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, 
     else if (likely)
         bundle->broken++;
     return TRUE;
-}
-
-gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error)
-{
-    gsize length;
-    const guint8 *data = g_bytes_get_data(der, &length);
-
-    return read_der(bundle, data, length, error);
 }
 
 void smime_bundle_init(SmimeBundle *bundle)
@@ -246,8 +239,8 @@ gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error)
     if (length == 0)
         return TRUE;
     if (*(const guint8 *)bytes == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED)
-        return read_der(bundle, bytes, length, error);
-    return read_pem(bundle, bytes, length, error);
+        return smime_bundle_add_der(bundle, bytes, length, error);
+    return bundle_read_pem(bundle, bytes, length, error);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ static void add_subject_addresses(GPtrArray *addresses, X509 *cert)
         add_address(addresses, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), FALSE);
 }
 
-GPtrArray *smime_cert_addresses(X509 *cert)
+static GPtrArray *cert_addresses(X509 *cert)
 {
     GPtrArray *addresses = g_ptr_array_new_null_terminated(4, g_free, TRUE);
 
@@ -152,7 +152,7 @@ static guint cert_capabilities(X509 *cert)
  * Keys
  */
 
-static void key_free(gpointer data)
+static void native_free(gpointer data)
 {
     SmimeKey *native = data;
 
@@ -186,7 +186,7 @@ static char *cert_label(X509 *cert, GPtrArray *addresses)
 SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin)
 {
     g_autoptr(GBytes) digest = smime_cert_digest(cert);
-    SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = key_free};
+    SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = native_free};
 
     if (!smime_time(X509_get0_notBefore(cert), &spec.valid_from) ||
         !smime_time(X509_get0_notAfter(cert), &spec.valid_until) || !digest)
@@ -194,7 +194,7 @@ SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *orig
 
     g_autofree char *fingerprint =
         seal_text_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
-    g_autoptr(GPtrArray) addresses = smime_cert_addresses(cert);
+    g_autoptr(GPtrArray) addresses = cert_addresses(cert);
     g_autofree char *name = cert_label(cert, addresses);
     g_autoptr(GPtrArray) ids = cert_ids(cert);
     SmimeKey *native = g_new0(SmimeKey, 1);
@@ -221,15 +221,18 @@ static gboolean report_broken(SealModule *self, const SmimeBundle *bundle, guint
     const char *place = origin->place ? origin->place : origin->source;
 
     if (bundle->broken > 0 && good == 0) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "%s: a certificate that cannot be read",
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "%s: it should hold a certificate, and what is there cannot be read as one",
                     place);
         return FALSE;
     }
     if (bundle->broken > 0)
-        seal_module_warn(self, "%s: passed over %u that cannot be read among %u certificates",
-                         place, bundle->broken, bundle->broken + good);
+        seal_module_warn(self, "%s: passed over %u of %u certificates, which cannot be read", place,
+                         bundle->broken, bundle->broken + good);
     if (bundle->trailing > 0)
-        seal_module_warn(self, "%s: passed over %" G_GSIZE_FORMAT " octets after the certificate",
+        seal_module_warn(self,
+                         "%s: passed over %" G_GSIZE_FORMAT
+                         " octets after the last certificate, which are none",
                          place, bundle->trailing);
     return TRUE;
 }

@@ -217,23 +217,23 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     return FALSE;
 }
 
-void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
-                              gboolean *ok)
+gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at, SealDecision *decision)
 {
     SmimeModule *module = seal_module_data(self);
     X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
 
-    *ok = TRUE;
-    for (int i = 0; i < MAX_CHAIN && *ok; i++) {
+    for (int i = 0; i < MAX_CHAIN; i++) {
         X509 *issuer = smime_pool_issuer(module->anchors, cert);
 
         if (!issuer)
             issuer = smime_pool_issuer(module->pool, cert);
         if (!issuer || issuer == cert || X509_cmp(issuer, cert) == 0)
             break;
-        *ok = check_revoked(self, cert, issuer, at, decision);
+        if (!check_revoked(self, cert, issuer, at, decision))
+            return FALSE;
         cert = issuer;
     }
+    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------

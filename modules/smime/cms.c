@@ -134,6 +134,7 @@ static gboolean walk_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms
 static gboolean walk_auth_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 {
     SmimeElement element;
+    guint8 mac[32];
 
     if (!walk_front(octets, box, cms) || !walk_content(octets, box, cms) ||
         !smime_ber_next(octets, box, &element))
@@ -143,7 +144,7 @@ static gboolean walk_auth_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms
         return FALSE;
     if (element.none || element.tag != TAG_OCTET_STRING)
         return smime_octets_fail(octets, "its authentication tag is missing");
-    if (!smime_ber_value(octets, &element, cms->mac, sizeof cms->mac, &cms->mac_length) ||
+    if (!smime_ber_value(octets, &element, mac, sizeof mac, &cms->mac_length) ||
         !smime_ber_next(octets, box, &element))
         return FALSE;
     if (element.none)
@@ -234,7 +235,7 @@ static gboolean walk_data(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 
 gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms)
 {
-    SmimeBox top = smime_ber_top();
+    SmimeBox top = {.end = G_MAXUINT64}; /* it ends where the input does */
     SmimeElement info, type, content, data;
     guint8 oid[32];
     gsize length;

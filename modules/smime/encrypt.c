@@ -54,14 +54,15 @@ static const EVP_CIPHER *evp_cipher(SmimeCipher cipher)
  * Recipients
  */
 
-static gboolean set_oaep(EVP_PKEY_CTX *ctx)
+static gboolean set_oaep_padding(EVP_PKEY_CTX *ctx)
 {
     return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) > 0 &&
            EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) > 0 &&
            EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) > 0;
 }
 
-static gboolean set_parameters(SmimeModule *module, SmimeKey *key, CMS_RecipientInfo *info)
+static gboolean set_recipient_parameters(SmimeModule *module, SmimeKey *key,
+                                         CMS_RecipientInfo *info)
 {
     EVP_PKEY_CTX *ctx = CMS_RecipientInfo_get0_pkey_ctx(info);
     gboolean oaep = module->rsa == SMIME_RSA_OAEP ||
@@ -72,16 +73,16 @@ static gboolean set_parameters(SmimeModule *module, SmimeKey *key, CMS_Recipient
     if (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE)
         /* OpenSSL's own choice is SHA-1. */
         return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) > 0;
-    return !oaep || set_oaep(ctx);
+    return !oaep || set_oaep_padding(ctx);
 }
 
-static gboolean add_recipient(SmimeModule *module, CMS_ContentInfo *cms, SealKey *key,
-                              GError **error)
+static gboolean cms_add_recipient(SmimeModule *module, CMS_ContentInfo *cms, SealKey *key,
+                                  GError **error)
 {
     SmimeKey *native = seal_key_native(key);
     CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, native->cert, CMS_KEY_PARAM);
 
-    if (info && set_parameters(module, native, info))
+    if (info && set_recipient_parameters(module, native, info))
         return TRUE;
     smime_set_error(error, SEAL_ERROR_KEY, "cannot encrypt to the certificate of %s",
                     seal_key_label(key));
@@ -89,7 +90,7 @@ static gboolean add_recipient(SmimeModule *module, CMS_ContentInfo *cms, SealKey
 }
 
 /* Two recipients may have one certificate; it is named once. */
-static gboolean is_repeated(GPtrArray *keys, guint at)
+static gboolean is_repeated_key(GPtrArray *keys, guint at)
 {
     const char *fingerprint = seal_key_fingerprint(g_ptr_array_index(keys, at));
 
@@ -100,8 +101,8 @@ static gboolean is_repeated(GPtrArray *keys, guint at)
     return FALSE;
 }
 
-static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCipher cipher,
-                                 GError **error)
+static CMS_ContentInfo *make_enveloped(SmimeModule *module, GPtrArray *keys, SmimeCipher cipher,
+                                       GError **error)
 {
     g_autoptr(CMS_ContentInfo) cms =
         CMS_encrypt(NULL, NULL, evp_cipher(cipher), CMS_BINARY | CMS_STREAM | CMS_PARTIAL);
@@ -111,7 +112,8 @@ static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCiph
         return NULL;
     }
     for (guint i = 0; i < keys->len; i++) {
-        if (!is_repeated(keys, i) && !add_recipient(module, cms, g_ptr_array_index(keys, i), error))
+        if (!is_repeated_key(keys, i) &&
+            !cms_add_recipient(module, cms, g_ptr_array_index(keys, i), error))
             return NULL;
     }
     return g_steal_pointer(&cms);
@@ -121,7 +123,7 @@ static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCiph
  * The entity
  */
 
-static gboolean check(const SealSealing *sealing, GError **error)
+static gboolean check_encryptable(const SealSealing *sealing, GError **error)
 {
     if (sealing->signer || sealing->hide) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
@@ -131,8 +133,8 @@ static gboolean check(const SealSealing *sealing, GError **error)
     }
     if (sealing->keys->len == 0 || seal_content_size(sealing->entity) == 0) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                            sealing->keys->len == 0 ? "nobody to encrypt to"
-                                                    : "nothing to encrypt");
+                            sealing->keys->len == 0 ? "cannot encrypt: there is no key"
+                                                    : "cannot encrypt: there is no content");
         return FALSE;
     }
     return TRUE;
@@ -143,12 +145,12 @@ SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancel
 {
     SmimeModule *module = seal_module_data(self);
 
-    if (!check(sealing, error))
+    if (!check_encryptable(sealing, error))
         return NULL;
     ERR_clear_error();
     SmimeCipher cipher =
         module->cipher == SMIME_CIPHER_AUTO ? choose_cipher(sealing->keys) : module->cipher;
-    g_autoptr(CMS_ContentInfo) cms = make_cms(module, sealing->keys, cipher, error);
+    g_autoptr(CMS_ContentInfo) cms = make_enveloped(module, sealing->keys, cipher, error);
     if (!cms)
         return NULL;
 

@@ -11,17 +11,17 @@
 
 enum { MAX_NAME = 512 };
 
-static void *allocate(size_t size, const char *file, int line)
+static void *take_octets(size_t size, const char *file, int line)
 {
     return g_malloc(size);
 }
 
-static void *reallocate(void *old, size_t size, const char *file, int line)
+static void *resize_octets(void *old, size_t size, const char *file, int line)
 {
     return g_realloc(old, size);
 }
 
-static void release(void *data, const char *file, int line)
+static void release_octets(void *data, const char *file, int line)
 {
     g_free(data);
 }
@@ -31,7 +31,8 @@ void smime_take_memory(SealModule *self)
     CRYPTO_malloc_fn current;
 
     CRYPTO_get_mem_functions(&current, NULL, NULL);
-    if (current != allocate && !CRYPTO_set_mem_functions(allocate, reallocate, release))
+    if (current != take_octets &&
+        !CRYPTO_set_mem_functions(take_octets, resize_octets, release_octets))
         seal_module_warn(self, "OpenSSL is in use already, and will take a lack of memory for a "
                                "certificate that cannot be read");
 }

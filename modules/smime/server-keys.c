@@ -163,7 +163,7 @@ static GPtrArray *list_folder(Loading *loading, const char *path, GError **error
         if (*name == '.' || g_file_test(file, G_FILE_TEST_IS_DIR))
             continue;
         if (files->len == MAX_FILES) {
-            refuse_path(loading, error, path, "it has more files than can be read");
+            refuse_path(loading, error, path, "the folder has more than 10000 files");
             return NULL;
         }
         g_ptr_array_add(files, g_steal_pointer(&file));
@@ -221,7 +221,7 @@ static void index_certs(Loading *loading)
 }
 
 /* One certificate may stand in several files, one key in several certificates. */
-static gboolean is_repeated(GPtrArray *certs, guint at)
+static gboolean is_repeated_cert(GPtrArray *certs, guint at)
 {
     X509 *cert = ((Item *)g_ptr_array_index(certs, at))->cert;
 
@@ -243,13 +243,15 @@ static gboolean add_pair(Loading *loading, const Item *key, Item *cert, GError *
     if (!made)
         return refuse_path(loading, error, cert->place, "a certificate in it cannot be read");
     if (seal_key_addresses(made)->len == 0)
-        seal_module_warn(loading->self, "%s: the certificate of %s is for no address", cert->place,
-                         seal_key_label(made));
+        seal_module_warn(
+            loading->self,
+            "%s: the certificate of %s names no mail address; nobody's mail is signed with it",
+            cert->place, seal_key_label(made));
     seal_key_index_add(module->server_keys, made);
     return TRUE;
 }
 
-static gboolean add_key(Loading *loading, const Item *key, GError **error)
+static gboolean match_key(Loading *loading, const Item *key, GError **error)
 {
     g_autoptr(GBytes) digest = digest_public_key(key->key);
     GPtrArray *certs = digest ? g_hash_table_lookup(loading->by_public_key, digest) : NULL;
@@ -261,7 +263,7 @@ static gboolean add_key(Loading *loading, const Item *key, GError **error)
         if (EVP_PKEY_eq(X509_get0_pubkey(cert->cert), key->key) != 1)
             continue;
         matches++;
-        if (!cert->used && !is_repeated(certs, i) && !add_pair(loading, key, cert, error))
+        if (!cert->used && !is_repeated_cert(certs, i) && !add_pair(loading, key, cert, error))
             return FALSE;
         cert->used = TRUE;
     }
@@ -304,7 +306,7 @@ static gboolean start_secure_heap(SealModule *self, GError **error)
     if (CRYPTO_secure_malloc_initialized() ||
         CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST) != 0)
         return TRUE;
-    smime_set_error(error, SEAL_ERROR_FAILED, "no guarded memory for private keys to be had");
+    smime_set_error(error, SEAL_ERROR_FAILED, "cannot get guarded memory for private keys");
     return FALSE;
 }
 
@@ -339,12 +341,14 @@ static gboolean load_paths(Loading *loading, const char *const *paths, GError **
     }
     index_certs(loading);
     for (guint i = 0; i < loading->keys->len; i++) {
-        if (!add_key(loading, g_ptr_array_index(loading->keys, i), error))
+        if (!match_key(loading, g_ptr_array_index(loading->keys, i), error))
             return FALSE;
     }
     add_intermediates(loading);
     if (loading->keys->len == 0)
-        seal_module_warn(loading->self, "server_keys: there is no private key in it");
+        seal_module_warn(
+            loading->self,
+            "server_keys: there is no private key in it, so that nothing can be signed");
     return TRUE;
 }
 

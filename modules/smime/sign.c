@@ -24,7 +24,7 @@ typedef struct {
  * Algorithms
  */
 
-static int digest_of(EVP_PKEY *key)
+static int digest_for_key(EVP_PKEY *key)
 {
     int nid = NID_undef;
 
@@ -49,7 +49,7 @@ static gboolean choose_digest(Signing *signing, GError **error)
         int nid;
         const char *micalg; /* RFC 8551 3.5.3.2 */
     } rows[] = {{NID_sha256, "sha-256"}, {NID_sha384, "sha-384"}, {NID_sha512, "sha-512"}};
-    int nid = digest_of(signing->native->private_key);
+    int nid = digest_for_key(signing->native->private_key);
 
     ERR_clear_error();
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -60,7 +60,7 @@ static gboolean choose_digest(Signing *signing, GError **error)
         }
     }
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
-                "the key of %s can sign with %s only, which is not used here",
+                "the key of %s signs with %s only; SHA-256, SHA-384 or SHA-512 is needed",
                 seal_key_label(signing->key), OBJ_nid2sn(nid));
     return FALSE;
 }
@@ -174,8 +174,8 @@ static gboolean add_cert(CMS_ContentInfo *cms, GHashTable *there, X509 *cert)
 }
 
 /* @cert and what stands between it and its root. */
-static gboolean add_path(const Signing *signing, CMS_ContentInfo *cms, GHashTable *there,
-                         X509 *cert)
+static gboolean add_cert_path(const Signing *signing, CMS_ContentInfo *cms, GHashTable *there,
+                              X509 *cert)
 {
     g_autoptr(SmimeCerts) between = smime_chain_between(signing->self, cert, signing->now);
     gboolean ok = between && add_cert(cms, there, cert);
@@ -185,7 +185,7 @@ static gboolean add_path(const Signing *signing, CMS_ContentInfo *cms, GHashTabl
     return ok;
 }
 
-static gboolean fill(const Signing *signing, CMS_ContentInfo *cms)
+static gboolean fill_signed(const Signing *signing, CMS_ContentInfo *cms)
 {
     g_autoptr(GHashTable) there =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
@@ -196,17 +196,17 @@ static gboolean fill(const Signing *signing, CMS_ContentInfo *cms)
 
     return info && set_padding(signing, info) && set_placeholder(info) && add_capabilities(info) &&
            (!preferred || add_preference(info, preferred)) &&
-           add_path(signing, cms, there, signing->native->cert) &&
-           (!preferred || add_path(signing, cms, there, preferred));
+           add_cert_path(signing, cms, there, signing->native->cert) &&
+           (!preferred || add_cert_path(signing, cms, there, preferred));
 }
 
-static CMS_ContentInfo *make_cms(const Signing *signing, gboolean opaque, GError **error)
+static CMS_ContentInfo *make_signed(const Signing *signing, gboolean opaque, GError **error)
 {
     g_autoptr(CMS_ContentInfo) cms =
         CMS_sign(NULL, NULL, NULL, NULL,
                  CMS_BINARY | CMS_STREAM | CMS_PARTIAL | (opaque ? 0u : (guint)CMS_DETACHED));
 
-    if (cms && fill(signing, cms)) {
+    if (cms && fill_signed(signing, cms)) {
         ERR_clear_error();
         return g_steal_pointer(&cms);
     }
@@ -222,7 +222,7 @@ static CMS_ContentInfo *make_cms(const Signing *signing, gboolean opaque, GError
 static SealContent *sign_opaque(const Signing *signing, SealContent *entity,
                                 GCancellable *cancellable, GError **error)
 {
-    g_autoptr(CMS_ContentInfo) cms = make_cms(signing, TRUE, error);
+    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, TRUE, error);
 
     return cms ? smime_enclose(signing->self, entity, cms, "signed-data", "sign", cancellable,
                                error)
@@ -253,7 +253,7 @@ static char *make_boundary(GError **error)
     guint8 random[16];
 
     if (RAND_bytes(random, sizeof random) <= 0) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "no random octets to be had");
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot get random octets for a boundary");
         return NULL;
     }
     g_autofree char *hex = seal_text_hex(random, sizeof random);
@@ -285,7 +285,7 @@ static SealContent *make_tail(const Signing *signing, CMS_ContentInfo *cms, cons
 static SealContent *sign_detached(const Signing *signing, SealContent *entity,
                                   GCancellable *cancellable, GError **error)
 {
-    g_autoptr(CMS_ContentInfo) cms = make_cms(signing, FALSE, error);
+    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, FALSE, error);
     g_autofree char *boundary = cms ? make_boundary(error) : NULL;
 
     if (!boundary || !finish_detached(entity, cms, cancellable, error))
@@ -305,7 +305,7 @@ static SealContent *sign_detached(const Signing *signing, SealContent *entity,
     return seal_content_join(front, tail);
 }
 
-static gboolean check(const SealSealing *sealing, GError **error)
+static gboolean check_signable(const SealSealing *sealing, GError **error)
 {
     SmimeKey *native = sealing->signer ? seal_key_native(sealing->signer) : NULL;
 
@@ -315,7 +315,8 @@ static gboolean check(const SealSealing *sealing, GError **error)
         return FALSE;
     }
     if (seal_content_size(sealing->entity) == 0) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "nothing to sign");
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                            "cannot sign: there is no content");
         return FALSE;
     }
     return TRUE;
@@ -324,7 +325,7 @@ static gboolean check(const SealSealing *sealing, GError **error)
 SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                         GError **error)
 {
-    if (!check(sealing, error))
+    if (!check_signable(sealing, error))
         return NULL;
 
     ERR_clear_error();

@@ -71,8 +71,6 @@ typedef struct {
 
 /** A key made of @cert, and of its private key where it is ours. (transfer full) */
 SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin);
-/** The mailboxes that it is for. (transfer full, element type char *) */
-GPtrArray *smime_cert_addresses(X509 *cert);
 /** TRUE where extendedKeyUsage is absent or allows mail. */
 gboolean smime_cert_allows_mail(X509 *cert);
 
@@ -106,7 +104,8 @@ void smime_bundle_init(SmimeBundle *bundle);
 /** Adds what is in one PEM block, or in DER. FALSE where a bound is passed. */
 gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *der,
                                 GError **error);
-gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error);
+gboolean smime_bundle_add_der(SmimeBundle *bundle, const guint8 *data, gsize length,
+                              GError **error);
 /** PEM, DER, PKCS#7. Bytes that are something else give nothing. FALSE where a bound is passed. */
 gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error);
 
@@ -156,11 +155,10 @@ gboolean smime_anchors_load(SealModule *self, GError **error);
  *  where not, in @ok. */
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
                            gboolean *ok, GError **error);
-/** The same for a key that needs no chain: only revocation is looked at, as far as the issuer is
- *  known. @decision may be NULL. */
-void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
-                              gboolean *ok);
-
+/** For a key that needs no chain: is nothing revoked, as far as issuers are known? Sets @decision,
+ *  which may be NULL, where it is. */
+gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at,
+                                  SealDecision *decision);
 /** CA certificates that are known here, valid at @at, and lead from @cert to its root, which is
  *  not among them. NULL where there is no memory. (transfer full) */
 SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);
@@ -171,18 +169,11 @@ SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);
 
 #define SMIME_WRONG_PASSPHRASE                                                                     \
     "the passphrase (passphrase_file; empty without one) does not open it"
+#define SMIME_TOO_MANY_ITERATIONS                                                                  \
+    "its passphrase is to be hashed more than 5000000 times; export it again with fewer "          \
+    "iterations"
 
-/** What may open a file: @passphrase in each spelling, NULL for none, and the empty one.
- *  (transfer full, element type char *, in guarded memory) */
-GPtrArray *smime_passwords_new(const SealSecret *passphrase, GError **error);
-/** FALSE where to derive a key from a password would take for ever. */
-gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
-/** Does it look like PKCS#12 in BER? */
-gboolean smime_pkcs12_is(const guint8 *data, gsize length);
-/** Appends keys (EVP_PKEY) and certificates (X509). */
-gboolean smime_pkcs12_read(const guint8 *data, gsize length, GPtrArray *passwords, GPtrArray *keys,
-                           GPtrArray *certs, GError **error);
-
+/** What was found in files. */
 typedef struct {
     GPtrArray *keys; /**< element type EVP_PKEY */
     SmimeBundle bundle;
@@ -191,10 +182,19 @@ typedef struct {
 void smime_private_init(SmimePrivate *found);
 void smime_private_clear(SmimePrivate *found);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimePrivate, smime_private_clear)
-/** All that is in a file. One that cannot be opened is an error; one with something else is none.
- */
+/** What may open a file: @passphrase in each spelling, NULL for none, and the empty one.
+ *  (transfer full, element type char *, in guarded memory) */
+GPtrArray *smime_passwords_new(const SealSecret *passphrase, GError **error);
+/** Adds all that is in a file. One that cannot be opened is an error; one with something else is
+ *  none. */
 gboolean smime_private_read(SmimePrivate *found, const guint8 *data, gsize length,
                             GPtrArray *passwords, GError **error);
+/** FALSE where to derive a key from a password would take for ever. */
+gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
+/** Does it look like PKCS#12 in BER? */
+gboolean smime_pkcs12_is(const guint8 *data, gsize length);
+gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
+                           GPtrArray *passwords, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * server-keys.c: the server's own keys
@@ -238,7 +238,7 @@ gboolean smime_octets_ended(SmimeOctets *octets, gboolean *ended);
 /** Sets the fault. Always FALSE. */
 gboolean smime_octets_fail(SmimeOctets *octets, const char *fault);
 
-/** An element that was opened, or the whole (smime_ber_top). */
+/** An element that was opened, or the whole. */
 typedef struct {
     gboolean indefinite;
     guint64 end; /**< where it ends, or where at the latest */
@@ -252,7 +252,6 @@ typedef struct {
     SmimeBox box;  /**< what is in it */
 } SmimeElement;
 
-SmimeBox smime_ber_top(void);
 /** The next element of @box, or that there is none. */
 gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *element);
 /** The next element of @box, which must have this identifier octet. */
@@ -288,7 +287,6 @@ typedef struct {
     gsize inner_length;
     guint64 content_size;
     gboolean has_content;
-    guint8 mac[32];
     gsize mac_length;
     gboolean clear_attributes; /**< attributes that no cipher covers */
     GByteArray *signers;       /**< SignerInfos, as they came */
