@@ -145,15 +145,6 @@ static guint add_signers(SealDetection *detection, CMS_ContentInfo *parsed)
  * The cipher
  */
 
-static X509_ALGOR *parse_algorithm(const SmimeCms *cms)
-{
-    const guint8 *at = cms->algorithm->data;
-    X509_ALGOR *algorithm = d2i_X509_ALGOR(NULL, &at, (long)cms->algorithm->len);
-
-    ERR_clear_error();
-    return algorithm;
-}
-
 static gboolean is_cbc(int nid)
 {
     return nid == NID_aes_128_cbc || nid == NID_aes_192_cbc || nid == NID_aes_256_cbc;
@@ -191,9 +182,11 @@ static const char *check_gcm(const SmimeCms *cms, const X509_ALGOR *algorithm)
 /* What is wrong with the ciphertext, or NULL; @name is the cipher's, "AES-256-CBC". */
 static const char *check_cipher(const SmimeCms *cms, char **name)
 {
-    g_autoptr(X509_ALGOR) algorithm = parse_algorithm(cms);
+    const guint8 *at = cms->algorithm->data;
+    g_autoptr(X509_ALGOR) algorithm = d2i_X509_ALGOR(NULL, &at, (long)cms->algorithm->len);
     const ASN1_OBJECT *oid = NULL;
 
+    ERR_clear_error();
     if (algorithm)
         X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
     int nid = oid ? OBJ_obj2nid(oid) : NID_undef;

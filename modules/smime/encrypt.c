@@ -36,18 +36,13 @@ static SmimeCipher choose_cipher(GPtrArray *keys)
 
 static const EVP_CIPHER *evp_cipher(SmimeCipher cipher)
 {
-    switch (cipher) {
-    case SMIME_CIPHER_AES128_CBC:
-        return EVP_aes_128_cbc();
-    case SMIME_CIPHER_AES256_GCM:
-        return EVP_aes_256_gcm();
-    case SMIME_CIPHER_AES128_GCM:
-        return EVP_aes_128_gcm();
-    case SMIME_CIPHER_AUTO:
-    case SMIME_CIPHER_AES256_CBC:
-    default:
-        return EVP_aes_256_cbc();
-    }
+    static const EVP_CIPHER *(*const ciphers[])(void) = {
+        [SMIME_CIPHER_AUTO] = EVP_aes_256_cbc,       [SMIME_CIPHER_AES256_CBC] = EVP_aes_256_cbc,
+        [SMIME_CIPHER_AES128_CBC] = EVP_aes_128_cbc, [SMIME_CIPHER_AES256_GCM] = EVP_aes_256_gcm,
+        [SMIME_CIPHER_AES128_GCM] = EVP_aes_128_gcm,
+    };
+
+    return ciphers[cipher]();
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -89,18 +84,6 @@ static gboolean cms_add_recipient(SmimeModule *module, CMS_ContentInfo *cms, Sea
     return FALSE;
 }
 
-/* Two recipients may have one certificate; it is named once. */
-static gboolean is_repeated_key(GPtrArray *keys, guint at)
-{
-    const char *fingerprint = seal_key_fingerprint(g_ptr_array_index(keys, at));
-
-    for (guint i = 0; i < at; i++) {
-        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static CMS_ContentInfo *make_enveloped(SmimeModule *module, GPtrArray *keys, SmimeCipher cipher,
                                        GError **error)
 {
@@ -111,9 +94,13 @@ static CMS_ContentInfo *make_enveloped(SmimeModule *module, GPtrArray *keys, Smi
         smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to encrypt");
         return NULL;
     }
+    /* Two recipients may have one certificate; it is named once. */
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < keys->len; i++) {
-        if (!is_repeated_key(keys, i) &&
-            !cms_add_recipient(module, cms, g_ptr_array_index(keys, i), error))
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if (g_hash_table_add(seen, (gpointer)seal_key_fingerprint(key)) &&
+            !cms_add_recipient(module, cms, key, error))
             return NULL;
     }
     return g_steal_pointer(&cms);

@@ -12,9 +12,8 @@
 #include <string.h>
 
 enum {
-    MAX_DEPTH = 4,           /* of safes within safes */
-    MAX_BAGS = 1000,         /* in all */
-    MAX_ITERATIONS = 5000000 /* some seconds; SMIME_TOO_MANY_ITERATIONS says so */
+    MAX_DEPTH = 4,   /* of safes within safes */
+    MAX_BAGS = 1000, /* in all */
 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS12, PKCS12_free)
@@ -53,8 +52,8 @@ static gboolean iterations_bounded(const ASN1_INTEGER *iterations)
 {
     gint64 number;
 
-    return !iterations ||
-           (ASN1_INTEGER_get_int64(&number, iterations) && number > 0 && number <= MAX_ITERATIONS);
+    return !iterations || (ASN1_INTEGER_get_int64(&number, iterations) && number > 0 &&
+                           number <= SMIME_MAX_ITERATIONS);
 }
 
 static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)

@@ -163,7 +163,8 @@ static GPtrArray *list_folder(Loading *loading, const char *path, GError **error
         if (*name == '.' || g_file_test(file, G_FILE_TEST_IS_DIR))
             continue;
         if (files->len == MAX_FILES) {
-            refuse_path(loading, error, path, "the folder has more than 10000 files");
+            seal_module_refuse(loading->self, "server_keys", error, "%s: more than %d files in it",
+                               path, MAX_FILES);
             return NULL;
         }
         g_ptr_array_add(files, g_steal_pointer(&file));
@@ -291,8 +292,7 @@ static void add_intermediates(Loading *loading)
         }
         g_autofree char *name = smime_name_text(X509_get_subject_name(item->cert));
         seal_module_warn(loading->self,
-                         "%s: the certificate of %s has no private key here and is "
-                         "not used",
+                         "%s: the certificate of %s has no private key here and is not used",
                          item->place, name);
     }
 }

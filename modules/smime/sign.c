@@ -164,40 +164,35 @@ static gboolean add_preference(CMS_SignerInfo *info, X509 *cert)
  * SignedData
  */
 
-static gboolean add_cert(CMS_ContentInfo *cms, GHashTable *there, X509 *cert)
+/* Adds @cert and what stands between it and its root. */
+static gboolean add_cert_path(const Signing *signing, SmimeCerts *certs, X509 *cert)
 {
-    GBytes *digest = smime_cert_digest(cert);
+    const int flags = X509_ADD_FLAG_UP_REF | X509_ADD_FLAG_NO_DUP;
+    g_autoptr(SmimeCerts) between = smime_chain_between(signing->self, cert, signing->now);
 
-    if (!digest)
-        return FALSE;
-    return !g_hash_table_add(there, digest) || CMS_add1_cert(cms, cert) > 0;
+    return between && X509_add_cert(certs, cert, flags) && X509_add_certs(certs, between, flags);
 }
 
-/* @cert and what stands between it and its root. */
-static gboolean add_cert_path(const Signing *signing, CMS_ContentInfo *cms, GHashTable *there,
-                              X509 *cert)
+static gboolean add_certs(const Signing *signing, CMS_ContentInfo *cms, X509 *preferred)
 {
-    g_autoptr(SmimeCerts) between = smime_chain_between(signing->self, cert, signing->now);
-    gboolean ok = between && add_cert(cms, there, cert);
+    g_autoptr(SmimeCerts) certs = sk_X509_new_null();
+    gboolean ok = certs && add_cert_path(signing, certs, signing->native->cert) &&
+                  (!preferred || add_cert_path(signing, certs, preferred));
 
-    for (int i = 0; ok && i < sk_X509_num(between); i++)
-        ok = add_cert(cms, there, sk_X509_value(between, i));
+    for (int i = 0; ok && i < sk_X509_num(certs); i++)
+        ok = CMS_add1_cert(cms, sk_X509_value(certs, i)) > 0;
     return ok;
 }
 
 static gboolean fill_signed(const Signing *signing, CMS_ContentInfo *cms)
 {
-    g_autoptr(GHashTable) there =
-        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     X509 *preferred = smime_server_encryption_cert(signing->self, signing->key, signing->now);
     CMS_SignerInfo *info =
         CMS_add1_signer(cms, signing->native->cert, signing->native->private_key, signing->digest,
                         CMS_KEY_PARAM | CMS_NOSMIMECAP | CMS_NOCERTS | CMS_BINARY);
 
     return info && set_padding(signing, info) && set_placeholder(info) && add_capabilities(info) &&
-           (!preferred || add_preference(info, preferred)) &&
-           add_cert_path(signing, cms, there, signing->native->cert) &&
-           (!preferred || add_cert_path(signing, cms, there, preferred));
+           (!preferred || add_preference(info, preferred)) && add_certs(signing, cms, preferred);
 }
 
 static CMS_ContentInfo *make_signed(const Signing *signing, gboolean opaque, GError **error)
@@ -307,11 +302,14 @@ static SealContent *sign_detached(const Signing *signing, SealContent *entity,
 
 static gboolean check_signable(const SealSealing *sealing, GError **error)
 {
-    SmimeKey *native = sealing->signer ? seal_key_native(sealing->signer) : NULL;
-
-    if (!native || !native->private_key) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot sign: %s",
-                    native ? "it is not one of the server's keys" : "there is no key to sign with");
+    if (!sealing->signer) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot sign: there is no key");
+        return FALSE;
+    }
+    if (!((SmimeKey *)seal_key_native(sealing->signer))->private_key) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "cannot sign: the key of %s is not one of server_keys",
+                    seal_key_label(sealing->signer));
         return FALSE;
     }
     if (seal_content_size(sealing->entity) == 0) {

@@ -169,9 +169,10 @@ SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);
 
 #define SMIME_WRONG_PASSPHRASE                                                                     \
     "the passphrase (passphrase_file; empty without one) does not open it"
+#define SMIME_MAX_ITERATIONS 5000000 /* some seconds */
 #define SMIME_TOO_MANY_ITERATIONS                                                                  \
-    "its passphrase is to be hashed more than 5000000 times; export it again with fewer "          \
-    "iterations"
+    "its passphrase is to be hashed more than " G_STRINGIFY(                                       \
+        SMIME_MAX_ITERATIONS) " times; export it again with fewer iterations"
 
 /** What was found in files. */
 typedef struct {
