@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * bundle.c: certificates out of a file's bytes: PEM, DER, or PKCS#7 in either.
+ * bundle.c: certificates out of a file's bytes: PEM (RFC 7468) among whatever else it holds, DER,
+ * or PKCS#7 in either.
  */
 #include "smime.h"
 
 #include <openssl/err.h>
 #include <string.h>
 
-enum { MAX_CERTIFICATES = 10000 };
+#define DASHES "-----"
+#define BEGIN  "-----BEGIN "
+#define END    "-----END "
+
+enum {
+    MAX_CERTIFICATES = 10000,
+    MAX_LABEL = 64,
+};
 
 /* 1.2.840.113549.1.7.2, signedData */
 static const guint8 OID_SIGNED[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
@@ -15,12 +23,89 @@ static const guint8 OID_SIGNED[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
 /* A TBSCertificate of version 2 or 3 begins so. */
 static const guint8 VERSION[] = {0xa0, 0x03, 0x02, 0x01};
 
+/* -------------------------------------------------------------------------------------------
+ * PEM blocks
+ */
+
+static const char *find_text(const char *at, const char *end, const char *what)
+{
+    return memmem(at, (gsize)(end - at), what, strlen(what));
+}
+
+/* Takes "LABEL-----" off the front; NULL where there is no such thing. */
+static char *read_label(const char **at, const char *end)
+{
+    const char *stop = find_text(*at, MIN(end, *at + MAX_LABEL + strlen(DASHES)), DASHES);
+
+    if (!stop || memchr(*at, '\n', (gsize)(stop - *at)))
+        return NULL;
+    char *label = g_strndup(*at, (gsize)(stop - *at));
+    *at = stop + strlen(DASHES);
+    return label;
+}
+
+static GBytes *decode_body(const char *text, gsize length)
+{
+    g_autofree guint8 *out = g_malloc(length / 4 * 3 + 6);
+    gsize out_length = 0;
+    SealBase64 base64 = {.may_have_blanks = TRUE};
+
+    if (!seal_base64_decode(&base64, text, length, out, &out_length) ||
+        !seal_base64_is_complete(&base64))
+        return NULL;
+    return g_bytes_new_take(g_steal_pointer(&out), out_length);
+}
+
+/* Five dashes cannot stand in base64, so that the next ones end the block or show that its end is
+ * missing; nothing is looked at twice. */
+static GBytes *read_body(SmimePem *pem)
+{
+    const char *dashes = find_text(pem->at, pem->end, DASHES);
+    const char *body = pem->at;
+
+    pem->at = dashes ? dashes : pem->end;
+    if (!dashes || (gsize)(pem->end - dashes) < strlen(END) ||
+        memcmp(dashes, END, strlen(END)) != 0)
+        return NULL;
+
+    pem->at += strlen(END);
+    g_autofree char *ended = read_label(&pem->at, pem->end);
+    if (g_strcmp0(ended, pem->label) != 0)
+        return NULL;
+    return decode_body(body, (gsize)(dashes - body));
+}
+
+void smime_pem_clear(SmimePem *pem)
+{
+    g_clear_pointer(&pem->label, g_free);
+    g_clear_pointer(&pem->der, g_bytes_unref);
+}
+
+gboolean smime_pem_next(SmimePem *pem)
+{
+    smime_pem_clear(pem);
+    while (!pem->label) {
+        const char *begin = find_text(pem->at, pem->end, BEGIN);
+
+        if (!begin)
+            return FALSE;
+        pem->at = begin + strlen(BEGIN);
+        pem->label = read_label(&pem->at, pem->end);
+    }
+    pem->der = read_body(pem);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Certificates
+ */
+
 void smime_bundle_clear(SmimeBundle *bundle)
 {
     g_clear_pointer(&bundle->certs, g_ptr_array_unref);
 }
 
-static gboolean add(SmimeBundle *bundle, X509 *cert, GError **error)
+static gboolean bundle_keep(SmimeBundle *bundle, X509 *cert, GError **error)
 {
     if (bundle->certs->len >= MAX_CERTIFICATES) {
         X509_free(cert);
@@ -33,8 +118,8 @@ static gboolean add(SmimeBundle *bundle, X509 *cert, GError **error)
 }
 
 /* One certificate at @data; @used says how long it is, zero where there is none. */
-static gboolean add_certificate(SmimeBundle *bundle, const guint8 *data, gsize length,
-                                gboolean trusted, gsize *used, GError **error)
+static gboolean bundle_add_certificate(SmimeBundle *bundle, const guint8 *data, gsize length,
+                                       gboolean trusted, gsize *used, GError **error)
 {
     const guint8 *at = data;
     X509 *cert =
@@ -42,22 +127,22 @@ static gboolean add_certificate(SmimeBundle *bundle, const guint8 *data, gsize l
 
     ERR_clear_error();
     *used = cert ? (gsize)(at - data) : 0;
-    return !cert || add(bundle, cert, error);
+    return !cert || bundle_keep(bundle, cert, error);
 }
 
-static gboolean add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
+static gboolean bundle_add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize length,
+                                 GError **error)
 {
     const guint8 *at = data;
     g_autoptr(CMS_ContentInfo) cms = d2i_CMS_ContentInfo(NULL, &at, (long)length);
-    STACK_OF(X509) *certs = cms ? CMS_get1_certs(cms) : NULL;
+    g_autoptr(SmimeCerts) certs = cms ? CMS_get1_certs(cms) : NULL;
     gboolean ok = TRUE;
 
     ERR_clear_error();
     if (!cms)
         bundle->broken++;
     for (X509 *cert; ok && (cert = sk_X509_shift(certs));)
-        ok = add(bundle, cert, error);
-    sk_X509_pop_free(certs, X509_free);
+        ok = bundle_keep(bundle, cert, error);
     return ok;
 }
 
@@ -78,25 +163,20 @@ gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *
     gsize length, used;
     const guint8 *data = g_bytes_get_data(der, &length);
     if (pkcs7)
-        return add_pkcs7(bundle, data, length, error);
-    if (!add_certificate(bundle, data, length, trusted, &used, error))
+        return bundle_add_pkcs7(bundle, data, length, error);
+    if (!bundle_add_certificate(bundle, data, length, trusted, &used, error))
         return FALSE;
     if (used == 0)
         bundle->broken++;
     return TRUE;
 }
 
-static gboolean read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
+static gboolean bundle_read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
 {
-    SmimePem pem = {text, text + length};
-    char *label = NULL;
-    GBytes *der = NULL;
+    g_auto(SmimePem) pem = {.at = text, .end = text + length};
 
-    while (smime_pem_next(&pem, &label, &der)) {
-        g_autofree char *own_label = g_steal_pointer(&label);
-        g_autoptr(GBytes) own_der = g_steal_pointer(&der);
-
-        if (!smime_bundle_add_block(bundle, own_label, own_der, error))
+    while (smime_pem_next(&pem)) {
+        if (!smime_bundle_add_block(bundle, pem.label, pem.der, error))
             return FALSE;
     }
     return TRUE;
@@ -111,27 +191,27 @@ static const guint8 *enter_sequence(const guint8 *at, const guint8 *end)
     return (gsize)(end - at) >= 2 + octets ? at + 2 + octets : NULL;
 }
 
-static gboolean begins(const guint8 *at, const guint8 *end, const guint8 *with, gsize length)
+static gboolean begins_with(const guint8 *at, const guint8 *end, const guint8 *with, gsize length)
 {
     return at && (gsize)(end - at) >= length && memcmp(at, with, length) == 0;
 }
 
 /* A version 1 certificate looks like other things too, so that it is not missed when it turns out
  * to be none. Certificates may stand one after the other. */
-static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
+gboolean smime_bundle_add_der(SmimeBundle *bundle, const guint8 *data, gsize length, GError **error)
 {
     const guint8 *end = data + length;
     const guint8 *inside = enter_sequence(data, end);
 
     if (!inside)
         return TRUE;
-    if (begins(inside, end, OID_SIGNED, sizeof OID_SIGNED))
-        return add_pkcs7(bundle, data, length, error);
+    if (begins_with(inside, end, OID_SIGNED, sizeof OID_SIGNED))
+        return bundle_add_pkcs7(bundle, data, length, error);
 
-    gboolean likely = begins(enter_sequence(inside, end), end, VERSION, sizeof VERSION);
+    gboolean likely = begins_with(enter_sequence(inside, end), end, VERSION, sizeof VERSION);
     gsize used;
     do {
-        if (!add_certificate(bundle, data, length, FALSE, &used, error))
+        if (!bundle_add_certificate(bundle, data, length, FALSE, &used, error))
             return FALSE;
         data += used;
         length -= used;
@@ -142,14 +222,6 @@ static gboolean read_der(SmimeBundle *bundle, const guint8 *data, gsize length, 
     else if (likely)
         bundle->broken++;
     return TRUE;
-}
-
-gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error)
-{
-    gsize length;
-    const guint8 *data = g_bytes_get_data(der, &length);
-
-    return read_der(bundle, data, length, error);
 }
 
 void smime_bundle_init(SmimeBundle *bundle)
@@ -167,6 +239,52 @@ gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error)
     if (length == 0)
         return TRUE;
     if (*(const guint8 *)bytes == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED)
-        return read_der(bundle, bytes, length, error);
-    return read_pem(bundle, bytes, length, error);
+        return smime_bundle_add_der(bundle, bytes, length, error);
+    return bundle_read_pem(bundle, bytes, length, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The files of a setting
+ */
+
+/* While a setting is read. */
+typedef struct {
+    const char *setting;
+    const char *path; /* as it was written there */
+    const char *what;
+    SmimeFileReader reader;
+} Loading;
+
+/* What cannot be read may be what matters: nothing runs then. */
+static gboolean visit_file(SealModule *self, const char *path, GBytes *data, const GError *problem,
+                           gpointer user_data, GError **error)
+{
+    Loading *loading = user_data;
+    g_autoptr(GError) local = NULL;
+    guint count = 0;
+
+    if (problem)
+        return seal_module_refuse(self, loading->setting, error, "%s: %s", path, problem->message);
+    if (!loading->reader(seal_module_data(self), data, path, &count, &local))
+        return seal_module_refuse(self, loading->setting, error, "%s: %s", path, local->message);
+    if (count > 0)
+        return TRUE;
+    /* A README may stand in a folder; a file that was named should be one. */
+    if (g_str_equal(path, loading->path))
+        return seal_module_refuse(self, loading->setting, error, "%s: no %s in it", path,
+                                  loading->what);
+    seal_module_warn(self, "%s: no %s in it", path, loading->what);
+    return TRUE;
+}
+
+gboolean smime_read_setting(SealModule *self, const char *setting, const char *what,
+                            SmimeFileReader reader, GError **error)
+{
+    for (const char *const *paths = seal_module_list(self, setting); *paths; paths++) {
+        Loading loading = {setting, *paths, what, reader};
+
+        if (!seal_module_visit_files(self, *paths, visit_file, &loading, error))
+            return FALSE;
+    }
+    return TRUE;
 }

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * certificate.c: what a certificate says: for whom, for what, and what its owner's reader can do.
+ * certificate.c: what a certificate says (for whom, for what, and what its owner's reader can do),
+ * and the keys that the Format's read() makes of certificates.
  */
 #include "smime.h"
 
 #include <openssl/err.h>
 
 enum { MAX_ADDRESSES = 1000 };
-
-gboolean smime_cert_digest(X509 *cert, guint8 digest[32])
-{
-    unsigned int length = 0;
-
-    if (X509_digest(cert, EVP_sha256(), digest, &length) && length == 32)
-        return TRUE;
-    ERR_clear_error();
-    return FALSE;
-}
 
 /* -------------------------------------------------------------------------------------------
  * Addresses
@@ -79,7 +70,7 @@ static void add_subject_addresses(GPtrArray *addresses, X509 *cert)
         add_address(addresses, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), FALSE);
 }
 
-GPtrArray *smime_cert_addresses(X509 *cert)
+static GPtrArray *cert_addresses(X509 *cert)
 {
     GPtrArray *addresses = g_ptr_array_new_null_terminated(4, g_free, TRUE);
 
@@ -101,7 +92,7 @@ gboolean smime_cert_allows_mail(X509 *cert)
 }
 
 /* X509_get_key_usage gives all bits where the extension is absent. */
-static guint purposes(X509 *cert)
+static guint cert_purposes(X509 *cert)
 {
     guint32 flags = X509_get_extension_flags(cert);
     guint32 usage = X509_get_key_usage(cert);
@@ -118,7 +109,7 @@ static guint purposes(X509 *cert)
     return set;
 }
 
-static guint capability(const X509_ALGOR *algorithm)
+static guint capability_of(const X509_ALGOR *algorithm)
 {
     const ASN1_OBJECT *oid;
 
@@ -140,7 +131,7 @@ static guint capability(const X509_ALGOR *algorithm)
 }
 
 /* RFC 4262. What cannot be read announces nothing. */
-static guint capabilities(X509 *cert)
+static guint cert_capabilities(X509 *cert)
 {
     int at = X509_get_ext_by_NID(cert, NID_SMIMECapabilities, -1);
     if (at < 0)
@@ -152,7 +143,7 @@ static guint capabilities(X509 *cert)
     guint set = 0;
 
     for (int i = 0; list && i < sk_X509_ALGOR_num(list); i++)
-        set |= capability(sk_X509_ALGOR_value(list, i));
+        set |= capability_of(sk_X509_ALGOR_value(list, i));
     sk_X509_ALGOR_pop_free(list, X509_ALGOR_free);
     return set;
 }
@@ -161,7 +152,7 @@ static guint capabilities(X509 *cert)
  * Keys
  */
 
-static void key_free(gpointer data)
+static void native_free(gpointer data)
 {
     SmimeKey *native = data;
 
@@ -170,7 +161,7 @@ static void key_free(gpointer data)
     g_free(native);
 }
 
-static GPtrArray *detected_ids(X509 *cert)
+static GPtrArray *cert_ids(X509 *cert)
 {
     GPtrArray *ids = g_ptr_array_new_null_terminated(2, g_free, TRUE);
     const ASN1_OCTET_STRING *key_id = X509_get0_subject_key_id(cert);
@@ -183,7 +174,7 @@ static GPtrArray *detected_ids(X509 *cert)
     return ids;
 }
 
-static char *label(X509 *cert, GPtrArray *addresses)
+static char *cert_label(X509 *cert, GPtrArray *addresses)
 {
     g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
 
@@ -194,31 +185,82 @@ static char *label(X509 *cert, GPtrArray *addresses)
 
 SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin)
 {
-    guint8 digest[32];
-    SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = key_free};
+    g_autoptr(GBytes) digest = smime_cert_digest(cert);
+    SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = native_free};
 
     if (!smime_time(X509_get0_notBefore(cert), &spec.valid_from) ||
-        !smime_time(X509_get0_notAfter(cert), &spec.valid_until) ||
-        !smime_cert_digest(cert, digest))
+        !smime_time(X509_get0_notAfter(cert), &spec.valid_until) || !digest)
         return NULL;
 
-    g_autofree char *fingerprint = smime_hex(digest, sizeof digest);
-    g_autoptr(GPtrArray) addresses = smime_cert_addresses(cert);
-    g_autofree char *name = label(cert, addresses);
-    g_autoptr(GPtrArray) ids = detected_ids(cert);
+    g_autofree char *fingerprint =
+        seal_text_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
+    g_autoptr(GPtrArray) addresses = cert_addresses(cert);
+    g_autofree char *name = cert_label(cert, addresses);
+    g_autoptr(GPtrArray) ids = cert_ids(cert);
     SmimeKey *native = g_new0(SmimeKey, 1);
 
     X509_up_ref(cert);
     native->cert = cert;
     if (private_key && EVP_PKEY_up_ref(private_key))
         native->private_key = private_key;
-    native->can = capabilities(cert);
+    native->can = cert_capabilities(cert);
     spec.fingerprint = fingerprint;
     spec.label = name;
     spec.addresses = (const char *const *)addresses->pdata;
     spec.detected_ids = (const char *const *)ids->pdata;
-    spec.purposes = purposes(cert);
+    spec.purposes = cert_purposes(cert);
     spec.native = native;
     ERR_clear_error();
     return seal_key_new(&spec, origin);
+}
+
+/* What one file has that is broken hides nothing that is good in it. */
+static gboolean report_broken(SealModule *self, const SmimeBundle *bundle, guint good,
+                              const SealOrigin *origin, GError **error)
+{
+    const char *place = origin->place ? origin->place : origin->source;
+
+    if (bundle->broken > 0 && good == 0) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "%s: it should hold a certificate, and what is there cannot be read as one",
+                    place);
+        return FALSE;
+    }
+    if (bundle->broken > 0)
+        seal_module_warn(self, "%s: passed over %u of %u certificates, which cannot be read", place,
+                         bundle->broken, bundle->broken + good);
+    if (bundle->trailing > 0)
+        seal_module_warn(self,
+                         "%s: passed over %" G_GSIZE_FORMAT
+                         " octets after the last certificate, which are none",
+                         place, bundle->trailing);
+    return TRUE;
+}
+
+gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
+                    GError **error)
+{
+    SmimeModule *module = seal_module_data(self);
+    g_auto(SmimeBundle) bundle = {0};
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    if (!smime_bundle_read(&bundle, data, error))
+        return FALSE;
+    for (guint i = 0; i < bundle.certs->len; i++) {
+        X509 *cert = g_ptr_array_index(bundle.certs, i);
+        SealKey *key = smime_key_new(cert, NULL, origin);
+
+        if (!key) {
+            bundle.broken++;
+            continue;
+        }
+        g_ptr_array_add(found, key);
+        if (seal_key_purposes(key) & SEAL_PURPOSE_ISSUE)
+            smime_pool_add(module->pool, cert, origin->trust >= SEAL_TRUST_VERIFIED);
+    }
+    if (!report_broken(self, &bundle, found->len, origin, error))
+        return FALSE;
+    for (guint i = 0; i < found->len; i++)
+        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(found, i)));
+    return TRUE;
 }

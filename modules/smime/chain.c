@@ -16,94 +16,52 @@ enum {
     AUTH_LEVEL = 2,
 };
 
-struct SmimeAnchors {
-    X509_STORE *store;
-    SmimePool *pool; /* the same certificates, to be found by name */
-    guint count;
-};
-
-/* While a setting is read. */
-typedef struct {
-    SmimeAnchors *anchors;
-    const char *setting;
-} Loading;
-
-SmimeAnchors *smime_anchors_new(void)
+static gboolean read_anchors(SmimeModule *module, GBytes *data, const char *path, guint *count,
+                             GError **error)
 {
-    SmimeAnchors *anchors = g_new0(SmimeAnchors, 1);
-
-    anchors->store = X509_STORE_new();
-    anchors->pool = smime_pool_new();
-    return anchors;
-}
-
-void smime_anchors_free(SmimeAnchors *anchors)
-{
-    if (!anchors)
-        return;
-    X509_STORE_free(anchors->store);
-    smime_pool_free(anchors->pool);
-    g_free(anchors);
-}
-
-static gboolean add_anchors(SmimeAnchors *anchors, const SmimeBundle *bundle)
-{
-    for (guint i = 0; i < bundle->certs->len; i++) {
-        X509 *cert = g_ptr_array_index(bundle->certs, i);
-
-        if (anchors->count >= MAX_ANCHORS || !anchors->store ||
-            !X509_STORE_add_cert(anchors->store, cert))
-            return FALSE;
-        smime_pool_add(anchors->pool, cert, TRUE);
-        anchors->count++;
-    }
-    return TRUE;
-}
-
-static gboolean visit(SealModule *self, const char *path, GBytes *data, const GError *problem,
-                      gpointer user_data, GError **error)
-{
-    Loading *loading = user_data;
     g_auto(SmimeBundle) bundle = {0};
-    g_autoptr(GError) local = NULL;
 
-    if (problem)
-        return seal_module_refuse(self, "trust_anchors", error, "%s: %s", path, problem->message);
-    if (!smime_bundle_read(&bundle, data, &local))
-        return seal_module_refuse(self, "trust_anchors", error, "%s: %s", path, local->message);
-    if (bundle.broken > 0)
-        return seal_module_refuse(self, "trust_anchors", error,
-                                  "%s: a certificate that cannot be read", path);
-    if (!add_anchors(loading->anchors, &bundle)) {
-        ERR_clear_error();
-        return seal_module_refuse(self, "trust_anchors", error,
-                                  "%s: more certificates than can be kept", path);
+    if (!smime_bundle_read(&bundle, data, error))
+        return FALSE;
+    if (bundle.broken > 0) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                    "%u of the certificates in it cannot be read, and %u can", bundle.broken,
+                    bundle.certs->len);
+        return FALSE;
     }
-    if (bundle.certs->len > 0)
-        return TRUE;
-    if (g_str_equal(path, loading->setting))
-        return seal_module_refuse(self, "trust_anchors", error, "%s: no certificate in it", path);
-    seal_module_warn(self, "%s: no certificate in it", path);
+    for (guint i = 0; i < bundle.certs->len; i++) {
+        X509 *cert = g_ptr_array_index(bundle.certs, i);
+
+        if (module->anchor_count >= MAX_ANCHORS) {
+            g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "more than %d trust anchors in all",
+                        MAX_ANCHORS);
+            return FALSE;
+        }
+        if (!module->store || !X509_STORE_add_cert(module->store, cert)) {
+            smime_set_error(error, SEAL_ERROR_CONFIG, "a certificate in it cannot be kept");
+            return FALSE;
+        }
+        smime_pool_add(module->anchors, cert, TRUE);
+        module->anchor_count++;
+    }
+    *count = bundle.certs->len;
     return TRUE;
 }
 
-gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **error)
+gboolean smime_anchors_load(SealModule *self, GError **error)
 {
-    const char *const *paths = seal_module_list(self, "trust_anchors");
+    SmimeModule *module = seal_module_data(self);
 
-    for (; *paths; paths++) {
-        Loading loading = {anchors, *paths};
-        if (!seal_module_visit_files(self, *paths, visit, &loading, error))
-            return FALSE;
-    }
-    return TRUE;
+    module->store = X509_STORE_new();
+    module->anchors = smime_pool_new();
+    return smime_read_setting(self, "trust_anchors", "certificate", read_anchors, error);
 }
 
 /* -------------------------------------------------------------------------------------------
  * What becomes of a chain that does not hold
  */
 
-static const char *code_of(int problem)
+static const char *chain_code(int problem)
 {
     switch (problem) {
     case X509_V_ERR_CA_MD_TOO_WEAK:
@@ -128,44 +86,38 @@ static gboolean is_failure(int problem)
            problem == X509_V_ERR_STORE_LOOKUP;
 }
 
-static void refuse_chain(X509_STORE_CTX *ctx, X509 *cert, SealDecision *decision)
+static void refuse_chain(X509_STORE_CTX *ctx, SealKey *key, SealDecision *decision)
 {
     int problem = X509_STORE_CTX_get_error(ctx);
     X509 *culprit = X509_STORE_CTX_get_current_cert(ctx);
-    g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
     g_autofree char *where =
-        smime_name_text(culprit ? X509_get_subject_name(culprit) : X509_get_subject_name(cert));
+        culprit ? smime_name_text(X509_get_subject_name(culprit)) : g_strdup(seal_key_label(key));
+    g_autofree char *why = NULL;
     gint64 until = 0;
 
     if (problem == X509_V_ERR_CERT_HAS_EXPIRED && culprit &&
         smime_time(X509_get0_notAfter(culprit), &until)) {
-        g_autofree char *date = smime_date(until);
-        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
-                                 "the certificate of %s has no valid chain: %s expired on %s",
-                                 subject, where, date);
-        return;
+        g_autofree char *day = seal_text_day(until);
+        why = g_strdup_printf("%s expired on %s", where, day);
+    } else if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
+        why = g_strdup_printf("the signature on %s is of a kind that can be forged (SHA-1, MD5)",
+                              where);
+    } else {
+        why = g_strdup_printf("%s, at %s", X509_verify_cert_error_string(problem), where);
     }
-    if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
-        seal_decision_set_usable(
-            decision, SEAL_KEY_UNUSABLE, code_of(problem),
-            "the certificate of %s has no safe chain: the signature on %s is of a "
-            "kind that can be forged (SHA-1, MD5)",
-            subject, where);
-        return;
-    }
-    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code_of(problem),
-                             "the certificate of %s has no chain to a trust anchor: %s, at %s",
-                             subject, X509_verify_cert_error_string(problem), where);
+    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, chain_code(problem),
+                             "the certificate of %s has no valid chain to a trust anchor: %s",
+                             seal_key_label(key), why);
 }
 
 /* -------------------------------------------------------------------------------------------
  * The chain
  */
 
-static gboolean prepare(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert, STACK_OF(X509) * path,
-                        gint64 at)
+static gboolean prepare_context(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert,
+                                SmimeCerts *path, gint64 at)
 {
-    if (!X509_STORE_CTX_init(ctx, module->anchors->store, cert, path))
+    if (!X509_STORE_CTX_init(ctx, module->store, cert, path))
         return FALSE;
 
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
@@ -178,7 +130,7 @@ static gboolean prepare(X509_STORE_CTX *ctx, SmimeModule *module, X509 *cert, ST
 
 /* The CAs between: OpenSSL takes some for CAs that do not say they are one, and what their
  * extendedKeyUsage leaves out they cannot vouch for. */
-static gboolean check_between(STACK_OF(X509) * chain, X509 *cert, SealDecision *decision)
+static gboolean check_between(SmimeCerts *chain, X509 *cert, SealDecision *decision)
 {
     for (int i = 1; i < sk_X509_num(chain) - 1; i++) {
         X509 *ca = sk_X509_value(chain, i);
@@ -199,18 +151,16 @@ static gboolean check_between(STACK_OF(X509) * chain, X509 *cert, SealDecision *
 static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at,
                               SealDecision *decision)
 {
-    SmimeModule *module = seal_module_data(self);
     g_autofree char *why = NULL;
 
-    if (!smime_crls_revoked(module->crls, self, cert, issuer, at, &why))
+    if (!smime_crls_revoked(self, cert, issuer, at, &why))
         return TRUE;
     if (decision)
         seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, "revoked", "%s", why);
     return FALSE;
 }
 
-static gboolean check_chain(SealModule *self, STACK_OF(X509) * chain, gint64 at,
-                            SealDecision *decision)
+static gboolean check_chain(SealModule *self, SmimeCerts *chain, gint64 at, SealDecision *decision)
 {
     if (!check_between(chain, sk_X509_value(chain, 0), decision))
         return FALSE;
@@ -222,21 +172,22 @@ static gboolean check_chain(SealModule *self, STACK_OF(X509) * chain, gint64 at,
     return TRUE;
 }
 
-static gboolean verify(SealModule *self, X509_STORE_CTX *ctx, X509 *cert, gint64 at,
-                       SealDecision *decision, gboolean *ok, GError **error)
+static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key, gint64 at,
+                             SealDecision *decision, gboolean *ok, GError **error)
 {
     gboolean valid = X509_verify_cert(ctx) > 0;
 
     *ok = FALSE;
     if (!valid && is_failure(X509_STORE_CTX_get_error(ctx))) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot verify a certificate");
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot find out whether the chain of %s holds",
+                        seal_key_label(key));
         return FALSE;
     }
     ERR_clear_error();
     if (valid)
         *ok = check_chain(self, X509_STORE_CTX_get0_chain(ctx), at, decision);
     else
-        refuse_chain(ctx, cert, decision);
+        refuse_chain(ctx, key, decision);
     return TRUE;
 }
 
@@ -247,44 +198,42 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
 
     *ok = FALSE;
-    if (module->anchors->count == 0) {
+    if (module->anchor_count == 0) {
         seal_decision_set_usable(
             decision, SEAL_KEY_UNUSABLE, "untrusted",
-            "the certificate of %s cannot be trusted: no CA is; name some with "
+            "the certificate of %s cannot be trusted: no CA is trusted; name some with "
             "trust_anchors in [module smime]",
             seal_key_label(key));
         return TRUE;
     }
 
+    g_autoptr(SmimeCerts) path = smime_pool_path(module->pool, cert);
     g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
-    STACK_OF(X509) *path = smime_pool_path(module->pool, cert);
-    gboolean done = FALSE;
-    if (!ctx || !path || !prepare(ctx, module, cert, path, at))
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify a certificate");
-    else
-        done = verify(self, ctx, cert, at, decision, ok, error);
-    /* The chain in ctx has its own references. */
-    sk_X509_pop_free(path, X509_free);
-    return done;
+    /* The chain in ctx has references of its own. */
+    if (ctx && path && prepare_context(ctx, module, cert, path, at))
+        return verify_chain(self, ctx, key, at, decision, ok, error);
+    smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify the certificate of %s",
+                    seal_key_label(key));
+    return FALSE;
 }
 
-void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
-                              gboolean *ok)
+gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at, SealDecision *decision)
 {
     SmimeModule *module = seal_module_data(self);
     X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
 
-    *ok = TRUE;
-    for (int i = 0; i < MAX_CHAIN && *ok; i++) {
-        X509 *issuer = smime_pool_issuer(module->anchors->pool, cert);
+    for (int i = 0; i < MAX_CHAIN; i++) {
+        X509 *issuer = smime_pool_issuer(module->anchors, cert);
 
         if (!issuer)
             issuer = smime_pool_issuer(module->pool, cert);
         if (!issuer || issuer == cert || X509_cmp(issuer, cert) == 0)
             break;
-        *ok = check_revoked(self, cert, issuer, at, decision);
+        if (!check_revoked(self, cert, issuer, at, decision))
+            return FALSE;
         cert = issuer;
     }
+    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -303,47 +252,31 @@ static gboolean stands_between(X509 *cert, gint64 at)
            smime_time(X509_get0_notAfter(cert), &until) && from <= at && at <= until;
 }
 
-static gboolean push_between(STACK_OF(X509) * between, STACK_OF(X509) * path, gint64 at)
-{
-    for (int i = 0; i < sk_X509_num(path); i++) {
-        X509 *cert = sk_X509_value(path, i);
-
-        if (!stands_between(cert, at) || sk_X509_num(between) >= MAX_CHAIN)
-            continue;
-        if (!X509_up_ref(cert))
-            return FALSE;
-        if (!sk_X509_push(between, cert)) {
-            X509_free(cert);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
 /* Adds what @pool has above @cert. */
-static gboolean add_between(STACK_OF(X509) * between, SmimePool *pool, X509 *cert, gint64 at)
+static gboolean add_between(SmimeCerts *between, SmimePool *pool, X509 *cert, gint64 at)
 {
-    STACK_OF(X509) *path = smime_pool_path(pool, cert);
-    gboolean ok = path && push_between(between, path, at);
+    g_autoptr(SmimeCerts) path = smime_pool_path(pool, cert);
+    gboolean ok = path != NULL;
 
-    sk_X509_pop_free(path, X509_free);
+    for (int i = 0; ok && i < sk_X509_num(path); i++) {
+        X509 *above = sk_X509_value(path, i);
+
+        if (stands_between(above, at) && sk_X509_num(between) < MAX_CHAIN)
+            ok = X509_add_cert(between, above, X509_ADD_FLAG_UP_REF);
+    }
     return ok;
 }
 
-STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at)
+SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at)
 {
     SmimeModule *module = seal_module_data(self);
-    STACK_OF(X509) *between = sk_X509_new_null();
+    g_autoptr(SmimeCerts) between = sk_X509_new_null();
     gboolean ok = between && add_between(between, module->pool, cert, at);
     int met = sk_X509_num(between);
 
     /* An intermediate may be among the trust anchors only, below it or at the end of it. */
-    ok = ok && add_between(between, module->anchors->pool, cert, at);
+    ok = ok && add_between(between, module->anchors, cert, at);
     for (int i = 0; ok && i < met; i++)
-        ok = add_between(between, module->anchors->pool, sk_X509_value(between, i), at);
-    if (!ok) {
-        sk_X509_pop_free(between, X509_free);
-        return NULL;
-    }
-    return between;
+        ok = add_between(between, module->anchors, sk_X509_value(between, i), at);
+    return ok ? g_steal_pointer(&between) : NULL;
 }

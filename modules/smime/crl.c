@@ -19,16 +19,6 @@ typedef struct {
     gboolean warned;
 } List;
 
-struct SmimeCrls {
-    GPtrArray *lists;
-};
-
-/* While a setting is read. */
-typedef struct {
-    SmimeCrls *crls;
-    const char *setting;
-} Loading;
-
 static void list_free(gpointer data)
 {
     List *list = data;
@@ -39,115 +29,79 @@ static void list_free(gpointer data)
     g_free(list);
 }
 
-SmimeCrls *smime_crls_new(void)
-{
-    SmimeCrls *crls = g_new0(SmimeCrls, 1);
-
-    crls->lists = g_ptr_array_new_with_free_func(list_free);
-    return crls;
-}
-
-void smime_crls_free(SmimeCrls *crls)
-{
-    if (!crls)
-        return;
-    g_ptr_array_unref(crls->lists);
-    g_free(crls);
-}
-
-static gboolean add(SmimeCrls *crls, const guint8 *data, gsize length, const char *place)
+static gboolean add_list(GPtrArray *lists, const guint8 *data, gsize length, const char *place,
+                         GError **error)
 {
     const guint8 *at = data;
-    X509_CRL *crl = crls->lists->len < MAX_LISTS ? d2i_X509_CRL(NULL, &at, (long)length) : NULL;
 
-    ERR_clear_error();
-    if (!crl)
+    if (lists->len >= MAX_LISTS) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "more than %d revocation lists in all",
+                    MAX_LISTS);
         return FALSE;
+    }
+    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)length);
+    if (!crl) {
+        smime_set_error(error, SEAL_ERROR_CONFIG, "a revocation list in it cannot be read");
+        return FALSE;
+    }
     List *list = g_new0(List, 1);
     list->crl = crl;
     list->place = g_strdup(place);
     list->verified =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
-    g_ptr_array_add(crls->lists, list);
+    g_ptr_array_add(lists, list);
     return TRUE;
 }
 
-static gboolean add_pem(SmimeCrls *crls, const char *text, gsize length, const char *place)
+static gboolean read_lists(SmimeModule *module, GBytes *data, const char *path, guint *count,
+                           GError **error)
 {
-    SmimePem pem = {text, text + length};
-    char *label = NULL;
-    GBytes *der = NULL;
-
-    while (smime_pem_next(&pem, &label, &der)) {
-        g_autofree char *own_label = g_steal_pointer(&label);
-        g_autoptr(GBytes) own_der = g_steal_pointer(&der);
-
-        if (!g_str_equal(own_label, "X509 CRL"))
-            continue;
-        if (!own_der ||
-            !add(crls, g_bytes_get_data(own_der, NULL), g_bytes_get_size(own_der), place))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* A list that cannot be read may be the one that matters: nothing runs then. */
-static gboolean visit(SealModule *self, const char *path, GBytes *data, const GError *problem,
-                      gpointer user_data, GError **error)
-{
-    Loading *loading = user_data;
-    SmimeCrls *crls = loading->crls;
-    guint before = crls->lists->len;
-
-    if (problem)
-        return seal_module_refuse(self, "crls", error, "%s: %s", path, problem->message);
-
+    GPtrArray *lists = module->crls;
+    guint before = lists->len;
     gsize length;
-    const guint8 *bytes = g_bytes_get_data(data, &length);
-    gboolean der = length > 0 && *bytes == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED;
-    if (der ? !add(crls, bytes, length, path) : !add_pem(crls, (const char *)bytes, length, path))
-        return seal_module_refuse(self, "crls", error, "%s: a revocation list that cannot be read",
-                                  path);
-    if (crls->lists->len > before)
-        return TRUE;
-    /* A README may stand in a folder of lists; a file that was named should be one. */
-    if (g_str_equal(path, loading->setting))
-        return seal_module_refuse(self, "crls", error, "%s: no revocation list in it", path);
-    seal_module_warn(self, "%s: no revocation list in it", path);
-    return TRUE;
+    const char *bytes = g_bytes_get_data(data, &length);
+    g_auto(SmimePem) pem = {.at = bytes, .end = bytes + length};
+    gboolean ok = TRUE;
+
+    if (length > 0 && *bytes == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED) {
+        ok = add_list(lists, (const guint8 *)bytes, length, path, error);
+        pem.at = pem.end;
+    }
+    while (ok && length > 0 && smime_pem_next(&pem)) {
+        gsize size = 0;
+        const guint8 *der = pem.der ? g_bytes_get_data(pem.der, &size) : NULL;
+
+        if (g_str_equal(pem.label, "X509 CRL"))
+            ok = add_list(lists, der, size, path, error);
+    }
+    *count = lists->len - before;
+    return ok;
 }
 
-gboolean smime_crls_load(SmimeCrls *crls, SealModule *self, GError **error)
+gboolean smime_crls_load(SealModule *self, GError **error)
 {
-    const char *const *paths = seal_module_list(self, "crls");
+    SmimeModule *module = seal_module_data(self);
 
-    for (; *paths; paths++) {
-        Loading loading = {crls, *paths};
-        if (!seal_module_visit_files(self, *paths, visit, &loading, error))
-            return FALSE;
-    }
-    return TRUE;
+    module->crls = g_ptr_array_new_with_free_func(list_free);
+    return smime_read_setting(self, "crls", "revocation list", read_lists, error);
 }
 
 /* A large list takes time to verify, so that the answer is kept. */
-static gboolean signed_by(List *list, X509 *issuer)
+static gboolean is_signed_by(List *list, X509 *issuer)
 {
-    guint8 digest[32];
     gpointer known;
 
-    if (X509_NAME_cmp(X509_CRL_get_issuer(list->crl), X509_get_subject_name(issuer)) != 0 ||
-        !smime_cert_digest(issuer, digest))
+    if (X509_NAME_cmp(X509_CRL_get_issuer(list->crl), X509_get_subject_name(issuer)) != 0)
         return FALSE;
-
-    GBytes *key = g_bytes_new(digest, sizeof digest);
-    if (g_hash_table_lookup_extended(list->verified, key, NULL, &known)) {
-        g_bytes_unref(key);
+    g_autoptr(GBytes) digest = smime_cert_digest(issuer);
+    if (!digest)
+        return FALSE;
+    if (g_hash_table_lookup_extended(list->verified, digest, NULL, &known))
         return GPOINTER_TO_INT(known);
-    }
     EVP_PKEY *public = X509_get0_pubkey(issuer);
     gboolean yes = public && X509_CRL_verify(list->crl, public) == 1;
     ERR_clear_error();
-    g_hash_table_insert(list->verified, key, GINT_TO_POINTER(yes));
+    g_hash_table_insert(list->verified, g_steal_pointer(&digest), GINT_TO_POINTER(yes));
     return yes;
 }
 
@@ -158,37 +112,38 @@ static void warn_if_old(List *list, SealModule *self, gint64 at)
 
     if (list->warned || !next || !smime_time(next, &until) || at <= until)
         return;
-    g_autofree char *date = smime_date(until);
+    g_autofree char *date = seal_text_day(until);
     seal_module_warn(self, "%s: a revocation list that should have been renewed by %s", list->place,
                      date);
     list->warned = TRUE;
 }
 
-static char *describe(X509 *cert, X509_REVOKED *entry, const char *place)
+static char *describe_revoked(X509 *cert, X509_REVOKED *entry, const char *place)
 {
     g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
     gint64 when = 0;
     g_autofree char *date = smime_time(X509_REVOKED_get0_revocationDate(entry), &when)
-                                ? smime_date(when)
+                                ? seal_text_day(when)
                                 : g_strdup("a date that cannot be read");
 
     return g_strdup_printf("the certificate of %s was revoked on %s (%s)", subject, date, place);
 }
 
-gboolean smime_crls_revoked(SmimeCrls *crls, SealModule *self, X509 *cert, X509 *issuer, gint64 at,
-                            char **why)
+gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at, char **why)
 {
-    for (guint i = 0; i < crls->lists->len; i++) {
-        List *list = g_ptr_array_index(crls->lists, i);
+    SmimeModule *module = seal_module_data(self);
+
+    for (guint i = 0; i < module->crls->len; i++) {
+        List *list = g_ptr_array_index(module->crls, i);
         X509_REVOKED *entry = NULL;
 
-        if (!signed_by(list, issuer))
+        if (!is_signed_by(list, issuer))
             continue;
         warn_if_old(list, self, at);
         int listed = X509_CRL_get0_by_cert(list->crl, &entry, cert);
         ERR_clear_error();
         if (listed > 0 && listed != REMOVED) {
-            *why = describe(cert, entry, list->place);
+            *why = describe_revoked(cert, entry, list->place);
             return TRUE;
         }
     }

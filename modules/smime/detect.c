@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * detect.c: what an entity is. The media type says whether to look; what is there is said by the
- * ASN.1 alone, to its last octet.
+ * detect.c: what an entity is: encrypted, signed (RFC 8551 3.5), or neither, and for or by whose
+ * keys. The media type says whether to look; what is there is said by the ASN.1 alone, to its last
+ * octet. That a message says it is signed counts for nothing: there has to be SignedData with a
+ * signer. Whether the signature is right is not asked.
  */
 #include "smime.h"
 
@@ -9,24 +11,61 @@
 #include <string.h>
 
 /* What stands before and after the captured parts, so that OpenSSL can parse them as a message
- * whose content is absent. */
-static const guint8 OID_ENVELOPED[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
-                                       0xf7, 0x0d, 0x01, 0x07, 0x03};
-static const guint8 OPEN_SEQUENCE[] = {0x30, 0x80};
-static const guint8 OPEN_0[] = {0xa0, 0x80};
-static const guint8 EMPTY_CONTENT[] = {0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
-                                       0x01, 0x07, 0x01, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48,
-                                       0x01, 0x65, 0x03, 0x04, 0x01, 0x2a, 0x05, 0x00};
-static const guint8 CLOSE[] = {0, 0};
+ * whose content is absent: contentType, [0], SEQUENCE; for SignedData version, no digest algorithms
+ * and id-data too. */
+static const guint8 ENVELOPED_FRONT[] = {0x30, 0x80, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                         0x0d, 0x01, 0x07, 0x03, 0xa0, 0x80, 0x30, 0x80};
+static const guint8 ENVELOPED_BACK[] = {0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                        0x0d, 0x01, 0x07, 0x01, 0x30, 0x0d, 0x06, 0x09, 0x60,
+                                        0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a, 0x05,
+                                        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00};
+static const guint8 SIGNED_FRONT[] = {0x30, 0x80, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                      0x0d, 0x01, 0x07, 0x02, 0xa0, 0x80, 0x30, 0x80, 0x02,
+                                      0x01, 0x01, 0x31, 0x00, 0x30, 0x0b, 0x06, 0x09, 0x2a,
+                                      0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01};
+static const guint8 SIGNED_BACK[] = {0, 0, 0, 0, 0, 0};
 
-enum { AES_BLOCK = 16, MIN_MAC = 12, MAX_MAC = 16 };
+enum { AES_BLOCK = 16, MIN_MAC = 12, MAX_MAC = 16, MAX_TEXT = 512 };
+
+/* One line, since what the message says may be in it. */
+G_GNUC_PRINTF(4, 5)
+static void detection_say(SealDetection *detection, SealDetected what, guint64 size,
+                          const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_autofree char *line = seal_text_line(text, strlen(text), MAX_TEXT);
+    seal_detection_set(detection, what, size, line);
+}
 
 /* -------------------------------------------------------------------------------------------
- * Recipients
+ * Recipients and signers
  */
 
-void smime_detected(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
-                    const ASN1_OCTET_STRING *key_id, guint *count)
+static CMS_ContentInfo *parse_captured(const guint8 *front, gsize front_size,
+                                       const GByteArray *captured, const guint8 *back,
+                                       gsize back_size)
+{
+    g_autoptr(GByteArray) whole = g_byte_array_new();
+
+    g_byte_array_append(whole, front, (guint)front_size);
+    g_byte_array_append(whole, captured->data, captured->len);
+    g_byte_array_append(whole, back, (guint)back_size);
+
+    const guint8 *at = whole->data;
+    CMS_ContentInfo *parsed = d2i_CMS_ContentInfo(NULL, &at, (long)whole->len);
+    if (parsed && at != whole->data + whole->len)
+        g_clear_pointer(&parsed, CMS_ContentInfo_free);
+    ERR_clear_error();
+    return parsed;
+}
+
+/* Adds a recipient or a signer by what CMS calls it, and counts it. */
+static void add_id(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
+                   const ASN1_OCTET_STRING *key_id, guint *count)
 {
     g_autofree char *id = issuer && serial ? smime_id_issuer_serial(issuer, serial)
                           : key_id         ? smime_id_key(key_id)
@@ -47,7 +86,7 @@ static void add_agreed(SealDetection *detection, CMS_RecipientInfo *info, guint 
 
         CMS_RecipientEncryptedKey_get0_id(sk_CMS_RecipientEncryptedKey_value(keys, i), &key_id,
                                           NULL, NULL, &issuer, &serial);
-        smime_detected(detection, issuer, serial, key_id, count);
+        add_id(detection, issuer, serial, key_id, count);
     }
 }
 
@@ -68,55 +107,43 @@ static void add_recipient(SealDetection *detection, CMS_RecipientInfo *info, gui
         /* A password, a shared key, something newer: someone can read it, nobody knows who. */
         break;
     }
-    smime_detected(detection, issuer, serial, key_id, count);
+    add_id(detection, issuer, serial, key_id, count);
 }
 
-static CMS_ContentInfo *parse_front(const SmimeCms *cms)
+/* How many there are: 0 where they cannot be read. */
+static guint add_recipients(SealDetection *detection, const SmimeCms *cms)
 {
-    g_autoptr(GByteArray) whole = g_byte_array_new();
-
-    g_byte_array_append(whole, OPEN_SEQUENCE, sizeof OPEN_SEQUENCE);
-    g_byte_array_append(whole, OID_ENVELOPED, sizeof OID_ENVELOPED);
-    g_byte_array_append(whole, OPEN_0, sizeof OPEN_0);
-    g_byte_array_append(whole, OPEN_SEQUENCE, sizeof OPEN_SEQUENCE);
-    g_byte_array_append(whole, cms->front->data, cms->front->len);
-    g_byte_array_append(whole, EMPTY_CONTENT, sizeof EMPTY_CONTENT);
-    for (guint i = 0; i < 3; i++)
-        g_byte_array_append(whole, CLOSE, sizeof CLOSE);
-
-    const guint8 *at = whole->data;
-    CMS_ContentInfo *parsed = d2i_CMS_ContentInfo(NULL, &at, (long)whole->len);
-    if (parsed && at != whole->data + whole->len)
-        g_clear_pointer(&parsed, CMS_ContentInfo_free);
-    ERR_clear_error();
-    return parsed;
-}
-
-/* FALSE where they cannot be read or there are none. */
-static gboolean add_recipients(SealDetection *detection, const SmimeCms *cms, guint *count)
-{
-    g_autoptr(CMS_ContentInfo) parsed = parse_front(cms);
+    g_autoptr(CMS_ContentInfo) parsed = parse_captured(
+        ENVELOPED_FRONT, sizeof ENVELOPED_FRONT, cms->front, ENVELOPED_BACK, sizeof ENVELOPED_BACK);
     STACK_OF(CMS_RecipientInfo) *infos = parsed ? CMS_get0_RecipientInfos(parsed) : NULL;
+    guint count = 0;
 
-    *count = 0;
     for (int i = 0; i < sk_CMS_RecipientInfo_num(infos); i++)
-        add_recipient(detection, sk_CMS_RecipientInfo_value(infos, i), count);
+        add_recipient(detection, sk_CMS_RecipientInfo_value(infos, i), &count);
     ERR_clear_error();
-    return *count > 0;
+    return count;
+}
+
+static guint add_signers(SealDetection *detection, CMS_ContentInfo *parsed)
+{
+    STACK_OF(CMS_SignerInfo) *infos = CMS_get0_SignerInfos(parsed);
+    guint count = 0;
+
+    for (int i = 0; i < sk_CMS_SignerInfo_num(infos); i++) {
+        ASN1_OCTET_STRING *key_id = NULL;
+        X509_NAME *issuer = NULL;
+        ASN1_INTEGER *serial = NULL;
+
+        CMS_SignerInfo_get0_signer_id(sk_CMS_SignerInfo_value(infos, i), &key_id, &issuer, &serial);
+        add_id(detection, issuer, serial, key_id, &count);
+    }
+    ERR_clear_error();
+    return count;
 }
 
 /* -------------------------------------------------------------------------------------------
  * The cipher
  */
-
-static X509_ALGOR *parse_algorithm(const SmimeCms *cms)
-{
-    const guint8 *at = cms->algorithm->data;
-    X509_ALGOR *algorithm = d2i_X509_ALGOR(NULL, &at, (long)cms->algorithm->len);
-
-    ERR_clear_error();
-    return algorithm;
-}
 
 static gboolean is_cbc(int nid)
 {
@@ -135,8 +162,9 @@ static const char *check_cbc(const SmimeCms *cms, const X509_ALGOR *algorithm)
 
     X509_ALGOR_get0(NULL, &type, &value, algorithm);
     if (type != V_ASN1_OCTET_STRING || ASN1_STRING_length(value) != AES_BLOCK)
-        return "has no initialisation vector";
-    return cms->content_size % AES_BLOCK == 0 ? NULL : "ends within a block of the cipher";
+        return "its initialisation vector is not of 16 octets";
+    return cms->content_size % AES_BLOCK == 0 ? NULL
+                                              : "its ciphertext ends within a block of 16 octets";
 }
 
 static const char *check_gcm(const SmimeCms *cms, const X509_ALGOR *algorithm)
@@ -145,30 +173,32 @@ static const char *check_gcm(const SmimeCms *cms, const X509_ALGOR *algorithm)
 
     X509_ALGOR_get0(NULL, &type, NULL, algorithm);
     if (type != V_ASN1_SEQUENCE)
-        return "has no nonce";
+        return "its nonce is missing";
     return cms->mac_length >= MIN_MAC && cms->mac_length <= MAX_MAC
                ? NULL
-               : "has an authentication tag of the wrong size";
+               : "its authentication tag is not of 12 to 16 octets";
 }
 
 /* What is wrong with the ciphertext, or NULL; @name is the cipher's, "AES-256-CBC". */
 static const char *check_cipher(const SmimeCms *cms, char **name)
 {
-    g_autoptr(X509_ALGOR) algorithm = parse_algorithm(cms);
+    const guint8 *at = cms->algorithm->data;
+    g_autoptr(X509_ALGOR) algorithm = d2i_X509_ALGOR(NULL, &at, (long)cms->algorithm->len);
     const ASN1_OBJECT *oid = NULL;
 
+    ERR_clear_error();
     if (algorithm)
         X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
     int nid = oid ? OBJ_obj2nid(oid) : NID_undef;
     *name = nid != NID_undef ? g_ascii_strup(OBJ_nid2ln(nid), -1) : g_strdup("an unknown cipher");
     if (!algorithm)
-        return "names no cipher";
+        return "the cipher's name cannot be read";
     if (is_cbc(nid) && cms->type == SMIME_CMS_ENVELOPED)
         return check_cbc(cms, algorithm);
     if (is_gcm(nid) && cms->type == SMIME_CMS_AUTH_ENVELOPED)
         return check_gcm(cms, algorithm);
-    return is_cbc(nid) || is_gcm(nid) ? "uses its cipher in a form that has no meaning"
-                                      : "uses a cipher that is too weak or not known";
+    return is_cbc(nid) || is_gcm(nid) ? "EnvelopedData goes with CBC, AuthEnvelopedData with GCM"
+                                      : "only AES with CBC or GCM is taken for encryption";
 }
 
 /* id-data, or what RFC 8551 3.7 puts inside one another. */
@@ -191,38 +221,54 @@ static gboolean is_mail_type(const SmimeCms *cms)
  * Verdicts
  */
 
-void smime_say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
-    va_end(args);
-    seal_detection_set(detection, what, size, text);
-}
-
 /* A complete EnvelopedData or AuthEnvelopedData. */
 static void judge_enveloped(SealDetection *detection, const SmimeCms *cms)
 {
     g_autofree char *cipher = NULL;
     const char *fault = check_cipher(cms, &cipher);
-    guint count;
-    gboolean named = add_recipients(detection, cms, &count);
+    guint count = add_recipients(detection, cms);
 
-    if (!named)
-        fault = "names no recipient that can be read";
+    if (count == 0)
+        fault = "it names no recipient that can be read";
     else if (!cms->has_content || cms->content_size == 0)
-        fault = "has no ciphertext";
+        fault = "it has no ciphertext";
     else if (!is_mail_type(cms))
-        fault = "does not contain mail";
+        fault = "its content type is none that mail has";
     else if (cms->clear_attributes)
-        fault = "has attributes in clear beside the ciphertext";
+        fault = "it has attributes in clear beside the ciphertext";
     if (fault)
-        smime_say(detection, SEAL_DETECTED_PARTLY, cms->content_size, "S/MIME with %s, which %s",
-                  cipher, fault);
+        detection_say(detection, SEAL_DETECTED_PARTLY, cms->content_size, "S/MIME with %s, but %s",
+                      cipher, fault);
     else
-        smime_say(detection, SEAL_DETECTED_ENCRYPTED, cms->content_size,
-                  "S/MIME with %s to %u recipient%s", cipher, count, count == 1 ? "" : "s");
+        detection_say(detection, SEAL_DETECTED_ENCRYPTED, cms->content_size,
+                      "S/MIME with %s to %u recipient%s", cipher, count, count == 1 ? "" : "s");
+}
+
+/* SignedData; @detached where what it signs has to be elsewhere. The signer's name is added only
+ * where all is well: bait names nobody. */
+static void judge_signed(SealDetection *detection, const SmimeCms *cms, const char *fault,
+                         gboolean detached)
+{
+    g_autoptr(CMS_ContentInfo) parsed =
+        fault ? NULL
+              : parse_captured(SIGNED_FRONT, sizeof SIGNED_FRONT, cms->signers, SIGNED_BACK,
+                               sizeof SIGNED_BACK);
+
+    if (!fault && !parsed)
+        fault = "its signers cannot be read";
+    else if (!fault && sk_CMS_SignerInfo_num(CMS_get0_SignerInfos(parsed)) <= 0)
+        fault = "it has certificates, but no signer";
+    else if (!fault && cms->has_content == detached)
+        fault = detached ? "it encloses what it signs, and should sign the part before it"
+                         : "what it signs is not in it";
+    if (fault) {
+        detection_say(detection, SEAL_DETECTED_NOTHING, 0,
+                      "S/MIME SignedData without a signature: %s", fault);
+        return;
+    }
+    guint count = add_signers(detection, parsed);
+    detection_say(detection, SEAL_DETECTED_SIGNED, 0, "S/MIME, signed only, by %u key%s", count,
+                  count == 1 ? "" : "s");
 }
 
 static gboolean claims_encryption(SealEntity *entity)
@@ -233,30 +279,30 @@ static gboolean claims_encryption(SealEntity *entity)
                     g_ascii_strcasecmp(type, "authEnveloped-data") == 0);
 }
 
-static void judge(SealDetection *detection, SealEntity *entity, const SmimeCms *cms,
-                  const char *fault)
+static void judge_cms(SealDetection *detection, SealEntity *entity, const SmimeCms *cms,
+                      const char *fault)
 {
     switch (cms->type) {
     case SMIME_CMS_ENVELOPED:
     case SMIME_CMS_AUTH_ENVELOPED:
         if (fault)
-            smime_say(detection, SEAL_DETECTED_PARTLY, cms->content_size,
-                      "S/MIME ciphertext that is not whole: %s", fault);
+            detection_say(detection, SEAL_DETECTED_PARTLY, cms->content_size,
+                          "S/MIME ciphertext that is not whole: %s", fault);
         else
             judge_enveloped(detection, cms);
         return;
     case SMIME_CMS_SIGNED:
-        smime_judge_signed(detection, cms, fault, FALSE);
+        judge_signed(detection, cms, fault, FALSE);
         return;
     case SMIME_CMS_OTHER:
-        smime_say(detection, SEAL_DETECTED_NOTHING, 0, "CMS that neither encrypts nor signs");
+        detection_say(detection, SEAL_DETECTED_NOTHING, 0, "CMS that neither encrypts nor signs");
         return;
     case SMIME_CMS_NONE:
     default:
-        smime_say(detection, SEAL_DETECTED_NOTHING, 0, "%s: %s",
-                  claims_encryption(entity) ? "it says that it is encrypted and is not"
-                                            : "it has the media type of S/MIME only",
-                  fault);
+        detection_say(detection, SEAL_DETECTED_NOTHING, 0, "%s: %s",
+                      claims_encryption(entity) ? "it says that it is encrypted and is not"
+                                                : "it has the media type of S/MIME, but is none",
+                      fault);
         return;
     }
 }
@@ -292,8 +338,9 @@ static gboolean may_be_cms(SealEntity *entity)
            (ends_with_p7m(seal_entity_parameter(entity, "name")) || disposition_says_p7m(entity));
 }
 
-/* Two fields of these names are read differently by different readers. */
-const char *smime_repeated_field(SealEntity *entity)
+/* The name of a field that is there twice and must not be, since readers differ in which counts;
+ * NULL where there is none. */
+static const char *repeated_field(SealEntity *entity)
 {
     if (seal_entity_count(entity, "Content-Type") > 1)
         return "Content-Type";
@@ -302,18 +349,24 @@ const char *smime_repeated_field(SealEntity *entity)
     return NULL;
 }
 
-/* Is it in base64, as it is, or in an encoding that is none of S/MIME's? */
-gboolean smime_encoding(SealEntity *entity, gboolean *base64)
+/* What is wrong with the fields of an entity that should hold CMS, or NULL. (transfer full) */
+static char *check_fields(SealEntity *entity, gboolean *base64)
 {
+    const char *repeated = repeated_field(entity);
     const char *encoding = seal_entity_encoding(entity);
 
     *base64 = g_str_equal(encoding, "base64");
-    return *base64 || g_str_equal(encoding, "binary") || g_str_equal(encoding, "8bit") ||
-           g_str_equal(encoding, "7bit");
+    if (repeated)
+        return g_strdup_printf("with more than one %s field", repeated);
+    if (*base64 || g_str_equal(encoding, "binary") || g_str_equal(encoding, "8bit") ||
+        g_str_equal(encoding, "7bit"))
+        return NULL;
+    return g_strdup_printf("in a transfer encoding that S/MIME does not have: %s", encoding);
 }
 
-gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
-                           SmimeCms *cms, const char **fault, GError **error)
+/* Walks through the body. @fault is NULL where it is CMS to the end. */
+static gboolean walk_body(SealEntity *entity, gboolean base64, GCancellable *cancellable,
+                          SmimeCms *cms, const char **fault, GError **error)
 {
     g_auto(SmimeOctets) octets = {0};
 
@@ -326,6 +379,80 @@ gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *ca
     return TRUE;
 }
 
+/* -------------------------------------------------------------------------------------------
+ * multipart/signed
+ */
+
+static gboolean is_signature_type(const char *type)
+{
+    return type && (g_ascii_strcasecmp(type, "application/pkcs7-signature") == 0 ||
+                    g_ascii_strcasecmp(type, "application/x-pkcs7-signature") == 0);
+}
+
+static gboolean claims_clear_signed(SealEntity *entity)
+{
+    return g_str_equal(seal_entity_type(entity), "multipart/signed") &&
+           is_signature_type(seal_entity_parameter(entity, "protocol"));
+}
+
+/* What is wrong with the parts, or NULL, and @part is the one with the signature. (transfer full)
+ */
+static char *check_parts(SealEntity *entity, GPtrArray *parts, SealEntity **part, gboolean *base64)
+{
+    const char *repeated = repeated_field(entity);
+
+    if (repeated)
+        return g_strdup_printf("it has more than one %s field", repeated);
+    if (parts->len != 2)
+        return g_strdup_printf("it should have two parts, and has %u", parts->len);
+    *part = g_ptr_array_index(parts, 1);
+    if (!is_signature_type(seal_entity_type(*part)))
+        return g_strdup_printf("its second part should be application/pkcs7-signature, and is %s",
+                               seal_entity_type(*part));
+    g_autofree char *fault = check_fields(*part, base64);
+    return fault ? g_strdup_printf("its signature comes %s", fault) : NULL;
+}
+
+static void say_claim(SealDetection *detection, const char *fault)
+{
+    detection_say(detection, SEAL_DETECTED_NOTHING, 0, "it says that it is signed and is not: %s",
+                  fault);
+}
+
+static gboolean detect_clear_signed(SealEntity *entity, GCancellable *cancellable,
+                                    SealDetection *detection, GError **error)
+{
+    g_auto(SmimeCms) cms = {0};
+    g_autoptr(GError) problem = NULL;
+    GPtrArray *parts = NULL;
+    SealEntity *part = NULL;
+    const char *fault;
+    gboolean base64;
+
+    if (!seal_entity_parts(entity, &parts, &problem)) {
+        /* More parts than are looked at are not two. */
+        if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+        say_claim(detection, problem->message);
+        return TRUE;
+    }
+
+    g_autofree char *wrong = check_parts(entity, parts, &part, &base64);
+    if (wrong) {
+        say_claim(detection, wrong);
+        return TRUE;
+    }
+    if (!walk_body(part, base64, cancellable, &cms, &fault, error))
+        return FALSE;
+    if (cms.type == SMIME_CMS_SIGNED)
+        judge_signed(detection, &cms, fault, TRUE);
+    else
+        say_claim(detection, fault ? fault : "its second part is CMS, but not SignedData");
+    return TRUE;
+}
+
 gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                       SealDetection *detection, GError **error)
 {
@@ -333,24 +460,19 @@ gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancel
     const char *fault;
     gboolean base64;
 
-    if (smime_claims_clear_signed(entity))
-        return smime_detect_clear_signed(entity, cancellable, detection, error);
+    if (claims_clear_signed(entity))
+        return detect_clear_signed(entity, cancellable, detection, error);
     if (!may_be_cms(entity)) {
-        smime_say(detection, SEAL_DETECTED_NOTHING, 0, "not S/MIME");
+        detection_say(detection, SEAL_DETECTED_NOTHING, 0, "not S/MIME");
         return TRUE;
     }
-    if (smime_repeated_field(entity)) {
-        smime_say(detection, SEAL_DETECTED_PARTLY, 0, "S/MIME with more than one %s",
-                  smime_repeated_field(entity));
+    g_autofree char *wrong = check_fields(entity, &base64);
+    if (wrong) {
+        detection_say(detection, SEAL_DETECTED_PARTLY, 0, "S/MIME %s", wrong);
         return TRUE;
     }
-    if (!smime_encoding(entity, &base64)) {
-        smime_say(detection, SEAL_DETECTED_PARTLY, 0,
-                  "S/MIME in a transfer encoding that is not its own");
-        return TRUE;
-    }
-    if (!smime_look_inside(entity, base64, cancellable, &cms, &fault, error))
+    if (!walk_body(entity, base64, cancellable, &cms, &fault, error))
         return FALSE;
-    judge(detection, entity, &cms, fault);
+    judge_cms(detection, entity, &cms, fault);
     return TRUE;
 }

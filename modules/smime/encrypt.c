@@ -7,7 +7,6 @@
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <string.h>
 
 /* -------------------------------------------------------------------------------------------
  * What all recipients can read
@@ -37,32 +36,28 @@ static SmimeCipher choose_cipher(GPtrArray *keys)
 
 static const EVP_CIPHER *evp_cipher(SmimeCipher cipher)
 {
-    switch (cipher) {
-    case SMIME_CIPHER_AES128_CBC:
-        return EVP_aes_128_cbc();
-    case SMIME_CIPHER_AES256_GCM:
-        return EVP_aes_256_gcm();
-    case SMIME_CIPHER_AES128_GCM:
-        return EVP_aes_128_gcm();
-    case SMIME_CIPHER_AUTO:
-    case SMIME_CIPHER_AES256_CBC:
-    default:
-        return EVP_aes_256_cbc();
-    }
+    static const EVP_CIPHER *(*const ciphers[])(void) = {
+        [SMIME_CIPHER_AUTO] = EVP_aes_256_cbc,       [SMIME_CIPHER_AES256_CBC] = EVP_aes_256_cbc,
+        [SMIME_CIPHER_AES128_CBC] = EVP_aes_128_cbc, [SMIME_CIPHER_AES256_GCM] = EVP_aes_256_gcm,
+        [SMIME_CIPHER_AES128_GCM] = EVP_aes_128_gcm,
+    };
+
+    return ciphers[cipher]();
 }
 
 /* -------------------------------------------------------------------------------------------
  * Recipients
  */
 
-static gboolean set_oaep(EVP_PKEY_CTX *ctx)
+static gboolean set_oaep_padding(EVP_PKEY_CTX *ctx)
 {
     return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) > 0 &&
            EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) > 0 &&
            EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) > 0;
 }
 
-static gboolean set_parameters(SmimeModule *module, SmimeKey *key, CMS_RecipientInfo *info)
+static gboolean set_recipient_parameters(SmimeModule *module, SmimeKey *key,
+                                         CMS_RecipientInfo *info)
 {
     EVP_PKEY_CTX *ctx = CMS_RecipientInfo_get0_pkey_ctx(info);
     gboolean oaep = module->rsa == SMIME_RSA_OAEP ||
@@ -73,36 +68,24 @@ static gboolean set_parameters(SmimeModule *module, SmimeKey *key, CMS_Recipient
     if (CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE)
         /* OpenSSL's own choice is SHA-1. */
         return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) > 0;
-    return !oaep || set_oaep(ctx);
+    return !oaep || set_oaep_padding(ctx);
 }
 
-static gboolean add_recipient(SmimeModule *module, CMS_ContentInfo *cms, SealKey *key,
-                              GError **error)
+static gboolean cms_add_recipient(SmimeModule *module, CMS_ContentInfo *cms, SealKey *key,
+                                  GError **error)
 {
     SmimeKey *native = seal_key_native(key);
     CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, native->cert, CMS_KEY_PARAM);
 
-    if (info && set_parameters(module, native, info))
+    if (info && set_recipient_parameters(module, native, info))
         return TRUE;
     smime_set_error(error, SEAL_ERROR_KEY, "cannot encrypt to the certificate of %s",
                     seal_key_label(key));
     return FALSE;
 }
 
-/* Two recipients may have one certificate; it is named once. */
-static gboolean is_repeated(GPtrArray *keys, guint at)
-{
-    const char *fingerprint = seal_key_fingerprint(g_ptr_array_index(keys, at));
-
-    for (guint i = 0; i < at; i++) {
-        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCipher cipher,
-                                 GError **error)
+static CMS_ContentInfo *make_enveloped(SmimeModule *module, GPtrArray *keys, SmimeCipher cipher,
+                                       GError **error)
 {
     g_autoptr(CMS_ContentInfo) cms =
         CMS_encrypt(NULL, NULL, evp_cipher(cipher), CMS_BINARY | CMS_STREAM | CMS_PARTIAL);
@@ -111,8 +94,13 @@ static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCiph
         smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to encrypt");
         return NULL;
     }
+    /* Two recipients may have one certificate; it is named once. */
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < keys->len; i++) {
-        if (!is_repeated(keys, i) && !add_recipient(module, cms, g_ptr_array_index(keys, i), error))
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if (g_hash_table_add(seen, (gpointer)seal_key_fingerprint(key)) &&
+            !cms_add_recipient(module, cms, key, error))
             return NULL;
     }
     return g_steal_pointer(&cms);
@@ -122,22 +110,7 @@ static CMS_ContentInfo *make_cms(SmimeModule *module, GPtrArray *keys, SmimeCiph
  * The entity
  */
 
-/* On one line, since some readers do not unfold it. */
-static gboolean write_fields(GOutputStream *out, SmimeCipher cipher, GCancellable *cancellable,
-                             GError **error)
-{
-    gboolean gcm = cipher == SMIME_CIPHER_AES256_GCM || cipher == SMIME_CIPHER_AES128_GCM;
-    g_autofree char *fields =
-        g_strdup_printf("Content-Type: application/pkcs7-mime; smime-type=%s; name=\"smime.p7m\"\n"
-                        "Content-Transfer-Encoding: base64\n"
-                        "Content-Disposition: attachment; filename=\"smime.p7m\"\n"
-                        "\n",
-                        gcm ? "authEnveloped-data" : "enveloped-data");
-
-    return g_output_stream_write_all(out, fields, strlen(fields), NULL, cancellable, error);
-}
-
-static gboolean check(const SealSealing *sealing, GError **error)
+static gboolean check_encryptable(const SealSealing *sealing, GError **error)
 {
     if (sealing->signer || sealing->hide) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
@@ -147,8 +120,8 @@ static gboolean check(const SealSealing *sealing, GError **error)
     }
     if (sealing->keys->len == 0 || seal_content_size(sealing->entity) == 0) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                            sealing->keys->len == 0 ? "nobody to encrypt to"
-                                                    : "nothing to encrypt");
+                            sealing->keys->len == 0 ? "cannot encrypt: there is no key"
+                                                    : "cannot encrypt: there is no content");
         return FALSE;
     }
     return TRUE;
@@ -159,18 +132,16 @@ SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancel
 {
     SmimeModule *module = seal_module_data(self);
 
-    if (!check(sealing, error))
+    if (!check_encryptable(sealing, error))
         return NULL;
     ERR_clear_error();
     SmimeCipher cipher =
         module->cipher == SMIME_CIPHER_AUTO ? choose_cipher(sealing->keys) : module->cipher;
-    g_autoptr(CMS_ContentInfo) cms = make_cms(module, sealing->keys, cipher, error);
+    g_autoptr(CMS_ContentInfo) cms = make_enveloped(module, sealing->keys, cipher, error);
     if (!cms)
         return NULL;
 
-    g_autoptr(GOutputStream) out = seal_module_spool(self);
-    if (!write_fields(out, cipher, cancellable, error) ||
-        !smime_stream(sealing->entity, cms, out, "encrypt", cancellable, error))
-        return NULL;
-    return seal_spool_finish(out, error);
+    gboolean gcm = cipher == SMIME_CIPHER_AES256_GCM || cipher == SMIME_CIPHER_AES128_GCM;
+    return smime_enclose(self, sealing->entity, cms, gcm ? "authEnveloped-data" : "enveloped-data",
+                         "encrypt", cancellable, error);
 }

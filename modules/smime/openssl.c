@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * openssl.c: OpenSSL's memory, errors, names and times as the rest of the module wants them.
+ * openssl.c: OpenSSL's memory, errors, names, times and digests as the rest of the module wants
+ * them.
  */
 #include "smime.h"
 
@@ -10,17 +11,17 @@
 
 enum { MAX_NAME = 512 };
 
-static void *allocate(size_t size, const char *file, int line)
+static void *take_octets(size_t size, const char *file, int line)
 {
     return g_malloc(size);
 }
 
-static void *reallocate(void *old, size_t size, const char *file, int line)
+static void *resize_octets(void *old, size_t size, const char *file, int line)
 {
     return g_realloc(old, size);
 }
 
-static void release(void *data, const char *file, int line)
+static void release_octets(void *data, const char *file, int line)
 {
     g_free(data);
 }
@@ -30,7 +31,8 @@ void smime_take_memory(SealModule *self)
     CRYPTO_malloc_fn current;
 
     CRYPTO_get_mem_functions(&current, NULL, NULL);
-    if (current != allocate && !CRYPTO_set_mem_functions(allocate, reallocate, release))
+    if (current != take_octets &&
+        !CRYPTO_set_mem_functions(take_octets, resize_octets, release_octets))
         seal_module_warn(self, "OpenSSL is in use already, and will take a lack of memory for a "
                                "certificate that cannot be read");
 }
@@ -54,26 +56,6 @@ void smime_set_error(GError **error, SealError code, const char *format, ...)
     ERR_clear_error();
 }
 
-/* Cut between characters: what X509_NAME_print_ex makes is UTF-8 unless the certificate lies. What
- * would move a terminal's or a log's text is a question mark. */
-static char *cut(const char *data, gsize length)
-{
-    g_autofree char *valid = g_utf8_make_valid(data, (gssize)MIN(length, MAX_NAME));
-
-    GString *text = g_string_sized_new(MIN(length, MAX_NAME));
-
-    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
-        gunichar character = g_utf8_get_char(c);
-        gboolean harmful =
-            g_unichar_iscntrl(character) || g_unichar_type(character) == G_UNICODE_FORMAT;
-
-        g_string_append_unichar(text, harmful ? '?' : character);
-    }
-    if (length > MAX_NAME)
-        g_string_append(text, "...");
-    return g_string_free(text, FALSE);
-}
-
 char *smime_name_text(const X509_NAME *name)
 {
     /* Characters beyond ASCII stay readable; control characters and bidi tricks do not. */
@@ -86,16 +68,7 @@ char *smime_name_text(const X509_NAME *name)
         return g_strdup("a name that cannot be read");
     }
     long length = BIO_get_mem_data(bio, &data);
-    return length > 0 ? cut(data, (gsize)length) : g_strdup("");
-}
-
-char *smime_hex(const guint8 *data, gsize length)
-{
-    GString *text = g_string_sized_new(2 * length);
-
-    for (gsize i = 0; i < length; i++)
-        g_string_append_printf(text, "%02x", data[i]);
-    return g_string_free(text, FALSE);
+    return length > 0 ? seal_text_line(data, (gsize)length, MAX_NAME) : g_strdup("");
 }
 
 gboolean smime_time(const ASN1_TIME *time, gint64 *seconds)
@@ -110,12 +83,15 @@ gboolean smime_time(const ASN1_TIME *time, gint64 *seconds)
     return TRUE;
 }
 
-char *smime_date(gint64 seconds)
+GBytes *smime_cert_digest(X509 *cert)
 {
-    g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(seconds);
-    char *text = date ? g_date_time_format(date, "%Y-%m-%d") : NULL;
+    guint8 digest[32];
+    unsigned int length = 0;
 
-    return text ? text : g_strdup("a date that cannot be written");
+    if (X509_digest(cert, EVP_sha256(), digest, &length))
+        return g_bytes_new(digest, length);
+    ERR_clear_error();
+    return NULL;
 }
 
 char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial)
@@ -127,9 +103,9 @@ char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial
         ERR_clear_error();
         return NULL;
     }
-    g_autofree char *name = smime_hex(digest, length);
+    g_autofree char *name = seal_text_hex(digest, length);
     g_autofree char *number =
-        smime_hex(ASN1_STRING_get0_data(serial), (gsize)ASN1_STRING_length(serial));
+        seal_text_hex(ASN1_STRING_get0_data(serial), (gsize)ASN1_STRING_length(serial));
     const char *sign = ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "";
     return g_strconcat("is:", name, ":", sign, number, NULL);
 }
@@ -137,7 +113,7 @@ char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial
 char *smime_id_key(const ASN1_OCTET_STRING *key_id)
 {
     g_autofree char *hex =
-        smime_hex(ASN1_STRING_get0_data(key_id), (gsize)ASN1_STRING_length(key_id));
+        seal_text_hex(ASN1_STRING_get0_data(key_id), (gsize)ASN1_STRING_length(key_id));
 
     return g_strconcat("ski:", hex, NULL);
 }

@@ -12,9 +12,8 @@
 #include <string.h>
 
 enum {
-    MAX_DEPTH = 4,           /* of safes within safes */
-    MAX_BAGS = 1000,         /* in all */
-    MAX_ITERATIONS = 5000000 /* some seconds */
+    MAX_DEPTH = 4,   /* of safes within safes */
+    MAX_BAGS = 1000, /* in all */
 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS12, PKCS12_free)
@@ -37,7 +36,7 @@ static gboolean read_bags(Opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bag
  * Bounds
  */
 
-static const void *parameter(const X509_ALGOR *algorithm, int *nid)
+static const void *algorithm_parameter(const X509_ALGOR *algorithm, int *nid)
 {
     const ASN1_OBJECT *oid = NULL;
     const void *value = NULL;
@@ -49,52 +48,52 @@ static const void *parameter(const X509_ALGOR *algorithm, int *nid)
     return type == V_ASN1_SEQUENCE ? value : NULL;
 }
 
-static gboolean few(const ASN1_INTEGER *iterations)
+static gboolean iterations_bounded(const ASN1_INTEGER *iterations)
 {
     gint64 number;
 
-    return !iterations ||
-           (ASN1_INTEGER_get_int64(&number, iterations) && number > 0 && number <= MAX_ITERATIONS);
+    return !iterations || (ASN1_INTEGER_get_int64(&number, iterations) && number > 0 &&
+                           number <= SMIME_MAX_ITERATIONS);
 }
 
-static gpointer unpack(const ASN1_ITEM *item, const void *value)
+static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)
 {
     ASN1_TYPE type = {.type = V_ASN1_SEQUENCE, .value = {.sequence = (ASN1_STRING *)value}};
 
     return ASN1_TYPE_unpack_sequence(item, &type);
 }
 
-static gboolean few_in_pbes2(const void *value)
+static gboolean pbes2_bounded(const void *value)
 {
-    g_autoptr(PBE2PARAM) pbes2 = unpack(ASN1_ITEM_rptr(PBE2PARAM), value);
+    g_autoptr(PBE2PARAM) pbes2 = unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), value);
     int nid = NID_undef;
-    const void *inner = pbes2 ? parameter(pbes2->keyfunc, &nid) : NULL;
+    const void *inner = pbes2 ? algorithm_parameter(pbes2->keyfunc, &nid) : NULL;
 
     if (!inner || nid != NID_id_pbkdf2)
         return TRUE;
-    g_autoptr(PBKDF2PARAM) pbkdf2 = unpack(ASN1_ITEM_rptr(PBKDF2PARAM), inner);
-    return !pbkdf2 || few(pbkdf2->iter);
+    g_autoptr(PBKDF2PARAM) pbkdf2 = unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), inner);
+    return !pbkdf2 || iterations_bounded(pbkdf2->iter);
 }
 
 /* What cannot be read fails later on its own. */
 gboolean smime_pbe_bounded(const X509_ALGOR *algorithm)
 {
     int nid;
-    const void *value = parameter(algorithm, &nid);
+    const void *value = algorithm_parameter(algorithm, &nid);
 
     if (!value)
         return TRUE;
     if (nid == NID_pbes2)
-        return few_in_pbes2(value);
-    g_autoptr(PBEPARAM) pbe = unpack(ASN1_ITEM_rptr(PBEPARAM), value);
-    return !pbe || few(pbe->iter);
+        return pbes2_bounded(value);
+    g_autoptr(PBEPARAM) pbe = unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), value);
+    return !pbe || iterations_bounded(pbe->iter);
 }
 
 /* -------------------------------------------------------------------------------------------
  * Bags
  */
 
-static gboolean add_key(Opening *opening, PKCS8_PRIV_KEY_INFO *key)
+static gboolean opening_add_key(Opening *opening, PKCS8_PRIV_KEY_INFO *key)
 {
     if (!key)
         return FALSE;
@@ -110,7 +109,7 @@ static gboolean read_shrouded(Opening *opening, const PKCS12_SAFEBAG *bag)
     if (sealed)
         X509_SIG_get0(sealed, &algorithm, NULL);
     return sealed && smime_pbe_bounded(algorithm) &&
-           add_key(opening, PKCS12_decrypt_skey(bag, opening->password, opening->length));
+           opening_add_key(opening, PKCS12_decrypt_skey(bag, opening->password, opening->length));
 }
 
 static gboolean read_cert(Opening *opening, const PKCS12_SAFEBAG *bag)
@@ -133,7 +132,8 @@ static gboolean read_bag(Opening *opening, const PKCS12_SAFEBAG *bag, guint dept
     switch (PKCS12_SAFEBAG_get_nid(bag)) {
     case NID_keyBag:
         bare = PKCS12_SAFEBAG_get0_p8inf(bag);
-        return bare && add_key(opening, ASN1_item_dup(ASN1_ITEM_rptr(PKCS8_PRIV_KEY_INFO), bare));
+        return bare &&
+               opening_add_key(opening, ASN1_item_dup(ASN1_ITEM_rptr(PKCS8_PRIV_KEY_INFO), bare));
     case NID_pkcs8ShroudedKeyBag:
         return read_shrouded(opening, bag);
     case NID_certBag:
@@ -187,7 +187,7 @@ static gboolean read_safes(Opening *opening, PKCS12 *file)
  * The file, with one password
  */
 
-static PKCS12 *parse(const guint8 *data, gsize length)
+static PKCS12 *parse_pkcs12(const guint8 *data, gsize length)
 {
     const guint8 *at = data;
 
@@ -196,24 +196,24 @@ static PKCS12 *parse(const guint8 *data, gsize length)
 
 gboolean smime_pkcs12_is(const guint8 *data, gsize length)
 {
-    g_autoptr(PKCS12) file = parse(data, length);
+    g_autoptr(PKCS12) file = parse_pkcs12(data, length);
 
     ERR_clear_error();
     return file != NULL;
 }
 
-static void forget(Opening *opening)
+static void opening_reset(Opening *opening)
 {
     g_ptr_array_set_size(opening->keys, 0);
     g_ptr_array_set_size(opening->certs, 0);
     opening->bags = 0;
 }
 
-static gboolean try_password(Opening *opening, const guint8 *data, gsize length)
+static gboolean open_safes(Opening *opening, const guint8 *data, gsize length)
 {
-    g_autoptr(PKCS12) file = parse(data, length);
+    g_autoptr(PKCS12) file = parse_pkcs12(data, length);
 
-    forget(opening);
+    opening_reset(opening);
     return file && read_safes(opening, file);
 }
 
@@ -246,26 +246,26 @@ static gboolean renew_certs(GPtrArray *certs)
 }
 
 /* Nothing that was made in @context outlives this. */
-static gboolean try_in_context(Opening *opening, OSSL_LIB_CTX *context, const guint8 *data,
-                               gsize length)
+static gboolean open_in_context(Opening *opening, OSSL_LIB_CTX *context, const guint8 *data,
+                                gsize length)
 {
     OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(context);
-    gboolean ok = try_password(opening, data, length);
+    gboolean ok = open_safes(opening, data, length);
 
     OSSL_LIB_CTX_set0_default(before);
     ok = ok && renew_certs(opening->certs);
     if (!ok)
-        forget(opening);
+        opening_reset(opening);
     return ok;
 }
 
-static gboolean try_legacy(Opening *opening, const guint8 *data, gsize length,
-                           gboolean *no_provider)
+static gboolean open_with_legacy(Opening *opening, const guint8 *data, gsize length,
+                                 gboolean *no_provider)
 {
     OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
     OSSL_PROVIDER *legacy = context ? OSSL_PROVIDER_load(context, "legacy") : NULL;
     OSSL_PROVIDER *usual = legacy ? OSSL_PROVIDER_load(context, "default") : NULL;
-    gboolean ok = usual && try_in_context(opening, context, data, length);
+    gboolean ok = usual && open_in_context(opening, context, data, length);
 
     *no_provider = !usual;
     if (usual)
@@ -288,22 +288,22 @@ typedef enum {
 } Result;
 
 /* An empty password is either no octets or two zero ones: both are tried. */
-static Result try_one(Opening *opening, PKCS12 *file, const guint8 *data, gsize length)
+static Result try_password(Opening *opening, PKCS12 *file, const guint8 *data, gsize length)
 {
     gboolean no_provider = FALSE;
 
     if (PKCS12_mac_present(file) && !PKCS12_verify_mac(file, opening->password, opening->length))
         return WRONG_PASSWORD;
     ERR_clear_error();
-    if (try_password(opening, data, length))
+    if (open_safes(opening, data, length))
         return OPENED;
-    if (was_unsupported() && try_legacy(opening, data, length, &no_provider))
+    if (was_unsupported() && open_with_legacy(opening, data, length, &no_provider))
         return OPENED;
     return no_provider ? NO_PROVIDER : PKCS12_mac_present(file) ? BROKEN : WRONG_PASSWORD;
 }
 
-static Result try_all(Opening *opening, GPtrArray *passwords, PKCS12 *file, const guint8 *data,
-                      gsize length)
+static Result try_passwords(Opening *opening, GPtrArray *passwords, PKCS12 *file,
+                            const guint8 *data, gsize length)
 {
     Result worst = WRONG_PASSWORD;
 
@@ -316,7 +316,7 @@ static Result try_all(Opening *opening, GPtrArray *passwords, PKCS12 *file, cons
             opening->password = NULL;
         }
 
-        Result result = try_one(opening, file, data, length);
+        Result result = try_password(opening, file, data, length);
         ERR_clear_error();
         if (result == OPENED)
             return OPENED;
@@ -327,7 +327,7 @@ static Result try_all(Opening *opening, GPtrArray *passwords, PKCS12 *file, cons
 }
 
 /* What is known of the file without its password. */
-static gboolean check_mac(PKCS12 *file, gboolean *pbmac1, GError **error)
+static gboolean check_mac_iterations(PKCS12 *file, gboolean *pbmac1, GError **error)
 {
     const ASN1_INTEGER *iterations = NULL;
     const X509_ALGOR *algorithm = NULL;
@@ -340,14 +340,13 @@ static gboolean check_mac(PKCS12 *file, gboolean *pbmac1, GError **error)
     if (algorithm)
         X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
     *pbmac1 = oid && OBJ_obj2nid(oid) == NID_pbmac1;
-    if (few(iterations))
+    if (iterations_bounded(iterations))
         return TRUE;
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "it asks for more than %d iterations",
-                MAX_ITERATIONS);
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, SMIME_TOO_MANY_ITERATIONS);
     return FALSE;
 }
 
-static gboolean say_why(Result result, gboolean pbmac1, GError **error)
+static gboolean set_why(Result result, gboolean pbmac1, GError **error)
 {
     const char *why = "its content cannot be read, although its passphrase is right";
 
@@ -363,7 +362,7 @@ static gboolean say_why(Result result, gboolean pbmac1, GError **error)
     return FALSE;
 }
 
-static gboolean take(const Opening *opening, GPtrArray *keys, GPtrArray *certs, GError **error)
+static gboolean keep_opened(SmimePrivate *found, const Opening *opening, GError **error)
 {
     for (guint i = 0; i < opening->keys->len; i++) {
         EVP_PKEY *key = EVP_PKCS82PKEY(g_ptr_array_index(opening->keys, i));
@@ -372,36 +371,31 @@ static gboolean take(const Opening *opening, GPtrArray *keys, GPtrArray *certs, 
             smime_set_error(error, SEAL_ERROR_KEY, "a private key in it cannot be read");
             return FALSE;
         }
-        g_ptr_array_add(keys, key);
+        g_ptr_array_add(found->keys, key);
     }
-    for (guint i = 0; i < opening->certs->len; i++) {
-        X509 *cert = g_ptr_array_index(opening->certs, i);
-
-        X509_up_ref(cert);
-        g_ptr_array_add(certs, cert);
-    }
+    g_ptr_array_extend_and_steal(found->bundle.certs, g_ptr_array_ref(opening->certs));
     return TRUE;
 }
 
-gboolean smime_pkcs12_read(const guint8 *data, gsize length, GPtrArray *passwords, GPtrArray *keys,
-                           GPtrArray *certs, GError **error)
+gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
+                           GPtrArray *passwords, GError **error)
 {
-    g_autoptr(PKCS12) file = parse(data, length);
+    g_autoptr(PKCS12) file = parse_pkcs12(data, length);
     g_autoptr(GPtrArray) bare =
         g_ptr_array_new_with_free_func((GDestroyNotify)PKCS8_PRIV_KEY_INFO_free);
-    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
-    Opening opening = {.keys = bare, .certs = found};
+    g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+    Opening opening = {.keys = bare, .certs = certs};
     gboolean pbmac1;
 
     if (!file) {
-        smime_set_error(error, SEAL_ERROR_KEY, "it is no PKCS#12");
+        smime_set_error(error, SEAL_ERROR_KEY, "its PKCS12 block is no PKCS#12 file");
         return FALSE;
     }
-    if (!check_mac(file, &pbmac1, error))
+    if (!check_mac_iterations(file, &pbmac1, error))
         return FALSE;
-    Result result = try_all(&opening, passwords, file, data, length);
+    Result result = try_passwords(&opening, passwords, file, data, length);
     ERR_clear_error();
     if (result != OPENED)
-        return say_why(result, pbmac1, error);
-    return take(&opening, keys, certs, error);
+        return set_why(result, pbmac1, error);
+    return keep_opened(found, &opening, error);
 }

@@ -52,12 +52,11 @@ static gpointer name_key(const X509_NAME *name)
 
 void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted)
 {
-    guint8 digest[32];
     guint *count = from_trusted ? &pool->trusted : &pool->others;
+    GBytes *digest =
+        *count < (from_trusted ? MAX_TRUSTED : MAX_OTHERS) ? smime_cert_digest(cert) : NULL;
 
-    if (*count >= (from_trusted ? MAX_TRUSTED : MAX_OTHERS) || !smime_cert_digest(cert, digest))
-        return;
-    if (!g_hash_table_add(pool->known, g_bytes_new(digest, sizeof digest)))
+    if (!digest || !g_hash_table_add(pool->known, digest))
         return;
 
     gpointer key = name_key(X509_get_subject_name(cert));
@@ -82,14 +81,14 @@ static gboolean has_signed(X509 *issuer, X509 *cert)
     return yes;
 }
 
-static GPtrArray *candidates(SmimePool *pool, X509 *cert)
+static GPtrArray *issuer_candidates(SmimePool *pool, X509 *cert)
 {
     return g_hash_table_lookup(pool->by_name, name_key(X509_get_issuer_name(cert)));
 }
 
 X509 *smime_pool_issuer(SmimePool *pool, X509 *cert)
 {
-    GPtrArray *issuers = candidates(pool, cert);
+    GPtrArray *issuers = issuer_candidates(pool, cert);
 
     for (guint i = 0; issuers && i < MIN(issuers->len, MAX_TRIES); i++) {
         if (has_signed(g_ptr_array_index(issuers, i), cert))
@@ -98,7 +97,7 @@ X509 *smime_pool_issuer(SmimePool *pool, X509 *cert)
     return NULL;
 }
 
-static gboolean contains(STACK_OF(X509) * path, X509 *cert)
+static gboolean path_contains(SmimeCerts *path, X509 *cert)
 {
     for (int i = 0; i < sk_X509_num(path); i++) {
         if (sk_X509_value(path, i) == cert)
@@ -107,24 +106,24 @@ static gboolean contains(STACK_OF(X509) * path, X509 *cert)
     return FALSE;
 }
 
-static void push_issuers(SmimePool *pool, X509 *cert, STACK_OF(X509) * path, guint *tries)
+static void push_issuers(SmimePool *pool, X509 *cert, SmimeCerts *path, guint *tries)
 {
-    GPtrArray *issuers = candidates(pool, cert);
+    GPtrArray *issuers = issuer_candidates(pool, cert);
 
     for (guint i = 0; issuers && i < issuers->len && *tries < MAX_TRIES; i++) {
         X509 *issuer = g_ptr_array_index(issuers, i);
 
-        if (sk_X509_num(path) >= MAX_PATH || contains(path, issuer))
+        if (sk_X509_num(path) >= MAX_PATH || path_contains(path, issuer))
             continue;
         ++*tries;
-        if (has_signed(issuer, cert) && X509_up_ref(issuer) && !sk_X509_push(path, issuer))
-            X509_free(issuer);
+        if (has_signed(issuer, cert))
+            X509_add_cert(path, issuer, X509_ADD_FLAG_UP_REF);
     }
 }
 
-STACK_OF(X509) * smime_pool_path(SmimePool *pool, X509 *cert)
+SmimeCerts *smime_pool_path(SmimePool *pool, X509 *cert)
 {
-    STACK_OF(X509) *path = sk_X509_new_null();
+    SmimeCerts *path = sk_X509_new_null();
     guint tries = 0;
 
     if (!path)

@@ -24,7 +24,7 @@ typedef struct {
  * Algorithms
  */
 
-static int digest_of(EVP_PKEY *key)
+static int digest_for_key(EVP_PKEY *key)
 {
     int nid = NID_undef;
 
@@ -49,7 +49,7 @@ static gboolean choose_digest(Signing *signing, GError **error)
         int nid;
         const char *micalg; /* RFC 8551 3.5.3.2 */
     } rows[] = {{NID_sha256, "sha-256"}, {NID_sha384, "sha-384"}, {NID_sha512, "sha-512"}};
-    int nid = digest_of(signing->native->private_key);
+    int nid = digest_for_key(signing->native->private_key);
 
     ERR_clear_error();
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -60,7 +60,7 @@ static gboolean choose_digest(Signing *signing, GError **error)
         }
     }
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
-                "the key of %s can sign with %s only, which is not used here",
+                "the key of %s signs with %s only; SHA-256, SHA-384 or SHA-512 is needed",
                 seal_key_label(signing->key), OBJ_nid2sn(nid));
     return FALSE;
 }
@@ -164,52 +164,44 @@ static gboolean add_preference(CMS_SignerInfo *info, X509 *cert)
  * SignedData
  */
 
-static gboolean add_cert(CMS_ContentInfo *cms, GHashTable *there, X509 *cert)
+/* Adds @cert and what stands between it and its root. */
+static gboolean add_cert_path(const Signing *signing, SmimeCerts *certs, X509 *cert)
 {
-    guint8 digest[32];
+    const int flags = X509_ADD_FLAG_UP_REF | X509_ADD_FLAG_NO_DUP;
+    g_autoptr(SmimeCerts) between = smime_chain_between(signing->self, cert, signing->now);
 
-    if (!smime_cert_digest(cert, digest))
-        return FALSE;
-    if (!g_hash_table_add(there, g_bytes_new(digest, sizeof digest)))
-        return TRUE;
-    return CMS_add1_cert(cms, cert) > 0;
+    return between && X509_add_cert(certs, cert, flags) && X509_add_certs(certs, between, flags);
 }
 
-/* @cert and what stands between it and its root. */
-static gboolean add_path(const Signing *signing, CMS_ContentInfo *cms, GHashTable *there,
-                         X509 *cert)
+static gboolean add_certs(const Signing *signing, CMS_ContentInfo *cms, X509 *preferred)
 {
-    STACK_OF(X509) *between = smime_chain_between(signing->self, cert, signing->now);
-    gboolean ok = between && add_cert(cms, there, cert);
+    g_autoptr(SmimeCerts) certs = sk_X509_new_null();
+    gboolean ok = certs && add_cert_path(signing, certs, signing->native->cert) &&
+                  (!preferred || add_cert_path(signing, certs, preferred));
 
-    for (int i = 0; ok && i < sk_X509_num(between); i++)
-        ok = add_cert(cms, there, sk_X509_value(between, i));
-    sk_X509_pop_free(between, X509_free);
+    for (int i = 0; ok && i < sk_X509_num(certs); i++)
+        ok = CMS_add1_cert(cms, sk_X509_value(certs, i)) > 0;
     return ok;
 }
 
-static gboolean fill(const Signing *signing, CMS_ContentInfo *cms)
+static gboolean fill_signed(const Signing *signing, CMS_ContentInfo *cms)
 {
-    g_autoptr(GHashTable) there =
-        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
     X509 *preferred = smime_server_encryption_cert(signing->self, signing->key, signing->now);
     CMS_SignerInfo *info =
         CMS_add1_signer(cms, signing->native->cert, signing->native->private_key, signing->digest,
                         CMS_KEY_PARAM | CMS_NOSMIMECAP | CMS_NOCERTS | CMS_BINARY);
 
     return info && set_padding(signing, info) && set_placeholder(info) && add_capabilities(info) &&
-           (!preferred || add_preference(info, preferred)) &&
-           add_path(signing, cms, there, signing->native->cert) &&
-           (!preferred || add_path(signing, cms, there, preferred));
+           (!preferred || add_preference(info, preferred)) && add_certs(signing, cms, preferred);
 }
 
-static CMS_ContentInfo *make_cms(const Signing *signing, gboolean opaque, GError **error)
+static CMS_ContentInfo *make_signed(const Signing *signing, gboolean opaque, GError **error)
 {
     g_autoptr(CMS_ContentInfo) cms =
         CMS_sign(NULL, NULL, NULL, NULL,
                  CMS_BINARY | CMS_STREAM | CMS_PARTIAL | (opaque ? 0u : (guint)CMS_DETACHED));
 
-    if (cms && fill(signing, cms)) {
+    if (cms && fill_signed(signing, cms)) {
         ERR_clear_error();
         return g_steal_pointer(&cms);
     }
@@ -222,29 +214,14 @@ static CMS_ContentInfo *make_cms(const Signing *signing, gboolean opaque, GError
  * The entities
  */
 
-static gboolean write_text(GOutputStream *out, const char *text, GCancellable *cancellable,
-                           GError **error)
-{
-    return g_output_stream_write_all(out, text, strlen(text), NULL, cancellable, error);
-}
-
 static SealContent *sign_opaque(const Signing *signing, SealContent *entity,
                                 GCancellable *cancellable, GError **error)
 {
-    static const char fields[] =
-        "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=\"smime.p7m\"\n"
-        "Content-Transfer-Encoding: base64\n"
-        "Content-Disposition: attachment; filename=\"smime.p7m\"\n"
-        "\n";
-    g_autoptr(CMS_ContentInfo) cms = make_cms(signing, TRUE, error);
-    if (!cms)
-        return NULL;
+    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, TRUE, error);
 
-    g_autoptr(GOutputStream) out = seal_module_spool(signing->self);
-    if (!write_text(out, fields, cancellable, error) ||
-        !smime_stream(entity, cms, out, "sign", cancellable, error))
-        return NULL;
-    return seal_spool_finish(out, error);
+    return cms ? smime_enclose(signing->self, entity, cms, "signed-data", "sign", cancellable,
+                               error)
+               : NULL;
 }
 
 /* The digest of @entity, and the signature over it. */
@@ -265,32 +242,16 @@ static gboolean finish_detached(SealContent *entity, CMS_ContentInfo *cms,
     return FALSE;
 }
 
-static gboolean write_cms(CMS_ContentInfo *cms, GOutputStream *out, GCancellable *cancellable,
-                          GError **error)
-{
-    g_auto(SmimeSink) sink = {0};
-    g_autoptr(BIO) bio = smime_sink_new(&sink, out, cancellable, error);
-
-    if (!bio)
-        return FALSE;
-    if (i2d_CMS_bio(bio, cms) <= 0 && !sink.error) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot write the signature");
-        return FALSE;
-    }
-    ERR_clear_error();
-    return smime_sink_finish(&sink, error);
-}
-
 /* "=_" stands in no base64 and no quoted-printable text. (transfer full) */
 static char *make_boundary(GError **error)
 {
     guint8 random[16];
 
     if (RAND_bytes(random, sizeof random) <= 0) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "no random octets to be had");
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot get random octets for a boundary");
         return NULL;
     }
-    g_autofree char *hex = smime_hex(random, sizeof random);
+    g_autofree char *hex = seal_text_hex(random, sizeof random);
     return g_strconcat("=_", hex, NULL);
 }
 
@@ -308,8 +269,9 @@ static SealContent *make_tail(const Signing *signing, CMS_ContentInfo *cms, cons
     g_autofree char *end = g_strdup_printf("--%s--\n", boundary);
     g_autoptr(GOutputStream) out = seal_module_spool(signing->self);
 
-    if (!write_text(out, fields, cancellable, error) || !write_cms(cms, out, cancellable, error) ||
-        !write_text(out, end, cancellable, error))
+    if (!smime_write_text(out, fields, cancellable, error) ||
+        !smime_write_der(cms, out, cancellable, error) ||
+        !smime_write_text(out, end, cancellable, error))
         return NULL;
     return seal_spool_finish(out, error);
 }
@@ -318,7 +280,7 @@ static SealContent *make_tail(const Signing *signing, CMS_ContentInfo *cms, cons
 static SealContent *sign_detached(const Signing *signing, SealContent *entity,
                                   GCancellable *cancellable, GError **error)
 {
-    g_autoptr(CMS_ContentInfo) cms = make_cms(signing, FALSE, error);
+    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, FALSE, error);
     g_autofree char *boundary = cms ? make_boundary(error) : NULL;
 
     if (!boundary || !finish_detached(entity, cms, cancellable, error))
@@ -338,17 +300,21 @@ static SealContent *sign_detached(const Signing *signing, SealContent *entity,
     return seal_content_join(front, tail);
 }
 
-static gboolean check(const SealSealing *sealing, GError **error)
+static gboolean check_signable(const SealSealing *sealing, GError **error)
 {
-    SmimeKey *native = sealing->signer ? seal_key_native(sealing->signer) : NULL;
-
-    if (!native || !native->private_key) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot sign: %s",
-                    native ? "it is not one of the server's keys" : "there is no key to sign with");
+    if (!sealing->signer) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot sign: there is no key");
+        return FALSE;
+    }
+    if (!((SmimeKey *)seal_key_native(sealing->signer))->private_key) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "cannot sign: the key of %s is not one of server_keys",
+                    seal_key_label(sealing->signer));
         return FALSE;
     }
     if (seal_content_size(sealing->entity) == 0) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "nothing to sign");
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                            "cannot sign: there is no content");
         return FALSE;
     }
     return TRUE;
@@ -357,7 +323,7 @@ static gboolean check(const SealSealing *sealing, GError **error)
 SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                         GError **error)
 {
-    if (!check(sealing, error))
+    if (!check_signable(sealing, error))
         return NULL;
 
     ERR_clear_error();

@@ -6,47 +6,20 @@
 
 #include <openssl/crypto.h>
 
-static SmimeCipher cipher_setting(const char *word)
+static void module_fini(SealModule *self)
 {
-    static const char *const words[] = {
-        [SMIME_CIPHER_AUTO] = "auto",
-        [SMIME_CIPHER_AES256_CBC] = "aes-256-cbc",
-        [SMIME_CIPHER_AES128_CBC] = "aes-128-cbc",
-        [SMIME_CIPHER_AES256_GCM] = "aes-256-gcm",
-        [SMIME_CIPHER_AES128_GCM] = "aes-128-gcm",
-    };
+    SmimeModule *module = seal_module_data(self);
 
-    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
-        if (g_strcmp0(word, words[i]) == 0)
-            return (SmimeCipher)i;
-    }
-    return SMIME_CIPHER_AUTO;
-}
-
-static SmimeRsa rsa_setting(const char *word)
-{
-    if (g_strcmp0(word, "oaep") == 0)
-        return SMIME_RSA_OAEP;
-    return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_PKCS1 : SMIME_RSA_AUTO;
-}
-
-static SmimeRsaSignature rsa_signature_setting(const char *word)
-{
-    if (g_strcmp0(word, "pss") == 0)
-        return SMIME_RSA_SIGNATURE_PSS;
-    return g_strcmp0(word, "pkcs1") == 0 ? SMIME_RSA_SIGNATURE_PKCS1 : SMIME_RSA_SIGNATURE_AUTO;
-}
-
-static void module_free(SmimeModule *module)
-{
-    smime_anchors_free(module->anchors);
+    X509_STORE_free(module->store);
+    smime_pool_free(module->anchors);
     smime_pool_free(module->pool);
-    smime_crls_free(module->crls);
-    smime_server_free(module->server);
+    g_clear_pointer(&module->crls, g_ptr_array_unref);
+    seal_key_index_free(module->server_keys);
     g_free(module);
+    seal_module_set_data(self, NULL);
 }
 
-static gboolean init(SealModule *self, GError **error)
+static gboolean module_init(SealModule *self, GError **error)
 {
     smime_take_memory(self);
     /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
@@ -56,27 +29,17 @@ static gboolean init(SealModule *self, GError **error)
     }
 
     SmimeModule *module = g_new0(SmimeModule, 1);
-    module->anchors = smime_anchors_new();
     module->pool = smime_pool_new();
-    module->crls = smime_crls_new();
-    module->server = smime_server_new();
-    module->cipher = cipher_setting(seal_module_string(self, "cipher"));
-    module->rsa = rsa_setting(seal_module_string(self, "rsa"));
-    module->rsa_signature = rsa_signature_setting(seal_module_string(self, "rsa_signature"));
+    module->server_keys = seal_key_index_new();
+    module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");
+    module->rsa = (SmimeRsa)seal_module_choice(self, "rsa");
+    module->rsa_signature = (SmimeRsaSignature)seal_module_choice(self, "rsa_signature");
     seal_module_set_data(self, module);
-    if (smime_anchors_load(module->anchors, self, error) &&
-        smime_crls_load(module->crls, self, error) &&
-        smime_server_load(module->server, self, error))
+    if (smime_anchors_load(self, error) && smime_crls_load(self, error) &&
+        smime_server_load(self, error))
         return TRUE;
-    seal_module_set_data(self, NULL);
-    module_free(module);
+    module_fini(self);
     return FALSE;
-}
-
-static void fini(SealModule *self)
-{
-    module_free(seal_module_data(self));
-    seal_module_set_data(self, NULL);
 }
 
 static const SealSetting settings[] = {
@@ -132,7 +95,7 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .version = "0.1.0",
     .summary = "S/MIME (RFC 8551) through OpenSSL",
     .settings = settings,
-    .init = init,
-    .fini = fini,
+    .init = module_init,
+    .fini = module_fini,
     .formats = formats,
 };

@@ -14,13 +14,19 @@
 
 #define SMIME_FORMAT "smime"
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509, X509_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_CRL, X509_CRL_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ALGOR, X509_ALGOR_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
+
+/** A stack of certificates and a reference to each. */
+typedef STACK_OF(X509) SmimeCerts;
+
+static inline void smime_certs_free(SmimeCerts *certs)
+{
+    sk_X509_pop_free(certs, X509_free);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmimeCerts, smime_certs_free)
 
 /* -------------------------------------------------------------------------------------------
  * openssl.c: memory, errors, names, times
@@ -34,12 +40,10 @@ void smime_set_error(GError **error, SealError code, const char *format, ...) G_
 /** A name in one line, for people: control characters escaped, cut where it is endless.
  *  (transfer full) */
 char *smime_name_text(const X509_NAME *name);
-/** Lower-case hexadecimal. (transfer full) */
-char *smime_hex(const guint8 *data, gsize length);
 /** FALSE where it cannot be read. */
 gboolean smime_time(const ASN1_TIME *time, gint64 *seconds);
-/** "2026-01-31". (transfer full) */
-char *smime_date(gint64 seconds);
+/** SHA-256 of the DER form; NULL where there is none. (transfer full) */
+GBytes *smime_cert_digest(X509 *cert);
 /** "is:..." for an issuer and a serial number, "ski:..." for a key identifier: what detect() and
  *  a key's detected_ids have in common. (transfer full) */
 char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial);
@@ -67,30 +71,25 @@ typedef struct {
 
 /** A key made of @cert, and of its private key where it is ours. (transfer full) */
 SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin);
-/** The mailboxes that it is for. (transfer full, element type char *) */
-GPtrArray *smime_cert_addresses(X509 *cert);
 /** TRUE where extendedKeyUsage is absent or allows mail. */
 gboolean smime_cert_allows_mail(X509 *cert);
-/** SHA-256 of the DER form, in @digest. */
-gboolean smime_cert_digest(X509 *cert, guint8 digest[32]);
-
-/* -------------------------------------------------------------------------------------------
- * pem.c: PEM blocks
- */
-
-/** Goes from block to block. */
-typedef struct {
-    const char *at;
-    const char *end;
-} SmimePem;
-
-/** The next block, with its label and its octets; @der is NULL where it is broken. FALSE: there is
- *  none. (transfer full) */
-gboolean smime_pem_next(SmimePem *pem, char **label, GBytes **der);
 
 /* -------------------------------------------------------------------------------------------
  * bundle.c: bytes to certificates
  */
+
+/** Goes from PEM block to block; begin with at and end. */
+typedef struct {
+    const char *at;
+    const char *end;
+    char *label; /**< of this block */
+    GBytes *der; /**< its octets, NULL where it is broken */
+} SmimePem;
+
+void smime_pem_clear(SmimePem *pem);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimePem, smime_pem_clear)
+/** Goes to the next block. FALSE: there is none. */
+gboolean smime_pem_next(SmimePem *pem);
 
 /** What was found. */
 typedef struct {
@@ -105,9 +104,20 @@ void smime_bundle_init(SmimeBundle *bundle);
 /** Adds what is in one PEM block, or in DER. FALSE where a bound is passed. */
 gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *der,
                                 GError **error);
-gboolean smime_bundle_add_der(SmimeBundle *bundle, GBytes *der, GError **error);
+gboolean smime_bundle_add_der(SmimeBundle *bundle, const guint8 *data, gsize length,
+                              GError **error);
 /** PEM, DER, PKCS#7. Bytes that are something else give nothing. FALSE where a bound is passed. */
 gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error);
+
+typedef struct SmimeModule SmimeModule;
+/** Takes what is in a file; @count says how many there were. */
+typedef gboolean (*SmimeFileReader)(SmimeModule *module, GBytes *data, const char *path,
+                                    guint *count, GError **error);
+/** Has @reader read the files that @setting names, each of which should hold a @what
+ * ("certificate").
+ */
+gboolean smime_read_setting(SealModule *self, const char *setting, const char *what,
+                            SmimeFileReader reader, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * pool.c: CA certificates that were met, for building chains; nothing is trusted for being here
@@ -124,62 +134,47 @@ void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted);
 X509 *smime_pool_issuer(SmimePool *pool, X509 *cert);
 /** The certificates that may stand between @cert and an anchor: each has signed one before it.
  *  (transfer full) */
-STACK_OF(X509) * smime_pool_path(SmimePool *pool, X509 *cert);
+SmimeCerts *smime_pool_path(SmimePool *pool, X509 *cert);
 
 /* -------------------------------------------------------------------------------------------
  * crl.c: revocation lists
  */
 
-typedef struct SmimeCrls SmimeCrls;
-
-SmimeCrls *smime_crls_new(void);
-void smime_crls_free(SmimeCrls *crls);
 /** Reads what the setting names. */
-gboolean smime_crls_load(SmimeCrls *crls, SealModule *self, GError **error);
+gboolean smime_crls_load(SealModule *self, GError **error);
 /** Has @issuer revoked @cert? Then TRUE, and @why says so. Warns where the list is out of date. */
-gboolean smime_crls_revoked(SmimeCrls *crls, SealModule *self, X509 *cert, X509 *issuer, gint64 at,
-                            char **why);
+gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at, char **why);
 
 /* -------------------------------------------------------------------------------------------
  * chain.c: trust anchors, and the way to one
  */
 
-typedef struct SmimeAnchors SmimeAnchors;
-
-SmimeAnchors *smime_anchors_new(void);
-void smime_anchors_free(SmimeAnchors *anchors);
-gboolean smime_anchors_load(SmimeAnchors *anchors, SealModule *self, GError **error);
+/** Reads what the setting names. */
+gboolean smime_anchors_load(SealModule *self, GError **error);
 /** Is there a chain from the key to an anchor at @at, with nothing in it revoked? Sets @decision
  *  where not, in @ok. */
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
                            gboolean *ok, GError **error);
-/** The same for a key that needs no chain: only revocation is looked at, as far as the issuer is
- *  known. @decision may be NULL. */
-void smime_chain_check_manual(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
-                              gboolean *ok);
-
+/** For a key that needs no chain: is nothing revoked, as far as issuers are known? Sets @decision,
+ *  which may be NULL, where it is. */
+gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at,
+                                  SealDecision *decision);
 /** CA certificates that are known here, valid at @at, and lead from @cert to its root, which is
  *  not among them. NULL where there is no memory. (transfer full) */
-STACK_OF(X509) * smime_chain_between(SealModule *self, X509 *cert, gint64 at);
+SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
- * passwords.c, pkcs12.c, private.c: private keys
+ * pkcs12.c, private-keys.c: private keys
  */
 
 #define SMIME_WRONG_PASSPHRASE                                                                     \
     "the passphrase (passphrase_file; empty without one) does not open it"
+#define SMIME_MAX_ITERATIONS 5000000 /* some seconds */
+#define SMIME_TOO_MANY_ITERATIONS                                                                  \
+    "its passphrase is to be hashed more than " G_STRINGIFY(                                       \
+        SMIME_MAX_ITERATIONS) " times; export it again with fewer iterations"
 
-/** What may open a file: @passphrase in each spelling, NULL for none, and the empty one.
- *  (transfer full, element type char *, in guarded memory) */
-GPtrArray *smime_passwords_new(const SealSecret *passphrase, GError **error);
-/** FALSE where to derive a key from a password would take for ever. */
-gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
-/** Does it look like PKCS#12 in BER? */
-gboolean smime_pkcs12_is(const guint8 *data, gsize length);
-/** Appends keys (EVP_PKEY) and certificates (X509). */
-gboolean smime_pkcs12_read(const guint8 *data, gsize length, GPtrArray *passwords, GPtrArray *keys,
-                           GPtrArray *certs, GError **error);
-
+/** What was found in files. */
 typedef struct {
     GPtrArray *keys; /**< element type EVP_PKEY */
     SmimeBundle bundle;
@@ -188,68 +183,41 @@ typedef struct {
 void smime_private_init(SmimePrivate *found);
 void smime_private_clear(SmimePrivate *found);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimePrivate, smime_private_clear)
-/** All that is in a file. One that cannot be opened is an error; one with something else is none.
- */
+/** What may open a file: @passphrase in each spelling, NULL for none, and the empty one.
+ *  (transfer full, element type char *, in guarded memory) */
+GPtrArray *smime_passwords_new(const SealSecret *passphrase, GError **error);
+/** Adds all that is in a file. One that cannot be opened is an error; one with something else is
+ *  none. */
 gboolean smime_private_read(SmimePrivate *found, const guint8 *data, gsize length,
                             GPtrArray *passwords, GError **error);
+/** FALSE where to derive a key from a password would take for ever. */
+gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
+/** Does it look like PKCS#12 in BER? */
+gboolean smime_pkcs12_is(const guint8 *data, gsize length);
+gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
+                           GPtrArray *passwords, GError **error);
 
 /* -------------------------------------------------------------------------------------------
- * server.c: the server's own keys
+ * server-keys.c: the server's own keys
  */
 
-typedef struct SmimeServer SmimeServer;
-
-SmimeServer *smime_server_new(void);
-void smime_server_free(SmimeServer *server);
 /** Reads what server_keys names; certificates without a key go to the pool. */
-gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error);
+gboolean smime_server_load(SealModule *self, GError **error);
 /** The certificate that answers to @signer are to be encrypted to: its own if it may, else another
  *  of the server's for an address of its. NULL where there is none. (borrowed) */
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
- * base64.c
+ * ber.c: BER (X.690 8.1) while a body streams by; every length is checked against what encloses it
  */
 
-enum {
-    SMIME_LINE_OCTETS = 57, /**< make a line of 76 characters (RFC 2045 6.8) */
-    SMIME_LINE_CHARS = 77,  /**< with its LF */
-};
-
-typedef struct {
-    char pairs[4096][2];
-} SmimeEncoder;
-
-void smime_encoder_init(SmimeEncoder *encoder);
-/** Writes one line of up to SMIME_LINE_OCTETS octets and its LF; returns how many characters. */
-gsize smime_encode_line(const SmimeEncoder *encoder, const guint8 *in, gsize length, char *out);
-
-/** A strict decoder: the alphabet, blanks and line ends, and padding at the end only. */
-typedef struct {
-    gint8 value[256];
-    guint32 bits;
-    guint have; /**< characters of the unfinished quantum */
-    guint pads;
-} SmimeDecoder;
-
-void smime_decoder_init(SmimeDecoder *decoder);
-/** Decodes @length characters into @out, which has room for 3/4 of them and three more. FALSE
- *  where one has no place there; what comes before it is decoded. */
-gboolean smime_decode(SmimeDecoder *decoder, const guint8 *in, gsize length, guint8 *out,
-                      gsize *out_length);
-/** TRUE where the text may end here. */
-gboolean smime_decoder_done(const SmimeDecoder *decoder);
-
-/* -------------------------------------------------------------------------------------------
- * octets.c: a body, its transfer encoding taken off, read piece by piece
- */
-
+/** A body, its transfer encoding taken off, read piece by piece. */
 typedef struct {
     GInputStream *in;
     GCancellable *cancellable;
     gboolean base64;
     gboolean spoilt; /**< behind data stands what is no base64 */
-    SmimeDecoder decoder;
+    SealBase64 decoder;
     guint8 *raw;
     guint8 *data;
     gsize at;
@@ -271,11 +239,7 @@ gboolean smime_octets_ended(SmimeOctets *octets, gboolean *ended);
 /** Sets the fault. Always FALSE. */
 gboolean smime_octets_fail(SmimeOctets *octets, const char *fault);
 
-/* -------------------------------------------------------------------------------------------
- * ber.c: BER (X.690 8.1) while it streams by; every length is checked against what encloses it
- */
-
-/** An element that was opened, or the whole (smime_ber_top). */
+/** An element that was opened, or the whole. */
 typedef struct {
     gboolean indefinite;
     guint64 end; /**< where it ends, or where at the latest */
@@ -289,7 +253,6 @@ typedef struct {
     SmimeBox box;  /**< what is in it */
 } SmimeElement;
 
-SmimeBox smime_ber_top(void);
 /** The next element of @box, or that there is none. */
 gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *element);
 /** The next element of @box, which must have this identifier octet. */
@@ -306,7 +269,7 @@ gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out
 gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *count);
 
 /* -------------------------------------------------------------------------------------------
- * walk.c: a CMS message from its first octet to its last
+ * cms.c: a CMS message from its first octet to its last
  */
 
 typedef enum {
@@ -325,7 +288,6 @@ typedef struct {
     gsize inner_length;
     guint64 content_size;
     gboolean has_content;
-    guint8 mac[32];
     gsize mac_length;
     gboolean clear_attributes; /**< attributes that no cipher covers */
     GByteArray *signers;       /**< SignerInfos, as they came */
@@ -337,67 +299,28 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeCms, smime_cms_clear)
 gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms);
 
 /* -------------------------------------------------------------------------------------------
- * detect.c and signed.c: what an entity is
+ * stream.c: content through CMS into base64
  */
 
-void smime_say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-/** Adds a recipient or a signer by what CMS calls it, and counts it. */
-void smime_detected(SealDetection *detection, const X509_NAME *issuer, const ASN1_INTEGER *serial,
-                    const ASN1_OCTET_STRING *key_id, guint *count);
-/** The name of a field that is there twice and must not be, since readers differ in which counts;
- *  NULL where there is none. */
-const char *smime_repeated_field(SealEntity *entity);
-/** FALSE where its transfer encoding is none that S/MIME has. */
-gboolean smime_encoding(SealEntity *entity, gboolean *base64);
-/** Walks through the body. @fault is NULL where it is CMS to the end. */
-gboolean smime_look_inside(SealEntity *entity, gboolean base64, GCancellable *cancellable,
-                           SmimeCms *cms, const char **fault, GError **error);
-/** What there is to say of SignedData; @detached where what it signs has to be elsewhere. */
-void smime_judge_signed(SealDetection *detection, const SmimeCms *cms, const char *fault,
-                        gboolean detached);
-/** TRUE for a multipart/signed that claims an S/MIME signature. */
-gboolean smime_claims_clear_signed(SealEntity *entity);
-gboolean smime_detect_clear_signed(SealEntity *entity, GCancellable *cancellable,
-                                   SealDetection *detection, GError **error);
-
-/* -------------------------------------------------------------------------------------------
- * sink.c: a BIO that writes base64 into a stream
- */
-
-typedef struct {
-    GOutputStream *out;
-    GCancellable *cancellable;
-    GError *error;
-    SmimeEncoder encoder;
-    guint8 line[SMIME_LINE_OCTETS];
-    gsize pending;
-    char *buffer;
-    gsize used;
-} SmimeSink;
-
-/** A BIO over @sink, which must outlive it. (transfer full) */
-BIO *smime_sink_new(SmimeSink *sink, GOutputStream *out, GCancellable *cancellable, GError **error);
-/** Writes what is pending. The first error of all writes is returned here. */
-gboolean smime_sink_finish(SmimeSink *sink, GError **error);
-void smime_sink_clear(SmimeSink *sink);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeSink, smime_sink_clear)
-
-/* -------------------------------------------------------------------------------------------
- * stream.c
- */
-
+gboolean smime_write_text(GOutputStream *out, const char *text, GCancellable *cancellable,
+                          GError **error);
+/** Writes @cms, which is complete, to @out in base64. */
+gboolean smime_write_der(CMS_ContentInfo *cms, GOutputStream *out, GCancellable *cancellable,
+                         GError **error);
 /** Writes the canonical form of @entity to @to and flushes it. @verb ("encrypt") is for errors. */
 gboolean smime_feed(SealContent *entity, BIO *to, const char *verb, GCancellable *cancellable,
                     GError **error);
-/** Writes to @out, in base64, what @cms makes of the canonical form of @entity. */
-gboolean smime_stream(SealContent *entity, CMS_ContentInfo *cms, GOutputStream *out,
-                      const char *verb, GCancellable *cancellable, GError **error);
+/** An application/pkcs7-mime entity of what @cms makes of the canonical form of @entity.
+ *  (transfer full) */
+SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInfo *cms,
+                           const char *smime_type, const char *verb, GCancellable *cancellable,
+                           GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The Format's calls, and the module's data
  */
 
+/* These three stand as the words do in the settings' ranges. */
 typedef enum {
     SMIME_CIPHER_AUTO,
     SMIME_CIPHER_AES256_CBC,
@@ -418,15 +341,17 @@ typedef enum {
     SMIME_RSA_SIGNATURE_PSS,
 } SmimeRsaSignature;
 
-typedef struct {
-    SmimeAnchors *anchors;
-    SmimePool *pool;
-    SmimeCrls *crls;
-    SmimeServer *server;
+struct SmimeModule {
+    X509_STORE *store;  /**< the trust anchors */
+    SmimePool *anchors; /**< the same, to be found by name */
+    guint anchor_count;
+    SmimePool *pool; /**< other CA certificates that were met */
+    GPtrArray *crls; /**< of crl.c */
+    SealKeyIndex *server_keys;
     SmimeCipher cipher;
     SmimeRsa rsa;
     SmimeRsaSignature rsa_signature;
-} SmimeModule;
+};
 
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                     GError **error);

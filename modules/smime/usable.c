@@ -24,7 +24,7 @@ typedef struct {
 } Question;
 
 G_GNUC_PRINTF(3, 4)
-static gboolean skip(Question *question, const char *code, const char *format, ...)
+static gboolean refuse_cert(Question *question, const char *code, const char *format, ...)
 {
     va_list args;
 
@@ -46,7 +46,7 @@ static const char *purpose_text(SealPurpose purpose)
 }
 
 /* Comparing is stricter than reading: with a date of another form no comparison is made. */
-static gboolean is_date(const ASN1_TIME *date)
+static gboolean is_cert_date(const ASN1_TIME *date)
 {
     time_t any = 0;
     gboolean yes = X509_cmp_time(date, &any) != 0;
@@ -59,16 +59,18 @@ static gboolean check_form(Question *question)
 {
     guint32 flags = X509_get_extension_flags(question->cert);
 
-    if (!is_date(X509_get0_notBefore(question->cert)) ||
-        !is_date(X509_get0_notAfter(question->cert)))
-        return skip(question, "invalid", "has dates that are not written as certificates' are");
+    if (!is_cert_date(X509_get0_notBefore(question->cert)) ||
+        !is_cert_date(X509_get0_notAfter(question->cert)))
+        return refuse_cert(question, "invalid",
+                           "has dates that are not written as RFC 5280 wants them");
     if (flags & EXFLAG_INVALID)
-        return skip(question, "invalid", "contradicts itself or has parts that cannot be read");
+        return refuse_cert(question, "invalid",
+                           "contradicts itself or has parts that cannot be read");
     if (flags & EXFLAG_CRITICAL)
-        return skip(question, "invalid", "has a critical extension that is not known here");
+        return refuse_cert(question, "invalid", "has a critical extension that is not known here");
     /* RFC 3820: whoever has a certificate can make such, and no CA has looked at it. */
     if (flags & EXFLAG_PROXY)
-        return skip(question, "invalid", "is a proxy certificate, which is for programs");
+        return refuse_cert(question, "invalid", "is a proxy certificate, which is for programs");
     return TRUE;
 }
 
@@ -78,12 +80,12 @@ static gboolean check_validity(Question *question)
     gint64 until = seal_key_valid_until(question->key);
 
     if (question->at < from) {
-        g_autofree char *date = smime_date(from);
-        return skip(question, "not-yet-valid", "is valid only from %s", date);
+        g_autofree char *date = seal_text_day(from);
+        return refuse_cert(question, "not-yet-valid", "is valid only from %s", date);
     }
     if (question->at > until) {
-        g_autofree char *date = smime_date(until);
-        return skip(question, "expired", "expired on %s", date);
+        g_autofree char *date = seal_text_day(until);
+        return refuse_cert(question, "expired", "expired on %s", date);
     }
     return TRUE;
 }
@@ -92,7 +94,7 @@ static gboolean check_validity(Question *question)
  * The public key
  */
 
-static gboolean is_odd(EVP_PKEY *key, const char *name)
+static gboolean number_is_odd(EVP_PKEY *key, const char *name)
 {
     BIGNUM *number = NULL;
     gboolean yes =
@@ -110,14 +112,16 @@ static gboolean check_rsa(Question *question, EVP_PKEY *key)
     int bits = EVP_PKEY_get_bits(key);
 
     if (bits < MIN_RSA_BITS)
-        return skip(question, "weak-key", "has an RSA key of %d bits; %d are the least", bits,
-                    MIN_RSA_BITS);
+        return refuse_cert(question, "weak-key", "has an RSA key of %d bits; %d are the least",
+                           bits, MIN_RSA_BITS);
     if (bits > MAX_RSA_BITS)
-        return skip(question, "algorithm", "has an RSA key of %d bits; %d are the most", bits,
-                    MAX_RSA_BITS);
+        return refuse_cert(question, "algorithm", "has an RSA key of %d bits; %d are the most",
+                           bits, MAX_RSA_BITS);
 
-    if (!is_odd(key, OSSL_PKEY_PARAM_RSA_E) || !is_odd(key, OSSL_PKEY_PARAM_RSA_N))
-        return skip(question, "weak-key", "has an RSA key that protects nothing");
+    if (!number_is_odd(key, OSSL_PKEY_PARAM_RSA_E) || !number_is_odd(key, OSSL_PKEY_PARAM_RSA_N))
+        return refuse_cert(
+            question, "weak-key",
+            "has an RSA key that protects nothing: its modulus or exponent is even or 1");
     return TRUE;
 }
 
@@ -142,10 +146,13 @@ static gboolean check_ec(Question *question, EVP_PKEY *key)
                                    NULL);
     ERR_clear_error();
     if (g_str_equal(encoding, OSSL_PKEY_EC_ENCODING_EXPLICIT) || !*group)
-        return skip(question, "algorithm", "has an elliptic curve of its own, which no CA may use");
+        return refuse_cert(question, "algorithm",
+                           "has a curve of its own; it should be one with a name, as NIST P-256");
     if (!is_known_curve(group))
-        return skip(question, "algorithm", "has a key on the curve %s, which is not accepted",
-                    group);
+        return refuse_cert(
+            question, "algorithm",
+            "has a key on the curve %s; NIST P-256, P-384, P-521 and Brainpool are accepted",
+            group);
     return TRUE;
 }
 
@@ -167,8 +174,9 @@ static gboolean check_key(Question *question)
     ERR_clear_error();
     switch (type) {
     case EVP_PKEY_NONE:
-        return skip(question, "algorithm", "has a key that cannot be used here (%s)",
-                    algorithm_name(question->cert));
+        return refuse_cert(question, "algorithm",
+                           "has a key of the kind %s, which cannot be read here",
+                           algorithm_name(question->cert));
     case EVP_PKEY_RSA:
         return check_rsa(question, key);
     case EVP_PKEY_EC:
@@ -176,23 +184,24 @@ static gboolean check_key(Question *question)
     case EVP_PKEY_RSA_PSS:
         if (question->purpose != SEAL_PURPOSE_ENCRYPT)
             return check_rsa(question, key);
-        return skip(question, "algorithm", "has an RSA-PSS key, which can only sign");
+        return refuse_cert(question, "algorithm", "has an RSA-PSS key, which can only sign");
     case EVP_PKEY_DSA:
     case EVP_PKEY_ED25519:
     case EVP_PKEY_ED448:
         if (question->purpose == SEAL_PURPOSE_ENCRYPT)
-            return skip(question, "algorithm", "has a %s key, which can only sign",
-                        OBJ_nid2sn(type));
+            return refuse_cert(question, "algorithm", "has a %s key, which can only sign",
+                               OBJ_nid2sn(type));
         if (question->purpose == SEAL_PURPOSE_SIGN && type != EVP_PKEY_DSA)
-            return skip(question, "algorithm",
-                        "has an %s key, with which S/MIME cannot sign here; RSA or EC can",
-                        OBJ_nid2ln(type));
+            return refuse_cert(question, "algorithm",
+                               "has an %s key, with which S/MIME cannot sign here; RSA or EC can",
+                               OBJ_nid2ln(type));
         break;
     default:
         break;
     }
-    return skip(question, "algorithm", "has a key of the kind %s, which cannot be used in CMS here",
-                OBJ_nid2sn(type));
+    return refuse_cert(question, "algorithm",
+                       "has a key of the kind %s, which cannot be used in CMS here",
+                       OBJ_nid2sn(type));
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -230,16 +239,17 @@ static gboolean check_usage(Question *question)
 
     /* All bits are set where there is no keyUsage. */
     if (!(X509_get_key_usage(question->cert) & needed))
-        return skip(question, "key-usage", "is not for %s: its keyUsage does not have %s",
-                    purpose_text(question->purpose), name);
+        return refuse_cert(question, "key-usage", "is not for %s: its keyUsage does not have %s",
+                           purpose_text(question->purpose), name);
     if (question->purpose == SEAL_PURPOSE_ISSUE) {
         if (!(X509_get_extension_flags(question->cert) & EXFLAG_CA))
-            return skip(question, "key-usage", "is not that of a CA");
+            return refuse_cert(question, "key-usage",
+                               "is not for issuing certificates: it is not that of a CA");
         return TRUE;
     }
     if (!smime_cert_allows_mail(question->cert))
-        return skip(question, "ext-key-usage",
-                    "is not for mail: its extendedKeyUsage does not have emailProtection");
+        return refuse_cert(question, "ext-key-usage",
+                           "is not for mail: its extendedKeyUsage does not have emailProtection");
     return TRUE;
 }
 
@@ -253,11 +263,8 @@ gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 
 {
     SmimeKey *native = seal_key_native(key);
     Question question = {key, native->cert, purpose, at, NULL};
-    gboolean ok = check_cert(&question);
 
-    if (ok)
-        smime_chain_check_manual(self, key, at, NULL, &ok);
-    return ok;
+    return check_cert(&question) && smime_chain_is_unrevoked(self, key, at, NULL);
 }
 
 gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
@@ -270,13 +277,12 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint6
     if (!check_cert(&question))
         return TRUE;
     /* An operator who vouches for a key needs no CA to do so. */
-    if (seal_key_trust(key) == SEAL_TRUST_MANUAL) {
-        smime_chain_check_manual(self, key, at, decision, &ok);
-    } else if (!smime_chain_check(self, key, at, decision, &ok, error)) {
+    if (seal_key_trust(key) == SEAL_TRUST_MANUAL)
+        ok = smime_chain_is_unrevoked(self, key, at, decision);
+    else if (!smime_chain_check(self, key, at, decision, &ok, error))
         return FALSE;
-    }
     if (ok) {
-        g_autofree char *date = smime_date(seal_key_valid_until(key));
+        g_autofree char *date = seal_text_day(seal_key_valid_until(key));
         seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable",
                                  "the certificate of %s is valid until %s", seal_key_label(key),
                                  date);

@@ -491,25 +491,26 @@ static void test_clear_signed_bait(void)
     assert_bait(smime, front, "", end, "it says that it is signed");
     assert_bait(smime, front, "SGVsbG8=", end, "it says that it is signed");
     assert_bait(smime, front, cut, end, "without a signature");
-    assert_bait(smime, front, opaque, end, "it signs something else");
-    assert_bait(smime, front, sealed, end, "CMS of another type");
+    assert_bait(smime, front, opaque, end, "it encloses what it signs");
+    assert_bait(smime, front, sealed, end, "CMS, but not SignedData");
     assert_bait(smime, front, good, "\nand more\n--b--\n", "beside the base64");
-    assert_bait(smime, SIGNED "\n" CLEAR_PART CLEAR_PART SIGNATURE_PART, good, end, "two parts");
-    assert_bait(smime, SIGNED "\n" SIGNATURE_PART, good, end, "two parts");
+    assert_bait(smime, SIGNED "\n" CLEAR_PART CLEAR_PART SIGNATURE_PART, good, end,
+                "two parts, and has 3");
+    assert_bait(smime, SIGNED "\n" SIGNATURE_PART, good, end, "two parts, and has 1");
     assert_bait(smime, SIGNED "Content-Type: text/plain\n\n" CLEAR_PART SIGNATURE_PART, good, end,
-                "twice");
+                "more than one Content-Type field");
     assert_bait(smime,
                 SIGNED "\n" CLEAR_PART
                        "--b\nContent-Type: application/pdf\nContent-Transfer-Encoding: base64\n\n",
-                good, end, "no signature");
+                good, end, "should be application/pkcs7-signature, and is application/pdf");
     assert_bait(smime,
                 SIGNED "\n" CLEAR_PART "--b\nContent-Type: application/pkcs7-signature\n"
                        "Content-Transfer-Encoding: quoted-printable\n\n",
-                good, end, "transfer encoding");
+                good, end, "transfer encoding that S/MIME does not have: quoted-printable");
     assert_bait(smime,
                 SIGNED "\n" CLEAR_PART "--b\nContent-Type: application/pkcs7-signature\n"
                        "Content-Transfer-Encoding: base64\nContent-Type: text/plain\n\n",
-                good, end, "twice");
+                good, end, "more than one Content-Type field");
     /* The other way round: an opaque one that has nothing in it. */
     assert_bait(smime, HEAD("signed-data"), good, "\n", "not in it");
 }

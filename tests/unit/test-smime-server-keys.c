@@ -427,6 +427,27 @@ static void test_empty_password(void)
     }
 }
 
+/* What would take for ever is not tried, and is not said to be a matter of the passphrase. */
+static void test_iterations(void)
+{
+    static const guint8 few[] = {2, 3, 1, 0, 1}, many[] = {2, 3, 0x4c, 0x4b, 0x41};
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, "P-256");
+    g_autofree char *made =
+        convert(&fixture, "few.der", "pkcs8", fixture.key_path, "-topk8", "-outform", "DER",
+                "-iter", "65537", "-passout", "pass:secret", NULL);
+    g_autofree char *der = NULL;
+    gsize size;
+    g_assert_true(g_file_get_contents(made, &der, &size, NULL));
+
+    void *iterations = memmem(der, size, few, sizeof few);
+    g_assert_nonnull(iterations);
+    memcpy(iterations, many, sizeof many);
+    g_autoptr(GBytes) bytes = g_bytes_new(der, size);
+    g_autofree char *path = smime_write_secret(&fixture.smime, "many.der", bytes);
+    assert_refused(&fixture, path, "secret", path, "more than 5000000 times");
+}
+
 /* PEM that is called .p12, a PEM block of PKCS#12, text ahead, base64 alone. */
 static void test_wrapped(void)
 {
@@ -621,6 +642,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/server-keys/pkcs12", test_pkcs12);
     g_test_add_func("/smime/server-keys/passwords", test_passwords);
     g_test_add_func("/smime/server-keys/empty-password", test_empty_password);
+    g_test_add_func("/smime/server-keys/iterations", test_iterations);
     g_test_add_func("/smime/server-keys/wrapped", test_wrapped);
     g_test_add_func("/smime/server-keys/long-chain", test_long_chain);
     g_test_add_func("/smime/server-keys/damaged", test_damaged);

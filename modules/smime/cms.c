@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * walk.c: walks through a CMS message (RFC 5652, RFC 5083) to its last octet, keeping the small
+ * cms.c: walks through a CMS message (RFC 5652, RFC 5083) to its last octet, keeping the small
  * parts and counting the large one.
  */
 #include "smime.h"
@@ -34,18 +34,18 @@ void smime_cms_clear(SmimeCms *cms)
     g_clear_pointer(&cms->signers, g_byte_array_unref);
 }
 
-static gboolean same(const guint8 *oid, gsize length, const guint8 *other, gsize other_length)
+static gboolean same_oid(const guint8 *oid, gsize length, const guint8 *other, gsize other_length)
 {
     return length == other_length && memcmp(oid, other, length) == 0;
 }
 
-static SmimeCmsType type_of(const guint8 *oid, gsize length)
+static SmimeCmsType cms_type(const guint8 *oid, gsize length)
 {
-    if (same(oid, length, OID_SIGNED, sizeof OID_SIGNED))
+    if (same_oid(oid, length, OID_SIGNED, sizeof OID_SIGNED))
         return SMIME_CMS_SIGNED;
-    if (same(oid, length, OID_ENVELOPED, sizeof OID_ENVELOPED))
+    if (same_oid(oid, length, OID_ENVELOPED, sizeof OID_ENVELOPED))
         return SMIME_CMS_ENVELOPED;
-    if (same(oid, length, OID_AUTH_ENVELOPED, sizeof OID_AUTH_ENVELOPED))
+    if (same_oid(oid, length, OID_AUTH_ENVELOPED, sizeof OID_AUTH_ENVELOPED))
         return SMIME_CMS_AUTH_ENVELOPED;
     return SMIME_CMS_OTHER;
 }
@@ -59,7 +59,7 @@ static gboolean walk_front(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 
     cms->front = g_byte_array_new();
     octets->capture = cms->front;
-    if (!smime_ber_expect(octets, box, TAG_INTEGER, &element, "it has no version") ||
+    if (!smime_ber_expect(octets, box, TAG_INTEGER, &element, "its version is missing") ||
         !smime_ber_value(octets, &element, &version, 1, &length) ||
         !smime_ber_next(octets, box, &element))
         return FALSE;
@@ -67,7 +67,7 @@ static gboolean walk_front(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
         (!smime_ber_skip(octets, &element) || !smime_ber_next(octets, box, &element)))
         return FALSE;
     if (element.none || element.tag != TAG_SET)
-        return smime_octets_fail(octets, "it has no recipients");
+        return smime_octets_fail(octets, "its recipients are missing");
     if (!smime_ber_skip(octets, &element))
         return FALSE;
     octets->capture = NULL;
@@ -79,14 +79,16 @@ static gboolean walk_content(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 {
     SmimeElement info, element;
 
-    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "it has no encrypted content") ||
-        !smime_ber_expect(octets, &info.box, TAG_OID, &element, "it has no content type") ||
+    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "its encrypted content is missing") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &element,
+                          "the type of its content is missing") ||
         !smime_ber_value(octets, &element, cms->inner, sizeof cms->inner, &cms->inner_length))
         return FALSE;
 
     cms->algorithm = g_byte_array_new();
     octets->capture = cms->algorithm;
-    if (!smime_ber_expect(octets, &info.box, TAG_SEQUENCE, &element, "it names no cipher") ||
+    if (!smime_ber_expect(octets, &info.box, TAG_SEQUENCE, &element,
+                          "the name of its cipher is missing") ||
         !smime_ber_skip(octets, &element))
         return FALSE;
     octets->capture = NULL;
@@ -96,7 +98,7 @@ static gboolean walk_content(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
     if (element.none)
         return TRUE;
     if (element.tag != TAG_0 && element.tag != TAG_0_CONSTRUCTED)
-        return smime_octets_fail(octets, "there is more in it than CMS allows");
+        return smime_octets_fail(octets, "an element follows where CMS allows no further one");
     cms->has_content = TRUE;
     return smime_ber_count(octets, &element, &cms->content_size) &&
            smime_ber_close(octets, &info.box);
@@ -125,13 +127,14 @@ static gboolean walk_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms
     if (element.none)
         return TRUE;
     if (element.tag != TAG_1_CONSTRUCTED)
-        return smime_octets_fail(octets, "there is more in it than CMS allows");
+        return smime_octets_fail(octets, "an element follows where CMS allows no further one");
     return walk_attributes(octets, &element, FALSE, cms) && smime_ber_close(octets, box);
 }
 
 static gboolean walk_auth_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 {
     SmimeElement element;
+    guint8 mac[32];
 
     if (!walk_front(octets, box, cms) || !walk_content(octets, box, cms) ||
         !smime_ber_next(octets, box, &element))
@@ -140,14 +143,14 @@ static gboolean walk_auth_enveloped(SmimeOctets *octets, SmimeBox *box, SmimeCms
         (!walk_attributes(octets, &element, TRUE, cms) || !smime_ber_next(octets, box, &element)))
         return FALSE;
     if (element.none || element.tag != TAG_OCTET_STRING)
-        return smime_octets_fail(octets, "it has no authentication tag");
-    if (!smime_ber_value(octets, &element, cms->mac, sizeof cms->mac, &cms->mac_length) ||
+        return smime_octets_fail(octets, "its authentication tag is missing");
+    if (!smime_ber_value(octets, &element, mac, sizeof mac, &cms->mac_length) ||
         !smime_ber_next(octets, box, &element))
         return FALSE;
     if (element.none)
         return TRUE;
     if (element.tag != TAG_2_CONSTRUCTED)
-        return smime_octets_fail(octets, "there is more in it than CMS allows");
+        return smime_octets_fail(octets, "an element follows where CMS allows no further one");
     return walk_attributes(octets, &element, FALSE, cms) && smime_ber_close(octets, box);
 }
 
@@ -156,8 +159,10 @@ static gboolean walk_signed_content(SmimeOctets *octets, SmimeBox *box, SmimeCms
 {
     SmimeElement info, element, string;
 
-    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info, "it is not SignedData") ||
-        !smime_ber_expect(octets, &info.box, TAG_OID, &element, "it has no content type") ||
+    if (!smime_ber_expect(octets, box, TAG_SEQUENCE, &info,
+                          "the description of what it signs is missing") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &element,
+                          "the type of its content is missing") ||
         !smime_ber_value(octets, &element, cms->inner, sizeof cms->inner, &cms->inner_length) ||
         !smime_ber_next(octets, &info.box, &element))
         return FALSE;
@@ -165,7 +170,7 @@ static gboolean walk_signed_content(SmimeOctets *octets, SmimeBox *box, SmimeCms
         return TRUE;
     if (element.tag != TAG_0_CONSTRUCTED || !smime_ber_next(octets, &element.box, &string) ||
         string.none || (string.tag & ~TAG_CONSTRUCTED) != TAG_OCTET_STRING)
-        return smime_octets_fail(octets, "what it signs is in no form for mail");
+        return smime_octets_fail(octets, "what it signs is no OCTET STRING");
     cms->has_content = TRUE;
     return smime_ber_count(octets, &string, &cms->content_size) &&
            smime_ber_close(octets, &element.box) && smime_ber_close(octets, &info.box);
@@ -186,7 +191,7 @@ static gboolean walk_signers(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
         octets->capture = NULL;
         g_byte_array_set_size(cms->signers, 0);
         if (element.none || element.tag < least || element.tag > TAG_1_CONSTRUCTED)
-            return smime_octets_fail(octets, "it is not SignedData");
+            return smime_octets_fail(octets, "its signers are missing");
         least = element.tag + 1;
         if (!smime_ber_skip(octets, &element))
             return FALSE;
@@ -205,9 +210,9 @@ static gboolean walk_signed(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
     gsize length;
 
     cms->signers = g_byte_array_new();
-    return smime_ber_expect(octets, box, TAG_INTEGER, &element, "it has no version") &&
+    return smime_ber_expect(octets, box, TAG_INTEGER, &element, "its version is missing") &&
            smime_ber_value(octets, &element, &version, 1, &length) &&
-           smime_ber_expect(octets, box, TAG_SET, &element, "it is not SignedData") &&
+           smime_ber_expect(octets, box, TAG_SET, &element, "its digest algorithms are missing") &&
            smime_ber_skip(octets, &element) && walk_signed_content(octets, box, cms) &&
            walk_signers(octets, box, cms);
 }
@@ -230,24 +235,25 @@ static gboolean walk_data(SmimeOctets *octets, SmimeBox *box, SmimeCms *cms)
 
 gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms)
 {
-    SmimeBox top = smime_ber_top();
+    SmimeBox top = {.end = G_MAXUINT64}; /* it ends where the input does */
     SmimeElement info, type, content, data;
     guint8 oid[32];
     gsize length;
     gboolean ended;
 
     memset(cms, 0, sizeof *cms);
-    if (!smime_ber_expect(octets, &top, TAG_SEQUENCE, &info, "it is not CMS") ||
-        !smime_ber_expect(octets, &info.box, TAG_OID, &type, "it is not CMS") ||
+    if (!smime_ber_expect(octets, &top, TAG_SEQUENCE, &info, "it does not begin as CMS does") ||
+        !smime_ber_expect(octets, &info.box, TAG_OID, &type, "it does not begin as CMS does") ||
         !smime_ber_value(octets, &type, oid, sizeof oid, &length))
         return FALSE;
-    cms->type = type_of(oid, length);
+    cms->type = cms_type(oid, length);
     if (cms->type == SMIME_CMS_OTHER)
         return TRUE;
-    if (!smime_ber_expect(octets, &info.box, TAG_0_CONSTRUCTED, &content, "it has no content") ||
-        !smime_ber_expect(octets, &content.box, TAG_SEQUENCE, &data, "it has no content") ||
+    if (!smime_ber_expect(octets, &info.box, TAG_0_CONSTRUCTED, &content,
+                          "its content is missing") ||
+        !smime_ber_expect(octets, &content.box, TAG_SEQUENCE, &data, "its content is missing") ||
         !walk_data(octets, &data.box, cms) || !smime_ber_close(octets, &content.box) ||
         !smime_ber_close(octets, &info.box) || !smime_octets_ended(octets, &ended))
         return FALSE;
-    return ended || smime_octets_fail(octets, "something follows it");
+    return ended || smime_octets_fail(octets, "something follows after its end");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * server.c: the server's own keys: private keys with their certificates, from the files and folders
- * of server_keys. Whatever cannot be read or opened stops everything: a key that is there and is
- * not found would let mail leave unsigned.
+ * server-keys.c: the server's own keys: private keys with their certificates, from the files and
+ * folders of server_keys. Whatever cannot be read or opened stops everything: a key that is there
+ * and is not found would let mail leave unsigned.
  */
 #include "smime.h"
 
@@ -12,13 +12,9 @@
 
 enum {
     MAX_FILES = 10000,
-    SECURE_HEAP = 4 * 1024 * 1024, /* room for some two thousand RSA keys */
+    MAX_FILE_SIZE = 16 * 1024 * 1024, /* of one that holds certificates alone */
+    SECURE_HEAP = 4 * 1024 * 1024,    /* room for some two thousand RSA keys */
     SECURE_LEAST = 32,
-};
-
-struct SmimeServer {
-    GHashTable *by_address; /* seal_address_key() to a GPtrArray of SealKey */
-    guint count;
 };
 
 /* Something that was found, and where. */
@@ -48,46 +44,36 @@ static void item_free(gpointer data)
     g_free(item);
 }
 
-SmimeServer *smime_server_new(void)
-{
-    SmimeServer *server = g_new0(SmimeServer, 1);
-
-    server->by_address =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-    return server;
-}
-
-void smime_server_free(SmimeServer *server)
-{
-    if (!server)
-        return;
-    g_hash_table_unref(server->by_address);
-    g_free(server);
-}
-
 /* -------------------------------------------------------------------------------------------
  * Files
  */
 
-static void take(Loading *loading, const SmimePrivate *found, const char *path)
+static Item *item_add(GPtrArray *items, const char *place)
+{
+    Item *item = g_new0(Item, 1);
+
+    item->place = g_strdup(place);
+    g_ptr_array_add(items, item);
+    return item;
+}
+
+static void keep_found(Loading *loading, const SmimePrivate *found, const char *path)
 {
     for (guint i = 0; i < found->keys->len; i++) {
-        Item *item = g_new0(Item, 1);
-        item->key = g_ptr_array_index(found->keys, i);
-        EVP_PKEY_up_ref(item->key);
-        item->place = g_strdup(path);
-        g_ptr_array_add(loading->keys, item);
+        EVP_PKEY *key = g_ptr_array_index(found->keys, i);
+
+        EVP_PKEY_up_ref(key);
+        item_add(loading->keys, path)->key = key;
     }
     for (guint i = 0; i < found->bundle.certs->len; i++) {
-        Item *item = g_new0(Item, 1);
-        item->cert = g_ptr_array_index(found->bundle.certs, i);
-        X509_up_ref(item->cert);
-        item->place = g_strdup(path);
-        g_ptr_array_add(loading->certs, item);
+        X509 *cert = g_ptr_array_index(found->bundle.certs, i);
+
+        X509_up_ref(cert);
+        item_add(loading->certs, path)->cert = cert;
     }
 }
 
-static gboolean refuse(Loading *loading, GError **error, const char *path, const char *why)
+static gboolean refuse_path(Loading *loading, GError **error, const char *path, const char *why)
 {
     return seal_module_refuse(loading->self, "server_keys", error, "%s: %s", path, why);
 }
@@ -113,7 +99,8 @@ static gboolean check_found(Loading *loading, const SmimePrivate *found, const c
     if (found->keys->len > 0 || found->bundle.certs->len > 0)
         return TRUE;
     if (named || is_key_name(path))
-        return refuse(loading, error, path, "neither a private key nor a certificate is in it");
+        return refuse_path(loading, error, path,
+                           "neither a private key nor a certificate is in it");
     seal_module_warn(loading->self, "%s: neither a private key nor a certificate is in it", path);
     return TRUE;
 }
@@ -131,41 +118,26 @@ static gboolean read_bytes(Loading *loading, const char *path, const guint8 *dat
         return seal_module_refuse(loading->self, "server_keys", error, "%s",
                                   open_to_others->message);
     if (!ok)
-        return refuse(loading, error, path, problem->message);
+        return refuse_path(loading, error, path, problem->message);
     if (!check_found(loading, &found, path, named, error))
         return FALSE;
-    take(loading, &found, path);
+    keep_found(loading, &found, path);
     return TRUE;
-}
-
-/* For a file that is no secret, while @user_data says why not. */
-typedef struct {
-    Loading *loading;
-    const GError *why;
-    gboolean named;
-} Public;
-
-static gboolean visit_public(SealModule *self, const char *path, GBytes *data,
-                             const GError *problem, gpointer user_data, GError **error)
-{
-    Public *public = user_data;
-
-    if (problem)
-        return seal_module_refuse(self, "server_keys", error, "%s", public->why->message);
-    return read_bytes(public->loading, path, g_bytes_get_data(data, NULL), g_bytes_get_size(data),
-                      public->named, public->why, error);
 }
 
 static gboolean read_file(Loading *loading, const char *path, gboolean named, GError **error)
 {
     g_autoptr(GError) why = NULL;
     g_autoptr(SealSecret) secret = seal_secret_read(path, &why);
-
     if (secret)
         return read_bytes(loading, path, seal_secret_data(secret), seal_secret_size(secret), named,
                           NULL, error);
-    Public public = {loading, why, named};
-    return seal_module_visit_files(loading->self, path, visit_public, &public, error);
+
+    g_autoptr(GBytes) data = seal_file_read(path, MAX_FILE_SIZE, NULL);
+    if (!data)
+        return seal_module_refuse(loading->self, "server_keys", error, "%s", why->message);
+    return read_bytes(loading, path, g_bytes_get_data(data, NULL), g_bytes_get_size(data), named,
+                      why, error);
 }
 
 static int compare_names(gconstpointer a, gconstpointer b)
@@ -182,7 +154,7 @@ static GPtrArray *list_folder(Loading *loading, const char *path, GError **error
     const char *name;
 
     if (!dir) {
-        refuse(loading, error, path, problem->message);
+        refuse_path(loading, error, path, problem->message);
         return NULL;
     }
     while ((name = g_dir_read_name(dir))) {
@@ -191,7 +163,8 @@ static GPtrArray *list_folder(Loading *loading, const char *path, GError **error
         if (*name == '.' || g_file_test(file, G_FILE_TEST_IS_DIR))
             continue;
         if (files->len == MAX_FILES) {
-            refuse(loading, error, path, "it has more files than can be read");
+            seal_module_refuse(loading->self, "server_keys", error, "%s: more than %d files in it",
+                               path, MAX_FILES);
             return NULL;
         }
         g_ptr_array_add(files, g_steal_pointer(&file));
@@ -248,25 +221,8 @@ static void index_certs(Loading *loading)
     }
 }
 
-static void index_key(SmimeServer *server, SealKey *key)
-{
-    GPtrArray *addresses = seal_key_addresses(key);
-
-    for (guint i = 0; i < addresses->len; i++) {
-        const char *address = seal_address_key(g_ptr_array_index(addresses, i));
-        GPtrArray *keys = g_hash_table_lookup(server->by_address, address);
-
-        if (!keys) {
-            keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-            g_hash_table_insert(server->by_address, g_strdup(address), keys);
-        }
-        if (!g_ptr_array_find(keys, key, NULL))
-            g_ptr_array_add(keys, seal_key_ref(key));
-    }
-}
-
 /* One certificate may stand in several files, one key in several certificates. */
-static gboolean is_repeated(GPtrArray *certs, guint at)
+static gboolean is_repeated_cert(GPtrArray *certs, guint at)
 {
     X509 *cert = ((Item *)g_ptr_array_index(certs, at))->cert;
 
@@ -278,24 +234,25 @@ static gboolean is_repeated(GPtrArray *certs, guint at)
 }
 
 /* The operator put it there: no CA has to vouch for it. */
-static gboolean add_pair(SmimeServer *server, Loading *loading, const Item *key, Item *cert,
-                         GError **error)
+static gboolean add_pair(Loading *loading, const Item *key, Item *cert, GError **error)
 {
+    SmimeModule *module = seal_module_data(loading->self);
     SealOrigin origin = {
         .size = sizeof origin, .source = "server", .place = key->place, .trust = SEAL_TRUST_MANUAL};
     g_autoptr(SealKey) made = smime_key_new(cert->cert, key->key, &origin);
 
     if (!made)
-        return refuse(loading, error, cert->place, "a certificate in it cannot be read");
+        return refuse_path(loading, error, cert->place, "a certificate in it cannot be read");
     if (seal_key_addresses(made)->len == 0)
-        seal_module_warn(loading->self, "%s: the certificate of %s is for no address", cert->place,
-                         seal_key_label(made));
-    index_key(server, made);
-    server->count++;
+        seal_module_warn(
+            loading->self,
+            "%s: the certificate of %s names no mail address; nobody's mail is signed with it",
+            cert->place, seal_key_label(made));
+    seal_key_index_add(module->server_keys, made);
     return TRUE;
 }
 
-static gboolean add_key(SmimeServer *server, Loading *loading, const Item *key, GError **error)
+static gboolean match_key(Loading *loading, const Item *key, GError **error)
 {
     g_autoptr(GBytes) digest = digest_public_key(key->key);
     GPtrArray *certs = digest ? g_hash_table_lookup(loading->by_public_key, digest) : NULL;
@@ -307,15 +264,16 @@ static gboolean add_key(SmimeServer *server, Loading *loading, const Item *key, 
         if (EVP_PKEY_eq(X509_get0_pubkey(cert->cert), key->key) != 1)
             continue;
         matches++;
-        if (!cert->used && !is_repeated(certs, i) && !add_pair(server, loading, key, cert, error))
+        if (!cert->used && !is_repeated_cert(certs, i) && !add_pair(loading, key, cert, error))
             return FALSE;
         cert->used = TRUE;
     }
     ERR_clear_error();
     return matches > 0 ||
-           refuse(loading, error, key->place,
-                  "a private key without its certificate; put the certificate into the same file "
-                  "or folder, or name it in server_keys");
+           refuse_path(
+               loading, error, key->place,
+               "a private key without its certificate; put the certificate into the same file "
+               "or folder, or name it in server_keys");
 }
 
 /* What has no key is there for chains. */
@@ -334,8 +292,7 @@ static void add_intermediates(Loading *loading)
         }
         g_autofree char *name = smime_name_text(X509_get_subject_name(item->cert));
         seal_module_warn(loading->self,
-                         "%s: the certificate of %s has no private key here and is "
-                         "not used",
+                         "%s: the certificate of %s has no private key here and is not used",
                          item->place, name);
     }
 }
@@ -349,7 +306,7 @@ static gboolean start_secure_heap(SealModule *self, GError **error)
     if (CRYPTO_secure_malloc_initialized() ||
         CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST) != 0)
         return TRUE;
-    smime_set_error(error, SEAL_ERROR_FAILED, "no guarded memory for private keys to be had");
+    smime_set_error(error, SEAL_ERROR_FAILED, "cannot get guarded memory for private keys");
     return FALSE;
 }
 
@@ -376,8 +333,7 @@ static GPtrArray *read_passwords(SealModule *self, GError **error)
     return passwords;
 }
 
-static gboolean load(SmimeServer *server, Loading *loading, const char *const *paths,
-                     GError **error)
+static gboolean load_paths(Loading *loading, const char *const *paths, GError **error)
 {
     for (; *paths; paths++) {
         if (!read_path(loading, *paths, error))
@@ -385,16 +341,18 @@ static gboolean load(SmimeServer *server, Loading *loading, const char *const *p
     }
     index_certs(loading);
     for (guint i = 0; i < loading->keys->len; i++) {
-        if (!add_key(server, loading, g_ptr_array_index(loading->keys, i), error))
+        if (!match_key(loading, g_ptr_array_index(loading->keys, i), error))
             return FALSE;
     }
     add_intermediates(loading);
-    if (server->count == 0)
-        seal_module_warn(loading->self, "server_keys: there is no private key in it");
+    if (loading->keys->len == 0)
+        seal_module_warn(
+            loading->self,
+            "server_keys: there is no private key in it, so that nothing can be signed");
     return TRUE;
 }
 
-gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error)
+gboolean smime_server_load(SealModule *self, GError **error)
 {
     const char *const *paths = seal_module_list(self, "server_keys");
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(item_free);
@@ -409,52 +367,45 @@ gboolean smime_server_load(SmimeServer *server, SealModule *self, GError **error
         return FALSE;
     g_autoptr(GPtrArray) passwords = read_passwords(self, error);
     Loading loading = {self, passwords, keys, certs, index};
-    return passwords && load(server, &loading, paths, error);
+    return passwords && load_paths(&loading, paths, error);
 }
 
 /* -------------------------------------------------------------------------------------------
  * Asking
  */
 
-static GPtrArray *keys_of(SmimeServer *server, const SealAddress *address)
-{
-    return g_hash_table_lookup(server->by_address, seal_address_key(address));
-}
-
 gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                        GPtrArray *keys, GError **error)
 {
     SmimeModule *module = seal_module_data(self);
-    GPtrArray *own = keys_of(module->server, address);
-    g_autoptr(SealAddress) shorter = own ? NULL : seal_address_without_detail(address);
+    guint before = keys->len;
 
+    seal_key_index_find(module->server_keys, address, NULL, keys);
+    g_autoptr(SealAddress) shorter =
+        keys->len == before ? seal_address_without_detail(address) : NULL;
     if (shorter)
-        own = keys_of(module->server, shorter);
-    for (guint i = 0; own && i < own->len; i++)
-        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(own, i)));
+        seal_key_index_find(module->server_keys, shorter, NULL, keys);
     return TRUE;
-}
-
-/* The newest that may encrypt among those of one address. */
-static SealKey *newest(SealModule *self, GPtrArray *keys, gint64 at, SealKey *best)
-{
-    for (guint i = 0; keys && i < keys->len; i++) {
-        SealKey *key = g_ptr_array_index(keys, i);
-
-        if ((!best || seal_key_valid_from(key) > seal_key_valid_from(best)) &&
-            smime_fits(self, key, SEAL_PURPOSE_ENCRYPT, at))
-            best = key;
-    }
-    return best;
 }
 
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at)
 {
     SmimeModule *module = seal_module_data(self);
     GPtrArray *addresses = seal_key_addresses(signer);
-    SealKey *best = smime_fits(self, signer, SEAL_PURPOSE_ENCRYPT, at) ? signer : NULL;
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    SealKey *best = NULL;
 
-    for (guint i = 0; best != signer && i < addresses->len; i++)
-        best = newest(self, keys_of(module->server, g_ptr_array_index(addresses, i)), at, best);
+    if (smime_fits(self, signer, SEAL_PURPOSE_ENCRYPT, at))
+        return ((SmimeKey *)seal_key_native(signer))->cert;
+    for (guint i = 0; i < addresses->len; i++)
+        seal_key_index_find(module->server_keys, g_ptr_array_index(addresses, i), NULL, keys);
+    /* The newest. */
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if ((!best || seal_key_valid_from(key) > seal_key_valid_from(best)) &&
+            smime_fits(self, key, SEAL_PURPOSE_ENCRYPT, at))
+            best = key;
+    }
     return best ? ((SmimeKey *)seal_key_native(best))->cert : NULL;
 }
