@@ -149,6 +149,14 @@ gboolean seal_field_is(const SealHeader *header, const SealField *field, const c
            g_ascii_strncasecmp(field_start(header, field), name, field->name_length) == 0;
 }
 
+gboolean seal_field_is_any(const SealHeader *header, const SealField *field,
+                           const char *const *names)
+{
+    while (*names && !seal_field_is(header, field, *names))
+        names++;
+    return *names != NULL;
+}
+
 gboolean seal_field_is_content(const SealHeader *header, const SealField *field)
 {
     return field->name_length > 8 &&

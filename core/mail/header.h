@@ -32,6 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealHeader, seal_header_free)
 
 /** TRUE where the field has that name, without regard to case. */
 gboolean seal_field_is(const SealHeader *header, const SealField *field, const char *name);
+/** TRUE where it has one of these names. @names ends with NULL. */
+gboolean seal_field_is_any(const SealHeader *header, const SealField *field,
+                           const char *const *names);
 /** TRUE where the field is a Content-* field (RFC 2045 3). */
 gboolean seal_field_is_content(const SealHeader *header, const SealField *field);
 /** The value, unfolded (RFC 5322 2.2.3), NUL octets replaced by blanks. (transfer full) */

@@ -23,16 +23,6 @@ struct SealMessage {
 static const char *const PRIVATE_FIELDS[] = {"Bcc", "Resent-Bcc", "Return-path", NULL};
 static const char *const SPENT_FIELDS[] = {"DKIM-Signature", NULL};
 
-static gboolean field_is_any(const SealHeader *header, const SealField *field,
-                             const char *const *names)
-{
-    for (; *names; names++) {
-        if (seal_field_is(header, field, *names))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 SealMessage *seal_message_new(SealContent *content, GError **error)
 {
     if (seal_content_size(content) == 0) {
@@ -88,7 +78,7 @@ GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
-        if (!field_is_any(header, field, names))
+        if (!seal_field_is_any(header, field, names))
             continue;
         g_autofree char *value = seal_field_value(header, field);
         if (!seal_mime_addresses(value, addresses, error))
@@ -246,8 +236,9 @@ SealContent *seal_message_wrap(SealMessage *message, SealContent *entity)
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
-        if (seal_field_is_content(header, field) || field_is_any(header, field, PRIVATE_FIELDS) ||
-            field_is_any(header, field, SPENT_FIELDS))
+        if (seal_field_is_content(header, field) ||
+            seal_field_is_any(header, field, PRIVATE_FIELDS) ||
+            seal_field_is_any(header, field, SPENT_FIELDS))
             continue;
         if (seal_field_is(header, field, "MIME-Version")) {
             if (versioned || !is_version_1(header, field))
@@ -281,7 +272,7 @@ SealContent *seal_message_clear(SealMessage *message)
     GString *front = g_string_new(NULL);
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
-        if (!field_is_any(header, field, PRIVATE_FIELDS))
+        if (!seal_field_is_any(header, field, PRIVATE_FIELDS))
             seal_header_append(front, header, field);
     }
     /* What ended the header comes along as it was: an empty line, or none. Where no field is left,

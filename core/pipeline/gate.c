@@ -112,13 +112,6 @@ static char *field_name(const SealHeader *header, const SealField *field)
     return seal_text_line(block + field->offset, field->name_length, 80);
 }
 
-static gboolean is_any_of(const char *name, const char *const *names)
-{
-    while (*names && g_ascii_strcasecmp(name, *names) != 0)
-        names++;
-    return *names != NULL;
-}
-
 static gboolean stop_for_field(SealJob *job, const SealDelivery *delivery, const SealHeader *header,
                                const SealField *field, GError **error)
 {
@@ -173,13 +166,14 @@ static gboolean check_content_fields(SealJob *job, SealMessage *message, GError 
     }
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
-        g_autofree char *name = field_name(header, field);
 
-        if (seal_field_is_content(header, field) && !is_any_of(name, allowed))
+        if (seal_field_is_content(header, field) && !seal_field_is_any(header, field, allowed)) {
+            g_autofree char *name = field_name(header, field);
             return seal_job_stop(job, error,
                                  "the header field %s, which belongs to what is sealed or signed, "
                                  "stands outside",
                                  name);
+        }
     }
     return TRUE;
 }

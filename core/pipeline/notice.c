@@ -56,21 +56,12 @@ gboolean seal_notice_speaks(const char *language)
  * The header
  */
 
-static gboolean is_kept(const SealHeader *header, const SealField *field)
-{
-    for (const char *const *name = KEPT; *name; name++) {
-        if (seal_field_is(header, field, *name))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static void append_kept_fields(GString *out, const SealHeader *header)
 {
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
-        if (is_kept(header, field))
+        if (seal_field_is_any(header, field, KEPT))
             seal_header_append(out, header, field);
     }
 }

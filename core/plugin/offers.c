@@ -4,15 +4,23 @@
  */
 #include "core/plugin/offers.h"
 
+#define KIND(type, list)                                                                           \
+    {                                                                                              \
+        sizeof(type), offsetof(SealModuleDescriptor, list), offsetof(type, reserved),              \
+            G_N_ELEMENTS(((type *)NULL)->reserved)                                                 \
+    }
+
 static const struct {
     gsize size;
     gsize at; /* of the list in the descriptor */
+    gsize reserved;
+    gsize reserved_count;
 } KINDS[] = {
-    [SEAL_OFFER_STAGE] = {sizeof(SealStage), offsetof(SealModuleDescriptor, stages)},
-    [SEAL_OFFER_FORMAT] = {sizeof(SealFormat), offsetof(SealModuleDescriptor, formats)},
-    [SEAL_OFFER_SOURCE] = {sizeof(SealSource), offsetof(SealModuleDescriptor, sources)},
-    [SEAL_OFFER_CHECK] = {sizeof(SealCheck), offsetof(SealModuleDescriptor, checks)},
-    [SEAL_OFFER_COMMAND] = {sizeof(SealCommand), offsetof(SealModuleDescriptor, commands)},
+    [SEAL_OFFER_STAGE] = KIND(SealStage, stages),
+    [SEAL_OFFER_FORMAT] = KIND(SealFormat, formats),
+    [SEAL_OFFER_SOURCE] = KIND(SealSource, sources),
+    [SEAL_OFFER_CHECK] = KIND(SealCheck, checks),
+    [SEAL_OFFER_COMMAND] = KIND(SealCommand, commands),
 };
 
 gboolean seal_offer_is_zero(const gpointer *slots, gsize count)
@@ -45,22 +53,6 @@ static gboolean has_functions(SealOfferKind kind, gconstpointer table)
     }
 }
 
-static gboolean reserves_are_zero(SealOfferKind kind, gconstpointer table)
-{
-    switch (kind) {
-    case SEAL_OFFER_STAGE:
-        return SEAL_IS_ZERO(((const SealStage *)table)->reserved);
-    case SEAL_OFFER_FORMAT:
-        return SEAL_IS_ZERO(((const SealFormat *)table)->reserved);
-    case SEAL_OFFER_SOURCE:
-        return SEAL_IS_ZERO(((const SealSource *)table)->reserved);
-    case SEAL_OFFER_CHECK:
-        return SEAL_IS_ZERO(((const SealCheck *)table)->reserved);
-    default:
-        return SEAL_IS_ZERO(((const SealCommand *)table)->reserved);
-    }
-}
-
 const char *seal_offer_fault(SealOfferKind kind, gconstpointer table)
 {
     const SealOfferHead *head = table;
@@ -71,7 +63,10 @@ const char *seal_offer_fault(SealOfferKind kind, gconstpointer table)
         return "has no name";
     if (!has_functions(kind, table))
         return "lacks a function or member that it must have";
-    return reserves_are_zero(kind, table) ? NULL : "uses reserved slots";
+    return seal_offer_is_zero((const gpointer *)((const guint8 *)table + KINDS[kind].reserved),
+                              KINDS[kind].reserved_count)
+               ? NULL
+               : "uses reserved slots";
 }
 
 gsize seal_offer_size(SealOfferKind kind)
