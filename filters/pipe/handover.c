@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/pipe/handover.h"
 
+#include "filters/client/child.h"
+#include "filters/client/io.h"
 #include "filters/pipe/container.h"
 #include "filters/pipe/journal.h"
 #include "filters/pipe/sendmail.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 
 /* Postfix lets a pipe run for 1000 s, and then bounces. */
 #define BUDGET_S  600
-#define LINE_MAX  900
+#define LINE_SIZE 898 /* without its end */
 #define WORDS_MAX 32
 
 typedef struct {
@@ -33,7 +34,7 @@ typedef struct {
     char *words[WORDS_MAX];
     size_t n_words;
     bool failed; /* a hand-over was */
-    char line[LINE_MAX];
+    char line[LINE_SIZE + 1];
 } Handover;
 
 /* -------------------------------------------------------------------------------------------
@@ -41,33 +42,31 @@ typedef struct {
  */
 
 /* Printable ASCII: it may become a part of an SMTP reply. What does not fit is left out. */
-static void add(Handover *self, const char *text)
+static void add_text(Handover *self, const char *text)
 {
     size_t size = strlen(self->line);
 
-    for (; *text && size + 1 < sizeof self->line; text++)
+    for (; *text && size < LINE_SIZE; text++)
         self->line[size++] = *text >= ' ' && *text < 0x7f ? *text : '?';
     self->line[size] = '\0';
 }
 
 /* Where nobody takes the line, the exit status still says it all. */
-static int answer(Handover *self, int status)
+static int answer_mta(Handover *self, int status)
 {
     size_t size = strlen(self->line);
 
-    self->line[size < sizeof self->line - 1 ? size : size - 1] = '\n';
-    size = size < sizeof self->line - 1 ? size + 1 : size;
-    if (write(STDOUT_FILENO, self->line, size) < 0)
-        return status;
+    self->line[size++] = '\n';
+    seal_io_write(STDOUT_FILENO, self->line, size);
     return status;
 }
 
-static int defer(Handover *self, const char *why)
+static int defer_message(Handover *self, const char *why)
 {
     self->line[0] = '\0';
-    add(self, "4.3.0 ");
-    add(self, why);
-    return answer(self, EX_TEMPFAIL);
+    add_text(self, "4.3.0 ");
+    add_text(self, why);
+    return answer_mta(self, EX_TEMPFAIL);
 }
 
 static size_t count_of(const Handover *self, SealContainerResult result)
@@ -88,30 +87,30 @@ static void name_those(Handover *self, SealContainerResult result)
 
         if (recipient->result != result)
             continue;
-        add(self, separator);
-        add(self, recipient->address);
-        add(self, ": ");
-        add(self, recipient->reason);
+        add_text(self, separator);
+        add_text(self, recipient->address);
+        add_text(self, ": ");
+        add_text(self, recipient->reason);
         separator = "; ";
     }
 }
 
-static int conclude(Handover *self)
+static int conclude_answer(Handover *self)
 {
     if (self->failed)
-        return defer(self, "the message could not be handed over; the log says why");
+        return defer_message(self, "the message could not be handed over; the log says why");
     if (count_of(self, SEAL_CONTAINER_DEFERRED) > 0) {
-        add(self, "4.3.0 deferred: ");
+        add_text(self, "4.3.0 deferred: ");
         name_those(self, SEAL_CONTAINER_DEFERRED);
-        return answer(self, EX_TEMPFAIL);
+        return answer_mta(self, EX_TEMPFAIL);
     }
     if (count_of(self, SEAL_CONTAINER_REFUSED) > 0) {
         /* Ahead of the names, which may be more than there is room for. */
-        add(self, count_of(self, SEAL_CONTAINER_SENT) > 0
-                      ? "5.7.1 refused, while all other recipients have got the message: "
-                      : "5.7.1 refused: ");
+        add_text(self, count_of(self, SEAL_CONTAINER_SENT) > 0
+                           ? "5.7.1 refused, while all other recipients have got the message: "
+                           : "5.7.1 refused: ");
         name_those(self, SEAL_CONTAINER_REFUSED);
-        return answer(self, EX_UNAVAILABLE);
+        return answer_mta(self, EX_UNAVAILABLE);
     }
     return EX_OK;
 }
@@ -192,7 +191,7 @@ static void keep_pending(Handover *self, const char **keys, const bool *found)
     self->n_pending = kept;
 }
 
-static bool prepare(Handover *self)
+static bool prepare_journal(Handover *self)
 {
     const char **keys = NULL;
     bool *found = NULL;
@@ -263,7 +262,7 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
     char **argv = sendmail_argv(self, self->pending + first, count);
 
     if (argv && !lay_out(self, delivery))
-        snprintf(end.why, sizeof end.why, "the temporary file: %s", strerror(errno));
+        snprintf(end.why, sizeof end.why, "cannot lay out the temporary file: %s", strerror(errno));
     else if (argv)
         seal_sendmail_run(argv, self->file, &end);
     free((void *)argv);
@@ -283,16 +282,7 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
  * would be made again. From here on nothing takes long but sendmail, which has its limit. */
 static void hold_signals(sigset_t *held)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-
-    sigemptyset(held);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction action;
-
-        /* One that is ignored would be taken for one that came. */
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(held, numbers[i]);
-    }
+    seal_child_fatal_signals(held);
     sigprocmask(SIG_BLOCK, held, NULL);
 }
 
@@ -333,9 +323,11 @@ static void hand_all(Handover *self)
 
         if (count == 0)
             continue;
-        if (is_interrupted(&held) || time(NULL) - begun > BUDGET_S) {
-            syslog(LOG_ERR, "id=%s: interrupted, or the hand-overs take too long; some are left",
-                   self->container.id);
+        bool interrupted = is_interrupted(&held);
+        if (interrupted || time(NULL) - begun > BUDGET_S) {
+            syslog(LOG_ERR, "id=%s: %s; %zu recipients are left to the next try",
+                   self->container.id,
+                   interrupted ? "a signal came" : "the hand-overs took more than 600 s", rest);
             self->failed = true;
             return;
         }
@@ -345,38 +337,36 @@ static void hand_all(Handover *self)
     }
 }
 
-static int run(Handover *self)
+static int run_handover(Handover *self)
 {
     const char *why;
 
     if (!seal_container_read(&self->container, self->file, &why)) {
-        syslog(LOG_ERR, "the runner's file: %s; nothing was handed over", why);
-        return defer(self, "the message cannot be handled now");
+        syslog(LOG_ERR, "the runner's file cannot be used: %s; nothing was handed over", why);
+        return defer_message(self, "the message cannot be handled now");
     }
     if (!split_command(self)) {
-        syslog(LOG_ERR, "id=%s: --sendmail takes an absolute path, and words behind it",
-               self->container.id);
-        return defer(self, "sendmail cannot be run");
+        syslog(LOG_ERR, "id=%s: --sendmail takes an absolute path and up to %d words, not \"%s\"",
+               self->container.id, WORDS_MAX - 1, self->container.sendmail);
+        return defer_message(self, "sendmail cannot be run");
     }
-    if (!prepare(self))
-        return defer(self, "the journal cannot be used now");
+    if (!prepare_journal(self))
+        return defer_message(self, "the journal cannot be used now");
     /* Each retry would give it once more to those who have it. */
     if (!self->journalled && count_of(self, SEAL_CONTAINER_DEFERRED) > 0)
-        return conclude(self);
+        return conclude_answer(self);
     hand_all(self);
-    return conclude(self);
+    return conclude_answer(self);
 }
 
 int seal_handover(int file)
 {
     Handover self = {.file = file, .journal = {.folder = -1, .file = -1}};
-    int status;
 
-    if (file < 0) {
-        status = defer(&self, "the message cannot be handled now; the log says why");
-        return status;
-    }
-    status = run(&self);
+    if (file < 0)
+        return defer_message(&self, "the message cannot be handled now; the log says why");
+
+    int status = run_handover(&self);
     seal_journal_close(&self.journal);
     seal_container_clear(&self.container);
     free((void *)self.pending);
