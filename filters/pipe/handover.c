@@ -27,10 +27,9 @@ typedef struct {
     SealContainer container;
     SealJournal journal;
     bool journalled;
-    size_t n_pending;
-    SealContainerRecipient **pending; /* delivery by delivery */
-    off_t at;                         /* of the first of them in the journal */
-    char *command;                    /* sendmail's words lie in it */
+    size_t n_pending; /* recipients, in the order of the deliveries */
+    off_t at;         /* of the first of them in the journal */
+    char *command;    /* sendmail's words lie in it */
     char *words[WORDS_MAX];
     size_t n_words;
     bool failed; /* a hand-over was */
@@ -78,10 +77,12 @@ static size_t count_of(const Handover *self, SealContainerResult result)
     return count;
 }
 
-static void name_those(Handover *self, SealContainerResult result)
+/* @begin, and who they are whose result this is. */
+static int answer_names(Handover *self, int status, const char *begin, SealContainerResult result)
 {
     const char *separator = "";
 
+    add_text(self, begin);
     for (size_t i = 0; i < self->container.n_recipients; i++) {
         const SealContainerRecipient *recipient = &self->container.recipients[i];
 
@@ -93,26 +94,23 @@ static void name_those(Handover *self, SealContainerResult result)
         add_text(self, recipient->reason);
         separator = "; ";
     }
+    return answer_mta(self, status);
 }
 
 static int conclude_answer(Handover *self)
 {
     if (self->failed)
         return defer_message(self, "the message could not be handed over; the log says why");
-    if (count_of(self, SEAL_CONTAINER_DEFERRED) > 0) {
-        add_text(self, "4.3.0 deferred: ");
-        name_those(self, SEAL_CONTAINER_DEFERRED);
-        return answer_mta(self, EX_TEMPFAIL);
-    }
-    if (count_of(self, SEAL_CONTAINER_REFUSED) > 0) {
-        /* Ahead of the names, which may be more than there is room for. */
-        add_text(self, count_of(self, SEAL_CONTAINER_SENT) > 0
-                           ? "5.7.1 refused, while all other recipients have got the message: "
-                           : "5.7.1 refused: ");
-        name_those(self, SEAL_CONTAINER_REFUSED);
-        return answer_mta(self, EX_UNAVAILABLE);
-    }
-    return EX_OK;
+    if (count_of(self, SEAL_CONTAINER_DEFERRED) > 0)
+        return answer_names(self, EX_TEMPFAIL, "4.3.0 deferred: ", SEAL_CONTAINER_DEFERRED);
+    if (count_of(self, SEAL_CONTAINER_REFUSED) == 0)
+        return EX_OK;
+    /* Ahead of the names, which may be more than there is room for. */
+    return answer_names(self, EX_UNAVAILABLE,
+                        count_of(self, SEAL_CONTAINER_SENT) > 0
+                            ? "5.7.1 refused, while all other recipients have got the message: "
+                            : "5.7.1 refused: ",
+                        SEAL_CONTAINER_REFUSED);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -136,80 +134,53 @@ static bool split_command(Handover *self)
     return self->n_words > 0 && self->words[0][0] == '/';
 }
 
-static bool keeps_journal(const Handover *self)
-{
-    for (size_t i = 0; i < self->container.n_deliveries; i++) {
-        const SealContainerDelivery *delivery = &self->container.deliveries[i];
-
-        for (size_t n = 0; n < delivery->count; n++) {
-            if (delivery->recipients[n]->key[0] == '\0')
-                return false;
-        }
-    }
-    return true;
-}
-
-/* All that is to be handed over, and its keys. The arrays are the caller's. */
-static bool list_all(Handover *self, const char ***ret_keys, bool **ret_found)
-{
-    size_t count = 0;
-
-    self->pending = calloc(self->container.n_recipients, sizeof *self->pending);
-    *ret_keys = calloc(self->container.n_recipients, sizeof **ret_keys);
-    *ret_found = calloc(self->container.n_recipients, sizeof **ret_found);
-    if (!self->pending || !*ret_keys || !*ret_found)
-        return false;
-    for (size_t i = 0; i < self->container.n_deliveries; i++) {
-        const SealContainerDelivery *delivery = &self->container.deliveries[i];
-
-        for (size_t n = 0; n < delivery->count; n++) {
-            (*ret_keys)[count] = delivery->recipients[n]->key;
-            self->pending[count++] = delivery->recipients[n];
-        }
-    }
-    self->n_pending = count;
-    return true;
-}
-
 /* Takes those out that an earlier try has handed over. */
 static void keep_pending(Handover *self, const char **keys, const bool *found)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < self->n_pending; i++) {
-        SealContainerRecipient *recipient = self->pending[i];
+        SealContainerRecipient *recipient = self->container.places[i];
 
         recipient->placed = !found[i];
-        if (found[i]) {
+        if (found[i])
             syslog(LOG_INFO, "id=%s to=%s: was handed over by an earlier try, and is not again",
                    self->container.id, recipient->address);
-            continue;
-        }
-        keys[kept] = keys[i];
-        self->pending[kept++] = recipient;
+        else
+            keys[kept++] = keys[i];
     }
     self->n_pending = kept;
 }
 
+static bool use_journal(Handover *self, const char **keys, bool *found)
+{
+    if (!seal_journal_open(&self->journal, self->container.state_dir) ||
+        !seal_journal_find(&self->journal, keys, self->n_pending, found))
+        return false;
+    keep_pending(self, keys, found);
+    return self->n_pending == 0 ||
+           seal_journal_begin(&self->journal, keys, self->n_pending, &self->at);
+}
+
+/* There is a journal where every recipient has a key for it. */
 static bool prepare_journal(Handover *self)
 {
-    const char **keys = NULL;
-    bool *found = NULL;
-    bool ok = list_all(self, &keys, &found);
+    size_t count = count_of(self, SEAL_CONTAINER_SENT);
+    const char **keys = calloc(count + 1, sizeof *keys);
+    bool *found = calloc(count + 1, sizeof *found);
+    bool ok = keys && found;
 
-    self->journalled = ok && keeps_journal(self);
-    if (self->journalled) {
-        ok = seal_journal_open(&self->journal, self->container.state_dir) &&
-             seal_journal_find(&self->journal, keys, self->n_pending, found);
-        if (ok) {
-            keep_pending(self, keys, found);
-            ok = self->n_pending == 0 ||
-                 seal_journal_begin(&self->journal, keys, self->n_pending, &self->at);
-        }
-        if (!ok)
-            syslog(LOG_ERR, "id=%s: %s; nothing was handed over", self->container.id,
-                   self->journal.why);
+    self->n_pending = count;
+    self->journalled = ok;
+    for (size_t i = 0; i < count && ok; i++) {
+        keys[i] = self->container.places[i]->key;
+        self->journalled = self->journalled && keys[i][0] != '\0';
     }
+    if (self->journalled)
+        ok = use_journal(self, keys, found);
+    if (!ok)
+        syslog(LOG_ERR, "id=%s: %s; nothing was handed over", self->container.id,
+               self->journal.why);
     free((void *)keys);
     free(found);
     return ok;
@@ -220,11 +191,10 @@ static bool prepare_journal(Handover *self)
  */
 
 /* CMD -G -i -f SENDER -- RCPT...; (transfer full), the strings borrowed. */
-static char **sendmail_argv(const Handover *self, SealContainerRecipient *const *recipients,
-                            size_t count)
+static char **sendmail_argv(const Handover *self, const SealContainerDelivery *delivery)
 {
     static char relay[] = "-G", dots[] = "-i", from[] = "-f", none[] = "<>", last[] = "--";
-    char **argv = calloc(self->n_words + count + 6, sizeof *argv);
+    char **argv = calloc(self->n_words + delivery->count + 6, sizeof *argv);
     char **word = argv;
 
     if (!argv)
@@ -236,8 +206,10 @@ static char **sendmail_argv(const Handover *self, SealContainerRecipient *const 
     *word++ = from;
     *word++ = self->container.sender[0] ? (char *)self->container.sender : none;
     *word++ = last;
-    for (size_t i = 0; i < count; i++)
-        *word++ = (char *)recipients[i]->address;
+    for (size_t i = 0; i < delivery->count; i++) {
+        if (delivery->recipients[i]->placed)
+            *word++ = (char *)delivery->recipients[i]->address;
+    }
     return argv;
 }
 
@@ -259,7 +231,7 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
                      size_t count)
 {
     SealSendmailEnd end = {.why = "out of memory"};
-    char **argv = sendmail_argv(self, self->pending + first, count);
+    char **argv = sendmail_argv(self, delivery);
 
     if (argv && !lay_out(self, delivery))
         snprintf(end.why, sizeof end.why, "cannot lay out the temporary file: %s", strerror(errno));
@@ -324,10 +296,12 @@ static void hand_all(Handover *self)
         if (count == 0)
             continue;
         bool interrupted = is_interrupted(&held);
-        if (interrupted || time(NULL) - begun > BUDGET_S) {
-            syslog(LOG_ERR, "id=%s: %s; %zu recipients are left to the next try",
-                   self->container.id,
-                   interrupted ? "a signal came" : "the hand-overs took more than 600 s", rest);
+        long passed = (long)(time(NULL) - begun);
+        if (interrupted || passed > BUDGET_S) {
+            syslog(LOG_ERR,
+                   "id=%s: %s after %ld s of at most %d; %zu recipients are left to a retry",
+                   self->container.id, interrupted ? "interrupted by a signal" : "stopped", passed,
+                   BUDGET_S, rest);
             self->failed = true;
             return;
         }
@@ -361,7 +335,7 @@ static int run_handover(Handover *self)
 
 int seal_handover(int file)
 {
-    Handover self = {.file = file, .journal = {.folder = -1, .file = -1}};
+    Handover self = {.file = file, .journal = {.folder = -1, .file = -1, .why = "out of memory"}};
 
     if (file < 0)
         return defer_message(&self, "the message cannot be handled now; the log says why");
@@ -369,7 +343,6 @@ int seal_handover(int file)
     int status = run_handover(&self);
     seal_journal_close(&self.journal);
     seal_container_clear(&self.container);
-    free((void *)self.pending);
     free(self.command);
     close(file);
     return status;

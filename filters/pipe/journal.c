@@ -262,15 +262,8 @@ bool seal_journal_begin(SealJournal *journal, const char *const *keys, size_t co
 
     if (!records)
         return note_failure(journal, "cannot make the journal's records");
-    for (size_t i = 0; i < count; i++) {
-        char *record = records + i * RECORD;
-
-        for (size_t n = 0; n < SEAL_JOURNAL_KEY; n++)
-            record[n] = keys[i][n];
-        record[SEAL_JOURNAL_KEY] = ' ';
-        record[SEAL_JOURNAL_KEY + 1] = '-';
-        record[SEAL_JOURNAL_KEY + 2] = '\n';
-    }
+    for (size_t i = 0; i < count; i++)
+        snprintf(records + i * RECORD, RECORD + 1, "%.*s -\n", SEAL_JOURNAL_KEY, keys[i]);
     if (lock_file(journal)) {
         ok = append_records(journal, records, count * RECORD, ret_at) ||
              note_failure(journal, "cannot write the journal");

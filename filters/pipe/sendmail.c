@@ -106,19 +106,6 @@ static bool wait_end(Run *run, SealSendmailEnd *end)
     return false;
 }
 
-static void judge_status(SealSendmailEnd *end, const char *program, int status)
-{
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        end->done = true;
-    else if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_RUN)
-        snprintf(end->why, sizeof end->why, "%s cannot be run", program);
-    else if (WIFEXITED(status))
-        snprintf(end->why, sizeof end->why, "%s ended with status %d", program,
-                 WEXITSTATUS(status));
-    else
-        snprintf(end->why, sizeof end->why, "%s was ended by signal %d", program, WTERMSIG(status));
-}
-
 static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
 {
     int status = 0;
@@ -127,10 +114,17 @@ static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
     do
         pid = waitpid(run->pid, &status, 0);
     while (pid < 0 && errno == EINTR);
-    if (pid == run->pid)
-        judge_status(end, program, status);
-    else
+    if (pid != run->pid)
         snprintf(end->why, sizeof end->why, "%s cannot be waited for", program);
+    else if (WIFSIGNALED(status))
+        snprintf(end->why, sizeof end->why, "%s was ended by signal %d", program, WTERMSIG(status));
+    else if (WEXITSTATUS(status) == NOT_RUN)
+        snprintf(end->why, sizeof end->why, "%s cannot be run", program);
+    else if (WEXITSTATUS(status) != 0)
+        snprintf(end->why, sizeof end->why, "%s ended with status %d", program,
+                 WEXITSTATUS(status));
+    else
+        end->done = true;
 }
 
 /* A sendmail that has become another user cannot be ended by us; then nobody waits for it. */
