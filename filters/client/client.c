@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -139,7 +138,7 @@ static void log_fault(const SealChildEnd *end)
     if (end->reason[0])
         syslog(LOG_ERR, "%s", end->reason);
     else
-        syslog(LOG_ERR, "the runner ended with status %d", end->status);
+        syslog(LOG_ERR, "the runner ended with status %d, which is no answer", end->status);
 }
 
 /* One line without its end: Exim puts it into an SMTP reply, which a newline would break. */

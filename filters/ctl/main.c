@@ -5,7 +5,6 @@
 #include "filters/ctl/ctl.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 static const char usage[] =

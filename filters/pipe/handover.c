@@ -51,7 +51,7 @@ static void add_text(Handover *self, const char *text)
 }
 
 /* Where nobody takes the line, the exit status still says it all. */
-static int answer_mta(Handover *self, int status)
+static int answer_line(Handover *self, int status)
 {
     size_t size = strlen(self->line);
 
@@ -65,7 +65,7 @@ static int defer_message(Handover *self, const char *why)
     self->line[0] = '\0';
     add_text(self, "4.3.0 ");
     add_text(self, why);
-    return answer_mta(self, EX_TEMPFAIL);
+    return answer_line(self, EX_TEMPFAIL);
 }
 
 static size_t count_of(const Handover *self, SealContainerResult result)
@@ -94,7 +94,7 @@ static int answer_names(Handover *self, int status, const char *begin, SealConta
         add_text(self, recipient->reason);
         separator = "; ";
     }
-    return answer_mta(self, status);
+    return answer_line(self, status);
 }
 
 static int conclude_answer(Handover *self)

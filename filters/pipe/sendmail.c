@@ -59,7 +59,7 @@ static bool start_sendmail(Run *run, char *const *argv, int input)
 }
 
 /* The first line or so is kept; the rest is read, so that it does not wait for us. */
-static void read_output(Run *run, SealSendmailEnd *end)
+static void read_says(Run *run, SealSendmailEnd *end)
 {
     char bytes[4096];
     ssize_t size = read(run->output[0], bytes, sizeof bytes);
@@ -96,10 +96,10 @@ static bool wait_end(Run *run, SealSendmailEnd *end)
         if (poll(fds, 2, run->process < 0 && left > 50 ? 50 : (int)left) < 0)
             continue;
         if (fds[1].revents)
-            read_output(run, end);
+            read_says(run, end);
         if (has_ended(run)) {
             if (run->output[0] >= 0)
-                read_output(run, end);
+                read_says(run, end);
             return true;
         }
     }

@@ -374,8 +374,8 @@ static gboolean put_job(Container *container, GPtrArray *members, SealJob *job, 
 }
 
 /* Where the job fails, every recipient is deferred, and that is what is handed to the client. */
-static SealJob *run_job(SealDispatcher *dispatcher, const RunnerOptions *options,
-                        SealContent *message, const char *const *recipients, GError **error)
+static SealJob *run_outbound(SealDispatcher *dispatcher, const RunnerOptions *options,
+                             SealContent *message, const char *const *recipients, GError **error)
 {
     SealJobSpec spec = {
         .direction = SEAL_DIRECTION_OUTBOUND,
@@ -412,7 +412,7 @@ static gboolean build_container(Container *container, SealDispatcher *dispatcher
     if (!runner_is_message(message, error) || !make_keys(members, options->id, message, error))
         return FALSE;
     if (any && enabled) {
-        job = run_job(dispatcher, options, message, recipients, error);
+        job = run_outbound(dispatcher, options, message, recipients, error);
         if (!job)
             return FALSE;
         settle_members(members, job);

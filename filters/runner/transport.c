@@ -49,8 +49,8 @@ static SealContent *the_output(SealJob *job)
     return deliveries->len == 1 ? seal_delivery_content(g_ptr_array_index(deliveries, 0)) : NULL;
 }
 
-static int run_job(SealDispatcher *dispatcher, SealContent *message, const RunnerOptions *options,
-                   GError **error)
+static int run_transport(SealDispatcher *dispatcher, SealContent *message,
+                         const RunnerOptions *options, GError **error)
 {
     SealJobSpec spec = {
         .direction = options->inbound ? SEAL_DIRECTION_INBOUND : SEAL_DIRECTION_OUTBOUND,
@@ -88,6 +88,6 @@ int runner_transport(const RunnerOptions *options, GError **error)
         return RUNNER_DEFER;
     runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
     if (options->inbound || seal_dispatcher_enabled(dispatcher))
-        return run_job(dispatcher, message, options, error);
+        return run_transport(dispatcher, message, options, error);
     return pass_through(message, options, error);
 }
