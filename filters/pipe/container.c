@@ -20,7 +20,7 @@ static bool read_trailer(int file, uint64_t *ret_offset, uint64_t *ret_size, con
     struct stat st;
     uint64_t offset, size, end;
 
-    *why = "it does not end in a trailer";
+    *why = "it was cut: no trailer is at its end";
     if (fstat(file, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < sizeof trailer)
         return false;
     end = (uint64_t)st.st_size - sizeof trailer;

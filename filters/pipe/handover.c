@@ -234,7 +234,8 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
     char **argv = sendmail_argv(self, delivery);
 
     if (argv && !lay_out(self, delivery))
-        snprintf(end.why, sizeof end.why, "cannot lay out the temporary file: %s", strerror(errno));
+        snprintf(end.why, sizeof end.why, "cannot cut the temporary file to this delivery: %s",
+                 strerror(errno));
     else if (argv)
         seal_sendmail_run(argv, self->file, &end);
     free((void *)argv);
