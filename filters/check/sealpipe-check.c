@@ -18,14 +18,9 @@ static const char usage[] =
     "\n"
     "Exit status: 0 will be handled, 69 will be refused, 75 cannot tell now.\n";
 
-int main(int argc, char **argv)
-{
-    static const SealClient client = {
-        .name = "sealpipe-check",
-        .mode = "check",
-        .usage = usage,
-        .kind = SEAL_CLIENT_ANSWER,
-    };
-
-    return seal_client_main(&client, argc, argv);
-}
+const SealClient seal_client = {
+    .name = "sealpipe-check",
+    .mode = "check",
+    .usage = usage,
+    .kind = SEAL_CLIENT_ANSWER,
+};

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/client/child.h"
 
+#include "filters/client/io.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WATCH_FD  3
-#define NEVER     INT64_MAX
 #define NOT_RUN   127
 #define LIMIT_MAX 86400000 /* a day: nothing honest asks for more */
 #define LIMIT_LEN 8        /* the digits of it */
@@ -33,10 +30,6 @@ static const char *const kept_variables[] = {
 #endif
 };
 #define N_KEPT (sizeof kept_variables / sizeof *kept_variables)
-
-/* What ends us must end the group, too. */
-static const int fatal_signals[] = {SIGTERM, SIGINT, SIGHUP};
-#define N_FATAL (sizeof fatal_signals / sizeof *fatal_signals)
 
 typedef struct {
     const SealChildSpec *spec;
@@ -51,37 +44,37 @@ typedef struct {
     int fatal; /* the signal that ends us as well, or 0 */
     int64_t due;
     int64_t limit;
-    char line[sizeof "A " + LIMIT_LEN];
+    char line[sizeof "A " - 1 + LIMIT_LEN];
     size_t line_size;
 } Child;
 
-static int64_t now_ms(void)
+/* Kills whoever is left of the group and reaps the child. Until it is reaped, its process id
+ * cannot belong to another. */
+static void end_group(Child *child)
 {
-    struct timespec now = {0};
+    siginfo_t info;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (!child->running)
+        return;
+    kill(-child->pid, SIGKILL);
+    while (waitid(P_PID, (id_t)child->pid, &info, WEXITED) != 0 && errno == EINTR)
+        ;
+    child->running = false;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-/* The first fault counts: what follows is its consequence. */
-__attribute__((format(printf, 2, 3))) static void fault(Child *child, const char *format, ...)
+/* Ends the group, and says why. The first fault counts: what follows is its consequence. */
+__attribute__((format(printf, 2, 3))) static void fail_child(Child *child, const char *format, ...)
 {
     SealChildEnd *end = child->end;
     va_list args;
 
     end->status = -1;
-    if (end->reason[0])
-        return;
-    va_start(args, format);
-    vsnprintf(end->reason, sizeof end->reason, format, args);
-    va_end(args);
+    if (!end->reason[0]) {
+        va_start(args, format);
+        vsnprintf(end->reason, sizeof end->reason, format, args);
+        va_end(args);
+    }
+    end_group(child);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -167,21 +160,28 @@ _Noreturn static void become_runner(const Child *child, pid_t parent)
  * Starting it
  */
 
+void seal_child_fatal_signals(sigset_t *ret)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+    sigemptyset(ret);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+
+        /* Blocked, an ignored signal would be taken for one that came. */
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(ret, numbers[i]);
+    }
+}
+
 static bool open_signals(Child *child)
 {
     sigset_t mask;
 
     /* Where the parent ignored SIGCHLD, the kernel would reap the child and its status be lost. */
     signal(SIGCHLD, SIG_DFL);
-    sigemptyset(&mask);
+    seal_child_fatal_signals(&mask);
     sigaddset(&mask, SIGCHLD);
-    for (size_t i = 0; i < N_FATAL; i++) {
-        struct sigaction action;
-
-        /* Blocked, an ignored signal would be delivered after all. */
-        if (sigaction(fatal_signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&mask, fatal_signals[i]);
-    }
     if (sigprocmask(SIG_BLOCK, &mask, &child->old_mask) != 0)
         return false;
     child->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -210,25 +210,25 @@ static bool open_fds(Child *child)
     return fcntl(child->capture[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
-static bool start(Child *child)
+static bool start_runner(Child *child)
 {
     pid_t parent = getpid();
 
     /* Only for the log: exec has the last word, but its errno would be the child's. */
     if (access(child->spec->path, X_OK) != 0) {
-        fault(child, "cannot run %s: %s", child->spec->path, strerror(errno));
+        fail_child(child, "cannot run %s: %s", child->spec->path, strerror(errno));
         return false;
     }
     if (!open_fds(child) || (child->pid = fork()) < 0) {
-        fault(child, "cannot start the runner: %s", strerror(errno));
+        fail_child(child, "cannot start the runner: %s", strerror(errno));
         return false;
     }
     if (child->pid == 0)
         become_runner(child, parent);
     /* Here and in the child, so that the group exists whichever of us comes first. */
     setpgid(child->pid, child->pid);
-    close_fd(&child->watch[1]);
-    close_fd(&child->capture[1]);
+    seal_io_close(&child->watch[1]);
+    seal_io_close(&child->capture[1]);
     child->running = true;
     return true;
 }
@@ -237,72 +237,32 @@ static bool start(Child *child)
  * Watching it
  */
 
-/* Kills whoever is left of the group and reaps the child. Until it is reaped, its process id
- * cannot belong to another. */
-static void end_group(Child *child)
-{
-    siginfo_t info;
-
-    kill(-child->pid, SIGKILL);
-    while (waitid(P_PID, (id_t)child->pid, &info, WEXITED) != 0 && errno == EINTR)
-        ;
-    child->running = false;
-}
-
-static void kill_for(Child *child, const char *why)
-{
-    fault(child, "%s", why);
-    end_group(child);
-}
-
-static void arm(Child *child, int64_t limit)
+static void arm_clock(Child *child, int64_t limit)
 {
     child->limit = limit;
-    child->due = now_ms() + limit;
-}
-
-/* Digits and nothing else: no sign, no blank, no overflow. */
-static bool read_limit(const char *text, int64_t *ret_limit)
-{
-    int64_t limit = 0;
-    size_t size = strlen(text);
-
-    if (size == 0 || size > LIMIT_LEN || strspn(text, "0123456789") != size)
-        return false;
-    for (; *text; text++)
-        limit = limit * 10 + (*text - '0');
-    if (limit > LIMIT_MAX)
-        return false;
-    *ret_limit = limit;
-    return true;
+    child->due = seal_io_now_ms() + limit;
 }
 
 static bool obey_line(Child *child)
 {
-    int64_t limit;
+    size_t size = child->line_size;
+    uint64_t limit;
 
-    child->line[child->line_size] = '\0';
-    /* A NUL inside the line makes it shorter than it was. */
-    if (strlen(child->line) != child->line_size)
-        return false;
     child->line_size = 0;
-    if (strcmp(child->line, "D") == 0) {
-        child->due = NEVER;
-        return true;
-    }
-    if (strncmp(child->line, "A ", 2) != 0 || !read_limit(child->line + 2, &limit))
+    if (size < 2 || memcmp(child->line, "A ", 2) != 0 ||
+        !seal_io_number(child->line + 2, size - 2, 10, LIMIT_MAX, &limit))
         return false;
-    arm(child, limit);
+    arm_clock(child, (int64_t)limit);
     return true;
 }
 
-static bool obey(Child *child, const char *bytes, size_t size)
+static bool obey_lines(Child *child, const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] == '\n') {
             if (!obey_line(child))
                 return false;
-        } else if (child->line_size + 1 < sizeof child->line) {
+        } else if (child->line_size < sizeof child->line) {
             child->line[child->line_size++] = bytes[i];
         } else {
             return false;
@@ -318,20 +278,17 @@ static void read_watch(Child *child)
 
     if (size < 0 && errno == EINTR)
         return;
-    if (size > 0 && obey(child, bytes, (size_t)size))
+    if (size > 0 && obey_lines(child, bytes, (size_t)size))
         return;
-    if (size > 0 || child->line_size > 0)
-        kill_for(child, "the runner wrote a malformed line to its watch pipe");
+    /* Without its lines there is no clock. Nor would it end by our closing the pipe, unless it came
+     * to write to it again. */
+    if (size < 0)
+        fail_child(child, "the runner was killed: its watch pipe cannot be read: %s",
+                   strerror(errno));
+    else if (size > 0 || child->line_size > 0)
+        fail_child(child, "the runner was killed: it wrote a malformed line to its watch pipe");
     /* Its end tells nothing, and the timer stays as it is. */
-    close_fd(&child->watch[0]);
-}
-
-static void spoil_capture(Child *child, const char *why)
-{
-    fault(child, "%s", why);
-    if (child->running)
-        end_group(child);
-    close_fd(&child->capture[0]);
+    seal_io_close(&child->watch[0]);
 }
 
 /* The descriptors that came with @message: the first is kept in *@file, where there is none yet.
@@ -379,11 +336,11 @@ static void read_file(Child *child)
     if (size < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (size <= 0) {
-        close_fd(&child->capture[0]);
+        seal_io_close(&child->capture[0]);
         return;
     }
     if (child->end->output_size++ > 0 || !take_files(&message, &child->end->file))
-        spoil_capture(child, "the runner handed over more than one file");
+        fail_child(child, "the runner handed over more than the one file that is expected");
 }
 
 static void read_capture(Child *child)
@@ -398,13 +355,13 @@ static void read_capture(Child *child)
         if (size < 0 && (errno == EINTR || errno == EAGAIN))
             return;
         if (size <= 0) {
-            close_fd(&child->capture[0]);
+            seal_io_close(&child->capture[0]);
             return;
         }
         end->output_size += (size_t)size;
     }
     if (read(child->capture[0], &byte, 1) > 0)
-        spoil_capture(child, "the runner wrote more than 4096 octets");
+        fail_child(child, "the runner answered more than %d octets", SEAL_CHILD_OUTPUT_MAX);
 }
 
 static void read_output(Child *child)
@@ -420,15 +377,17 @@ static void see_end(Child *child)
     siginfo_t info = {0};
 
     if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
-        kill_for(child, "the runner cannot be waited for");
+        fail_child(child, "the runner cannot be waited for: %s", strerror(errno));
         return;
     }
     if (info.si_pid != child->pid)
         return;
-    if (info.si_code == CLD_EXITED)
+    if (info.si_code == CLD_EXITED && info.si_status == NOT_RUN)
+        fail_child(child, "%s could not be set up or executed", child->spec->path);
+    else if (info.si_code == CLD_EXITED)
         child->end->status = info.si_status;
     else
-        fault(child, "the runner was ended by signal %d", info.si_status);
+        fail_child(child, "the runner was ended by signal %d", info.si_status);
     end_group(child);
     if (child->capture[0] >= 0)
         read_output(child);
@@ -443,22 +402,19 @@ static void read_signals(Child *child)
             child->fatal = (int)info.ssi_signo;
     }
     if (child->fatal)
-        kill_for(child, "interrupted");
+        fail_child(child, "the client was ended by signal %d", child->fatal);
     else
         see_end(child);
 }
 
-static int patience(const Child *child)
+static int time_left(const Child *child)
 {
-    int64_t left;
+    int64_t left = child->due - seal_io_now_ms();
 
-    if (child->due == NEVER)
-        return -1;
-    left = child->due - now_ms();
-    return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+    return left > 0 ? (int)left : 0;
 }
 
-static void watch(Child *child)
+static void watch_runner(Child *child)
 {
     while (child->running) {
         struct pollfd fds[] = {
@@ -467,9 +423,9 @@ static void watch(Child *child)
             {.fd = child->signals, .events = POLLIN},
         };
 
-        if (poll(fds, 3, patience(child)) < 0) {
+        if (poll(fds, 3, time_left(child)) < 0) {
             if (errno != EINTR)
-                kill_for(child, "the runner cannot be watched");
+                fail_child(child, "the runner cannot be watched: %s", strerror(errno));
             continue;
         }
         if (fds[0].revents)
@@ -478,24 +434,22 @@ static void watch(Child *child)
             read_output(child);
         if (child->running && fds[2].revents)
             read_signals(child);
-        if (child->running && child->due != NEVER && now_ms() >= child->due) {
-            fault(child, "the runner was killed: no progress within %lld ms",
-                  (long long)child->limit);
-            end_group(child);
-        }
+        if (child->running && time_left(child) == 0)
+            fail_child(child, "the runner was killed: no progress within %lld ms",
+                       (long long)child->limit);
     }
 }
 
-static void release(Child *child)
+static void release_child(Child *child)
 {
-    close_fd(&child->watch[0]);
-    close_fd(&child->watch[1]);
-    close_fd(&child->capture[0]);
-    close_fd(&child->capture[1]);
-    close_fd(&child->null);
+    seal_io_close(&child->watch[0]);
+    seal_io_close(&child->watch[1]);
+    seal_io_close(&child->capture[0]);
+    seal_io_close(&child->capture[1]);
+    seal_io_close(&child->null);
     if (child->signals >= 0)
         sigprocmask(SIG_SETMASK, &child->old_mask, NULL);
-    close_fd(&child->signals);
+    seal_io_close(&child->signals);
 }
 
 void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
@@ -512,12 +466,12 @@ void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
     memset(end, 0, sizeof *end);
     end->status = -1;
     end->file = -1;
-    arm(&child, SEAL_CHILD_FIRST_LIMIT_MS);
-    if (start(&child))
-        watch(&child);
-    release(&child);
+    arm_clock(&child, SEAL_CHILD_FIRST_LIMIT_MS);
+    if (start_runner(&child))
+        watch_runner(&child);
+    release_child(&child);
     if (end->status != 0)
-        close_fd(&end->file);
+        seal_io_close(&end->file);
     if (child.fatal)
         raise(child.fatal);
 }

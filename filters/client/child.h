@@ -3,12 +3,13 @@
  * child.h: one run of the runner, from fork to its end or to its time limit.
  *
  * The child leads a process group, gets a clean environment, and on descriptor 3 the watch pipe.
- * It writes lines to it: "A <milliseconds>" arms the timer (kill me if by then I have neither armed
- * it again nor disarmed it), "D" disarms it. The timer starts armed, so that a child that hangs
- * before its first line is ended, too. Anything else on the pipe is a fault.
+ * It writes lines to it: "A <milliseconds>" arms the timer (kill me if by then I have not armed it
+ * again). The timer starts armed, so that a child that hangs before its first line is ended, too.
+ * Anything else on the pipe is a fault.
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -39,6 +40,9 @@ typedef struct {
 /** Runs the child and waits for it; afterwards nobody of its process group is left. A signal that
  *  ends the caller ends the group first. */
 void seal_child_run(const SealChildSpec *spec, SealChildEnd *end);
+
+/** The signals that end the caller, but for those that are ignored. */
+void seal_child_fatal_signals(sigset_t *ret);
 
 /** For what stands between a fork and its exec: every signal as it is by default, none blocked. */
 void seal_child_reset_signals(void);

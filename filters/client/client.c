@@ -2,11 +2,11 @@
 #include "filters/client/client.h"
 
 #include "filters/client/child.h"
+#include "filters/client/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -19,36 +19,25 @@ typedef struct {
     bool debug;
 } Options;
 
-/* An MTA's pipe cannot be written to twice, and stdio would buffer. */
-static bool write_all(int fd, const char *bytes, size_t size)
+static bool print_text(const char *text)
 {
-    while (size > 0) {
-        ssize_t done = write(fd, bytes, size);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        bytes += done;
-        size -= (size_t)done;
-    }
-    return true;
+    return seal_io_write(STDOUT_FILENO, text, strlen(text));
 }
 
-static bool write_text(int fd, const char *text)
+static bool print_name(const char *behind)
 {
-    return write_all(fd, text, strlen(text));
+    return print_text(seal_client.name) && print_text(behind);
 }
 
 /* Exim takes a filter that did not read all of its input for a broken one, or for a good one with
  * a short message, depending on the transport. Neither is wanted. */
-static void drain(int fd)
+static void drain_input(void)
 {
     char bytes[16384];
     ssize_t size;
 
     do
-        size = read(fd, bytes, sizeof bytes);
+        size = read(STDIN_FILENO, bytes, sizeof bytes);
     while (size > 0 || (size < 0 && errno == EINTR));
 }
 
@@ -89,7 +78,7 @@ static Options read_options(int argc, char **argv)
 }
 
 /* The runner's argv: (transfer full), the strings borrowed. */
-static char **runner_argv(const SealClient *client, int argc, char **argv)
+static char **runner_argv(int argc, char **argv)
 {
     static char name[] = "sealpipe-run";
     size_t given = argc > 1 ? (size_t)argc - 1 : 0;
@@ -98,7 +87,7 @@ static char **runner_argv(const SealClient *client, int argc, char **argv)
     if (!list)
         return NULL;
     list[0] = name;
-    list[1] = (char *)client->mode;
+    list[1] = (char *)seal_client.mode;
     for (size_t i = 0; i < given; i++)
         list[i + 2] = argv[i + 1];
     return list;
@@ -131,26 +120,25 @@ static bool open_standard_fds(bool debug)
  * The answer
  */
 
-static bool takes_message(const SealClient *client)
+static bool takes_message(void)
 {
-    return client->kind != SEAL_CLIENT_ANSWER;
+    return seal_client.kind != SEAL_CLIENT_ANSWER;
 }
 
-static bool is_answer(const SealClient *client, int status)
+static bool is_answer(int status)
 {
-    return status == 0 || status == EX_TEMPFAIL ||
-           (status == EX_UNAVAILABLE && !takes_message(client));
+    return status == 0 || status == EX_TEMPFAIL || (status == EX_UNAVAILABLE && !takes_message());
 }
 
 /* What the runner could not log itself. */
-static void log_fault(const SealClient *client, const SealChildEnd *end)
+static void log_fault(const SealChildEnd *end)
 {
-    if (is_answer(client, end->status))
+    if (is_answer(end->status))
         return;
     if (end->reason[0])
         syslog(LOG_ERR, "%s", end->reason);
     else
-        syslog(LOG_ERR, "the runner ended with status %d", end->status);
+        syslog(LOG_ERR, "the runner ended with status %d, which is no answer", end->status);
 }
 
 /* One line without its end: Exim puts it into an SMTP reply, which a newline would break. */
@@ -166,32 +154,31 @@ static void make_line(SealChildEnd *end)
     }
 }
 
-static int answer(const SealClient *client, SealChildEnd *end)
+static int answer_mta(SealChildEnd *end)
 {
-    int status = is_answer(client, end->status) ? end->status : EX_TEMPFAIL;
+    int status = is_answer(end->status) ? end->status : EX_TEMPFAIL;
     bool written;
 
-    if (client->kind == SEAL_CLIENT_FILTER)
+    if (seal_client.kind == SEAL_CLIENT_FILTER)
         return status;
-    if (client->kind == SEAL_CLIENT_HANDOVER)
-        return client->finish(end->file);
+    if (seal_client.kind == SEAL_CLIENT_HANDOVER)
+        return seal_client.finish(end->file);
     make_line(end);
-    if (is_answer(client, end->status) && (end->output_size > 0 || status != EX_TEMPFAIL))
-        written = write_all(STDOUT_FILENO, end->output, end->output_size);
+    if (is_answer(end->status) && (end->output_size > 0 || status != EX_TEMPFAIL))
+        written = seal_io_write(STDOUT_FILENO, end->output, end->output_size);
     else
-        written = write_text(STDOUT_FILENO, client->name) &&
-                  write_text(STDOUT_FILENO, ": cannot tell now");
+        written = print_name(": cannot tell now");
     return written ? status : EX_TEMPFAIL;
 }
 
-static int run(const SealClient *client, int argc, char **argv, bool debug)
+static int run_client(int argc, char **argv, bool debug)
 {
     SealChildSpec spec = {
         .path = SEALPIPE_RUNNER,
-        .argv = runner_argv(client, argc, argv),
+        .argv = runner_argv(argc, argv),
         .debug = debug,
-        .passes = client->kind == SEAL_CLIENT_FILTER,
-        .makes_file = client->kind == SEAL_CLIENT_HANDOVER,
+        .passes = seal_client.kind == SEAL_CLIENT_FILTER,
+        .makes_file = seal_client.kind == SEAL_CLIENT_HANDOVER,
     };
     SealChildEnd end = {.status = -1, .reason = "out of memory", .file = -1};
     int status;
@@ -199,32 +186,29 @@ static int run(const SealClient *client, int argc, char **argv, bool debug)
     if (spec.argv)
         seal_child_run(&spec, &end);
     free((void *)spec.argv);
-    status = answer(client, &end);
-    if (status != 0 && takes_message(client))
-        drain(STDIN_FILENO);
+    status = answer_mta(&end);
+    if (status != 0 && takes_message())
+        drain_input();
     /* Last, since a log that does not answer must not keep the MTA from its answer. */
-    log_fault(client, &end);
+    log_fault(&end);
     return status;
 }
 
-int seal_client_main(const SealClient *client, int argc, char **argv)
+int main(int argc, char **argv)
 {
     Options options = read_options(argc, argv);
 
     if (!open_standard_fds(options.debug)) {
-        if (takes_message(client))
-            drain(STDIN_FILENO);
+        if (takes_message())
+            drain_input();
         return EX_TEMPFAIL;
     }
     /* A reader that is gone is an error of write(), not our end. The runner gets the default. */
     signal(SIGPIPE, SIG_IGN);
     if (options.help)
-        return write_text(STDOUT_FILENO, client->usage) ? 0 : EX_TEMPFAIL;
+        return print_text(seal_client.usage) ? 0 : EX_TEMPFAIL;
     if (options.version)
-        return write_text(STDOUT_FILENO, client->name) &&
-                       write_text(STDOUT_FILENO, " " SEALPIPE_VERSION "\n")
-                   ? 0
-                   : EX_TEMPFAIL;
-    openlog(client->name, LOG_PID | (options.debug ? LOG_PERROR : 0), LOG_MAIL);
-    return run(client, argc, argv, options.debug);
+        return print_name(" " SEALPIPE_VERSION "\n") ? 0 : EX_TEMPFAIL;
+    openlog(seal_client.name, LOG_PID | (options.debug ? LOG_PERROR : 0), LOG_MAIL);
+    return run_client(argc, argv, options.debug);
 }

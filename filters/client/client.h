@@ -28,7 +28,8 @@ typedef struct {
     int (*finish)(int file);
 } SealClient;
 
-/** The whole of a program: its exit status. For a message that is 0, with the whole result on
- *  stdout, or 75; then stdin has been read to its end. For an answer it is 0, 69 or 75. Nothing is
- *  written to stderr unless --debug stands among the options; faults go to syslog. */
-int seal_client_main(const SealClient *client, int argc, char **argv);
+/** Each program's own; the rest of it, with main(), is client.c. The exit status for a message is
+ * 0, with the whole result on stdout, or 75; then stdin has been read to its end. For an answer it
+ * is 0, 69 or 75. Nothing is written to stderr unless --debug stands among the options; faults go
+ * to syslog. */
+extern const SealClient seal_client;

@@ -6,15 +6,14 @@
 
 #include <string.h>
 
-static int problem(GError **error, GError *found)
-{
-    g_propagate_error(error, found);
-    return CTL_PROBLEM;
-}
-
 /* -------------------------------------------------------------------------------------------
  * Status
  */
+
+static void put_disabled(SealOut *out)
+{
+    seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
+}
 
 static gboolean put_state(const SealDispatcher *dispatcher, SealOut *out, GError **error)
 {
@@ -25,12 +24,12 @@ static gboolean put_state(const SealDispatcher *dispatcher, SealOut *out, GError
         return FALSE;
     seal_out_boolean(out, "suspended", suspended);
     if (!configured || suspended)
-        seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
+        put_disabled(out);
     return configured && !suspended;
 }
 
 /* Root looks with the eyes of the user that sealpipe runs as, where that is known. */
-static int status(const CtlOptions *options, SealOut *out, GError **error)
+static int show_status(const CtlOptions *options, SealOut *out, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
     gboolean handled, ready;
@@ -59,16 +58,16 @@ static int set_suspended(const CtlOptions *options, gboolean suspend, SealOut *o
         return CTL_PROBLEM;
     seal_out_boolean(out, "suspended", suspended);
     if (suspended)
-        seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
+        put_disabled(out);
     return suspended == suspend ? CTL_OK : CTL_PROBLEM;
 }
 
-static int suspend(const CtlOptions *options, SealOut *out, GError **error)
+static int suspend_mail(const CtlOptions *options, SealOut *out, GError **error)
 {
     return set_suspended(options, TRUE, out, error);
 }
 
-static int resume(const CtlOptions *options, SealOut *out, GError **error)
+static int resume_mail(const CtlOptions *options, SealOut *out, GError **error)
 {
     return set_suspended(options, FALSE, out, error);
 }
@@ -77,7 +76,7 @@ static int resume(const CtlOptions *options, SealOut *out, GError **error)
  * Config
  */
 
-static int config(const CtlOptions *options, SealOut *out, GError **error)
+static int show_config(const CtlOptions *options, SealOut *out, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
 
@@ -88,12 +87,8 @@ static int config(const CtlOptions *options, SealOut *out, GError **error)
 }
 
 const CtlCommand CTL_COMMANDS[] = {
-    {"status", "whether mail is handled", status},
-    {"suspend", "let outbound mail pass", suspend},
-    {"resume", "handle outbound mail again", resume},
-    {"modules", "what is installed", ctl_modules},
-    {"config", "what is in force", config},
-    {NULL, NULL, NULL},
+    {"status", show_status},  {"suspend", suspend_mail}, {"resume", resume_mail},
+    {"modules", ctl_modules}, {"config", show_config},   {NULL, NULL},
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -101,23 +96,20 @@ const CtlCommand CTL_COMMANDS[] = {
  */
 
 /* @skip words are the name. */
-static int call(const SealCommand *command, SealModule *module, guint skip,
-                const CtlOptions *options, SealOut *out, GError **error)
+static int call_command(const SealCommand *command, SealModule *module, guint skip,
+                        const CtlOptions *options, SealOut *out, GError **error)
 {
     g_autofree char **argv = g_new0(char *, options->words->len + 1);
     int argc = (int)(options->words->len - skip);
-    GError *found = NULL;
 
     /* The last word is the NULL behind them. */
     argv[0] = (char *)command->name;
     for (int i = 1; i < argc; i++)
         argv[i] = g_ptr_array_index(options->words, skip + (guint)i - 1);
 
-    int status = seal_command_run(command, module, argc, argv, out, &found);
-    if (found && status == CTL_USAGE)
-        g_prefix_error(&found, "usage: sealctl %s: ", command->usage);
-    if (found)
-        g_propagate_error(error, found);
+    int status = seal_command_run(command, module, argc, argv, out, error);
+    if (status == CTL_USAGE)
+        g_prefix_error(error, "usage: sealctl %s: ", command->usage);
     return status;
 }
 
@@ -133,14 +125,6 @@ static const SealCommand *find_standalone(const char *name)
     return command;
 }
 
-static int unknown(const CtlOptions *options, GError **error)
-{
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                "no enabled module offers the command \"%s\"; see --help",
-                (const char *)g_ptr_array_index(options->words, 0));
-    return CTL_USAGE;
-}
-
 int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = NULL;
@@ -149,20 +133,21 @@ int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
     g_autofree char *both = second ? g_strjoin(" ", first, second, NULL) : NULL;
     const char *const names[] = {first, both, NULL};
     SealModule *module = NULL;
-    GError *found = NULL;
 
     for (guint i = 0; i < 2 && names[i]; i++) {
         const SealCommand *command = find_standalone(names[i]);
         if (command)
-            return call(command, NULL, i + 1, options, out, error);
+            return call_command(command, NULL, i + 1, options, out, error);
     }
-    dispatcher = seal_dispatcher_new(options->conf_dir, NULL, &found);
+    dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
     if (!dispatcher)
-        return problem(error, found);
+        return CTL_PROBLEM;
     for (guint i = 0; i < 2 && names[i]; i++) {
         const SealCommand *command = seal_dispatcher_command(dispatcher, names[i], &module);
         if (command)
-            return call(command, module, i + 1, options, out, error);
+            return call_command(command, module, i + 1, options, out, error);
     }
-    return unknown(options, error);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                "no enabled module offers the command \"%s\"; see --help", first);
+    return CTL_USAGE;
 }

@@ -24,7 +24,6 @@ typedef struct {
 /** One of sealctl's own commands. */
 typedef struct {
     const char *name;
-    const char *about;
     int (*run)(const CtlOptions *options, SealOut *out, GError **error);
 } CtlCommand;
 

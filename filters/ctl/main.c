@@ -5,7 +5,6 @@
 #include "filters/ctl/ctl.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 static const char usage[] =
@@ -48,7 +47,7 @@ static gboolean take_option(CtlOptions *options, char **argv, int *at, gboolean 
 }
 
 /* What is not ours belongs to the command. */
-static gboolean parse(CtlOptions *options, char **argv)
+static gboolean parse_words(CtlOptions *options, char **argv)
 {
     gboolean ours = TRUE, ok = TRUE;
 
@@ -61,7 +60,7 @@ static gboolean parse(CtlOptions *options, char **argv)
     return ok;
 }
 
-static int run(const CtlOptions *options, SealOut *out, GError **error)
+static int run_command(const CtlOptions *options, SealOut *out, GError **error)
 {
     const char *name = g_ptr_array_index(options->words, 0);
 
@@ -70,17 +69,18 @@ static int run(const CtlOptions *options, SealOut *out, GError **error)
             continue;
         if (options->words->len == 2)
             return command->run(options, out, error);
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s takes no arguments", name);
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s takes no arguments, not \"%s\"", name,
+                    (const char *)g_ptr_array_index(options->words, 1));
         return CTL_USAGE;
     }
     return ctl_module_command(options, out, error);
 }
 
-static int answer(const CtlOptions *options)
+static int answer_words(const CtlOptions *options)
 {
     g_autoptr(SealOut) out = seal_out_new();
     g_autoptr(GError) error = NULL;
-    int status = run(options, out, &error);
+    int status = run_command(options, out, &error);
     g_autoptr(GVariant) result = NULL;
 
     if (error && options->json)
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
     umask(077);
     g_set_prgname("sealctl");
     seal_log_open(FALSE);
-    if (!parse(&options, argv)) {
+    if (!parse_words(&options, argv)) {
         fputs("sealctl: -c needs a folder; see --help\n", stderr);
         return CTL_USAGE;
     }
@@ -114,5 +114,5 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return CTL_USAGE;
     }
-    return answer(&options);
+    return answer_words(&options);
 }

@@ -35,7 +35,7 @@ static char *offers_of(const SealModuleDescriptor *module)
 }
 
 /* In the child: three lines, or a first one that is empty and the reason. */
-static void tell(const char *name, int fd)
+static void describe_module(const char *name, int fd)
 {
     g_autoptr(GError) error = NULL;
     const SealModuleDescriptor *module = seal_module_peek(NULL, name, &error);
@@ -44,37 +44,29 @@ static void tell(const char *name, int fd)
         module ? g_strdup_printf("%s\n%s\n%s\n", module->version, module->summary, offers)
                : g_strdup_printf("\n%s\n", error->message);
 
-    if (write(fd, text, strlen(text)) < 0)
+    if (!seal_fd_write(fd, text, strlen(text)))
         _exit(1);
 }
 
-/* (transfer full) What the child said. */
-static char *listen_to(int fd)
+/* (transfer full) What a child says of the module; "" where it could not. */
+static char *ask_child(const char *name)
 {
     char *text = g_malloc0(MAX_ANSWER + 1);
-    gsize size = 0;
-    gssize got;
-
-    while (size < MAX_ANSWER && (got = read(fd, text + size, MAX_ANSWER - size)) > 0)
-        size += (gsize)got;
-    return text;
-}
-
-static char *ask(const char *name)
-{
     int fds[2];
 
     if (pipe(fds) < 0)
-        return g_strdup("");
+        return text;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         close(fds[0]);
-        tell(name, fds[1]);
+        describe_module(name, fds[1]);
         _exit(0);
     }
     close(fds[1]);
-    char *text = child < 0 ? g_strdup("") : listen_to(fds[0]);
+    if (child > 0)
+        seal_fd_read(fds[0], text, MAX_ANSWER);
+    /* First, since a child with more to say would wait for us. */
     close(fds[0]);
     if (child > 0)
         waitpid(child, NULL, 0);
@@ -91,7 +83,7 @@ int ctl_modules(const CtlOptions *options, SealOut *out, GError **error)
     seal_out_list(out, "modules");
     for (guint i = 0; i < names->len; i++) {
         const char *name = g_ptr_array_index(names, i);
-        g_autofree char *text = ask(name);
+        g_autofree char *text = ask_child(name);
         g_auto(GStrv) lines = g_strsplit(text, "\n", 4);
         guint count = g_strv_length(lines);
         gboolean usable = count == 4 && *lines[0];
@@ -99,10 +91,7 @@ int ctl_modules(const CtlOptions *options, SealOut *out, GError **error)
         seal_out_row(out, "modules");
         seal_out_text(out, "module", "%s", name);
         seal_out_text(out, "version", "%s", usable ? lines[0] : "");
-        seal_out_text(out, "summary", "%s",
-                      usable      ? lines[1]
-                      : count > 1 ? lines[1]
-                                  : "it ends whoever opens it");
+        seal_out_text(out, "summary", "%s", count > 1 ? lines[1] : "it crashes when it is opened");
         seal_out_text(out, "offers", "%s", usable ? lines[2] : "");
         seal_out_boolean(out, "usable", usable);
         seal_out_end_row(out);

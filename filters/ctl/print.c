@@ -6,22 +6,19 @@
 
 #include <json-glib/json-glib.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Text may come from outside: nothing in it may steer a terminal or begin a line. */
 static char *text_of(GVariant *value)
 {
-    g_autoptr(GString) safe = g_string_new(NULL);
-
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN))
         return g_strdup(g_variant_get_boolean(value) ? "yes" : "no");
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT64))
         return g_strdup_printf("%" G_GINT64_FORMAT, g_variant_get_int64(value));
-    for (const char *c = g_variant_get_string(value, NULL); *c; c = g_utf8_next_char(c)) {
-        gunichar u = g_utf8_get_char(c);
-        g_string_append_unichar(safe, g_unichar_isprint(u) ? u : '?');
-    }
-    return g_strdup(safe->str);
+
+    const char *text = g_variant_get_string(value, NULL);
+    return seal_text_line(text, strlen(text), G_MAXSIZE);
 }
 
 static void print_values(GVariant *row)

@@ -1,51 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/pipe/container.h"
 
-#include <errno.h>
+#include "filters/client/io.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* The strings of the index that are still to be taken. */
 typedef struct {
     const char *at;
     const char *end;
 } Rest;
-
-static bool read_at(int file, void *bytes, size_t size, uint64_t offset)
-{
-    char *to = bytes;
-
-    while (size > 0) {
-        ssize_t got = pread(file, to, size, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        to += got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return true;
-}
-
-static bool read_hex(const char *text, uint64_t *ret)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t value = 0;
-
-    for (int i = 0; i < 16; i++) {
-        const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
-
-        if (!digit)
-            return false;
-        value = value << 4 | (uint64_t)(digit - digits);
-    }
-    *ret = value;
-    return true;
-}
 
 /* Where the index is: it must reach exactly to the trailer. */
 static bool read_trailer(int file, uint64_t *ret_offset, uint64_t *ret_size, const char **why)
@@ -54,18 +20,19 @@ static bool read_trailer(int file, uint64_t *ret_offset, uint64_t *ret_size, con
     struct stat st;
     uint64_t offset, size, end;
 
-    *why = "it was cut";
+    *why = "it was cut: no trailer is at its end";
     if (fstat(file, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < sizeof trailer)
         return false;
     end = (uint64_t)st.st_size - sizeof trailer;
-    if (!read_at(file, trailer, sizeof trailer, end) || trailer[16] != ' ' || trailer[33] != ' ' ||
+    if (!seal_io_read_at(file, trailer, sizeof trailer, (off_t)end) || trailer[16] != ' ' ||
+        trailer[33] != ' ' ||
         memcmp(trailer + 34, SEAL_CONTAINER_MARK "\n", sizeof SEAL_CONTAINER_MARK) != 0)
         return false;
-    *why = "its index is not where it should be";
-    if (!read_hex(trailer, &offset) || !read_hex(trailer + 17, &size) || offset > end ||
-        size != end - offset)
+    *why = "its index is not where its trailer says";
+    if (!seal_io_number(trailer, 16, 16, end, &offset) ||
+        !seal_io_number(trailer + 17, 16, 16, end, &size) || size != end - offset)
         return false;
-    *why = "its index is too large, or empty";
+    *why = "its index is empty, or larger than 32 MiB";
     if (size == 0 || size > SEAL_CONTAINER_INDEX_MAX)
         return false;
     *ret_offset = offset;
@@ -89,21 +56,11 @@ static bool take_text(Rest *rest, const char **ret)
     return true;
 }
 
-/* Digits alone, as many as cannot overflow. */
 static bool take_number(Rest *rest, uint64_t max, uint64_t *ret)
 {
     const char *text;
-    uint64_t value = 0;
 
-    if (!take_text(rest, &text) || strlen(text) == 0 || strlen(text) > 18 ||
-        strspn(text, "0123456789") != strlen(text))
-        return false;
-    for (; *text; text++)
-        value = value * 10 + (uint64_t)(*text - '0');
-    if (value > max)
-        return false;
-    *ret = value;
-    return true;
+    return take_text(rest, &text) && seal_io_number(text, strlen(text), 10, max, ret);
 }
 
 static bool take_count(Rest *rest, size_t *ret)
@@ -252,7 +209,7 @@ bool seal_container_read(SealContainer *container, int file, const char **why)
         return false;
     *why = "its index cannot be read";
     container->index = malloc((size_t)size);
-    if (!container->index || !read_at(file, container->index, (size_t)size, offset))
+    if (!container->index || !seal_io_read_at(file, container->index, (size_t)size, (off_t)offset))
         return false;
     *why = "its index contradicts itself";
     rest = (Rest){container->index, container->index + size};

@@ -41,7 +41,7 @@ typedef struct {
     SealContainerResult result;
     const char *reason;
     const char *key; /* "" where no journal is kept */
-    bool placed;     /* a delivery has it */
+    bool placed;     /* a delivery has it; the hand-over takes it out again */
 } SealContainerRecipient;
 
 typedef struct {
@@ -61,7 +61,7 @@ typedef struct {
     SealContainerRecipient *recipients;
     size_t n_deliveries;
     SealContainerDelivery *deliveries;
-    SealContainerRecipient **places; /* what the deliveries' recipients point into */
+    SealContainerRecipient **places; /* the sent ones, delivery by delivery */
 } SealContainer;
 
 /** Reads and verifies the whole index. FALSE: *@why says what is wrong with it; @container is to be

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/pipe/handover.h"
 
+#include "filters/client/child.h"
+#include "filters/client/io.h"
 #include "filters/pipe/container.h"
 #include "filters/pipe/journal.h"
 #include "filters/pipe/sendmail.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 
 /* Postfix lets a pipe run for 1000 s, and then bounces. */
 #define BUDGET_S  600
-#define LINE_MAX  900
+#define LINE_SIZE 898 /* without its end */
 #define WORDS_MAX 32
 
 typedef struct {
@@ -26,14 +27,13 @@ typedef struct {
     SealContainer container;
     SealJournal journal;
     bool journalled;
-    size_t n_pending;
-    SealContainerRecipient **pending; /* delivery by delivery */
-    off_t at;                         /* of the first of them in the journal */
-    char *command;                    /* sendmail's words lie in it */
+    size_t n_pending; /* recipients, in the order of the deliveries */
+    off_t at;         /* of the first of them in the journal */
+    char *command;    /* sendmail's words lie in it */
     char *words[WORDS_MAX];
     size_t n_words;
     bool failed; /* a hand-over was */
-    char line[LINE_MAX];
+    char line[LINE_SIZE + 1];
 } Handover;
 
 /* -------------------------------------------------------------------------------------------
@@ -41,33 +41,31 @@ typedef struct {
  */
 
 /* Printable ASCII: it may become a part of an SMTP reply. What does not fit is left out. */
-static void add(Handover *self, const char *text)
+static void add_text(Handover *self, const char *text)
 {
     size_t size = strlen(self->line);
 
-    for (; *text && size + 1 < sizeof self->line; text++)
+    for (; *text && size < LINE_SIZE; text++)
         self->line[size++] = *text >= ' ' && *text < 0x7f ? *text : '?';
     self->line[size] = '\0';
 }
 
 /* Where nobody takes the line, the exit status still says it all. */
-static int answer(Handover *self, int status)
+static int answer_line(Handover *self, int status)
 {
     size_t size = strlen(self->line);
 
-    self->line[size < sizeof self->line - 1 ? size : size - 1] = '\n';
-    size = size < sizeof self->line - 1 ? size + 1 : size;
-    if (write(STDOUT_FILENO, self->line, size) < 0)
-        return status;
+    self->line[size++] = '\n';
+    seal_io_write(STDOUT_FILENO, self->line, size);
     return status;
 }
 
-static int defer(Handover *self, const char *why)
+static int defer_message(Handover *self, const char *why)
 {
     self->line[0] = '\0';
-    add(self, "4.3.0 ");
-    add(self, why);
-    return answer(self, EX_TEMPFAIL);
+    add_text(self, "4.3.0 ");
+    add_text(self, why);
+    return answer_line(self, EX_TEMPFAIL);
 }
 
 static size_t count_of(const Handover *self, SealContainerResult result)
@@ -79,41 +77,40 @@ static size_t count_of(const Handover *self, SealContainerResult result)
     return count;
 }
 
-static void name_those(Handover *self, SealContainerResult result)
+/* @begin, and who they are whose result this is. */
+static int answer_names(Handover *self, int status, const char *begin, SealContainerResult result)
 {
     const char *separator = "";
 
+    add_text(self, begin);
     for (size_t i = 0; i < self->container.n_recipients; i++) {
         const SealContainerRecipient *recipient = &self->container.recipients[i];
 
         if (recipient->result != result)
             continue;
-        add(self, separator);
-        add(self, recipient->address);
-        add(self, ": ");
-        add(self, recipient->reason);
+        add_text(self, separator);
+        add_text(self, recipient->address);
+        add_text(self, ": ");
+        add_text(self, recipient->reason);
         separator = "; ";
     }
+    return answer_line(self, status);
 }
 
-static int conclude(Handover *self)
+static int conclude_answer(Handover *self)
 {
     if (self->failed)
-        return defer(self, "the message could not be handed over; the log says why");
-    if (count_of(self, SEAL_CONTAINER_DEFERRED) > 0) {
-        add(self, "4.3.0 deferred: ");
-        name_those(self, SEAL_CONTAINER_DEFERRED);
-        return answer(self, EX_TEMPFAIL);
-    }
-    if (count_of(self, SEAL_CONTAINER_REFUSED) > 0) {
-        /* Ahead of the names, which may be more than there is room for. */
-        add(self, count_of(self, SEAL_CONTAINER_SENT) > 0
-                      ? "5.7.1 refused, while all other recipients have got the message: "
-                      : "5.7.1 refused: ");
-        name_those(self, SEAL_CONTAINER_REFUSED);
-        return answer(self, EX_UNAVAILABLE);
-    }
-    return EX_OK;
+        return defer_message(self, "the message could not be handed over; the log says why");
+    if (count_of(self, SEAL_CONTAINER_DEFERRED) > 0)
+        return answer_names(self, EX_TEMPFAIL, "4.3.0 deferred: ", SEAL_CONTAINER_DEFERRED);
+    if (count_of(self, SEAL_CONTAINER_REFUSED) == 0)
+        return EX_OK;
+    /* Ahead of the names, which may be more than there is room for. */
+    return answer_names(self, EX_UNAVAILABLE,
+                        count_of(self, SEAL_CONTAINER_SENT) > 0
+                            ? "5.7.1 refused, while all other recipients have got the message: "
+                            : "5.7.1 refused: ",
+                        SEAL_CONTAINER_REFUSED);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -137,80 +134,53 @@ static bool split_command(Handover *self)
     return self->n_words > 0 && self->words[0][0] == '/';
 }
 
-static bool keeps_journal(const Handover *self)
-{
-    for (size_t i = 0; i < self->container.n_deliveries; i++) {
-        const SealContainerDelivery *delivery = &self->container.deliveries[i];
-
-        for (size_t n = 0; n < delivery->count; n++) {
-            if (delivery->recipients[n]->key[0] == '\0')
-                return false;
-        }
-    }
-    return true;
-}
-
-/* All that is to be handed over, and its keys. The arrays are the caller's. */
-static bool list_all(Handover *self, const char ***ret_keys, bool **ret_found)
-{
-    size_t count = 0;
-
-    self->pending = calloc(self->container.n_recipients, sizeof *self->pending);
-    *ret_keys = calloc(self->container.n_recipients, sizeof **ret_keys);
-    *ret_found = calloc(self->container.n_recipients, sizeof **ret_found);
-    if (!self->pending || !*ret_keys || !*ret_found)
-        return false;
-    for (size_t i = 0; i < self->container.n_deliveries; i++) {
-        const SealContainerDelivery *delivery = &self->container.deliveries[i];
-
-        for (size_t n = 0; n < delivery->count; n++) {
-            (*ret_keys)[count] = delivery->recipients[n]->key;
-            self->pending[count++] = delivery->recipients[n];
-        }
-    }
-    self->n_pending = count;
-    return true;
-}
-
 /* Takes those out that an earlier try has handed over. */
 static void keep_pending(Handover *self, const char **keys, const bool *found)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < self->n_pending; i++) {
-        SealContainerRecipient *recipient = self->pending[i];
+        SealContainerRecipient *recipient = self->container.places[i];
 
         recipient->placed = !found[i];
-        if (found[i]) {
+        if (found[i])
             syslog(LOG_INFO, "id=%s to=%s: was handed over by an earlier try, and is not again",
                    self->container.id, recipient->address);
-            continue;
-        }
-        keys[kept] = keys[i];
-        self->pending[kept++] = recipient;
+        else
+            keys[kept++] = keys[i];
     }
     self->n_pending = kept;
 }
 
-static bool prepare(Handover *self)
+static bool use_journal(Handover *self, const char **keys, bool *found)
 {
-    const char **keys = NULL;
-    bool *found = NULL;
-    bool ok = list_all(self, &keys, &found);
+    if (!seal_journal_open(&self->journal, self->container.state_dir) ||
+        !seal_journal_find(&self->journal, keys, self->n_pending, found))
+        return false;
+    keep_pending(self, keys, found);
+    return self->n_pending == 0 ||
+           seal_journal_begin(&self->journal, keys, self->n_pending, &self->at);
+}
 
-    self->journalled = ok && keeps_journal(self);
-    if (self->journalled) {
-        ok = seal_journal_open(&self->journal, self->container.state_dir) &&
-             seal_journal_find(&self->journal, keys, self->n_pending, found);
-        if (ok) {
-            keep_pending(self, keys, found);
-            ok = self->n_pending == 0 ||
-                 seal_journal_begin(&self->journal, keys, self->n_pending, &self->at);
-        }
-        if (!ok)
-            syslog(LOG_ERR, "id=%s: %s; nothing was handed over", self->container.id,
-                   self->journal.why);
+/* There is a journal where every recipient has a key for it. */
+static bool prepare_journal(Handover *self)
+{
+    size_t count = count_of(self, SEAL_CONTAINER_SENT);
+    const char **keys = calloc(count + 1, sizeof *keys);
+    bool *found = calloc(count + 1, sizeof *found);
+    bool ok = keys && found;
+
+    self->n_pending = count;
+    self->journalled = ok;
+    for (size_t i = 0; i < count && ok; i++) {
+        keys[i] = self->container.places[i]->key;
+        self->journalled = self->journalled && keys[i][0] != '\0';
     }
+    if (self->journalled)
+        ok = use_journal(self, keys, found);
+    if (!ok)
+        syslog(LOG_ERR, "id=%s: %s; nothing was handed over", self->container.id,
+               self->journal.why);
     free((void *)keys);
     free(found);
     return ok;
@@ -221,11 +191,10 @@ static bool prepare(Handover *self)
  */
 
 /* CMD -G -i -f SENDER -- RCPT...; (transfer full), the strings borrowed. */
-static char **sendmail_argv(const Handover *self, SealContainerRecipient *const *recipients,
-                            size_t count)
+static char **sendmail_argv(const Handover *self, const SealContainerDelivery *delivery)
 {
     static char relay[] = "-G", dots[] = "-i", from[] = "-f", none[] = "<>", last[] = "--";
-    char **argv = calloc(self->n_words + count + 6, sizeof *argv);
+    char **argv = calloc(self->n_words + delivery->count + 6, sizeof *argv);
     char **word = argv;
 
     if (!argv)
@@ -237,8 +206,10 @@ static char **sendmail_argv(const Handover *self, SealContainerRecipient *const 
     *word++ = from;
     *word++ = self->container.sender[0] ? (char *)self->container.sender : none;
     *word++ = last;
-    for (size_t i = 0; i < count; i++)
-        *word++ = (char *)recipients[i]->address;
+    for (size_t i = 0; i < delivery->count; i++) {
+        if (delivery->recipients[i]->placed)
+            *word++ = (char *)delivery->recipients[i]->address;
+    }
     return argv;
 }
 
@@ -260,10 +231,11 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
                      size_t count)
 {
     SealSendmailEnd end = {.why = "out of memory"};
-    char **argv = sendmail_argv(self, self->pending + first, count);
+    char **argv = sendmail_argv(self, delivery);
 
     if (argv && !lay_out(self, delivery))
-        snprintf(end.why, sizeof end.why, "the temporary file: %s", strerror(errno));
+        snprintf(end.why, sizeof end.why, "cannot cut the temporary file to this delivery: %s",
+                 strerror(errno));
     else if (argv)
         seal_sendmail_run(argv, self->file, &end);
     free((void *)argv);
@@ -283,16 +255,7 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
  * would be made again. From here on nothing takes long but sendmail, which has its limit. */
 static void hold_signals(sigset_t *held)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-
-    sigemptyset(held);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction action;
-
-        /* One that is ignored would be taken for one that came. */
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(held, numbers[i]);
-    }
+    seal_child_fatal_signals(held);
     sigprocmask(SIG_BLOCK, held, NULL);
 }
 
@@ -333,9 +296,13 @@ static void hand_all(Handover *self)
 
         if (count == 0)
             continue;
-        if (is_interrupted(&held) || time(NULL) - begun > BUDGET_S) {
-            syslog(LOG_ERR, "id=%s: interrupted, or the hand-overs take too long; some are left",
-                   self->container.id);
+        bool interrupted = is_interrupted(&held);
+        long passed = (long)(time(NULL) - begun);
+        if (interrupted || passed > BUDGET_S) {
+            syslog(LOG_ERR,
+                   "id=%s: %s after %ld s of at most %d; %zu recipients are left to a retry",
+                   self->container.id, interrupted ? "interrupted by a signal" : "stopped", passed,
+                   BUDGET_S, rest);
             self->failed = true;
             return;
         }
@@ -345,41 +312,38 @@ static void hand_all(Handover *self)
     }
 }
 
-static int run(Handover *self)
+static int run_handover(Handover *self)
 {
     const char *why;
 
     if (!seal_container_read(&self->container, self->file, &why)) {
-        syslog(LOG_ERR, "the runner's file: %s; nothing was handed over", why);
-        return defer(self, "the message cannot be handled now");
+        syslog(LOG_ERR, "the runner's file cannot be used: %s; nothing was handed over", why);
+        return defer_message(self, "the message cannot be handled now");
     }
     if (!split_command(self)) {
-        syslog(LOG_ERR, "id=%s: --sendmail takes an absolute path, and words behind it",
-               self->container.id);
-        return defer(self, "sendmail cannot be run");
+        syslog(LOG_ERR, "id=%s: --sendmail takes an absolute path and up to %d words, not \"%s\"",
+               self->container.id, WORDS_MAX - 1, self->container.sendmail);
+        return defer_message(self, "sendmail cannot be run");
     }
-    if (!prepare(self))
-        return defer(self, "the journal cannot be used now");
+    if (!prepare_journal(self))
+        return defer_message(self, "the journal cannot be used now");
     /* Each retry would give it once more to those who have it. */
     if (!self->journalled && count_of(self, SEAL_CONTAINER_DEFERRED) > 0)
-        return conclude(self);
+        return conclude_answer(self);
     hand_all(self);
-    return conclude(self);
+    return conclude_answer(self);
 }
 
 int seal_handover(int file)
 {
-    Handover self = {.file = file, .journal = {.folder = -1, .file = -1}};
-    int status;
+    Handover self = {.file = file, .journal = {.folder = -1, .file = -1, .why = "out of memory"}};
 
-    if (file < 0) {
-        status = defer(&self, "the message cannot be handled now; the log says why");
-        return status;
-    }
-    status = run(&self);
+    if (file < 0)
+        return defer_message(&self, "the message cannot be handled now; the log says why");
+
+    int status = run_handover(&self);
     seal_journal_close(&self.journal);
     seal_container_clear(&self.container);
-    free((void *)self.pending);
     free(self.command);
     close(file);
     return status;

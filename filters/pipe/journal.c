@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/pipe/journal.h"
 
+#include "filters/client/io.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +19,8 @@
 #define BATCH     1000 /* records read at once */
 #define LOCK_WAIT 20   /* seconds; the lock is held for one write */
 
-__attribute__((format(printf, 2, 3))) static bool fail(SealJournal *journal, const char *format,
-                                                       ...)
+__attribute__((format(printf, 2, 3))) static bool note_failure(SealJournal *journal,
+                                                               const char *format, ...)
 {
     int error = errno;
     va_list args;
@@ -44,38 +46,40 @@ static long today(void)
 /* -1 for what is none of the journal's files. */
 static long day_of(const char *name)
 {
-    size_t size = strlen(name);
+    uint64_t day;
 
-    return size > 0 && size < 10 && strspn(name, "0123456789") == size ? strtol(name, NULL, 10)
-                                                                       : -1;
+    if (strlen(name) >= 10 || !seal_io_number(name, strlen(name), 10, UINT32_MAX, &day))
+        return -1;
+    return (long)day;
 }
 
 static bool open_folder(SealJournal *journal, const char *state_dir)
 {
     int state = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat st;
+    bool ok = false;
 
     if (state < 0)
-        return fail(journal, "%s", state_dir);
-    if (mkdirat(state, "journal", 0700) != 0 && errno != EEXIST) {
-        fail(journal, "%s/journal", state_dir);
-        close(state);
-        return false;
-    }
-    journal->folder = openat(state, "journal", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (journal->folder < 0)
-        fail(journal, "%s/journal", state_dir);
+        return note_failure(journal, "cannot open the state folder %s", state_dir);
+    if (mkdirat(state, "journal", 0700) != 0 && errno != EEXIST)
+        note_failure(journal, "cannot make the journal's folder %s/journal", state_dir);
+    else if ((journal->folder =
+                  openat(state, "journal", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0 ||
+             fstat(journal->folder, &st) != 0)
+        note_failure(journal, "cannot open the journal's folder %s/journal", state_dir);
     else if (fsync(state) != 0)
-        fail(journal, "%s", state_dir);
+        note_failure(journal, "cannot sync the state folder %s", state_dir);
+    else
+        ok = true;
     close(state);
-    if (journal->folder < 0 || journal->why[0] || fstat(journal->folder, &st) != 0)
-        return false;
     /* Whoever else may write here could make us skip a message. */
     errno = 0;
-    if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
-        return fail(journal, "%s/journal belongs to another user, or others may write to it",
-                    state_dir);
-    return true;
+    if (ok && (st.st_uid != geteuid() || (st.st_mode & 022) != 0))
+        return note_failure(journal,
+                            "the journal's folder %s/journal has mode %04o and belongs to uid %u, "
+                            "where nobody but uid %u may be able to write",
+                            state_dir, st.st_mode & 07777, st.st_uid, geteuid());
+    return ok;
 }
 
 static bool open_today(SealJournal *journal)
@@ -86,7 +90,7 @@ static bool open_today(SealJournal *journal)
     journal->file =
         openat(journal->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (journal->file < 0 || fsync(journal->folder) != 0)
-        return fail(journal, "the journal's file %s", name);
+        return note_failure(journal, "cannot open the journal's file %s", name);
     return true;
 }
 
@@ -98,11 +102,8 @@ bool seal_journal_open(SealJournal *journal, const char *state_dir)
 
 void seal_journal_close(SealJournal *journal)
 {
-    if (journal->file >= 0)
-        close(journal->file);
-    if (journal->folder >= 0)
-        close(journal->folder);
-    *journal = (SealJournal){.folder = -1, .file = -1};
+    seal_io_close(&journal->file);
+    seal_io_close(&journal->folder);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -115,19 +116,19 @@ typedef struct {
     size_t number;
 } Wanted;
 
-static int compare(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
     return memcmp(((const Wanted *)a)->text, ((const Wanted *)b)->text, SEAL_JOURNAL_KEY);
 }
 
-static void look_at(const char *record, const Wanted *wanted, size_t count, bool *found)
+static void look_at_record(const char *record, const Wanted *wanted, size_t count, bool *found)
 {
     const Wanted key = {.text = record};
     const Wanted *hit;
 
     if (record[SEAL_JOURNAL_KEY] != ' ' || record[SEAL_JOURNAL_KEY + 1] != '+')
         return;
-    hit = bsearch(&key, wanted, count, sizeof *wanted, compare);
+    hit = bsearch(&key, wanted, count, sizeof *wanted, compare_keys);
     if (hit)
         found[hit->number] = true;
 }
@@ -147,7 +148,7 @@ static bool search_file(int file, const Wanted *wanted, size_t count, bool *foun
             return got == 0;
         have += (size_t)got;
         for (; have - at >= RECORD; at += RECORD)
-            look_at(records + at, wanted, count, found);
+            look_at_record(records + at, wanted, count, found);
         memmove(records, records + at, have - at);
         have -= at;
     }
@@ -161,10 +162,10 @@ static bool search_name(SealJournal *journal, const char *name, const Wanted *wa
 
     /* Another may have dropped it meanwhile. */
     if (file < 0)
-        return errno == ENOENT || fail(journal, "the journal's file %s", name);
+        return errno == ENOENT || note_failure(journal, "cannot open the journal's file %s", name);
     ok = search_file(file, wanted, count, found);
     if (!ok)
-        fail(journal, "the journal's file %s", name);
+        note_failure(journal, "cannot read the journal's file %s", name);
     close(file);
     return ok;
 }
@@ -185,7 +186,7 @@ static bool search_folder(SealJournal *journal, DIR *folder, const Wanted *wante
         else if (!search_name(journal, entry->d_name, wanted, count, found))
             return false;
     }
-    return errno == 0 || fail(journal, "the journal's folder");
+    return errno == 0 || note_failure(journal, "cannot list the journal's folder");
 }
 
 /* A descriptor of its own: closedir() closes it, and its place is its own. */
@@ -208,10 +209,10 @@ bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t cou
     if (wanted && folder) {
         for (size_t i = 0; i < count; i++)
             wanted[i] = (Wanted){keys[i], i};
-        qsort(wanted, count, sizeof *wanted, compare);
+        qsort(wanted, count, sizeof *wanted, compare_keys);
         ok = search_folder(journal, folder, wanted, count, found);
     } else {
-        fail(journal, "the journal's folder");
+        note_failure(journal, "cannot list the journal's folder");
     }
     if (folder)
         closedir(folder);
@@ -223,7 +224,7 @@ bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t cou
  * Writing
  */
 
-static bool lock(SealJournal *journal)
+static bool lock_file(SealJournal *journal)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
 
@@ -234,35 +235,19 @@ static bool lock(SealJournal *journal)
             break;
         nanosleep(&pause, NULL);
     }
-    return fail(journal, "cannot lock the journal");
-}
-
-static bool write_at(int file, const char *bytes, size_t size, off_t at)
-{
-    while (size > 0) {
-        ssize_t done = pwrite(file, bytes, size, at);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        bytes += done;
-        at += done;
-        size -= (size_t)done;
-    }
-    return true;
+    return note_failure(journal, "cannot lock the journal within %d s", LOCK_WAIT);
 }
 
 /* Behind the last whole record: one that was cut was begun by a process which did not get to its
  * hand-over. */
-static bool append(SealJournal *journal, const char *records, size_t size, off_t *ret_at)
+static bool append_records(SealJournal *journal, const char *records, size_t size, off_t *ret_at)
 {
     struct stat st;
 
     if (fstat(journal->file, &st) != 0)
         return false;
     *ret_at = st.st_size - st.st_size % RECORD;
-    if (write_at(journal->file, records, size, *ret_at) && fsync(journal->file) == 0)
+    if (seal_io_write_at(journal->file, records, size, *ret_at) && fsync(journal->file) == 0)
         return true;
     int error = errno;
     if (ftruncate(journal->file, *ret_at) == 0)
@@ -276,19 +261,12 @@ bool seal_journal_begin(SealJournal *journal, const char *const *keys, size_t co
     bool ok = false;
 
     if (!records)
-        return fail(journal, "the journal");
-    for (size_t i = 0; i < count; i++) {
-        char *record = records + i * RECORD;
-
-        for (size_t n = 0; n < SEAL_JOURNAL_KEY; n++)
-            record[n] = keys[i][n];
-        record[SEAL_JOURNAL_KEY] = ' ';
-        record[SEAL_JOURNAL_KEY + 1] = '-';
-        record[SEAL_JOURNAL_KEY + 2] = '\n';
-    }
-    if (lock(journal)) {
-        ok = append(journal, records, count * RECORD, ret_at) ||
-             fail(journal, "cannot write the journal");
+        return note_failure(journal, "cannot make the journal's records");
+    for (size_t i = 0; i < count; i++)
+        snprintf(records + i * RECORD, RECORD + 1, "%.*s -\n", SEAL_JOURNAL_KEY, keys[i]);
+    if (lock_file(journal)) {
+        ok = append_records(journal, records, count * RECORD, ret_at) ||
+             note_failure(journal, "cannot write the journal");
         flock(journal->file, LOCK_UN);
     }
     free(records);
@@ -298,8 +276,9 @@ bool seal_journal_begin(SealJournal *journal, const char *const *keys, size_t co
 bool seal_journal_mark(SealJournal *journal, off_t at, size_t first, size_t count)
 {
     for (size_t i = first; i < first + count; i++) {
-        if (!write_at(journal->file, "+", 1, at + (off_t)(i * RECORD) + SEAL_JOURNAL_KEY + 1))
-            return fail(journal, "cannot write the journal");
+        if (!seal_io_write_at(journal->file, "+", 1,
+                              at + (off_t)(i * RECORD) + SEAL_JOURNAL_KEY + 1))
+            return note_failure(journal, "cannot write the journal");
     }
-    return fdatasync(journal->file) == 0 || fail(journal, "cannot write the journal");
+    return fdatasync(journal->file) == 0 || note_failure(journal, "cannot write the journal");
 }

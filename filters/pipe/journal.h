@@ -20,7 +20,7 @@
 typedef struct {
     int folder;
     int file; /* today's */
-    char why[160];
+    char why[320];
 } SealJournal;
 
 /** Opens the journal in @state_dir, makes it where there is none, and drops what is too old. FALSE:

@@ -8,16 +8,15 @@
 
 static const char usage[] =
     "Usage: sealpipe-pipe [OPTION]... -f SENDER -- RECIPIENT...\n"
-    "Reads a message from standard input, encrypts it as policy says for each recipient, and "
-    "hands\n"
-    "the results to sendmail. Made for Postfix's pipe(8).\n"
+    "Reads a message from standard input, encrypts it as policy says for each recipient, and\n"
+    "hands the results to sendmail. Made for Postfix's pipe(8).\n"
     "\n"
     "  -c DIR                 configuration folder, instead of the built-in conf.d\n"
     "  -f SENDER              envelope sender; '' and '<>' are the null sender\n"
     "      --id ID            the mail server's queue id: a retry with it skips what was handed\n"
     "                         over already\n"
-    "      --sendmail CMD     instead of /usr/sbin/sendmail: an absolute path, and words behind "
-    "it\n"
+    "      --sendmail CMD     instead of /usr/sbin/sendmail: an absolute path, and words\n"
+    "                         behind it\n"
     "      --submission=yes|no\n"
     "                         whether the sender has proved who he is\n"
     "      --debug            log to standard error as well; never in an MTA\n"
@@ -27,15 +26,10 @@ static const char usage[] =
     "Exit status: 0 all was handed over, 69 some or all recipients are refused, 75 try again\n"
     "later. With 69 and 75 a line on standard output begins with 5.7.1 or 4.3.0.\n";
 
-int main(int argc, char **argv)
-{
-    static const SealClient client = {
-        .name = "sealpipe-pipe",
-        .mode = "pipe",
-        .usage = usage,
-        .kind = SEAL_CLIENT_HANDOVER,
-        .finish = seal_handover,
-    };
-
-    return seal_client_main(&client, argc, argv);
-}
+const SealClient seal_client = {
+    .name = "sealpipe-pipe",
+    .mode = "pipe",
+    .usage = usage,
+    .kind = SEAL_CLIENT_HANDOVER,
+    .finish = seal_handover,
+};

@@ -2,18 +2,17 @@
 #include "filters/pipe/sendmail.h"
 
 #include "filters/client/child.h"
+#include "filters/client/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NOT_RUN 127
@@ -24,21 +23,6 @@ typedef struct {
     int output[2];
     size_t says;
 } Run;
-
-static int64_t now_ms(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
 
 /* Between fork and exec. No death signal: half a message must not be the end of what sendmail has
  * begun, and its input is a file that is all there. */
@@ -59,7 +43,7 @@ _Noreturn static void become_sendmail(const Run *run, char *const *argv, int inp
     _exit(NOT_RUN);
 }
 
-static bool start(Run *run, char *const *argv, int input)
+static bool start_sendmail(Run *run, char *const *argv, int input)
 {
     if (pipe2(run->output, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
@@ -69,13 +53,13 @@ static bool start(Run *run, char *const *argv, int input)
     if (run->pid == 0)
         become_sendmail(run, argv, input);
     setpgid(run->pid, run->pid);
-    close_fd(&run->output[1]);
+    seal_io_close(&run->output[1]);
     run->process = pidfd_open(run->pid, 0);
     return true;
 }
 
 /* The first line or so is kept; the rest is read, so that it does not wait for us. */
-static void read_output(Run *run, SealSendmailEnd *end)
+static void read_says(Run *run, SealSendmailEnd *end)
 {
     char bytes[4096];
     ssize_t size = read(run->output[0], bytes, sizeof bytes);
@@ -83,7 +67,7 @@ static void read_output(Run *run, SealSendmailEnd *end)
     if (size < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (size <= 0)
-        close_fd(&run->output[0]);
+        seal_io_close(&run->output[0]);
     for (ssize_t i = 0; i < size && run->says + 1 < sizeof end->says; i++)
         end->says[run->says++] = bytes[i] >= ' ' && bytes[i] < 0x7f ? bytes[i] : ' ';
 }
@@ -99,10 +83,10 @@ static bool has_ended(const Run *run)
 /* FALSE: its time is up. */
 static bool wait_end(Run *run, SealSendmailEnd *end)
 {
-    const int64_t due = now_ms() + SEAL_SENDMAIL_LIMIT_MS;
+    const int64_t due = seal_io_now_ms() + SEAL_SENDMAIL_LIMIT_MS;
     int64_t left;
 
-    while ((left = due - now_ms()) > 0) {
+    while ((left = due - seal_io_now_ms()) > 0) {
         struct pollfd fds[] = {
             {.fd = run->process, .events = POLLIN},
             {.fd = run->output[0], .events = POLLIN},
@@ -112,30 +96,17 @@ static bool wait_end(Run *run, SealSendmailEnd *end)
         if (poll(fds, 2, run->process < 0 && left > 50 ? 50 : (int)left) < 0)
             continue;
         if (fds[1].revents)
-            read_output(run, end);
+            read_says(run, end);
         if (has_ended(run)) {
             if (run->output[0] >= 0)
-                read_output(run, end);
+                read_says(run, end);
             return true;
         }
     }
     return false;
 }
 
-static void judge(SealSendmailEnd *end, const char *program, int status)
-{
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        end->done = true;
-    else if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_RUN)
-        snprintf(end->why, sizeof end->why, "%s cannot be run", program);
-    else if (WIFEXITED(status))
-        snprintf(end->why, sizeof end->why, "%s ended with status %d", program,
-                 WEXITSTATUS(status));
-    else
-        snprintf(end->why, sizeof end->why, "%s was ended by signal %d", program, WTERMSIG(status));
-}
-
-static void reap(Run *run, SealSendmailEnd *end, const char *program)
+static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
 {
     int status = 0;
     pid_t pid;
@@ -143,18 +114,25 @@ static void reap(Run *run, SealSendmailEnd *end, const char *program)
     do
         pid = waitpid(run->pid, &status, 0);
     while (pid < 0 && errno == EINTR);
-    if (pid == run->pid)
-        judge(end, program, status);
-    else
+    if (pid != run->pid)
         snprintf(end->why, sizeof end->why, "%s cannot be waited for", program);
+    else if (WIFSIGNALED(status))
+        snprintf(end->why, sizeof end->why, "%s was ended by signal %d", program, WTERMSIG(status));
+    else if (WEXITSTATUS(status) == NOT_RUN)
+        snprintf(end->why, sizeof end->why, "%s cannot be run", program);
+    else if (WEXITSTATUS(status) != 0)
+        snprintf(end->why, sizeof end->why, "%s ended with status %d", program,
+                 WEXITSTATUS(status));
+    else
+        end->done = true;
 }
 
 /* A sendmail that has become another user cannot be ended by us; then nobody waits for it. */
-static void stop(Run *run, SealSendmailEnd *end, const char *program)
+static void stop_sendmail(Run *run, SealSendmailEnd *end, const char *program)
 {
     end->left = kill(-run->pid, SIGKILL) != 0;
     if (!end->left)
-        reap(run, end, program);
+        reap_sendmail(run, end, program);
     end->done = false;
     snprintf(end->why, sizeof end->why, "%s did not end within %d s", program,
              SEAL_SENDMAIL_LIMIT_MS / 1000);
@@ -165,13 +143,13 @@ void seal_sendmail_run(char *const *argv, int input, SealSendmailEnd *end)
     Run run = {.process = -1, .output = {-1, -1}};
 
     memset(end, 0, sizeof *end);
-    if (!start(&run, argv, input))
+    if (!start_sendmail(&run, argv, input))
         snprintf(end->why, sizeof end->why, "cannot start %s: %s", argv[0], strerror(errno));
     else if (wait_end(&run, end))
-        reap(&run, end, argv[0]);
+        reap_sendmail(&run, end, argv[0]);
     else
-        stop(&run, end, argv[0]);
-    close_fd(&run.output[0]);
-    close_fd(&run.output[1]);
-    close_fd(&run.process);
+        stop_sendmail(&run, end, argv[0]);
+    seal_io_close(&run.output[0]);
+    seal_io_close(&run.output[1]);
+    seal_io_close(&run.process);
 }

@@ -3,9 +3,10 @@
  * pipe.c: a message from standard input, and for each group of its recipients what they are to get,
  * all of it in a file for the client, which hands it over. Nothing leaves from here.
  */
-#include "filters/runner/runner.h"
-
 #include "filters/pipe/container.h"
+#include "filters/runner/input.h"
+#include "filters/runner/modes.h"
+#include "filters/runner/runner.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,12 +34,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Container, container_clear)
 
 /* An address of the command line, and what became of it. */
 typedef struct {
-    const char *text;     /* as it was given: the envelope's */
-    SealAddress *address; /* NULL for what is none */
-    char *refusal;
+    const char *text;               /* as it was given: the envelope's */
+    SealAddress *address;           /* NULL for what is none */
+    const SealRecipient *recipient; /* of the job */
     SealContainerResult result;
-    const char *reason;
-    char *key;
+    char *reason; /* NULL counts as "" */
+    char *key;    /* likewise */
 } Member;
 
 static void member_free(gpointer data)
@@ -46,7 +47,7 @@ static void member_free(gpointer data)
     Member *member = data;
 
     seal_address_unref(member->address);
-    g_free(member->refusal);
+    g_free(member->reason);
     g_free(member->key);
     g_free(member);
 }
@@ -68,12 +69,10 @@ static GPtrArray *read_members(const RunnerOptions *options)
             continue;
         Member *member = g_new0(Member, 1);
         member->text = *text;
-        member->key = g_strdup("");
-        member->reason = "";
         member->address = seal_address_parse(*text, &error);
         if (!member->address) {
             member->result = SEAL_CONTAINER_REFUSED;
-            member->reason = member->refusal = g_strdup(error->message);
+            member->reason = g_strdup(error->message);
             seal_log_error(options->id, error);
         }
         g_ptr_array_add(members, member);
@@ -148,7 +147,6 @@ static gboolean make_keys(GPtrArray *members, const char *id, SealContent *messa
         g_checksum_update(checksum, (const guchar *)id, (gssize)strlen(id) + 1);
         g_checksum_update(checksum, (const guchar *)member->text, (gssize)strlen(member->text) + 1);
         g_checksum_update(checksum, (const guchar *)hash, (gssize)strlen(hash));
-        g_free(member->key);
         member->key = g_strdup(g_checksum_get_string(checksum));
     }
     return TRUE;
@@ -158,24 +156,14 @@ static gboolean make_keys(GPtrArray *members, const char *id, SealContent *messa
  * Writing the container
  */
 
-static gboolean put(Container *container, const void *octets, gsize count, GError **error)
+static gboolean put_octets(Container *container, const void *octets, gsize count, GError **error)
 {
-    const char *from = octets;
-
-    while (count > 0) {
-        ssize_t wrote = write(container->fd, from, count);
-
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0) {
-            g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "cannot write a temporary file: %s",
-                        g_strerror(errno));
-            return FALSE;
-        }
-        from += wrote;
-        count -= (gsize)wrote;
-        container->size += (guint64)wrote;
+    if (!seal_fd_write(container->fd, octets, count)) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "cannot write the temporary file: %s",
+                    g_strerror(errno));
+        return FALSE;
     }
+    container->size += count;
     return TRUE;
 }
 
@@ -223,15 +211,17 @@ static gboolean put_content(Container *container, SealContent *content, gboolean
         buffer[0] = '\r';
         if (strip)
             count = strip_cr(from, count, &held);
-        if (!put(container, from, count, error))
+        if (!put_octets(container, from, count, error))
             return FALSE;
     }
-    return got == 0 && (!held || put(container, "\r", 1, error));
+    return got == 0 && (!held || put_octets(container, "\r", 1, error));
 }
 
+/* NULL counts as "". */
 static void put_text(Container *container, const char *text)
 {
-    g_string_append_len(container->index, text, (gssize)strlen(text) + 1);
+    g_string_append(container->index, text ? text : "");
+    g_string_append_c(container->index, '\0');
 }
 
 static void put_number(Container *container, guint64 number)
@@ -248,7 +238,7 @@ static void put_recipients(Container *container, const RunnerOptions *options,
     const char *sender = options->sender;
 
     put_text(container, seal_dispatcher_state_dir(dispatcher));
-    put_text(container, options->id ? options->id : "");
+    put_text(container, options->id);
     put_text(container, g_str_equal(sender, "<>") ? "" : sender);
     put_text(container, options->sendmail ? options->sendmail : SENDMAIL);
     put_number(container, members->len);
@@ -261,7 +251,7 @@ static void put_recipients(Container *container, const RunnerOptions *options,
     }
 }
 
-/* @recipients: those of the delivery, by their comparison keys; NULL for all. */
+/* @recipients: those of the delivery; NULL for all. */
 static gboolean put_delivery(Container *container, GPtrArray *members, GHashTable *recipients,
                              SealContent *content, gboolean as_is, GError **error)
 {
@@ -273,8 +263,8 @@ static gboolean put_delivery(Container *container, GPtrArray *members, GHashTabl
     for (guint i = 0; i < members->len; i++) {
         const Member *member = g_ptr_array_index(members, i);
 
-        if (member->address &&
-            (!recipients || g_hash_table_contains(recipients, seal_address_key(member->address))))
+        if (recipients ? g_hash_table_contains(recipients, member->recipient)
+                       : member->address != NULL)
             g_array_append_val(places, i);
     }
     put_number(container, container->size - before);
@@ -289,19 +279,19 @@ static gboolean put_delivery(Container *container, GPtrArray *members, GHashTabl
     return TRUE;
 }
 
-static gboolean finish(Container *container, GError **error)
+static gboolean put_end(Container *container, GError **error)
 {
     g_autofree char *trailer = NULL;
 
     put_text(container, "end");
     trailer = g_strdup_printf("%016" G_GINT64_MODIFIER "x %016" G_GSIZE_MODIFIER "x %s\n",
                               container->size, container->index->len, SEAL_CONTAINER_MARK);
-    return put(container, container->index->str, container->index->len, error) &&
-           put(container, trailer, strlen(trailer), error);
+    return put_octets(container, container->index->str, container->index->len, error) &&
+           put_octets(container, trailer, strlen(trailer), error);
 }
 
 /* To the client, which has one end of the socket that standard output is. */
-static gboolean give(const Container *container, GError **error)
+static gboolean hand_to_client(const Container *container, GError **error)
 {
     union {
         struct cmsghdr head;
@@ -336,17 +326,11 @@ static gboolean give(const Container *container, GError **error)
 
 static SealContainerResult result_of(const SealRecipient *recipient)
 {
-    switch (seal_recipient_result(recipient)) {
-    case SEAL_VERDICT_SEALED:
-    case SEAL_VERDICT_SIGNED:
-    case SEAL_VERDICT_PLAIN:
-    case SEAL_VERDICT_REPORT:
-        return SEAL_CONTAINER_SENT;
-    case SEAL_VERDICT_REFUSE:
-        return SEAL_CONTAINER_REFUSED;
-    default:
-        return SEAL_CONTAINER_DEFERRED;
-    }
+    int status = runner_status_of(recipient);
+
+    return status == RUNNER_OK        ? SEAL_CONTAINER_SENT
+           : status == RUNNER_REFUSED ? SEAL_CONTAINER_REFUSED
+                                      : SEAL_CONTAINER_DEFERRED;
 }
 
 /* Two addresses that compare alike are one recipient of the job, and two of the envelope. */
@@ -364,22 +348,11 @@ static void settle_members(GPtrArray *members, SealJob *job)
         Member *member = g_ptr_array_index(members, i);
         if (!member->address)
             continue;
-        const SealRecipient *recipient =
-            g_hash_table_lookup(by_key, seal_address_key(member->address));
-        member->result = recipient ? result_of(recipient) : SEAL_CONTAINER_DEFERRED;
-        member->reason = recipient ? seal_recipient_reason(recipient) : "";
+        member->recipient = g_hash_table_lookup(by_key, seal_address_key(member->address));
+        member->result = member->recipient ? result_of(member->recipient) : SEAL_CONTAINER_DEFERRED;
+        member->reason =
+            g_strdup(member->recipient ? seal_recipient_reason(member->recipient) : "");
     }
-}
-
-static GHashTable *keys_of(const SealDelivery *delivery)
-{
-    GHashTable *keys = g_hash_table_new(g_str_hash, g_str_equal);
-    GPtrArray *recipients = seal_delivery_recipients(delivery);
-
-    for (guint i = 0; i < recipients->len; i++)
-        g_hash_table_add(keys, (gpointer)seal_address_key(
-                                   seal_recipient_address(g_ptr_array_index(recipients, i))));
-    return keys;
 }
 
 static gboolean put_job(Container *container, GPtrArray *members, SealJob *job, GError **error)
@@ -389,17 +362,20 @@ static gboolean put_job(Container *container, GPtrArray *members, SealJob *job, 
     put_number(container, deliveries->len);
     for (guint i = 0; i < deliveries->len; i++) {
         const SealDelivery *delivery = g_ptr_array_index(deliveries, i);
-        g_autoptr(GHashTable) keys = keys_of(delivery);
+        GPtrArray *recipients = seal_delivery_recipients(delivery);
+        g_autoptr(GHashTable) set = g_hash_table_new(NULL, NULL);
 
-        if (!put_delivery(container, members, keys, seal_delivery_content(delivery), FALSE, error))
+        for (guint n = 0; n < recipients->len; n++)
+            g_hash_table_add(set, g_ptr_array_index(recipients, n));
+        if (!put_delivery(container, members, set, seal_delivery_content(delivery), FALSE, error))
             return FALSE;
     }
     return TRUE;
 }
 
 /* Where the job fails, every recipient is deferred, and that is what is handed to the client. */
-static SealJob *work(SealDispatcher *dispatcher, const RunnerOptions *options, SealContent *message,
-                     const char *const *recipients, GError **error)
+static SealJob *run_outbound(SealDispatcher *dispatcher, const RunnerOptions *options,
+                             SealContent *message, const char *const *recipients, GError **error)
 {
     SealJobSpec spec = {
         .direction = SEAL_DIRECTION_OUTBOUND,
@@ -407,13 +383,12 @@ static SealJob *work(SealDispatcher *dispatcher, const RunnerOptions *options, S
         .sender = options->sender,
         .recipients = recipients,
         .message = message,
-        .submitted = g_strcmp0(options->submission, "yes") == 0,
+        .submitted = options->submitted,
     };
-    g_autoptr(GError) problem = NULL;
     SealJob *job = seal_job_new(&spec, error);
 
     if (job)
-        seal_dispatcher_run(dispatcher, job, NULL, &problem);
+        seal_dispatcher_run(dispatcher, job, NULL, NULL);
     return job;
 }
 
@@ -425,8 +400,8 @@ static gboolean put_suspended(Container *container, GPtrArray *members, SealCont
     return !any || put_delivery(container, members, NULL, message, TRUE, error);
 }
 
-static gboolean build(Container *container, SealDispatcher *dispatcher,
-                      const RunnerOptions *options, SealContent *message, GError **error)
+static gboolean build_container(Container *container, SealDispatcher *dispatcher,
+                                const RunnerOptions *options, SealContent *message, GError **error)
 {
     g_autoptr(GPtrArray) members = read_members(options);
     g_autoptr(GPtrArray) texts = addresses_of(members);
@@ -437,7 +412,7 @@ static gboolean build(Container *container, SealDispatcher *dispatcher,
     if (!runner_is_message(message, error) || !make_keys(members, options->id, message, error))
         return FALSE;
     if (any && enabled) {
-        job = work(dispatcher, options, message, recipients, error);
+        job = run_outbound(dispatcher, options, message, recipients, error);
         if (!job)
             return FALSE;
         settle_members(members, job);
@@ -445,7 +420,7 @@ static gboolean build(Container *container, SealDispatcher *dispatcher,
     put_recipients(container, options, dispatcher, members);
     if (!(job ? put_job(container, members, job, error)
               : put_suspended(container, members, message, any, error)) ||
-        !finish(container, error) || !give(container, error))
+        !put_end(container, error) || !hand_to_client(container, error))
         return FALSE;
     if (job)
         seal_log_job(job);
@@ -457,41 +432,31 @@ static gboolean build(Container *container, SealDispatcher *dispatcher,
 static gboolean check_options(const RunnerOptions *options, GError **error)
 {
     if (!options->sender)
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "-f is needed");
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "-f SENDER is to be given");
     else if (!options->recipients[0])
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_ADDRESS, "no recipient was given");
-    else if (g_strcmp0(options->direction, "inbound") == 0)
+    else if (options->inbound)
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
-                            "inbound mail does not go through a pipe");
+                            "sealpipe-pipe takes outbound mail only, not -d inbound");
     else
         return TRUE;
     return FALSE;
 }
 
-static gboolean run(SealDispatcher *dispatcher, const RunnerOptions *options, GError **error)
+int runner_pipe(const RunnerOptions *options, GError **error)
 {
-    if (!check_options(options, error))
-        return FALSE;
+    g_autoptr(SealDispatcher) dispatcher = runner_open_dispatcher(options, error);
+    if (!dispatcher || !check_options(options, error))
+        return RUNNER_DEFER;
 
     g_autoptr(SealContent) message = runner_read_message(dispatcher, error);
     if (!message)
-        return FALSE;
+        return RUNNER_DEFER;
 
     g_auto(Container)
         container = {seal_dispatcher_spool_file(dispatcher, error), 0, g_string_new(NULL)};
     runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
-    return container.fd >= 0 && build(&container, dispatcher, options, message, error);
-}
-
-int runner_pipe(const RunnerOptions *options)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(SealDispatcher) dispatcher = runner_open_dispatcher(options);
-
-    if (!dispatcher)
+    if (container.fd < 0 || !build_container(&container, dispatcher, options, message, error))
         return RUNNER_DEFER;
-    if (run(dispatcher, options, &error))
-        return RUNNER_OK;
-    seal_log_error(options->id, error);
-    return RUNNER_DEFER;
+    return RUNNER_OK;
 }

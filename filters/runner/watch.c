@@ -27,7 +27,7 @@ void runner_watch_open(void)
         fcntl(WATCH_FD, F_SETFD, FD_CLOEXEC);
 }
 
-static void tell(const char *line)
+static void tell_client(const char *line)
 {
     ssize_t rc;
 
@@ -43,13 +43,7 @@ void runner_watch_arm(gint64 usec)
     g_autofree char *line = g_strdup_printf("A %" G_GINT64_FORMAT "\n", usec / 1000);
 
     idle_since = 0;
-    tell(line);
-}
-
-void runner_watch_disarm(void)
-{
-    idle_since = 0;
-    tell("D\n");
+    tell_client(line);
 }
 
 void runner_watch_idle(void)

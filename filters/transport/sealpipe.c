@@ -22,14 +22,9 @@ static const char usage[] =
     "Exit status: 0, with the whole result on standard output, or 75 (try again later), with\n"
     "nothing on it and the reason in the log.\n";
 
-int main(int argc, char **argv)
-{
-    static const SealClient client = {
-        .name = "sealpipe",
-        .mode = "transport",
-        .usage = usage,
-        .kind = SEAL_CLIENT_FILTER,
-    };
-
-    return seal_client_main(&client, argc, argv);
-}
+const SealClient seal_client = {
+    .name = "sealpipe",
+    .mode = "transport",
+    .usage = usage,
+    .kind = SEAL_CLIENT_FILTER,
+};

@@ -358,20 +358,20 @@ def _():
     tap.equal(transport("--", "a@b"), (75, b"", b""))
 
 
-@tap.test("disarming and arming again keep the runner alive")
+@tap.test("arming again keeps the runner alive")
 def _():
     # The runner lives on for longer than the first limit, which is far above what a busy machine
     # takes from one line to the next.
-    for lines in ("say('A 1000\\n'); say('D\\n')", "say('A 1000\\n'); say('A 20000\\n')",
-                  "say('A 1000\\nA 20000\\nD\\n')", "[say(byte) for byte in 'A 1000\\nD\\n']"):
+    for lines in ("say('A 1000\\n'); say('A 20000\\n')", "say('A 1000\\nA 2000\\nA 20000\\n')",
+                  "[say(byte) for byte in 'A 1000\\nA 20000\\n']"):
         runner(f"import time\n{lines}; time.sleep(1.2); out('late')")
         tap.equal(transport("--", "a@b"), (0, b"late", b""), lines)
 
 
 @tap.test("a malformed line ends the runner")
 def _():
-    for line in ("X\n", "\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D \n", "d\n",
-                 "A 99999999\n", "A 123456789\n", "A 18446744073709551617\n", "D\0\n", "D\r\n",
+    for line in ("X\n", "\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D\n", "D \n",
+                 "A 99999999\n", "A 123456789\n", "A 18446744073709551617\n", "A 5000\0\n", "A 5000\r\n",
                  "A 5000\nX\n", "x" * 100):
         runner(f"say({line!r}); forever()")
         tap.equal(transport("--", "a@b"), (75, b"", b""), repr(line))

@@ -144,14 +144,14 @@ def opens(output):
 
 
 def check(target, call, late=False):
-    """@late: it may fail while the result is being written. The status tells the MTA to drop what
-    it has got by then, and none of it is in clear."""
+    """Which of the calls stop the message by failing. @late: it may fail while the result is being
+    written. The status tells the MTA to drop what it has got by then, and none of it is in clear."""
     status, output, count, _ = run(target, call, 0)
     tap.equal(status, 0, "status without a fault")
     tap.equal(opens(output), INNER, "content without a fault")
     tap.true(count, f"{call} is called at all")
 
-    stopped = survived = 0
+    stopped, survived = [], 0
     for at in range(1, count + 1, max(1, -(-count // MOST_RUNS))):
         status, output, _, done = run(target, call, at)
         what = f"{call} {at} failing"
@@ -161,13 +161,13 @@ def check(target, call, late=False):
             tap.true(b"secret" not in output, f"{what}: it is in clear")
             tap.equal(opens(output), INNER, f"{what}: content")
             continue
-        stopped += 1
+        stopped.append(at)
         tap.equal(status, 75, f"{what}: status")
         if late:
             tap.true(b"secret" not in output, f"{what}: something in clear")
         else:
             tap.equal(output, b"", f"{what}: output")
-    tap.note(f"{call}: {count} calls, {stopped} faults stopped the message, {survived} did no harm")
+    tap.note(f"{call}: {count} calls, {len(stopped)} faults stopped the message, {survived} did no harm")
     return stopped
 
 
@@ -177,18 +177,24 @@ for _call, _late in (("open", False), ("read", False), ("pread", True), ("write"
                      ("stat", False), ("opendir", False), ("readdir", False), ("malloc", True)):
     @tap.test(f"the runner's {_call} fails")
     def _(call=_call, late=_late):
-        tap.true(check(InRunner(), call, late) > 0, f"some {call} matters")
+        tap.true(check(InRunner(), call, late), f"some {call} matters")
 
 
 # -- In the client ------------------------------------------------------------------------------
 
-# The last three may fail when the result has gone out; a read is made again, or not missed.
+# The last three may fail when the result has gone out. How many reads there are depends on how the
+# runner's lines and signals fall together. The first is always of the watch pipe, on which the runner
+# arms the clock before it does anything else; each of that pipe stops the message. Those of the
+# descriptor for signals stop nothing: whether the runner has ended is asked all the same.
 for _call, _late in (("open", False), ("fcntl", False), ("access", False), ("signalfd", False),
                      ("pipe", False), ("fork", False), ("sigprocmask", False), ("dup", False),
                      ("malloc", False), ("poll", True), ("waitid", True), ("read", True)):
     @tap.test(f"the client's {_call} fails")
     def _(call=_call, late=_late):
-        tap.true(check(InClient(), call, late) > 0, f"some {call} matters")
+        stopped = check(InClient(), call, late)
+        tap.true(stopped, f"some {call} matters")
+        if call == "read":
+            tap.equal(stopped[0], 1, "the first read that stops the message")
 
 
 # -- In the check -------------------------------------------------------------------------------

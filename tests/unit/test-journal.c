@@ -210,18 +210,18 @@ static void test_bad_folders(Fixture *fixture, gconstpointer unused)
 {
     Fixture nowhere = {.state_dir = (char *)"/nonexistent"};
 
-    refused(&nowhere, "/nonexistent: No such file");
+    refused(&nowhere, "cannot open the state folder /nonexistent: No such file");
     record(fixture, 'a');
     g_assert_cmpint(g_chmod(fixture->folder, 0777), ==, 0);
-    refused(fixture, "others may write");
+    refused(fixture, "/journal has mode 0777 and belongs to uid ");
     g_assert_cmpint(g_chmod(fixture->folder, 0700), ==, 0);
     g_assert_cmpint(g_unlink(fixture->today), ==, 0);
     g_assert_cmpint(symlink("/etc/passwd", fixture->today), ==, 0);
-    refused(fixture, "the journal's file");
+    refused(fixture, "cannot open the journal's file");
     g_assert_cmpint(g_unlink(fixture->today), ==, 0);
     g_assert_cmpint(g_rmdir(fixture->folder), ==, 0);
     g_assert_cmpint(symlink("/tmp", fixture->folder), ==, 0);
-    refused(fixture, "journal");
+    refused(fixture, "cannot open the journal's folder");
     g_assert_cmpint(g_unlink(fixture->folder), ==, 0);
 }
 

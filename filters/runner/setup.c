@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/runner/setup.h"
+
+#include "filters/runner/runner.h"
+
+/* Whether @word is @second; NULL counts as @first, and there is no other. */
+static gboolean read_choice(const char *option, const char *word, const char *first,
+                            const char *second, gboolean *ret_second, GError **error)
+{
+    *ret_second = g_strcmp0(word, second) == 0;
+    if (!word || *ret_second || g_str_equal(word, first))
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s takes \"%s\" or \"%s\", not \"%s\"",
+                option, first, second, word);
+    return FALSE;
+}
+
+gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GError **error)
+{
+    g_autofree char *direction = NULL, *submission = NULL;
+    /* FILENAME and not STRING: arguments are bytes, whatever the locale. */
+    const GOptionEntry entries[] = {
+        {"conf", 'c', 0, G_OPTION_ARG_FILENAME, &options->conf_dir, NULL, NULL},
+        {"direction", 'd', 0, G_OPTION_ARG_FILENAME, &direction, NULL, NULL},
+        {"sender", 'f', 0, G_OPTION_ARG_FILENAME, &options->sender, NULL, NULL},
+        {"headers", 'H', 0, G_OPTION_ARG_FILENAME, &options->headers, NULL, NULL},
+        {"id", 0, 0, G_OPTION_ARG_FILENAME, &options->id, NULL, NULL},
+        {"sendmail", 0, 0, G_OPTION_ARG_FILENAME, &options->sendmail, NULL, NULL},
+        {"submission", 0, 0, G_OPTION_ARG_FILENAME, &submission, NULL, NULL},
+        {"debug", 0, 0, G_OPTION_ARG_NONE, &options->debug, NULL, NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->recipients, NULL, NULL},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_add_main_entries(context, entries, NULL);
+    gboolean ok = g_option_context_parse(context, &argc, &argv, error);
+    if (!options->recipients)
+        options->recipients = g_new0(char *, 1);
+    return ok && read_choice("-d", direction, "outbound", "inbound", &options->inbound, error) &&
+           read_choice("--submission", submission, "no", "yes", &options->submitted, error);
+}
+
+void runner_options_clear(RunnerOptions *options)
+{
+    g_free(options->conf_dir);
+    g_free(options->sender);
+    g_free(options->id);
+    g_free(options->headers);
+    g_free(options->sendmail);
+    g_strfreev(options->recipients);
+}
+
+SealDispatcher *runner_open_dispatcher(const RunnerOptions *options, GError **error)
+{
+    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
+
+    if (!dispatcher)
+        return NULL;
+    if (!seal_dispatcher_in_process(dispatcher)) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                            "[core] in_process is false, but there is no daemon that could do the "
+                            "work: it must be true");
+        return NULL;
+    }
+    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
+     */
+    return seal_dispatcher_refuse_stderr(dispatcher, error) ? g_steal_pointer(&dispatcher) : NULL;
+}
+
+int runner_status_of(const SealRecipient *recipient)
+{
+    switch (seal_recipient_result(recipient)) {
+    case SEAL_VERDICT_SEALED:
+    case SEAL_VERDICT_SIGNED:
+    case SEAL_VERDICT_PLAIN:
+    case SEAL_VERDICT_REPORT:
+        return RUNNER_OK;
+    case SEAL_VERDICT_REFUSE:
+        return RUNNER_REFUSED;
+    default:
+        return RUNNER_DEFER;
+    }
+}
