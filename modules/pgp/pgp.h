@@ -28,9 +28,7 @@ typedef struct {
     PgpArmorState state;
     guint headers;
     guint32 crc;
-    guint32 bits; /**< of the unfinished quantum */
-    guint have;
-    gboolean padded;
+    SealBase64 base64;
     gboolean ended; /**< @in has no more */
     gboolean cut;   /**< what comes next is the rest of a line that was too long */
     guint8 *raw;
@@ -39,7 +37,6 @@ typedef struct {
     guint8 *data;
     gsize at;
     gsize length;
-    guint64 taken;     /**< octets given out */
     const char *fault; /**< what is wrong with the bytes */
     GError *error;     /**< they could not be read */
 } PgpOctets;
