@@ -3,7 +3,7 @@
  * armor.c: octets for the packet parser, taken out of ASCII armour (RFC 4880 6.2) where they are in
  * it. Strict: nothing may stand beside the armour, unless a key file is read.
  */
-#include "pgp.h"
+#include "armor.h"
 
 #include <string.h>
 
