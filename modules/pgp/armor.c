@@ -3,7 +3,7 @@
  * armor.c: octets for the packet parser, taken out of ASCII armour (RFC 4880 6.2) where they are in
  * it. Strict: nothing may stand beside the armour, unless a key file is read.
  */
-#include "pgp.h"
+#include "armor.h"
 
 #include <string.h>
 
@@ -47,7 +47,7 @@ gboolean pgp_octets_fail(PgpOctets *octets, const char *fault)
 }
 
 /* -------------------------------------------------------------------------------------------
- * CRC-24 and base64
+ * CRC-24 (RFC 4880 6.1) and base64
  */
 
 static const guint32 *crc_table(void)
@@ -77,86 +77,30 @@ static guint32 crc_add(guint32 crc, const guint8 *data, gsize length)
     return crc;
 }
 
-static const gint8 *base64_values(void)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    static gint8 values[256];
-    static gsize once = 0;
-
-    if (g_once_init_enter(&once)) {
-        memset(values, -1, sizeof values);
-        for (gint8 i = 0; i < 64; i++)
-            values[(guint8)alphabet[i]] = i;
-        g_once_init_leave(&once, 1);
-    }
-    return values;
-}
-
-/* The padding of the last quantum, at the end of the text. */
-static gboolean end_quantum(PgpOctets *octets, gsize pads)
+/* What precedes a fault is given out. Padding that a line begins ends in that line. */
+static gboolean decode_line(PgpOctets *octets, const char *line, gsize length)
 {
     guint8 *out = octets->data + octets->length;
+    gsize size;
+    gboolean ok = seal_base64_decode(&octets->base64, line, length, out, &size);
 
-    if (octets->have + pads != 4 || pads > 2)
-        return pgp_octets_fail(octets, "wrong padding in the armour");
-    guint32 bits = octets->bits << (6 * pads);
-    if (bits & ((1u << (8 * pads)) - 1))
-        return pgp_octets_fail(octets, "wrong padding in the armour");
-    out[0] = (guint8)(bits >> 16);
-    if (pads == 1)
-        out[1] = (guint8)(bits >> 8);
-    octets->length += 3 - pads;
-    octets->have = 0;
-    octets->padded = TRUE;
-    return TRUE;
-}
-
-static gboolean decode(PgpOctets *octets, const char *line, gsize length)
-{
-    const gint8 *values = base64_values();
-    gsize start = octets->length;
-    guint8 *out = octets->data + start;
-    gsize text = length;
-
-    if (octets->padded)
-        return pgp_octets_fail(octets, "text after the end of the armoured data");
-    while (text > 0 && line[text - 1] == '=')
-        text--;
-    for (gsize i = 0; i < text; i++) {
-        int value = values[(guint8)line[i]];
-
-        if (value < 0)
-            return pgp_octets_fail(octets, "something beside the base64 text of the armour");
-        octets->bits = (octets->bits << 6 | (guint32)value) & 0xffffff;
-        if (++octets->have == 4) {
-            *out++ = (guint8)(octets->bits >> 16);
-            *out++ = (guint8)(octets->bits >> 8);
-            *out++ = (guint8)octets->bits;
-            octets->have = 0;
-        }
-    }
-    octets->length = (gsize)(out - octets->data);
-    if (text < length && !end_quantum(octets, length - text))
-        return FALSE;
-    octets->crc = crc_add(octets->crc, octets->data + start, octets->length - start);
-    return TRUE;
+    octets->length += size;
+    octets->crc = crc_add(octets->crc, out, size);
+    if (ok && (octets->base64.pads == 0 || seal_base64_is_complete(&octets->base64)))
+        return TRUE;
+    return pgp_octets_fail(octets, "a line of the armour is not base64, or stands after its end");
 }
 
 static gboolean check_sum(PgpOctets *octets, const char *digits)
 {
-    const gint8 *values = base64_values();
-    guint32 sum = 0;
+    SealBase64 base64 = {0};
+    guint8 sum[2 * 3];
+    gsize size;
 
-    for (guint i = 0; i < 4; i++) {
-        int value = values[(guint8)digits[i]];
-
-        if (value < 0)
-            return pgp_octets_fail(octets, "a checksum of the armour that cannot be read");
-        sum = sum << 6 | (guint32)value;
-    }
-    if (sum != octets->crc || octets->have > 0)
-        return pgp_octets_fail(octets, "the checksum of the armour is wrong");
+    if (!seal_base64_is_complete(&octets->base64) ||
+        !seal_base64_decode(&base64, digits, 4, sum, &size) || size != 3 ||
+        ((guint32)sum[0] << 16 | (guint32)sum[1] << 8 | sum[2]) != octets->crc)
+        return pgp_octets_fail(octets, "the checksum of the armour does not match its data");
     octets->state = PGP_ARMOR_SUM;
     return TRUE;
 }
@@ -186,9 +130,8 @@ static gboolean take_before(PgpOctets *octets, const char *line, gsize length)
     if (is_rule(octets, "BEGIN", line, length)) {
         octets->state = PGP_ARMOR_HEADERS;
         octets->crc = CRC_INIT;
-        octets->have = 0;
         octets->headers = 0;
-        octets->padded = FALSE;
+        memset(&octets->base64, 0, sizeof octets->base64);
         return TRUE;
     }
     return length == 0 || octets->among ||
@@ -213,7 +156,7 @@ static gboolean take_header(PgpOctets *octets, const char *line, gsize length)
 static gboolean take_data(PgpOctets *octets, const char *line, gsize length)
 {
     if (is_rule(octets, "END", line, length)) {
-        if (octets->have > 0)
+        if (!seal_base64_is_complete(&octets->base64))
             return pgp_octets_fail(octets, "the armoured data breaks off");
         octets->state = octets->among ? PGP_ARMOR_BEFORE : PGP_ARMOR_AFTER;
         return TRUE;
@@ -224,7 +167,7 @@ static gboolean take_data(PgpOctets *octets, const char *line, gsize length)
         return pgp_octets_fail(octets, "text after the checksum of the armour");
     if (line[0] == '=' && length == 5)
         return check_sum(octets, line + 1);
-    return decode(octets, line, length);
+    return decode_line(octets, line, length);
 }
 
 static gboolean take_line(PgpOctets *octets, const char *line, gsize length)
@@ -307,7 +250,7 @@ static gboolean fill_from_armor(PgpOctets *octets)
 
 /* Makes octets available, or finds that there are no more: length stays zero. What comes before a
  * fault is given out first. */
-static gboolean fill(PgpOctets *octets)
+static gboolean fill_octets(PgpOctets *octets)
 {
     octets->at = octets->length = 0;
     if (octets->fault)
@@ -323,7 +266,7 @@ static gboolean fill(PgpOctets *octets)
 gboolean pgp_octets_read(PgpOctets *octets, guint8 *out, guint64 length)
 {
     while (length > 0) {
-        if (octets->at == octets->length && !fill(octets))
+        if (octets->at == octets->length && !fill_octets(octets))
             return FALSE;
         if (octets->length == 0)
             return pgp_octets_fail(octets, "it breaks off");
@@ -334,7 +277,6 @@ gboolean pgp_octets_read(PgpOctets *octets, guint8 *out, guint64 length)
             out += piece;
         }
         octets->at += piece;
-        octets->taken += piece;
         length -= piece;
     }
     return TRUE;
@@ -342,7 +284,7 @@ gboolean pgp_octets_read(PgpOctets *octets, guint8 *out, guint64 length)
 
 gboolean pgp_octets_ended(PgpOctets *octets, gboolean *ended)
 {
-    if (octets->at == octets->length && !fill(octets))
+    if (octets->at == octets->length && !fill_octets(octets))
         return FALSE;
     *ended = octets->length == 0;
     return TRUE;

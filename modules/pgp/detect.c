@@ -56,7 +56,7 @@ static void add_key_id(Walk *walk, const guint8 *id)
     if (memcmp(id, hidden, PGP_KEY_ID) == 0)
         walk->hidden++;
     else
-        g_ptr_array_add(walk->ids, pgp_hex(id, PGP_KEY_ID));
+        g_ptr_array_add(walk->ids, seal_text_hex(id, PGP_KEY_ID));
 }
 
 static gboolean walk_session_key(Walk *walk, PgpPacket *packet)
@@ -267,8 +267,8 @@ static gboolean add_signer(SealDetection *detection, PgpPacket *packet)
         return pgp_octets_fail(packet->octets, "a signature that cannot be read");
 
     g_autofree char *id = signature.has_issuer_fingerprint
-                              ? pgp_hex(signature.issuer_fingerprint, PGP_FINGERPRINT)
-                          : signature.has_issuer ? pgp_hex(signature.issuer, PGP_KEY_ID)
+                              ? seal_text_hex(signature.issuer_fingerprint, PGP_FINGERPRINT)
+                          : signature.has_issuer ? seal_text_hex(signature.issuer, PGP_KEY_ID)
                                                  : NULL;
     seal_detection_add(detection, id);
     return TRUE;

@@ -4,6 +4,7 @@
  * counts here but what gpg itself has reported to the end.
  */
 #include "engine.h"
+#include "home.h"
 #include "loop.h"
 
 #include <errno.h>
@@ -30,24 +31,13 @@ struct PgpEngine {
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gpgme_ctx_t, gpgme_release, NULL)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gpgme_data_t, gpgme_data_release, NULL)
 
-static gboolean fail(GError **error, SealError code, const char *what, gpgme_error_t problem)
+static gboolean fail_gpgme(GError **error, SealError code, const char *what, gpgme_error_t problem)
 {
     char text[160] = "";
 
     gpgme_strerror_r(problem, text, sizeof text);
     g_set_error(error, SEAL_ERROR, code, "%s: %s", what, text);
     return FALSE;
-}
-
-void pgp_judgement_free(PgpJudgement *judgement)
-{
-    if (!judgement)
-        return;
-    g_array_unref(judgement->subkeys);
-    g_ptr_array_unref(judgement->addresses);
-    if (judgement->own_free)
-        judgement->own_free(judgement->own);
-    g_free(judgement);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -89,7 +79,8 @@ static gboolean start_gpgme(GError **error)
     }
     if (once == 1)
         return TRUE;
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MODULE, "GPGME is too old or cannot start");
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MODULE,
+                        "GPGME cannot start, or is older than 1.18.0");
     return FALSE;
 }
 
@@ -118,7 +109,7 @@ static gboolean open_context(PgpEngine *engine, gpointer status, PgpLoop *loop, 
     if (!problem)
         problem = gpgme_set_ctx_flag(*ctx, "full-status", "1");
     if (problem)
-        return fail(error, SEAL_ERROR_FAILED, "cannot use gpg", problem);
+        return fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be used", problem);
     gpgme_set_offline(*ctx, 1);
     gpgme_set_armor(*ctx, 1);
     gpgme_set_status_cb(*ctx, note_status, status);
@@ -213,24 +204,11 @@ static gboolean add_subkey(PgpEngine *engine, PgpJudgement *judgement, gpgme_sub
         .expires = from->expires,
     };
 
-    if (from->fpr) {
-        g_autofree char *lower = g_ascii_strdown(from->fpr, -1);
-        g_strlcpy(subkey.fingerprint, lower, sizeof subkey.fingerprint);
-    }
     if (engine->home && from->keygrip && *from->keygrip &&
         !has_secret(engine, from->keygrip, &subkey.secret, error))
         return FALSE;
     g_array_append_val(judgement->subkeys, subkey);
     return TRUE;
-}
-
-static PgpJudgement *judgement_new(void)
-{
-    PgpJudgement *judgement = g_new0(PgpJudgement, 1);
-
-    judgement->subkeys = g_array_new(FALSE, FALSE, sizeof(PgpJudgedSubkey));
-    judgement->addresses = g_ptr_array_new_with_free_func(g_free);
-    return judgement;
 }
 
 static gboolean take_key(PgpEngine *engine, PgpJudgement *judgement, gpgme_key_t from,
@@ -257,27 +235,36 @@ static gboolean take_key(PgpEngine *engine, PgpJudgement *judgement, gpgme_key_t
     return TRUE;
 }
 
-/* Waits for what gpg lists; takes the key that has @fingerprint. */
-static gboolean take_listed(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx,
-                            const char *fingerprint, PgpJudgement *judgement, GError **error)
+/* The key as its octets are: gpg verifies the signatures in it and keeps nothing. */
+static gpgme_error_t start_list_of_octets(gpgme_ctx_t ctx, const PgpKey *key, gpgme_data_t *data)
 {
-    gpgme_error_t problem = pgp_loop_run(loop, ctx, NULL);
+    gpgme_error_t problem =
+        gpgme_data_new_from_mem(data, (const char *)key->octets->data, key->octets->len, 0);
 
-    if (problem)
-        return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
-    for (guint i = 0; i < loop->keys->len; i++) {
-        gpgme_key_t listed = g_ptr_array_index(loop->keys, i);
-
-        if (listed->fpr && g_ascii_strcasecmp(listed->fpr, fingerprint) == 0)
-            return take_key(engine, judgement, listed, error);
-    }
-    return TRUE;
+    return problem ? problem : gpgme_op_keylist_from_data_start(ctx, *data, 0);
 }
 
-/* The key as its octets are. gpg verifies the signatures in it and keeps nothing. */
-static gboolean judge_octets(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement,
-                             GError **error)
+static gpgme_error_t start_list_of_home(gpgme_ctx_t ctx, const PgpKey *key)
 {
+    gpgme_error_t problem =
+        gpgme_set_keylist_mode(ctx, GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_KEYGRIP);
+
+    return problem ? problem : gpgme_op_keylist_start(ctx, pgp_key_primary(key)->fingerprint, 0);
+}
+
+static gboolean fail_broken_off(GError **error, const PgpKey *key)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "gpg ended before it had listed all of the key %s",
+                pgp_key_primary(key)->fingerprint);
+    return FALSE;
+}
+
+/* Has gpg list @key, and takes what it says. */
+static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_home,
+                         PgpJudgement *judgement, GError **error)
+{
+    const char *fingerprint = pgp_key_primary(key)->fingerprint;
     g_auto(gpgme_data_t) data = NULL;
     g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
@@ -286,44 +273,22 @@ static gboolean judge_octets(PgpEngine *engine, PgpKey *key, PgpJudgement *judge
     if (!open_context(engine, &status, &loop, &ctx, error))
         return FALSE;
     gpgme_error_t problem =
-        gpgme_data_new_from_mem(&data, (const char *)key->octets->data, key->octets->len, 0);
+        from_home ? start_list_of_home(ctx, key) : start_list_of_octets(ctx, key, &data);
     if (!problem)
-        problem = gpgme_op_keylist_from_data_start(ctx, data, 0);
+        problem = pgp_loop_run(&loop, ctx, NULL);
     if (problem)
-        return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
-    if (!take_listed(engine, &loop, ctx, g_array_index(key->subkeys, PgpSubkey, 0).fingerprint,
-                     judgement, error))
-        return FALSE;
-    if (status.import_ended)
-        return TRUE;
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                        "gpg ended before it had judged a key");
-    return FALSE;
-}
+        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot list a key", problem);
+    for (guint i = 0; i < loop.keys->len; i++) {
+        gpgme_key_t listed = g_ptr_array_index(loop.keys, i);
 
-static gboolean judge_in_home(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement,
-                              GError **error)
-{
-    const char *fingerprint = g_array_index(key->subkeys, PgpSubkey, 0).fingerprint;
-    g_auto(PgpLoop) loop = {0};
-    g_auto(gpgme_ctx_t) ctx = NULL;
-    Status status = {0};
-
-    if (!open_context(engine, &status, &loop, &ctx, error))
-        return FALSE;
-    gpgme_error_t problem =
-        gpgme_set_keylist_mode(ctx, GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_KEYGRIP);
-    if (!problem)
-        problem = gpgme_op_keylist_start(ctx, fingerprint, 0);
-    if (problem)
-        return fail(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot judge a key", problem);
-    if (!take_listed(engine, &loop, ctx, fingerprint, judgement, error))
-        return FALSE;
-    if (judgement->known || status.no_such_key)
-        return TRUE;
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                        "gpg ended before it had judged a key");
-    return FALSE;
+        if (listed->fpr && g_ascii_strcasecmp(listed->fpr, fingerprint) == 0) {
+            if (!take_key(engine, judgement, listed, error))
+                return FALSE;
+            break;
+        }
+    }
+    gboolean ended = from_home ? judgement->known || status.no_such_key : status.import_ended;
+    return ended || fail_broken_off(error, key);
 }
 
 /* A list that breaks off looks like a key that has less. */
@@ -339,31 +304,27 @@ static gboolean lacks_something(const PgpKey *key, const PgpJudgement *judgement
     return judgement->subkeys->len < key->subkeys->len;
 }
 
-static gboolean judge(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement, GError **error)
+static gboolean judge_key(PgpEngine *engine, const PgpKey *key, PgpJudgement *judgement,
+                          GError **error)
 {
-    if (!key->in_home)
-        return judge_octets(engine, key, judgement, error);
-    if (!judge_in_home(engine, key, judgement, error))
+    if (!list_key(engine, key, key->in_home, judgement, error))
         return FALSE;
-    if (!lacks_something(key, judgement))
+    if (!key->in_home || !lacks_something(key, judgement))
         return TRUE;
 
-    g_autoptr(PgpJudgement) second = judgement_new();
-    if (!judge_octets(engine, key, second, error))
+    g_autoptr(PgpJudgement) second = pgp_judgement_new();
+    if (!list_key(engine, key, FALSE, second, error))
         return FALSE;
-    if (second->subkeys->len == judgement->subkeys->len &&
-        second->addresses->len == judgement->addresses->len)
-        return TRUE;
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                        "gpg ended before it had judged a key");
-    return FALSE;
+    return (second->subkeys->len == judgement->subkeys->len &&
+            second->addresses->len == judgement->addresses->len) ||
+           fail_broken_off(error, key);
 }
 
 gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error)
 {
-    g_autoptr(PgpJudgement) judgement = judgement_new();
+    g_autoptr(PgpJudgement) judgement = pgp_judgement_new();
 
-    if (!judge(engine, key, judgement, error))
+    if (!judge_key(engine, key, judgement, error))
         return FALSE;
     pgp_judgement_free(key->judgement);
     key->judgement = g_steal_pointer(&judgement);
@@ -429,7 +390,8 @@ static gboolean make_data(Flow *flow, GError **error)
         problem = gpgme_data_set_flag(flow->data_in, "io-buffer-size", PIECE);
     if (!problem)
         problem = gpgme_data_set_flag(flow->data_out, "io-buffer-size", PIECE);
-    return !problem || fail(error, SEAL_ERROR_FAILED, "cannot prepare to call gpg", problem);
+    return !problem ||
+           fail_gpgme(error, SEAL_ERROR_FAILED, "no data can be exchanged with gpg", problem);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -508,23 +470,30 @@ static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, PgpKey *signer, G
     if (!signer->judgement && !pgp_engine_judge(engine, signer, error))
         return FALSE;
     if (!signer->in_home || !signer->judgement->own) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "the signer's key is not there");
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "the signing key %s is not in home",
+                    pgp_key_primary(signer)->fingerprint);
         return FALSE;
     }
     gpgme_error_t problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
     if (!problem)
         problem = gpgme_signers_add(ctx, signer->judgement->own);
     gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
-    return !problem || fail(error, SEAL_ERROR_FAILED, "cannot sign", problem);
+    return !problem || fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be told to sign", problem);
 }
 
 /* -------------------------------------------------------------------------------------------
  * Making
  */
 
-static gboolean broke_off(GError **error, const char *why)
+G_GNUC_PRINTF(2, 3)
+static gboolean reject_output(GError **error, const char *format, ...)
 {
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "gpg has not done its work: %s", why);
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "what gpg made is not used: %s", why);
     return FALSE;
 }
 
@@ -546,25 +515,30 @@ static gboolean is_sound_hash(guint hash)
 static gboolean check_status(const PgpTask *task, const Status *status, const Flow *flow,
                              GError **error)
 {
+    guint signatures = task->signer ? 1 : 0;
+
     if (!flow->read_all)
-        return broke_off(error, "it has not read the whole message");
+        return reject_output(error, "it ended before it had read the whole message");
     if (task->keys && !status->end_encryption)
-        return broke_off(error, "it does not say that the ciphertext is whole");
+        return reject_output(error, "it ended before it had written the whole ciphertext");
     if (task->keys && !status->integrity)
-        return broke_off(error, "the ciphertext is not protected from being changed");
+        return reject_output(error, "the ciphertext has no integrity protection");
     if (task->keys && (status->cipher < CIPHER_AES128 || status->cipher > CIPHER_AES256))
-        return broke_off(error, "it has not encrypted with AES");
-    if (status->signatures != (task->signer ? 1 : 0))
-        return broke_off(error, "there is not exactly the signature that should be there");
+        return reject_output(error, "cipher %u is not AES (7 to 9)", status->cipher);
+    if (status->signatures != signatures)
+        return reject_output(error, "it made %u signatures, not %u", status->signatures,
+                             signatures);
     if (task->signer && !is_signer(task->signer, status->signer))
-        return broke_off(error, "it has signed with another key than the one that was chosen");
+        return reject_output(error, "it signed with the key %s, not with %s", status->signer,
+                             pgp_key_primary(task->signer)->fingerprint);
     if (task->signer && !is_sound_hash(status->hash))
-        return broke_off(error, "it has signed with a hash that is not to be used");
+        return reject_output(error, "hash %u of the signature is not SHA-2 (8 to 11)",
+                             status->hash);
     return TRUE;
 }
 
-static gpgme_error_t start(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
-                           gpgme_data_t in, gpgme_data_t out)
+static gpgme_error_t start_task(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
+                                gpgme_data_t in, gpgme_data_t out)
 {
     const gpgme_encrypt_flags_t flags = GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO;
 
@@ -576,10 +550,10 @@ static gpgme_error_t start(gpgme_ctx_t ctx, const PgpTask *task, const char *rec
 }
 
 /* The error of a stream says more than what GPGME makes of it. */
-static gboolean run(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
-                    Flow *flow, GError **error)
+static gboolean run_task(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
+                         const char *recipients, Flow *flow, GError **error)
 {
-    gpgme_error_t problem = start(ctx, task, recipients, flow->data_in, flow->data_out);
+    gpgme_error_t problem = start_task(ctx, task, recipients, flow->data_in, flow->data_out);
 
     if (!problem)
         problem = pgp_loop_run(loop, ctx, flow->cancellable);
@@ -587,15 +561,15 @@ static gboolean run(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task, const c
         g_propagate_error(error, g_steal_pointer(&flow->error));
         return FALSE;
     }
-    return !problem ||
-           fail(error, SEAL_ERROR_FAILED,
-                task->keys ? (task->signer ? "gpg cannot sign and encrypt" : "gpg cannot encrypt")
-                           : "gpg cannot sign",
-                problem);
+    return !problem || fail_gpgme(error, SEAL_ERROR_FAILED,
+                                  task->keys ? (task->signer ? "gpg cannot sign and encrypt"
+                                                             : "gpg cannot encrypt")
+                                             : "gpg cannot sign",
+                                  problem);
 }
 
-static gboolean make(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
-                     Flow *flow, GError **error)
+static gboolean make_output(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
+                            Flow *flow, GError **error)
 {
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(remove_file);
     g_autoptr(GString) recipients = g_string_new(NULL);
@@ -604,24 +578,23 @@ static gboolean make(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx, const Pg
         return FALSE;
     if (task->keys && !list_recipients(engine, task, recipients, files, error))
         return FALSE;
-    return make_data(flow, error) && run(loop, ctx, task, recipients->str, flow, error);
+    return make_data(flow, error) && run_task(loop, ctx, task, recipients->str, flow, error);
 }
 
-gboolean pgp_engine_make(PgpEngine *engine, const PgpTask *task, PgpMade *made,
-                         GCancellable *cancellable, GError **error)
+SealContent *pgp_engine_make(PgpEngine *engine, const PgpTask *task, guint *hash,
+                             GCancellable *cancellable, GError **error)
 {
     g_autoptr(GInputStream) in = seal_content_read_canonical(task->entity);
-    g_auto(Flow) flow = {.in = in, .out = task->out, .cancellable = cancellable};
+    g_auto(Flow) flow = {.in = in, .out = task->spool, .cancellable = cancellable};
     g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
     if (!open_context(engine, &status, &loop, &ctx, error) ||
-        !make(engine, &loop, ctx, task, &flow, error) || !check_status(task, &status, &flow, error))
-        return FALSE;
-    made->cipher = status.cipher;
-    made->integrity = status.integrity;
-    made->hash = status.hash;
-    g_strlcpy(made->signer, status.signer, sizeof made->signer);
-    return TRUE;
+        !make_output(engine, &loop, ctx, task, &flow, error) ||
+        !check_status(task, &status, &flow, error))
+        return NULL;
+    if (hash)
+        *hash = status.hash;
+    return seal_spool_finish(task->spool, error);
 }

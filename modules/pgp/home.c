@@ -3,10 +3,9 @@
  * home.c: the GnuPG home: whose it is, what stands in it; and a folder of our own for what is only
  * needed for a moment.
  */
-#include "pgp.h"
+#include "home.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -21,10 +20,10 @@ enum {
 
 /* The longest name among the sockets that gpg-agent opens; it does not start without any of them.
  */
-#define SOCKET  "/S.gpg-agent.browser"
-#define PREFIX  "sealpipe-gnupg-"
-#define KEYBOX  "pubring.kbx"
-#define OLDRING "pubring.gpg"
+#define SOCKET "/S.gpg-agent.browser"
+#define PREFIX "sealpipe-gnupg-"
+
+static const char *const RINGS[] = {"pubring.kbx", "pubring.gpg"};
 
 /* -------------------------------------------------------------------------------------------
  * The operator's home
@@ -65,7 +64,8 @@ gboolean pgp_home_check(SealModule *self, const char *path, GError **error)
                                   "%s is too long: with %s it must have at most %d octets", path,
                                   SOCKET, MAX_SOCKET);
     if (strpbrk(path, "\n:"))
-        return seal_module_refuse(self, "home", error, "a path that gpg cannot use");
+        return seal_module_refuse(self, "home", error,
+                                  "gpg cannot use a path with a colon or a line end");
     if (lstat(path, &st) < 0)
         return seal_module_refuse(self, "home", error, "%s: %s", path, g_strerror(errno));
     if (!S_ISDIR(st.st_mode))
@@ -80,64 +80,39 @@ gboolean pgp_home_check(SealModule *self, const char *path, GError **error)
     return check_options(self, path, error);
 }
 
-static int open_ring(const char *home, const char *name)
+/* The ring that gpg takes: the old one where there is no keybox. NULL where there is neither. */
+static char *find_ring(const char *home)
 {
-    g_autofree char *path = g_build_filename(home, name, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(RINGS); i++) {
+        g_autofree char *path = g_build_filename(home, RINGS[i], NULL);
+        struct stat st;
 
-    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (stat(path, &st) == 0 || errno != ENOENT)
+            return g_steal_pointer(&path);
+    }
+    return NULL;
 }
 
-static GBytes *read_all(int fd, gsize size, GError **error)
+GBytes *pgp_home_read(const char *path, GError **error)
 {
-    g_autofree guint8 *data = g_malloc(size + 1);
-    gsize done = 0;
+    g_autofree char *ring = find_ring(path);
+    g_autoptr(GError) problem = NULL;
 
-    while (done < size) {
-        ssize_t got = read(fd, data + done, size - done);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the key ring in home: %s",
-                        g_strerror(errno));
-            return NULL;
-        }
-        if (got == 0)
-            break;
-        done += (gsize)got;
-    }
-    return g_bytes_new_take(g_steal_pointer(&data), done);
-}
-
-gboolean pgp_home_read(const char *path, GBytes **data, GError **error)
-{
-    int fd = open_ring(path, KEYBOX);
-    struct stat st;
-
-    *data = NULL;
-    /* gpg takes the old ring where there is no keybox. */
-    if (fd < 0 && errno == ENOENT)
-        fd = open_ring(path, OLDRING);
-    if (fd < 0 && errno == ENOENT && g_file_test(path, G_FILE_TEST_IS_DIR))
-        return TRUE;
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > MAX_RING) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the key ring in %s: %s", path,
-                    fd < 0 ? g_strerror(errno) : "no file that can be read");
-    } else {
-        *data = read_all(fd, (gsize)st.st_size, error);
-    }
-    if (fd >= 0)
-        close(fd);
-    return *data != NULL;
+    if (!ring && g_file_test(path, G_FILE_TEST_IS_DIR))
+        return g_bytes_new_static("", 0);
+    GBytes *data = seal_file_read(ring ? ring : path, MAX_RING, &problem);
+    if (!data)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "the key ring in home cannot be read: %s", problem->message);
+    return data;
 }
 
 char *pgp_home_state(const char *path)
 {
     GString *state = g_string_new(NULL);
-    const char *names[] = {KEYBOX, OLDRING};
 
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        g_autofree char *file = g_build_filename(path, names[i], NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(RINGS); i++) {
+        g_autofree char *file = g_build_filename(path, RINGS[i], NULL);
         struct stat st;
 
         if (stat(file, &st) == 0)

@@ -4,8 +4,7 @@
  */
 #pragma once
 
-#include "pgp.h"
-
+#include <gio/gio.h>
 #include <gpgme.h>
 
 typedef struct {

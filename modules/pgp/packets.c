@@ -3,7 +3,7 @@
  * packets.c: the packets of an OpenPGP message or key (RFC 4880 4.2), one after the other, none of
  * them kept, every length checked against what is there.
  */
-#include "pgp.h"
+#include "packets.h"
 
 #include <string.h>
 
@@ -196,13 +196,13 @@ static void take_subpacket(PgpSignature *signature, guint8 type, const guint8 *d
     } else if (type == SUB_KEY_EXPIRES && length == 4) {
         signature->key_lives = number_at(data);
     } else if (type == SUB_CIPHERS) {
-        signature->has_ciphers = TRUE;
+        signature->preferences.has_ciphers = TRUE;
         for (gsize i = 0; i < length; i++)
-            signature->aes = signature->aes || is_aes(data[i]);
+            signature->preferences.aes = signature->preferences.aes || is_aes(data[i]);
     } else if (type == SUB_HASHES) {
-        signature->has_hashes = TRUE;
+        signature->preferences.has_hashes = TRUE;
         for (gsize i = 0; i < length; i++)
-            signature->hashes |= sha2_bit(data[i]);
+            signature->preferences.hashes |= sha2_bit(data[i]);
     } else if (type == SUB_REVOKER && length == 2 + PGP_FINGERPRINT) {
         signature->has_revoker = TRUE;
         memcpy(signature->revoker, data + 2 + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);
@@ -247,7 +247,6 @@ static gboolean read_version_3(PgpSignature *signature, const guint8 *data, gsiz
     signature->created = number_at(data + 3);
     memcpy(signature->issuer, data + 7, PGP_KEY_ID);
     signature->has_issuer = TRUE;
-    signature->hash = data[16];
     return TRUE;
 }
 
@@ -261,7 +260,6 @@ gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize l
     if (length < 6 || data[0] != 4)
         return FALSE;
     signature->type = data[1];
-    signature->hash = data[3];
     for (guint area = 0; area < 2; area++) {
         if (length - at < 2)
             return FALSE;

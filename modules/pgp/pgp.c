@@ -2,21 +2,12 @@
  *
  * pgp.c: the module: its settings, its life, its Format and its key source.
  */
-#include "engine.h"
+#include "pgp.h"
+#include "home.h"
 
 #include <string.h>
 
 #define CREDENTIAL "sealpipe-pgp-passphrase"
-
-static void module_free(PgpModule *module)
-{
-    pgp_engine_free(module->engine);
-    g_clear_pointer(&module->ring, g_hash_table_unref);
-    g_free(module->ring_state);
-    g_free(module->signing_key);
-    g_free(module->home);
-    g_free(module);
-}
 
 /* The setting, else systemd's credential of that name, where there is one (systemd.exec(5)). */
 static gboolean read_passphrase(SealModule *self, SealSecret **passphrase, GError **error)
@@ -24,7 +15,6 @@ static gboolean read_passphrase(SealModule *self, SealSecret **passphrase, GErro
     const char *folder = g_getenv("CREDENTIALS_DIRECTORY");
     g_autofree char *path = g_strdup(seal_module_string(self, "passphrase_file"));
 
-    *passphrase = NULL;
     if (!path && folder) {
         path = g_build_filename(folder, CREDENTIAL, NULL);
         if (!g_file_test(path, G_FILE_TEST_EXISTS))
@@ -38,46 +28,40 @@ static gboolean read_passphrase(SealModule *self, SealSecret **passphrase, GErro
     return *passphrase != NULL;
 }
 
-static gboolean read_signing_key(SealModule *self, char **signing_key, GError **error)
+static gboolean check_signing_key(SealModule *self, GError **error)
 {
     const char *value = seal_module_string(self, "signing_key");
 
-    *signing_key = NULL;
-    if (g_str_equal(value, "auto"))
-        return TRUE;
-    if (strlen(value) != 2 * PGP_FINGERPRINT ||
-        strspn(value, "0123456789abcdefABCDEF") != 2 * PGP_FINGERPRINT)
-        return seal_module_refuse(self, "signing_key", error,
-                                  "neither auto nor a fingerprint of 40 hexadecimal digits");
-    *signing_key = g_strdup(value);
-    return TRUE;
+    return g_str_equal(value, "auto") ||
+           (strlen(value) == 2 * PGP_FINGERPRINT &&
+            strspn(value, "0123456789abcdefABCDEF") == 2 * PGP_FINGERPRINT) ||
+           seal_module_refuse(self, "signing_key", error,
+                              "%s is neither auto nor a fingerprint of 40 hexadecimal digits",
+                              value);
 }
 
-static gboolean init(SealModule *self, GError **error)
+static gboolean init_module(SealModule *self, GError **error)
 {
     const char *home = seal_module_string(self, "home");
     SealSecret *passphrase = NULL;
-    char *signing_key = NULL;
 
-    if ((home && !pgp_home_check(self, home, error)) ||
-        !read_signing_key(self, &signing_key, error))
+    if ((home && !pgp_home_check(self, home, error)) || !check_signing_key(self, error) ||
+        !read_passphrase(self, &passphrase, error))
         return FALSE;
-    if (!read_passphrase(self, &passphrase, error)) {
-        g_free(signing_key);
-        return FALSE;
-    }
     PgpModule *module = g_new0(PgpModule, 1);
-    module->home = g_strdup(home);
-    module->signing_key = signing_key;
     module->engine = pgp_engine_new(home, passphrase);
     seal_module_set_data(self, module);
     return TRUE;
 }
 
-static void fini(SealModule *self)
+static void free_module(SealModule *self)
 {
-    module_free(seal_module_data(self));
-    seal_module_set_data(self, NULL);
+    PgpModule *module = seal_module_data(self);
+
+    pgp_engine_free(module->engine);
+    seal_key_index_free(module->ring);
+    g_free(module->ring_state);
+    g_free(module);
 }
 
 static const SealSetting settings[] = {
@@ -123,8 +107,8 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .version = "0.1.0",
     .summary = "OpenPGP (RFC 4880, RFC 3156) through GPGME",
     .settings = settings,
-    .init = init,
-    .fini = fini,
+    .init = init_module,
+    .fini = free_module,
     .formats = formats,
     .sources = sources,
 };

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * read.c: the Format's read(): bytes to keys.
+ * read.c: bytes to keys, for the Format and for the key source.
  */
 #include "pgp.h"
-
-#include <string.h>
+#include "ring.h"
 
 enum { MANY_CERTIFICATIONS = 1000 };
 
@@ -23,7 +22,7 @@ static gboolean can_sign(guint8 algorithm)
 /* Messages name keys by their ids, signatures mostly by fingerprints. */
 static SealKey *make_key(PgpKey *key, const SealOrigin *origin)
 {
-    const PgpSubkey *primary = &g_array_index(key->subkeys, PgpSubkey, 0);
+    const PgpSubkey *primary = pgp_key_primary(key);
     g_autoptr(GPtrArray) ids = g_ptr_array_new();
     SealKeySpec spec = {
         .size = sizeof spec,
@@ -53,52 +52,46 @@ static SealKey *make_key(PgpKey *key, const SealOrigin *origin)
     return made;
 }
 
-void pgp_ring_to_keys(PgpRing *ring, SealModule *self, const SealOrigin *origin, gboolean in_home,
-                      GPtrArray *keys)
+static void add_keys(SealModule *self, PgpRing *ring, const SealOrigin *origin, const char *place,
+                     gboolean in_home, GPtrArray *keys)
 {
-    g_autoptr(GPtrArray) all = g_steal_pointer(&ring->keys);
-
-    g_ptr_array_set_free_func(all, NULL);
-    for (guint i = 0; i < all->len; i++) {
-        PgpKey *key = g_ptr_array_index(all, i);
+    g_ptr_array_set_free_func(ring->keys, NULL);
+    for (guint i = 0; i < ring->keys->len; i++) {
+        PgpKey *key = g_ptr_array_index(ring->keys, i);
 
         key->in_home = in_home;
         if (key->certifications > MANY_CERTIFICATIONS)
             seal_module_warn(self, "%s: the key of %s is flooded: %u certifications are left out",
-                             origin->place ? origin->place : origin->source, key->label,
-                             key->certifications);
+                             place, key->label, key->certifications);
         g_ptr_array_add(keys, make_key(key, origin));
     }
 }
 
 /* What one file has that is broken hides nothing that is good in it. */
-static gboolean report(SealModule *self, const PgpRing *ring, const SealOrigin *origin,
-                       GError **error)
+gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
+                       GPtrArray *keys, GError **error)
 {
     const char *place = origin->place ? origin->place : origin->source;
+    g_auto(PgpRing) ring = {0};
 
-    if (ring->secret > 0)
-        seal_module_warn(self, "%s: passed over a secret key; it belongs into [module pgp] home",
-                         place);
-    if (ring->broken == 0)
-        return TRUE;
-    if (ring->keys->len == 0) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "%s: an OpenPGP key that cannot be read: %s",
-                    place, ring->fault);
+    pgp_ring_read(&ring, data);
+    if (ring.secret > 0)
+        seal_module_warn(
+            self, "%s: passed over a secret key: [module pgp] home is where it belongs", place);
+    if (ring.broken > 0 && ring.keys->len == 0 && !in_home) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "%s: the OpenPGP key cannot be read: %s",
+                    place, ring.fault);
         return FALSE;
     }
-    seal_module_warn(self, "%s: passed over %u that cannot be read among %u keys: %s", place,
-                     ring->broken, ring->broken + ring->keys->len, ring->fault);
+    if (ring.broken > 0)
+        seal_module_warn(self, "%s: passed over %u of %u OpenPGP keys that cannot be read: %s",
+                         place, ring.broken, ring.broken + ring.keys->len, ring.fault);
+    add_keys(self, &ring, origin, place, in_home, keys);
     return TRUE;
 }
 
 gboolean pgp_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                   GError **error)
 {
-    g_auto(PgpRing) ring = {0};
-
-    if (!pgp_ring_read(&ring, data, error) || !report(self, &ring, origin, error))
-        return FALSE;
-    pgp_ring_to_keys(&ring, self, origin, FALSE, keys);
-    return TRUE;
+    return pgp_read_keys(self, data, origin, FALSE, keys, error);
 }

@@ -3,7 +3,7 @@
  * usable.c: the rules by which a key may serve: each refusal names the key and what is wrong with
  * it, in a way that its owner can act upon.
  */
-#include "engine.h"
+#include "pgp.h"
 
 /* What is in the home may change, there or in gpg's trust database. */
 static const gint64 FRESH = 10 * G_USEC_PER_SEC;
@@ -49,10 +49,10 @@ static gboolean check_form(Question *question)
         return question->purpose == SEAL_PURPOSE_ENCRYPT
                    ? skip(question, "no-encryption-key", "has no subkey for encryption")
                    : skip(question, "no-signing-key", "has no subkey for signatures");
-    if (question->purpose == SEAL_PURPOSE_ENCRYPT && !key->aes)
+    if (question->purpose == SEAL_PURPOSE_ENCRYPT && !key->preferences.aes)
         return skip(question, "algorithm",
-                    key->has_ciphers ? "does not have AES among its preferred ciphers"
-                                     : "does not say that its owner can decrypt AES");
+                    key->preferences.has_ciphers ? "does not have AES among its preferred ciphers"
+                                                 : "does not say that its owner can decrypt AES");
     return TRUE;
 }
 
@@ -77,11 +77,11 @@ static gboolean check_primary(Question *question)
     if (judgement->invalid || primary->dead)
         return skip(question, "invalid", "is not valid");
     if (primary->created > question->at) {
-        g_autofree char *date = pgp_date(primary->created);
+        g_autofree char *date = seal_text_day(primary->created);
         return skip(question, "not-yet-valid", "is valid only from %s", date);
     }
     if (primary->expires && primary->expires <= question->at) {
-        g_autofree char *date = pgp_date(primary->expires);
+        g_autofree char *date = seal_text_day(primary->expires);
         return skip(question, "expired", "expired on %s", date);
     }
     return TRUE;
@@ -140,7 +140,7 @@ static gboolean check_subkeys(Question *question)
     if (secret_lacks)
         return skip(question, "no-secret-key", "has no secret part in home");
     if (expired) {
-        g_autofree char *date = pgp_date(expired);
+        g_autofree char *date = seal_text_day(expired);
         return skip(question, "expired", "has no live subkey for %s: the last expired on %s",
                     purpose, date);
     }

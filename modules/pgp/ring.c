@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * keys.c: transferable public keys (RFC 4880 11.1), taken apart as far as an index needs. Nothing
+ * ring.c: transferable public keys (RFC 4880 11.1), taken apart as far as an index needs. Nothing
  * here is verified: that is the engine's part, for the one key that is in question. What others
  * have certified is left out, so that nobody can make a key unusable by flooding it.
  */
-#include "engine.h"
+#include "ring.h"
 
 #include <string.h>
 
@@ -17,6 +17,7 @@ enum {
     MAX_KEY = 256 * 1024,
     MAX_PACKET = 64 * 1024,
     MAX_USER_ID = 2048,
+    MAX_LABEL = 200,
 };
 
 /* A key while its packets come. */
@@ -24,95 +25,22 @@ typedef struct {
     PgpKey *key;
     guint8 id[PGP_KEY_ID];
     guint8 over; /* the tag of what the next signature is over; zero: of what is left out */
-    guint revokers;
-    guint8 revoker[PGP_KEY_ID];
     char *user_id;
     gint64 newest; /* of the signatures over the user id in hand */
     gboolean bound;
-    gboolean has_ciphers;
-    gboolean aes;
-    gboolean has_hashes;
-    guint hashes;
+    PgpPreferences preferences;
     gint64 newest_expiry;
+    guint signatures; /* that the key seems to have made */
     guint revocations;
     guint user_ids;
-    GArray *others; /* key ids of those who have revoked it */
+    GByteArray *revokers; /* key ids of those who may revoke it */
 } Build;
-
-typedef struct {
-    guint8 id[PGP_KEY_ID];
-} KeyId;
-
-/* -------------------------------------------------------------------------------------------
- * For people
- */
-
-char *pgp_hex(const guint8 *data, gsize length)
-{
-    GString *text = g_string_sized_new(2 * length);
-
-    for (gsize i = 0; i < length; i++)
-        g_string_append_printf(text, "%02x", data[i]);
-    return g_string_free(text, FALSE);
-}
-
-char *pgp_date(gint64 seconds)
-{
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(seconds);
-
-    return time ? g_date_time_format(time, "%Y-%m-%d") : g_strdup("a date that cannot be told");
-}
-
-char *pgp_line(const void *data, gsize length)
-{
-    g_autofree char *valid = g_utf8_make_valid(data, (gssize)MIN(length, 200));
-    GString *line = g_string_new(NULL);
-
-    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
-        gunichar character = g_utf8_get_char(c);
-
-        if (g_unichar_iscntrl(character) || g_unichar_type(character) == G_UNICODE_FORMAT ||
-            !g_unichar_isdefined(character))
-            g_string_append_c(line, '?');
-        else
-            g_string_append_unichar(line, character);
-    }
-    return g_string_free(line, FALSE);
-}
-
-char *pgp_user_id_address(const char *text)
-{
-    const char *open = strrchr(text, '<');
-    const char *close = open ? strchr(open, '>') : NULL;
-    g_autofree char *inner = NULL;
-
-    if (open && close && close[1] == '\0')
-        inner = g_strndup(open + 1, (gsize)(close - open - 1));
-    else if (!open && !strpbrk(text, " \t"))
-        inner = g_strdup(text);
-    if (!inner || !strchr(inner, '@'))
-        return NULL;
-    g_autoptr(SealAddress) address = seal_address_parse(inner, NULL);
-    return address ? g_steal_pointer(&inner) : NULL;
-}
 
 /* -------------------------------------------------------------------------------------------
  * One key
  */
 
-void pgp_key_free(PgpKey *key)
-{
-    if (!key)
-        return;
-    g_byte_array_unref(key->octets);
-    g_array_unref(key->subkeys);
-    g_ptr_array_unref(key->addresses);
-    g_free(key->label);
-    pgp_judgement_free(key->judgement);
-    g_free(key);
-}
-
-static void keep(Build *build, guint8 tag, const GByteArray *data)
+static void keep_packet(Build *build, guint8 tag, const GByteArray *data)
 {
     guint8 head[6] = {0xc0 | tag,
                       255,
@@ -143,7 +71,7 @@ static void add_subkey(Build *build, const GByteArray *data)
     g_checksum_get_digest(sum, fingerprint, &size);
     g_checksum_free(sum);
 
-    g_autofree char *hex = pgp_hex(fingerprint, sizeof fingerprint);
+    g_autofree char *hex = seal_text_hex(fingerprint, sizeof fingerprint);
     g_strlcpy(subkey.fingerprint, hex, sizeof subkey.fingerprint);
     g_strlcpy(subkey.id, hex + 2 * (PGP_FINGERPRINT - PGP_KEY_ID), sizeof subkey.id);
     for (guint i = 1; i <= 4; i++)
@@ -156,15 +84,16 @@ static void add_subkey(Build *build, const GByteArray *data)
 /* Of several user ids, only what all of them say counts. */
 static void take_preferences(Build *build)
 {
-    PgpKey *key = build->key;
+    const PgpPreferences *from = &build->preferences;
+    PgpPreferences *to = &build->key->preferences;
 
-    if (build->has_ciphers) {
-        key->aes = key->has_ciphers ? key->aes && build->aes : build->aes;
-        key->has_ciphers = TRUE;
+    if (from->has_ciphers) {
+        to->aes = from->aes && (!to->has_ciphers || to->aes);
+        to->has_ciphers = TRUE;
     }
-    if (build->has_hashes) {
-        key->hashes = key->has_hashes ? key->hashes & build->hashes : build->hashes;
-        key->has_hashes = TRUE;
+    if (from->has_hashes) {
+        to->hashes = from->hashes & (to->has_hashes ? to->hashes : ~0u);
+        to->has_hashes = TRUE;
     }
 }
 
@@ -183,7 +112,7 @@ static void end_user_id(Build *build)
             g_ptr_array_add(key->addresses, g_steal_pointer(&address));
         take_preferences(build);
         if (!key->label)
-            key->label = pgp_line(build->user_id, strlen(build->user_id));
+            key->label = seal_text_line(build->user_id, strlen(build->user_id), MAX_LABEL);
     }
     g_clear_pointer(&build->user_id, g_free);
 }
@@ -203,7 +132,7 @@ static void begin_user_id(Build *build, const GByteArray *data)
     build->user_id = g_strndup((const char *)data->data, data->len);
     build->newest = -1;
     build->bound = FALSE;
-    keep(build, PGP_TAG_USER_ID, data);
+    keep_packet(build, PGP_TAG_USER_ID, data);
 }
 
 static void take_key_expiry(Build *build, const PgpSignature *signature)
@@ -213,9 +142,8 @@ static void take_key_expiry(Build *build, const PgpSignature *signature)
     if (signature->created < build->newest_expiry)
         return;
     build->newest_expiry = signature->created;
-    key->valid_until = signature->key_lives ? g_array_index(key->subkeys, PgpSubkey, 0).created +
-                                                  signature->key_lives
-                                            : G_MAXINT64;
+    key->valid_until =
+        signature->key_lives ? pgp_key_primary(key)->created + signature->key_lives : G_MAXINT64;
 }
 
 /* A certification of the user id in hand by the key itself, or its revocation: the newest counts.
@@ -230,10 +158,7 @@ static void take_user_id_signature(Build *build, const PgpSignature *signature)
     build->newest = signature->created;
     build->bound = certifies && (signature->lives == 0 || signature->created + signature->lives >
                                                               g_get_real_time() / G_USEC_PER_SEC);
-    build->has_ciphers = signature->has_ciphers;
-    build->aes = signature->aes;
-    build->has_hashes = signature->has_hashes;
-    build->hashes = signature->hashes;
+    build->preferences = signature->preferences;
     if (certifies)
         take_key_expiry(build, signature);
 }
@@ -242,20 +167,19 @@ static void take_direct_signature(Build *build, const PgpSignature *signature)
 {
     if (signature->type != 0x1f)
         return;
-    if (signature->has_ciphers) {
-        build->key->has_ciphers = TRUE;
-        build->key->aes = signature->aes;
+    const PgpPreferences *from = &signature->preferences;
+    PgpPreferences *to = &build->key->preferences;
+    if (from->has_ciphers) {
+        to->has_ciphers = TRUE;
+        to->aes = from->aes;
     }
-    if (signature->has_hashes) {
-        build->key->has_hashes = TRUE;
-        build->key->hashes = signature->hashes;
+    if (from->has_hashes) {
+        to->has_hashes = TRUE;
+        to->hashes = from->hashes;
     }
     take_key_expiry(build, signature);
-    if (signature->has_revoker) {
-        KeyId id;
-        memcpy(id.id, signature->revoker, PGP_KEY_ID);
-        g_array_append_val(build->others, id);
-    }
+    if (signature->has_revoker)
+        g_byte_array_append(build->revokers, signature->revoker, PGP_KEY_ID);
 }
 
 /* Somebody else's revocation counts if the key itself has named him; whether he really made it
@@ -265,11 +189,11 @@ static void take_foreign(Build *build, const PgpSignature *signature, const GByt
     build->key->certifications++;
     if (signature->type != 0x20 || ++build->revocations > MAX_REVOCATIONS)
         return;
-    for (guint i = 0; i < build->others->len; i++) {
-        if (memcmp(g_array_index(build->others, KeyId, i).id, signature->issuer, PGP_KEY_ID) == 0)
+    for (guint i = 0; i < build->revokers->len; i += PGP_KEY_ID) {
+        if (memcmp(build->revokers->data + i, signature->issuer, PGP_KEY_ID) == 0)
             build->key->revoked_by_other = TRUE;
     }
-    keep(build, PGP_TAG_SIGNATURE, data);
+    keep_packet(build, PGP_TAG_SIGNATURE, data);
 }
 
 static void take_signature(Build *build, const GByteArray *data)
@@ -283,7 +207,7 @@ static void take_signature(Build *build, const GByteArray *data)
         take_foreign(build, &signature, data);
         return;
     }
-    if (++build->key->own > MAX_OWN) {
+    if (++build->signatures > MAX_OWN) {
         build->key->flooded = TRUE;
         return;
     }
@@ -291,7 +215,7 @@ static void take_signature(Build *build, const GByteArray *data)
         take_user_id_signature(build, &signature);
     else if (build->over == PGP_TAG_PUBLIC_KEY)
         take_direct_signature(build, &signature);
-    keep(build, PGP_TAG_SIGNATURE, data);
+    keep_packet(build, PGP_TAG_SIGNATURE, data);
 }
 
 static gboolean is_key_material(const GByteArray *data)
@@ -311,22 +235,26 @@ static void take_subkey(Build *build, const GByteArray *data)
     }
     build->over = PGP_TAG_PUBLIC_SUBKEY;
     add_subkey(build, data);
-    keep(build, PGP_TAG_PUBLIC_SUBKEY, data);
+    keep_packet(build, PGP_TAG_PUBLIC_SUBKEY, data);
 }
 
 static void begin_key(Build *build, const GByteArray *data)
 {
     memset(build, 0, sizeof *build);
-    build->key = g_new0(PgpKey, 1);
-    build->key->octets = g_byte_array_new();
-    build->key->subkeys = g_array_new(FALSE, FALSE, sizeof(PgpSubkey));
-    build->key->addresses = g_ptr_array_new_with_free_func(g_free);
-    build->key->valid_until = G_MAXINT64;
-    build->others = g_array_new(FALSE, FALSE, sizeof(KeyId));
+    build->key = pgp_key_new();
+    build->revokers = g_byte_array_new();
     build->over = PGP_TAG_PUBLIC_KEY;
     add_subkey(build, data);
-    keep(build, PGP_TAG_PUBLIC_KEY, data);
+    keep_packet(build, PGP_TAG_PUBLIC_KEY, data);
 }
+
+static void build_clear(Build *build)
+{
+    g_clear_pointer(&build->key, pgp_key_free);
+    g_clear_pointer(&build->user_id, g_free);
+    g_clear_pointer(&build->revokers, g_byte_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
 static void end_key(Build *build, PgpRing *ring)
 {
@@ -334,10 +262,9 @@ static void end_key(Build *build, PgpRing *ring)
         return;
     end_user_id(build);
     if (!build->key->label)
-        build->key->label =
-            g_strdup_printf("key %s", g_array_index(build->key->subkeys, PgpSubkey, 0).id);
-    g_array_unref(build->others);
+        build->key->label = g_strdup_printf("key %s", pgp_key_primary(build->key)->id);
     g_ptr_array_add(ring->keys, g_steal_pointer(&build->key));
+    build_clear(build);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -371,7 +298,7 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
         else if (is_key_material(data))
             begin_key(build, data);
         else
-            skip_key(ring, "a key of a version that cannot be used here");
+            skip_key(ring, "it is not a key of version 4");
         return;
     }
     if (!build->key)
@@ -399,7 +326,7 @@ static gboolean take_packets(PgpOctets *octets, Build *build, PgpRing *ring)
         if (none)
             return TRUE;
         if (ring->keys->len == MAX_KEYS)
-            return pgp_octets_fail(octets, "more keys than can be");
+            return pgp_octets_fail(octets, "there are more than 100000 keys");
         g_byte_array_set_size(data, 0);
         gsize most = packet.tag == PGP_TAG_USER_ID ? MAX_USER_ID : MAX_PACKET;
         gboolean read = is_read(packet.tag) && packet.left <= most;
@@ -414,30 +341,18 @@ static gboolean take_packets(PgpOctets *octets, Build *build, PgpRing *ring)
     }
 }
 
-/* What was complete before the fault is good. */
-static gboolean read_packets(PgpRing *ring, const guint8 *start, gsize length, const char *label,
-                             GError **error)
+/* What was complete before the fault is good. There is a fault: bytes have no errors. */
+static void read_packets(PgpRing *ring, const guint8 *start, gsize length, const char *label)
 {
     g_autoptr(GInputStream) in = g_memory_input_stream_new_from_data(start, (gssize)length, NULL);
     g_auto(PgpOctets) octets = {0};
-    Build build = {0};
+    g_auto(Build) build = {0};
 
     pgp_octets_init(&octets, in, label, label != NULL, NULL);
-    if (take_packets(&octets, &build, ring)) {
+    if (take_packets(&octets, &build, ring))
         end_key(&build, ring);
-        return TRUE;
-    }
-    if (build.key) {
-        g_clear_pointer(&build.user_id, g_free);
-        g_array_unref(build.others);
-        g_clear_pointer(&build.key, pgp_key_free);
-    }
-    if (octets.error) {
-        g_propagate_error(error, g_steal_pointer(&octets.error));
-        return FALSE;
-    }
-    skip_key(ring, octets.fault);
-    return TRUE;
+    else
+        skip_key(ring, octets.fault);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -460,7 +375,7 @@ static gboolean is_keybox(const guint8 *data, gsize length)
     return length >= 32 && data[4] == BLOB_TYPE_FIRST && memcmp(data + 8, "KBXf", 4) == 0;
 }
 
-static gboolean read_keybox(PgpRing *ring, const guint8 *data, gsize length, GError **error)
+static void read_keybox(PgpRing *ring, const guint8 *data, gsize length)
 {
     gsize at = 0;
 
@@ -468,27 +383,26 @@ static gboolean read_keybox(PgpRing *ring, const guint8 *data, gsize length, GEr
         gsize size = length - at >= BLOB_HEAD ? big_endian(data + at) : 0;
 
         if (size < BLOB_HEAD || size > length - at) {
-            skip_key(ring, "a keybox that breaks off");
-            return TRUE;
+            skip_key(ring, "the keybox breaks off");
+            return;
         }
         const guint8 *blob = data + at;
         gsize offset = big_endian(blob + 8), count = big_endian(blob + 12);
         if (blob[4] == BLOB_TYPE_KEY) {
             if (offset > size || count > size - offset)
-                skip_key(ring, "a keybox that contradicts itself");
-            else if (!read_packets(ring, blob + offset, count, NULL, error))
-                return FALSE;
+                skip_key(ring, "an entry of the keybox points outside itself");
+            else
+                read_packets(ring, blob + offset, count, NULL);
         }
         at += size;
     }
-    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
  * Which of these is it?
  */
 
-static gboolean has(const guint8 *data, gsize length, const char *text)
+static gboolean has_text(const guint8 *data, gsize length, const char *text)
 {
     return length > 0 && memmem(data, length, text, strlen(text)) != NULL;
 }
@@ -500,7 +414,7 @@ static guint8 first_tag(const guint8 *data, gsize length)
     return data[0] & 0x40 ? data[0] & 0x3f : (data[0] >> 2) & 0x0f;
 }
 
-gboolean pgp_ring_read(PgpRing *ring, GBytes *bytes, GError **error)
+void pgp_ring_read(PgpRing *ring, GBytes *bytes)
 {
     gsize length;
     const guint8 *data = g_bytes_get_data(bytes, &length);
@@ -508,13 +422,14 @@ gboolean pgp_ring_read(PgpRing *ring, GBytes *bytes, GError **error)
 
     memset(ring, 0, sizeof *ring);
     ring->keys = g_ptr_array_new_with_free_func((GDestroyNotify)pgp_key_free);
-    if (is_keybox(data, length))
-        return read_keybox(ring, data, length, error);
-    if (has(data, length, "-----BEGIN PGP PRIVATE KEY BLOCK-----"))
+    if (is_keybox(data, length)) {
+        read_keybox(ring, data, length);
+        return;
+    }
+    if (has_text(data, length, "-----BEGIN PGP PRIVATE KEY BLOCK-----"))
         ring->secret++;
-    if (has(data, length, "-----BEGIN PGP PUBLIC KEY BLOCK-----"))
-        return read_packets(ring, data, length, "PUBLIC KEY BLOCK", error);
-    if (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY)
-        return read_packets(ring, data, length, NULL, error);
-    return TRUE;
+    if (has_text(data, length, "-----BEGIN PGP PUBLIC KEY BLOCK-----"))
+        read_packets(ring, data, length, "PUBLIC KEY BLOCK");
+    else if (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY)
+        read_packets(ring, data, length, NULL);
 }

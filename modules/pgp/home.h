@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * home.h: the GnuPG home, and a folder for what is only needed for a moment.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+/** Refuses the setting `home` where it may not be used. */
+gboolean pgp_home_check(SealModule *self, const char *path, GError **error);
+/** The public keys in it, empty where there are none. SEAL_ERROR_UNAVAILABLE. (transfer full) */
+GBytes *pgp_home_read(const char *path, GError **error);
+/** A text that changes when they may have. (transfer full) */
+char *pgp_home_state(const char *path);
+/** A folder of our own, mode 0700. (transfer full) */
+char *pgp_folder_make(GError **error);
+void pgp_folder_remove(const char *path);

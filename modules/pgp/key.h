@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * key.h: an OpenPGP key: what its octets say, and what gpg has verified of it.
+ */
+#pragma once
+
+#include "packets.h"
+
+typedef struct {
+    char fingerprint[2 * PGP_FINGERPRINT + 1];
+    char id[2 * PGP_KEY_ID + 1];
+    guint8 algorithm;
+    gint64 created;
+} PgpSubkey;
+
+/** What gpg has verified of a subkey. */
+typedef struct {
+    gboolean encrypts;
+    gboolean signs;
+    gboolean dead;   /**< revoked, disabled or not properly bound */
+    gboolean secret; /**< its secret part is in the home */
+    gint64 created;
+    gint64 expires; /**< zero: never */
+} PgpJudgedSubkey;
+
+/** What gpg has verified of a key. */
+typedef struct {
+    gboolean known; /**< FALSE: there is no such key, or nothing of it is valid */
+    gboolean revoked;
+    gboolean disabled;
+    gboolean invalid;
+    GArray *subkeys;      /**< PgpJudgedSubkey, the primary key first */
+    GPtrArray *addresses; /**< of user ids that are bound and not revoked */
+    gpointer own;         /**< the engine's */
+    GDestroyNotify own_free;
+} PgpJudgement;
+
+PgpJudgement *pgp_judgement_new(void);
+void pgp_judgement_free(PgpJudgement *judgement);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgpJudgement, pgp_judgement_free)
+
+/** The native part of a SealKey. */
+typedef struct {
+    GByteArray *octets;   /**< the key, without what others have certified */
+    GArray *subkeys;      /**< PgpSubkey, the primary key first */
+    GPtrArray *addresses; /**< of user ids that the key itself has signed */
+    char *label;
+    gint64 valid_until;
+    guint certifications; /**< by others, left out */
+    gboolean flooded;
+    gboolean revoked_by_other;
+    PgpPreferences preferences;
+    gboolean in_home;
+    PgpJudgement *judgement; /**< or NULL */
+    gint64 judged;           /**< when: monotonic, microseconds */
+} PgpKey;
+
+PgpKey *pgp_key_new(void);
+void pgp_key_free(PgpKey *key);
+const PgpSubkey *pgp_key_primary(const PgpKey *key);
+/** The mailbox in a user id, or NULL. (transfer full) */
+char *pgp_user_id_address(const char *text);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ring.h: transferable public keys (RFC 4880 11.1), as many as there are.
+ */
+#pragma once
+
+#include "key.h"
+
+typedef struct {
+    GPtrArray *keys; /**< PgpKey */
+    guint broken;
+    guint secret;
+    const char *fault; /**< of the last one that is broken */
+} PgpRing;
+
+/** Reads ASCII armour, octets, or a keybox: what can be said without cryptography. Bytes that are
+ *  something else give nothing. */
+void pgp_ring_read(PgpRing *ring, GBytes *data);
+void pgp_ring_clear(PgpRing *ring);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PgpRing, pgp_ring_clear)
