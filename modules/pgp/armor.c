@@ -149,7 +149,7 @@ static gboolean take_header(PgpOctets *octets, const char *line, gsize length)
     gboolean large = ++octets->headers > MAX_HEADERS || length > MAX_HEADER;
     /* What people put into key files is theirs; gpg takes it too. */
     if ((large && !octets->among) || !memchr(line, ':', length))
-        return pgp_octets_fail(octets, "the armour's header cannot be read");
+        return pgp_octets_fail(octets, "a header line of the armour is too long, or has no colon");
     return TRUE;
 }
 
@@ -164,7 +164,7 @@ static gboolean take_data(PgpOctets *octets, const char *line, gsize length)
     if (length == 0)
         return TRUE;
     if (octets->state == PGP_ARMOR_SUM)
-        return pgp_octets_fail(octets, "text after the checksum of the armour");
+        return pgp_octets_fail(octets, "text stands behind the checksum of the armour");
     if (line[0] == '=' && length == 5)
         return check_sum(octets, line + 1);
     return decode_line(octets, line, length);
@@ -244,8 +244,9 @@ static gboolean fill_from_armor(PgpOctets *octets)
         return TRUE;
     if (octets->state == PGP_ARMOR_AFTER || (octets->among && octets->state == PGP_ARMOR_BEFORE))
         return TRUE;
-    return pgp_octets_fail(octets, octets->state == PGP_ARMOR_BEFORE ? "there is no armour"
-                                                                     : "the armour breaks off");
+    return pgp_octets_fail(octets, octets->state == PGP_ARMOR_BEFORE
+                                       ? "no armour begins where one was expected"
+                                       : "the armour breaks off");
 }
 
 /* Makes octets available, or finds that there are no more: length stays zero. What comes before a

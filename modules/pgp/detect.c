@@ -35,7 +35,8 @@ static void walk_clear(Walk *walk)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Walk, walk_clear)
 
 G_GNUC_PRINTF(4, 5)
-static void say(SealDetection *detection, SealDetected what, guint64 size, const char *format, ...)
+static void say_detected(SealDetection *detection, SealDetected what, guint64 size,
+                         const char *format, ...)
 {
     va_list args;
 
@@ -64,7 +65,7 @@ static gboolean walk_session_key(Walk *walk, PgpPacket *packet)
     g_autoptr(GByteArray) data = g_byte_array_new();
 
     if (++walk->session_keys > MAX_SESSION_KEYS)
-        return pgp_octets_fail(packet->octets, "more recipients than can be");
+        return pgp_octets_fail(packet->octets, "it has more than 10000 session key packets");
     if (!pgp_packet_rest(packet, data, MAX_SESSION_KEY))
         return FALSE;
     if (packet->tag == PGP_TAG_SKESK) {
@@ -84,7 +85,8 @@ static gboolean walk_session_key(Walk *walk, PgpPacket *packet)
         walk->hidden++;
         return TRUE;
     }
-    return pgp_octets_fail(packet->octets, "a session key that cannot be read");
+    return pgp_octets_fail(packet->octets,
+                           "a session key packet is neither of version 3 nor of version 6");
 }
 
 static gboolean walk_data(Walk *walk, PgpPacket *packet)
@@ -99,11 +101,12 @@ static gboolean walk_data(Walk *walk, PgpPacket *packet)
         return FALSE;
     walk->size = 1;
     if (version < 1 || version > 2 || (packet->tag == PGP_TAG_AEAD && version != 1))
-        return pgp_octets_fail(packet->octets, "ciphertext of a version that is not known here");
+        return pgp_octets_fail(packet->octets,
+                               "the ciphertext's packet is neither of version 1 nor of version 2");
     if (!pgp_packet_skip(packet, &walk->size))
         return FALSE;
     if (walk->size < (version == 1 ? MIN_PROTECTED : MIN_SALTED))
-        return pgp_octets_fail(packet->octets, "too short to be a ciphertext");
+        return pgp_octets_fail(packet->octets, "the ciphertext is shorter than any can be");
     return TRUE;
 }
 
@@ -124,10 +127,12 @@ static gboolean walk_packet(Walk *walk, PgpPacket *packet)
         return packet->left == sizeof mark && pgp_packet_read(packet, mark, sizeof mark) &&
                        memcmp(mark, "PGP", sizeof mark) == 0
                    ? TRUE
-                   : pgp_octets_fail(packet->octets, "a marker that is none");
+                   : pgp_octets_fail(packet->octets,
+                                     "a marker packet holds something other than PGP");
     }
     default:
-        return pgp_octets_fail(packet->octets, "a packet that is not encrypted");
+        return pgp_octets_fail(packet->octets,
+                               "a packet stands in it that belongs to no encrypted message");
     }
 }
 
@@ -145,7 +150,7 @@ static gboolean walk_message(Walk *walk, PgpOctets *octets)
             return FALSE;
     }
     if (!walk->has_data)
-        return pgp_octets_fail(octets, "there is no ciphertext");
+        return pgp_octets_fail(octets, "it ends without a ciphertext");
     if (walk->session_keys == 0)
         return pgp_octets_fail(octets, "it names no recipient");
     return !walk->unprotected ||
@@ -180,15 +185,16 @@ static gboolean look_at_message(SealContent *armor, SealDetection *detection,
 
     if (walk_armor(&walk, &octets, armor, cancellable)) {
         add_ids(&walk, detection);
-        say(detection, SEAL_DETECTED_ENCRYPTED, walk.size, "OpenPGP to %u recipient%s",
-            walk.session_keys, walk.session_keys == 1 ? "" : "s");
+        say_detected(detection, SEAL_DETECTED_ENCRYPTED, walk.size, "OpenPGP to %u recipient%s",
+                     walk.session_keys, walk.session_keys == 1 ? "" : "s");
     } else if (octets.error) {
         g_propagate_error(error, g_steal_pointer(&octets.error));
         return FALSE;
     } else {
-        say(detection,
-            walk.session_keys > 0 || walk.has_data ? SEAL_DETECTED_PARTLY : SEAL_DETECTED_NOTHING,
-            walk.size, "not a whole OpenPGP message: %s", octets.fault);
+        say_detected(detection,
+                     walk.session_keys > 0 || walk.has_data ? SEAL_DETECTED_PARTLY
+                                                            : SEAL_DETECTED_NOTHING,
+                     walk.size, "not a whole OpenPGP message: %s", octets.fault);
     }
     return TRUE;
 }
@@ -225,7 +231,7 @@ static const char *check_recipients(const Walk *walk, const SealSealing *sealing
     if (walk->ids->len > 0)
         return "it is encrypted to somebody else as well";
     if (walk->hidden != (sealing->hide ? g_hash_table_size(keys) : 0))
-        return "it is not encrypted to as many as it should be";
+        return "it is encrypted to more or fewer keys than the recipients have";
     return NULL;
 }
 
@@ -260,11 +266,11 @@ static gboolean add_signer(SealDetection *detection, PgpPacket *packet)
     PgpSignature signature;
 
     if (packet->tag != PGP_TAG_SIGNATURE)
-        return pgp_octets_fail(packet->octets, "a packet that is no signature");
+        return pgp_octets_fail(packet->octets, "a packet stands in it that is no signature");
     if (!pgp_packet_rest(packet, data, MAX_SIGNATURE))
         return FALSE;
     if (!pgp_signature_read(&signature, data->data, data->len) || signature.type > 1)
-        return pgp_octets_fail(packet->octets, "a signature that cannot be read");
+        return pgp_octets_fail(packet->octets, "a signature packet cannot be read");
 
     g_autofree char *id = signature.has_issuer_fingerprint
                               ? seal_text_hex(signature.issuer_fingerprint, PGP_FINGERPRINT)
@@ -283,9 +289,9 @@ static gboolean walk_signatures(SealDetection *detection, PgpOctets *octets, gui
         if (!pgp_packet_next(&packet, octets, &none))
             return FALSE;
         if (none)
-            return *count > 0 || pgp_octets_fail(octets, "there is no signature");
+            return *count > 0 || pgp_octets_fail(octets, "it ends without a signature");
         if (*count == MAX_SIGNATURES)
-            return pgp_octets_fail(octets, "more signatures than can be");
+            return pgp_octets_fail(octets, "it has more than 100 signatures");
         if (!add_signer(detection, &packet))
             return FALSE;
     }
@@ -300,12 +306,12 @@ static gboolean look_at_signature(SealContent *armor, SealDetection *detection,
 
     pgp_octets_init(&octets, in, "SIGNATURE", FALSE, cancellable);
     if (walk_signatures(detection, &octets, &count)) {
-        say(detection, SEAL_DETECTED_SIGNED, 0, "OpenPGP, signed only");
+        say_detected(detection, SEAL_DETECTED_SIGNED, 0, "OpenPGP, signed only");
     } else if (octets.error) {
         g_propagate_error(error, g_steal_pointer(&octets.error));
         return FALSE;
     } else {
-        say(detection, SEAL_DETECTED_NOTHING, 0, "no OpenPGP signature: %s", octets.fault);
+        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "no OpenPGP signature: %s", octets.fault);
     }
     return TRUE;
 }
@@ -437,15 +443,16 @@ static gboolean is_empty_text(SealEntity *part)
 static const char *check_encrypted(SealEntity *entity, GPtrArray *parts, guint lead)
 {
     if (is_repeated(entity) || !is_unencoded(entity))
-        return "its own header is not clear";
+        return "its header has a Content field twice, or a transfer encoding other than 7bit or "
+               "8bit";
     if (parts->len != lead + 2)
-        return "it does not have exactly two parts";
+        return "it should have two parts, and has more or fewer";
     if (lead > 0 && !is_empty_text(g_ptr_array_index(parts, 0)))
-        return "there is a text beside the ciphertext";
+        return "a text stands beside the ciphertext";
     if (!is_control(g_ptr_array_index(parts, lead)))
-        return "its first part does not say Version: 1";
+        return "its first part is not application/pgp-encrypted with Version: 1 and nothing else";
     if (!is_payload(g_ptr_array_index(parts, lead + 1)))
-        return "its second part is not the ciphertext";
+        return "its second part is not application/octet-stream with the ciphertext";
     return nothing_beside(entity, parts) ? NULL : "something stands beside its parts";
 }
 
@@ -469,7 +476,7 @@ static gboolean find_parts(SealEntity *entity, GPtrArray **parts, SealDetection 
     if (seal_entity_parts(entity, parts, &problem))
         return TRUE;
     if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT)) {
-        say(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME: %s", problem->message);
+        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME: %s", problem->message);
         return TRUE;
     }
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -486,14 +493,14 @@ static gboolean detect_encrypted(SealEntity *entity, gboolean mixed, GCancellabl
     if (!parts)
         return TRUE;
     if (mixed && !has_control(parts)) {
-        say(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
+        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
         return TRUE;
     }
     guint lead = mixed && parts->len == 3 ? 1 : 0;
     const char *fault = check_encrypted(entity, parts, lead);
     if (fault) {
-        say(detection, has_control(parts) ? SEAL_DETECTED_PARTLY : SEAL_DETECTED_NOTHING, 0,
-            "not whole PGP/MIME: %s", fault);
+        say_detected(detection, has_control(parts) ? SEAL_DETECTED_PARTLY : SEAL_DETECTED_NOTHING,
+                     0, "not whole PGP/MIME: %s", fault);
         return TRUE;
     }
     return look_at_message(seal_entity_body(g_ptr_array_index(parts, lead + 1)), detection,
@@ -512,7 +519,7 @@ static gboolean detect_signed(SealEntity *entity, GCancellable *cancellable,
     SealEntity *last = parts->len == 2 ? g_ptr_array_index(parts, 1) : NULL;
     if (!last || !g_str_equal(seal_entity_type(last), "application/pgp-signature") ||
         !is_unencoded(last) || is_repeated(last) || is_repeated(entity)) {
-        say(detection, SEAL_DETECTED_NOTHING, 0, "not signed by PGP/MIME");
+        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not signed by PGP/MIME");
         return TRUE;
     }
     return look_at_signature(seal_entity_body(last), detection, cancellable, error);
@@ -537,6 +544,6 @@ gboolean pgp_detect(SealModule *self, SealEntity *entity, GCancellable *cancella
         return detect_encrypted(entity, TRUE, cancellable, detection, error);
     if (g_str_equal(type, "multipart/signed") && has_protocol(entity, "application/pgp-signature"))
         return detect_signed(entity, cancellable, detection, error);
-    say(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
+    say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
     return TRUE;
 }

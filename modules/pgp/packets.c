@@ -63,17 +63,17 @@ gboolean pgp_packet_next(PgpPacket *packet, PgpOctets *octets, gboolean *none)
     if (!pgp_octets_read(octets, &head, 1))
         return FALSE;
     if (!(head & 0x80))
-        return pgp_octets_fail(octets, "something that is no packet");
+        return pgp_octets_fail(octets, "octets stand in it that begin no OpenPGP packet");
     if (head & 0x40) {
         packet->tag = head & 0x3f;
         if (!read_new_length(packet))
             return FALSE;
         return !packet->partial || may_be_partial(packet->tag) ||
-               pgp_octets_fail(octets, "a packet in pieces that may not be");
+               pgp_octets_fail(octets, "a packet comes in pieces, which its kind must not");
     }
     packet->tag = (head >> 2) & 0x0f;
     if ((head & 3) == 3)
-        return pgp_octets_fail(octets, "a packet that does not say where it ends");
+        return pgp_octets_fail(octets, "a packet does not say where it ends");
     return read_number(octets, 1u << (head & 3), &packet->left);
 }
 
@@ -96,7 +96,7 @@ gboolean pgp_packet_read(PgpPacket *packet, guint8 *out, guint64 length)
         if (!next_piece(packet, &end))
             return FALSE;
         if (end)
-            return pgp_octets_fail(packet->octets, "a packet that is too short");
+            return pgp_octets_fail(packet->octets, "a packet is shorter than its kind can be");
         guint64 piece = MIN(length, packet->left);
         if (!pgp_octets_read(packet->octets, out, piece))
             return FALSE;
@@ -136,7 +136,7 @@ gboolean pgp_packet_rest(PgpPacket *packet, GByteArray *out, gsize max)
             return TRUE;
         guint at = out->len;
         if (packet->left > max - at)
-            return pgp_octets_fail(packet->octets, "a packet that is too large");
+            return pgp_octets_fail(packet->octets, "a packet is larger than its kind can be");
         g_byte_array_set_size(out, at + (guint)packet->left);
         if (!pgp_octets_read(packet->octets, out->data + at, packet->left))
             return FALSE;

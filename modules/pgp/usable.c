@@ -18,7 +18,7 @@ typedef struct {
 } Question;
 
 G_GNUC_PRINTF(3, 4)
-static gboolean skip(Question *question, const char *code, const char *format, ...)
+static gboolean find_unusable(Question *question, const char *code, const char *format, ...)
 {
     va_list args;
 
@@ -40,19 +40,23 @@ static gboolean check_form(Question *question)
     PgpKey *key = question->native;
 
     if (question->purpose == SEAL_PURPOSE_ISSUE)
-        return skip(question, "purpose", "cannot vouch for others here");
+        return find_unusable(question, "purpose", "cannot vouch for others here");
     if (key->flooded)
-        return skip(question, "flooded", "is flooded: it has more than a key can need");
+        return find_unusable(
+            question, "flooded",
+            "is flooded: it has more certifications and subkeys than a key can need");
     if (key->revoked_by_other)
-        return skip(question, "revoked", "was revoked by somebody whom it has named for that");
+        return find_unusable(question, "revoked",
+                             "was revoked by somebody whom it has named for that");
     if (!(seal_key_purposes(question->key) & question->purpose))
         return question->purpose == SEAL_PURPOSE_ENCRYPT
-                   ? skip(question, "no-encryption-key", "has no subkey for encryption")
-                   : skip(question, "no-signing-key", "has no subkey for signatures");
+                   ? find_unusable(question, "no-encryption-key", "has no subkey for encryption")
+                   : find_unusable(question, "no-signing-key", "has no subkey for signatures");
     if (question->purpose == SEAL_PURPOSE_ENCRYPT && !key->preferences.aes)
-        return skip(question, "algorithm",
-                    key->preferences.has_ciphers ? "does not have AES among its preferred ciphers"
-                                                 : "does not say that its owner can decrypt AES");
+        return find_unusable(question, "algorithm",
+                             key->preferences.has_ciphers
+                                 ? "does not have AES among its preferred ciphers"
+                                 : "does not say that its owner can decrypt AES");
     return TRUE;
 }
 
@@ -65,24 +69,25 @@ static gboolean check_primary(Question *question)
     const PgpJudgement *judgement = question->native->judgement;
 
     if (!judgement->known || judgement->subkeys->len == 0)
-        return skip(question, "invalid",
-                    question->native->in_home ? "is no longer in home, or nothing in it is valid"
-                                              : "has no valid user id, or is broken");
+        return find_unusable(question, "invalid",
+                             question->native->in_home
+                                 ? "is no longer in home, or nothing in it is valid"
+                                 : "has no valid user id, or is broken");
     if (judgement->revoked)
-        return skip(question, "revoked", "was revoked");
+        return find_unusable(question, "revoked", "was revoked");
     if (judgement->disabled)
-        return skip(question, "disabled", "was disabled in home");
+        return find_unusable(question, "disabled", "was disabled in home");
 
     const PgpJudgedSubkey *primary = &g_array_index(judgement->subkeys, PgpJudgedSubkey, 0);
     if (judgement->invalid || primary->dead)
-        return skip(question, "invalid", "is not valid");
+        return find_unusable(question, "invalid", "is not valid in gpg's judgement");
     if (primary->created > question->at) {
         g_autofree char *date = seal_text_day(primary->created);
-        return skip(question, "not-yet-valid", "is valid only from %s", date);
+        return find_unusable(question, "not-yet-valid", "is valid only from %s", date);
     }
     if (primary->expires && primary->expires <= question->at) {
         g_autofree char *date = seal_text_day(primary->expires);
-        return skip(question, "expired", "expired on %s", date);
+        return find_unusable(question, "expired", "expired on %s", date);
     }
     return TRUE;
 }
@@ -97,18 +102,18 @@ static gboolean check_addresses(Question *question)
 
         if (!g_ptr_array_find_with_equal_func(question->native->judgement->addresses, address,
                                               g_str_equal, NULL))
-            return skip(question, "user-id", "has a user id with %s that it has not validly signed",
-                        address);
+            return find_unusable(question, "user-id",
+                                 "has a user id with %s that it has not validly signed", address);
     }
     return TRUE;
 }
 
-static gboolean serves(const Question *question, const PgpJudgedSubkey *subkey)
+static gboolean subkey_serves(const Question *question, const PgpJudgedSubkey *subkey)
 {
     return question->purpose == SEAL_PURPOSE_ENCRYPT ? subkey->encrypts : subkey->signs;
 }
 
-static gboolean lives(const Question *question, const PgpJudgedSubkey *subkey)
+static gboolean subkey_lives(const Question *question, const PgpJudgedSubkey *subkey)
 {
     return !subkey->dead && subkey->created <= question->at &&
            (!subkey->expires || subkey->expires > question->at);
@@ -125,10 +130,10 @@ static gboolean check_subkeys(Question *question)
     for (guint i = 0; i < subkeys->len; i++) {
         const PgpJudgedSubkey *subkey = &g_array_index(subkeys, PgpJudgedSubkey, i);
 
-        if (!serves(question, subkey))
+        if (!subkey_serves(question, subkey))
             continue;
         any = TRUE;
-        if (!lives(question, subkey)) {
+        if (!subkey_lives(question, subkey)) {
             if (!subkey->dead && subkey->expires && subkey->expires <= question->at)
                 expired = MAX(expired, subkey->expires);
         } else if (question->purpose == SEAL_PURPOSE_SIGN && !subkey->secret) {
@@ -138,15 +143,16 @@ static gboolean check_subkeys(Question *question)
         }
     }
     if (secret_lacks)
-        return skip(question, "no-secret-key", "has no secret part in home");
+        return find_unusable(question, "no-secret-key", "has no secret part in home");
     if (expired) {
         g_autofree char *date = seal_text_day(expired);
-        return skip(question, "expired", "has no live subkey for %s: the last expired on %s",
-                    purpose, date);
+        return find_unusable(question, "expired",
+                             "has no live subkey for %s: the last expired on %s", purpose, date);
     }
-    return skip(question,
-                question->purpose == SEAL_PURPOSE_ENCRYPT ? "no-encryption-key" : "no-signing-key",
-                any ? "has no live subkey for %s" : "has no subkey for %s", purpose);
+    return find_unusable(question,
+                         question->purpose == SEAL_PURPOSE_ENCRYPT ? "no-encryption-key"
+                                                                   : "no-signing-key",
+                         any ? "has no live subkey for %s" : "has no subkey for %s", purpose);
 }
 
 static gboolean is_fresh(const PgpKey *key)
