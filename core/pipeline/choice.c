@@ -5,58 +5,44 @@
  */
 #include "core/pipeline/choice.h"
 
-typedef struct {
-    SealChoice choice;
-    const char *code;
-    const char *reason;
-} Answer;
-
-static Answer answer_already_sealed(SealAlready policy)
+static SealAnswer answer_already_sealed(SealAlready policy)
 {
     if (policy == SEAL_ALREADY_REFUSE)
-        return (Answer){SEAL_CHOICE_REFUSE, "already-sealed",
-                        "it was encrypted already, and already_sealed=refuse"};
-    return (Answer){SEAL_CHOICE_ALREADY, "already-sealed", "it was encrypted already"};
+        return (SealAnswer){SEAL_CHOICE_REFUSE, "already-sealed",
+                            "it was encrypted already, and already_sealed=refuse"};
+    return (SealAnswer){SEAL_CHOICE_ALREADY, "already-sealed", "it was encrypted already"};
 }
 
-static Answer answer_without_key(SealFallback fallback, const char *code, const char *reason)
+static SealAnswer answer_without_key(SealFallback fallback, const char *code, const char *reason)
 {
-    return (Answer){fallback == SEAL_FALLBACK_REFUSE   ? SEAL_CHOICE_REFUSE
-                    : fallback == SEAL_FALLBACK_REPORT ? SEAL_CHOICE_REPORT
-                                                       : SEAL_CHOICE_CLEAR,
-                    code, reason};
+    return (SealAnswer){fallback == SEAL_FALLBACK_REFUSE   ? SEAL_CHOICE_REFUSE
+                        : fallback == SEAL_FALLBACK_REPORT ? SEAL_CHOICE_REPORT
+                                                           : SEAL_CHOICE_CLEAR,
+                        code, reason};
 }
 
-static Answer answer_facts(const SealFacts *facts)
+SealAnswer seal_choice_make(const SealFacts *facts)
 {
+    const char *reason = facts->reason ? facts->reason : "";
+
     if (facts->settled == SEAL_VERDICT_REFUSE)
-        return (Answer){SEAL_CHOICE_REFUSE, "refused", facts->reason};
+        return (SealAnswer){SEAL_CHOICE_REFUSE, "refused", reason};
     if (facts->settled != SEAL_VERDICT_NONE)
-        return (Answer){SEAL_CHOICE_DEFER, "deferred", facts->reason};
+        return (SealAnswer){SEAL_CHOICE_DEFER, "deferred", reason};
     if (facts->encrypt == SEAL_NEED_NEVER)
-        return (Answer){SEAL_CHOICE_CLEAR, "never", "encrypt=never"};
+        return (SealAnswer){SEAL_CHOICE_CLEAR, "never", "encrypt=never"};
     if (facts->is_sealed && facts->already_sealed != SEAL_ALREADY_WRAP)
         return answer_already_sealed(facts->already_sealed);
     if (facts->unable || !facts->has_key)
-        return answer_without_key(facts->fallback, facts->unable ? "unable" : "no-key",
-                                  facts->reason);
+        return answer_without_key(facts->fallback, facts->unable ? "unable" : "no-key", reason);
     if (facts->all_or_none && facts->another_has_none)
         return answer_without_key(facts->fallback, "all-or-none",
                                   "all_or_none, and another recipient has no key");
     if (facts->exposes_recipient)
-        return (Answer){SEAL_CHOICE_REFUSE, "bcc",
-                        "a Bcc recipient among several would be named in the ciphertext; set "
-                        "max_rcpt = 1 on the transport"};
-    return (Answer){SEAL_CHOICE_SEAL, "key", "a usable key is there"};
-}
-
-SealChoice seal_choice_make(const SealFacts *facts, const char **ret_code, const char **ret_reason)
-{
-    Answer answer = answer_facts(facts);
-
-    *ret_code = answer.code;
-    *ret_reason = answer.reason ? answer.reason : "";
-    return answer.choice;
+        return (SealAnswer){SEAL_CHOICE_REFUSE, "bcc",
+                            "a Bcc recipient among several would be named in the ciphertext; set "
+                            "max_rcpt = 1 on the transport"};
+    return (SealAnswer){SEAL_CHOICE_SEAL, "key", "a usable key is there"};
 }
 
 SealVerdict seal_choice_verdict(SealChoice choice)

@@ -37,9 +37,14 @@ typedef struct {
     gboolean is_sealed;
 } SealFacts;
 
-/** The answer; *@ret_code is its short name for programs, *@ret_reason says why, for people. (both
- *  borrowed) */
-SealChoice seal_choice_make(const SealFacts *facts, const char **ret_code, const char **ret_reason);
+/** What follows, and why. */
+typedef struct {
+    SealChoice choice;
+    const char *code;   /* for programs */
+    const char *reason; /* for people; borrowed from the facts where it is theirs; never NULL */
+} SealAnswer;
+
+SealAnswer seal_choice_make(const SealFacts *facts);
 
 /** The verdict that a message leaves by, or does not, where all goes as chosen. */
 SealVerdict seal_choice_verdict(SealChoice choice);

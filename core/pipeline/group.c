@@ -36,20 +36,15 @@ static void add_recipient(SealDelivery *delivery, SealRecipient *recipient)
  * A delivery for each group
  */
 
-/* What a recipient gets, and in which format. */
-typedef struct {
-    SealChoice choice;
-    const char *format;
-} Way;
-
 /* A recipient who is in no To or Cc shares a delivery with nobody. */
-static SealDelivery *find_delivery(SealJob *job, const Way *way, const SealRecipient *recipient)
+static SealDelivery *find_delivery(SealJob *job, SealChoice choice, const char *format,
+                                   const SealRecipient *recipient)
 {
     for (guint i = 0; i < job->deliveries->len && recipient->named; i++) {
         SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
         const SealRecipient *other = g_ptr_array_index(delivery->recipients, 0);
 
-        if (delivery->choice == way->choice && delivery->format == way->format &&
+        if (delivery->choice == choice && g_strcmp0(delivery->format, format) == 0 &&
             delivery->sign == recipient->sign &&
             g_strcmp0(delivery->tag, recipient->policy->tag) == 0 &&
             seal_recipient_is_reduced(job, other) == seal_recipient_is_reduced(job, recipient) &&
@@ -75,13 +70,13 @@ static gboolean anyone_is_keyless(const SealJob *job)
     return FALSE;
 }
 
-static void deliver_to_one(SealJob *job, SealRecipient *recipient, const Way *way,
-                           const char *reason)
+static void deliver_to_one(SealJob *job, SealRecipient *recipient, SealChoice choice,
+                           const char *format, const char *reason)
 {
-    SealDelivery *delivery = find_delivery(job, way, recipient);
+    SealDelivery *delivery = find_delivery(job, choice, format, recipient);
 
     if (!delivery)
-        delivery = seal_job_add_delivery(job, way->choice, way->format, recipient->sign);
+        delivery = seal_job_add_delivery(job, choice, format, recipient->sign);
     delivery->tag = recipient->policy->tag;
     set_reason(recipient, reason);
     add_recipient(delivery, recipient);
@@ -94,21 +89,17 @@ static void group_each(SealJob *job)
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
         SealFacts facts = seal_recipient_facts(job, recipient);
-        const char *code, *reason;
-        Way way = {0};
 
         if (recipient->result != SEAL_VERDICT_NONE)
             continue;
         facts.another_has_none = keyless;
-        way.choice = seal_choice_make(&facts, &code, &reason);
-        if (way.choice == SEAL_CHOICE_SEAL)
-            way.format = ((const SealFormatKey *)g_ptr_array_index(recipient->keys, 0))->format;
-        if (way.choice == SEAL_CHOICE_REFUSE) {
-            g_autofree char *why = g_strdup(reason);
-            seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, code, "%s", why);
-        } else {
-            deliver_to_one(job, recipient, &way, way.choice == SEAL_CHOICE_SEAL ? "" : reason);
-        }
+        SealAnswer answer = seal_choice_make(&facts);
+        gboolean sealed = answer.choice == SEAL_CHOICE_SEAL;
+        const char *format = sealed ? seal_key_format(g_ptr_array_index(recipient->keys, 0)) : NULL;
+        if (answer.choice == SEAL_CHOICE_REFUSE)
+            seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, answer.code, "%s", answer.reason);
+        else
+            deliver_to_one(job, recipient, answer.choice, format, sealed ? "" : answer.reason);
     }
 }
 
@@ -122,15 +113,15 @@ static const char *common_format(const SealJob *job)
     const SealRecipient *first = g_ptr_array_index(job->recipients, 0);
 
     for (guint n = 0; n < first->keys->len; n++) {
-        const SealFormatKey *candidate = g_ptr_array_index(first->keys, n);
+        const char *format = seal_key_format(g_ptr_array_index(first->keys, n));
         gboolean all = TRUE;
 
         for (guint i = 0; i < job->recipients->len && all; i++) {
             const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
-            all = !recipient->unable && seal_recipient_key_for(recipient, candidate->format);
+            all = !recipient->unable && seal_recipient_key_for(recipient, format);
         }
         if (all)
-            return candidate->format;
+            return format;
     }
     return NULL;
 }
@@ -176,11 +167,12 @@ static Shared find_shared(const SealPipeline *pipeline, const SealJob *job, cons
     return shared;
 }
 
-static void deliver_to_all(SealJob *job, const Way *way, const Shared *shared, const char *reason)
+static void deliver_to_all(SealJob *job, SealChoice choice, const char *format,
+                           const Shared *shared, const char *reason)
 {
-    SealDelivery *delivery = seal_job_add_delivery(job, way->choice, way->format, shared->sign);
+    SealDelivery *delivery = seal_job_add_delivery(job, choice, format, shared->sign);
 
-    delivery->hide = way->choice == SEAL_CHOICE_SEAL && !shared->all_named;
+    delivery->hide = format && !shared->all_named;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
@@ -196,24 +188,22 @@ static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GError **e
 {
     const char *format = common_format(job);
     Shared shared = find_shared(pipeline, job, format);
-    const char *code, *reason;
-    Way way = {seal_choice_make(&shared.facts, &code, &reason), NULL};
+    SealAnswer answer = seal_choice_make(&shared.facts);
+    gboolean sealed = answer.choice == SEAL_CHOICE_SEAL;
     /* It may be one of the reasons that are replaced below. */
-    g_autofree char *why = g_strdup(way.choice == SEAL_CHOICE_SEAL ? "" : reason);
+    g_autofree char *why = g_strdup(sealed ? "" : answer.reason);
 
-    if (way.choice == SEAL_CHOICE_DEFER) {
+    if (answer.choice == SEAL_CHOICE_DEFER) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, why);
         return FALSE;
     }
-    if (way.choice == SEAL_CHOICE_REFUSE) {
-        for (guint i = 0; i < job->recipients->len; i++)
-            seal_job_settle(job, g_ptr_array_index(job->recipients, i), SEAL_VERDICT_REFUSE, code,
-                            "%s", why);
+    if (answer.choice != SEAL_CHOICE_REFUSE) {
+        deliver_to_all(job, answer.choice, sealed ? format : NULL, &shared, why);
         return TRUE;
     }
-    if (way.choice == SEAL_CHOICE_SEAL)
-        way.format = format;
-    deliver_to_all(job, &way, &shared, why);
+    for (guint i = 0; i < job->recipients->len; i++)
+        seal_job_settle(job, g_ptr_array_index(job->recipients, i), SEAL_VERDICT_REFUSE,
+                        answer.code, "%s", why);
     return TRUE;
 }
 

@@ -10,14 +10,6 @@
 
 enum { MAX_RECIPIENTS = 10000 };
 
-static void format_key_free(gpointer data)
-{
-    SealFormatKey *found = data;
-
-    seal_key_unref(found->key);
-    g_free(found);
-}
-
 static void change_free(gpointer data)
 {
     SealChange *change = data;
@@ -76,7 +68,7 @@ static gboolean add_recipients(SealJob *job, const char *const *texts, GError **
 
         SealRecipient *recipient = g_new0(SealRecipient, 1);
         recipient->address = address;
-        recipient->keys = g_ptr_array_new_with_free_func(format_key_free);
+        recipient->keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
         g_ptr_array_add(job->recipients, recipient);
         if (job->recipients->len > MAX_RECIPIENTS) {
             g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d recipients",
@@ -315,9 +307,9 @@ gboolean seal_job_is_bounce(const SealJob *job)
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format)
 {
     for (guint i = 0; i < recipient->keys->len; i++) {
-        const SealFormatKey *found = g_ptr_array_index(recipient->keys, i);
-        if (g_str_equal(found->format, format))
-            return found->key;
+        SealKey *key = g_ptr_array_index(recipient->keys, i);
+        if (g_str_equal(seal_key_format(key), format))
+            return key;
     }
     return NULL;
 }

@@ -13,7 +13,7 @@ struct SealRecipient {
     const SealPolicy *policy; /* NULL before it is asked */
     SealNeed sign;            /* what policy says, as far as it holds for this message */
     gboolean unable;          /* a stage cannot serve it, whatever keys there are */
-    GPtrArray *keys;          /* of SealFormatKey: one usable key at most for each format */
+    GPtrArray *keys;          /* of SealKey: one usable key at most for each format */
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
@@ -22,12 +22,6 @@ struct SealRecipient {
     SealVerdict result;
     char *reason;
 };
-
-/** A key that can serve, and the format that it is for. */
-typedef struct {
-    const char *format; /* as in the registry's table */
-    SealKey *key;
-} SealFormatKey;
 
 /** What a step made of a delivery. */
 typedef struct {
@@ -38,8 +32,8 @@ typedef struct {
 struct SealDelivery {
     GPtrArray *recipients; /* of SealRecipient, borrowed from the job */
     SealChoice choice;
-    const char *format;
-    GPtrArray *keys; /* of SealKey */
+    const char *format; /* of its keys; NULL where it is not encrypted */
+    GPtrArray *keys;    /* of SealKey */
     gboolean hide;
     SealNeed sign;
     SealMessage *source; /* what it is made of: the job's message, that without a tag, a report */

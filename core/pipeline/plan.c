@@ -103,14 +103,10 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
 
     if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, error))
         return FALSE;
-    if (key) {
-        SealFormatKey *found = g_new0(SealFormatKey, 1);
-        found->format = format->table.name;
-        found->key = g_steal_pointer(&key);
-        g_ptr_array_add(recipient->keys, found);
-    } else if (!recipient->no_key) {
+    if (key)
+        g_ptr_array_add(recipient->keys, g_steal_pointer(&key));
+    else if (!recipient->no_key)
         recipient->no_key = g_steal_pointer(&why);
-    }
     return TRUE;
 }
 
@@ -200,13 +196,11 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
 static void settle_as_chosen(SealJob *job, SealRecipient *recipient)
 {
     SealFacts facts = seal_recipient_facts(job, recipient);
-    const char *code, *reason;
+    SealAnswer answer = seal_choice_make(&facts);
 
-    if (recipient->result != SEAL_VERDICT_NONE)
-        return;
-    SealChoice choice = seal_choice_make(&facts, &code, &reason);
-    g_autofree char *why = g_strdup(reason);
-    seal_job_settle(job, recipient, seal_choice_verdict(choice), code, "%s", why);
+    if (recipient->result == SEAL_VERDICT_NONE)
+        seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s",
+                        answer.reason);
 }
 
 static gboolean is_handled(const SealRecipient *recipient)

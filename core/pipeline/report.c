@@ -6,11 +6,6 @@
 #include "core/pipeline/job.h"
 #include "core/plugin/key.h"
 
-static void put_number(GString *line, const char *name, gint64 number)
-{
-    g_string_append_printf(line, " %s=%" G_GINT64_FORMAT, name, number);
-}
-
 static SealLogLevel level_of(SealVerdict result)
 {
     return result == SEAL_VERDICT_DEFER || result == SEAL_VERDICT_NONE      ? SEAL_LOG_ERROR
@@ -37,8 +32,8 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient)
     seal_log_put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
     seal_log_put(line, "rule", seal_recipient_rule(recipient));
     seal_log_put(line, "stages", job->stages);
-    put_number(line, "bytes", (gint64)job->size);
-    put_number(line, "ms", (g_get_monotonic_time() - job->started) / 1000);
+    g_string_append_printf(line, " bytes=%" G_GUINT64_FORMAT " ms=%" G_GINT64_FORMAT, job->size,
+                           (g_get_monotonic_time() - job->started) / 1000);
     seal_log_put(line, "reason", recipient->reason);
     seal_log_write(level_of(recipient->result), line->str);
 }

@@ -76,29 +76,31 @@ void seal_decision_set(SealDecision *decision, SealVerdict verdict, const char *
 void seal_decision_set_plan(SealDecision *decision, SealPlanVerdict verdict, const char *code,
                             const char *format, ...)
 {
+    static const SealVerdict verdicts[] = {
+        [SEAL_PLAN_PASS] = SEAL_VERDICT_PASS,
+        [SEAL_PLAN_UNABLE] = SEAL_VERDICT_UNABLE,
+        [SEAL_PLAN_REFUSE] = SEAL_VERDICT_REFUSE,
+    };
+    gboolean known = (guint)verdict < G_N_ELEMENTS(verdicts);
     va_list args;
 
     va_start(args, format);
-    decision_set(decision,
-                 verdict == SEAL_PLAN_PASS     ? SEAL_VERDICT_PASS
-                 : verdict == SEAL_PLAN_UNABLE ? SEAL_VERDICT_UNABLE
-                 : verdict == SEAL_PLAN_REFUSE ? SEAL_VERDICT_REFUSE
-                                               : SEAL_VERDICT_NONE,
-                 code, format, args);
+    decision_set(decision, known ? verdicts[verdict] : SEAL_VERDICT_NONE, code, format, args);
     va_end(args);
 }
 
 void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict verdict, const char *code,
                               const char *format, ...)
 {
+    static const SealVerdict verdicts[] = {
+        [SEAL_KEY_USABLE] = SEAL_VERDICT_PASS,
+        [SEAL_KEY_UNUSABLE] = SEAL_VERDICT_SKIP,
+    };
+    gboolean known = (guint)verdict < G_N_ELEMENTS(verdicts);
     va_list args;
 
     va_start(args, format);
-    decision_set(decision,
-                 verdict == SEAL_KEY_USABLE     ? SEAL_VERDICT_PASS
-                 : verdict == SEAL_KEY_UNUSABLE ? SEAL_VERDICT_SKIP
-                                                : SEAL_VERDICT_NONE,
-                 code, format, args);
+    decision_set(decision, known ? verdicts[verdict] : SEAL_VERDICT_NONE, code, format, args);
     va_end(args);
 }
 

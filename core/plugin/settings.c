@@ -43,13 +43,19 @@ static const Value *find_value(const SealSettings *settings, const char *key)
     return value;
 }
 
-static gboolean refuse_value_v(const SealSettings *settings, const char *key,
-                               const SealPlace *place, GError **error, const char *format,
-                               va_list args)
-{
-    g_autofree char *text = g_strdup_vprintf(format, args);
+static gboolean refuse_value(const SealSettings *settings, const Value *value, GError **error,
+                             const char *format, ...) G_GNUC_PRINTF(4, 5);
 
-    return seal_config_refuse(place, error, "[%s] %s: %s", settings->name, key, text);
+static gboolean refuse_value(const SealSettings *settings, const Value *value, GError **error,
+                             const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return seal_config_refuse(value->place, error, "[%s] %s: %s", settings->name,
+                              value->setting->key, text);
 }
 
 gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GError **error,
@@ -58,9 +64,9 @@ gboolean seal_settings_refuse(const SealSettings *settings, const char *key, GEr
     va_list args;
 
     va_start(args, format);
-    refuse_value_v(settings, key, find_value(settings, key)->place, error, format, args);
+    g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    return FALSE;
+    return refuse_value(settings, find_value(settings, key), error, "%s", text);
 }
 
 gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error,
@@ -72,20 +78,6 @@ gboolean seal_settings_refuse_group(const SealSettings *settings, GError **error
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     return seal_config_refuse(settings->place, error, "[%s]: %s", settings->name, text);
-}
-
-static gboolean refuse_value(const SealSettings *settings, const Value *value, GError **error,
-                             const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-static gboolean refuse_value(const SealSettings *settings, const Value *value, GError **error,
-                             const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    refuse_value_v(settings, value->setting->key, value->place, error, format, args);
-    va_end(args);
-    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------

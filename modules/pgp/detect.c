@@ -443,8 +443,7 @@ static gboolean is_empty_text(SealEntity *part)
 static const char *check_encrypted(SealEntity *entity, GPtrArray *parts, guint lead)
 {
     if (is_repeated(entity) || !is_unencoded(entity))
-        return "its header has a Content field twice, or a transfer encoding other than 7bit or "
-               "8bit";
+        return "its header has a Content field twice, or a transfer encoding that is not taken";
     if (parts->len != lead + 2)
         return "it should have two parts, and has more or fewer";
     if (lead > 0 && !is_empty_text(g_ptr_array_index(parts, 0)))

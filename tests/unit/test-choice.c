@@ -119,14 +119,13 @@ static void test_all_combinations(void)
             .reason = "why it is so",
         };
         const Row *row = row_for(&facts);
-        const char *code = NULL, *reason = NULL;
-        SealChoice choice = seal_choice_make(&facts, &code, &reason);
+        SealAnswer answer = seal_choice_make(&facts);
 
-        g_assert_cmpint(choice, ==, row->want);
-        g_assert_nonnull(strstr(reason, row->reason ? row->reason : facts.reason));
-        g_assert_true(code && *code);
-        assert_never(&facts, choice);
-        seen[choice]++;
+        g_assert_cmpint(answer.choice, ==, row->want);
+        g_assert_nonnull(strstr(answer.reason, row->reason ? row->reason : facts.reason));
+        g_assert_true(answer.code && *answer.code);
+        assert_never(&facts, answer.choice);
+        seen[answer.choice]++;
         used[row - ROWS] = TRUE;
     }
     for (guint i = 0; i < G_N_ELEMENTS(seen); i++)
@@ -149,10 +148,10 @@ static void test_verdicts(void)
 static void test_no_reason(void)
 {
     const SealFacts facts = {.encrypt = SEAL_NEED_REQUIRED, .fallback = SEAL_FALLBACK_REFUSE};
-    const char *code, *reason = NULL;
+    SealAnswer answer = seal_choice_make(&facts);
 
-    g_assert_cmpint(seal_choice_make(&facts, &code, &reason), ==, SEAL_CHOICE_REFUSE);
-    g_assert_cmpstr(reason, ==, "");
+    g_assert_cmpint(answer.choice, ==, SEAL_CHOICE_REFUSE);
+    g_assert_cmpstr(answer.reason, ==, "");
 }
 
 int main(int argc, char **argv)
