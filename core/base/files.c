@@ -151,7 +151,10 @@ static GBytes *file_read(const char *path, gsize max, gboolean trusted, GError *
     else if (trusted && file_distrust(&st))
         fail_file(error, SEAL_ERROR_CONFIG, path, file_distrust(&st));
     else if ((guint64)st.st_size > max)
-        fail_file(error, SEAL_ERROR_LIMIT, path, "the file is too large");
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                    "%s: it has %" G_GINT64_FORMAT " octets, and at most %" G_GSIZE_FORMAT
+                    " are read",
+                    path, (gint64)st.st_size, max);
     else
         bytes = read_fd(fd, path, (gsize)st.st_size, error);
     if (fd >= 0)

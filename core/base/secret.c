@@ -26,7 +26,8 @@ static SealSecret *secret_new(gsize size, GError **error)
     guint8 *data = sodium_init() < 0 ? NULL : sodium_malloc(size ? size : 1);
 
     if (!data) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "no guarded memory to be had");
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                            "cannot get guarded memory for a secret");
         return NULL;
     }
 
@@ -177,7 +178,9 @@ SealSecret *seal_secret_ask(const char *prompt, GError **error)
     }
     close(fd);
     if (line && !got)
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                            "nothing was typed, or too much");
+        g_set_error_literal(
+            error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+            "one line of 1 to 1023 octets was expected as passphrase, and another or "
+            "none was typed");
     return got ? g_steal_pointer(&line) : NULL;
 }

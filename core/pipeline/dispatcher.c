@@ -25,9 +25,9 @@ static gboolean configure_log(const SealSettings *core, GError **error)
 
     if (*target != '/' && !g_str_equal(target, "auto") && !g_str_equal(target, "syslog") &&
         !g_str_equal(target, "journal") && !g_str_equal(target, "stderr"))
-        return seal_settings_refuse(core, "log_target", error,
-                                    "\"%s\" is none of auto, syslog, journal, stderr and no path",
-                                    target);
+        return seal_settings_refuse(
+            core, "log_target", error,
+            "\"%s\" is neither auto, syslog, journal, stderr nor an absolute path", target);
     if (!seal_log_configure(target, level, &problem))
         return seal_settings_refuse(core, "log_target", error, "%s", problem->message);
     return TRUE;
@@ -151,8 +151,9 @@ gboolean seal_dispatcher_refuse_stderr(SealDispatcher *self, GError **error)
     if (!g_str_equal(seal_settings_string(self->core, "log_target"), "stderr"))
         return TRUE;
     seal_log_configure("auto", SEAL_LOG_INFO, NULL);
-    return seal_settings_refuse(self->core, "log_target", error,
-                                "standard error is the mail server's here, not ours");
+    return seal_settings_refuse(
+        self->core, "log_target", error,
+        "stderr is the mail server's here, not ours: use auto, syslog, journal or a path");
 }
 
 GOutputStream *seal_dispatcher_spool(SealDispatcher *self)

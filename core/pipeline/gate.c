@@ -311,7 +311,7 @@ static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDel
     case SEAL_CHOICE_CLEAR:
         return check_clear(pipeline, job, delivery, message, cancellable, error);
     default:
-        return seal_job_stop(job, error, "a delivery of what is not sent");
+        return seal_job_stop(job, error, "a delivery was made of what is refused or deferred");
     }
 }
 

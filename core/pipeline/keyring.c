@@ -178,25 +178,26 @@ static gboolean judge_key(Search *search, SealKey *key, gboolean *usable, GError
     return TRUE;
 }
 
-static gboolean first_usable(Search *search, const SealSourceEntry *source, SealAddress *address,
-                             SealKey **key, GError **error)
+/* The first usable one of @keys; *@key stays NULL where there is none. */
+static gboolean find_usable(Search *search, GPtrArray *keys, SealKey **key, GError **error)
+{
+    for (guint i = 0; i < keys->len && !*key; i++) {
+        gboolean usable = FALSE;
+
+        if (!judge_key(search, g_ptr_array_index(keys, i), &usable, error))
+            return FALSE;
+        if (usable)
+            *key = seal_key_ref(g_ptr_array_index(keys, i));
+    }
+    return TRUE;
+}
+
+static gboolean find_in_source(Search *search, const SealSourceEntry *source, SealAddress *address,
+                               SealKey **key, GError **error)
 {
     g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
 
-    if (!keys)
-        return FALSE;
-    for (guint i = 0; i < keys->len; i++) {
-        SealKey *candidate = g_ptr_array_index(keys, i);
-        gboolean usable = FALSE;
-
-        if (!judge_key(search, candidate, &usable, error))
-            return FALSE;
-        if (usable) {
-            *key = seal_key_ref(candidate);
-            return TRUE;
-        }
-    }
-    return TRUE;
+    return keys && find_usable(search, keys, key, error);
 }
 
 static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, SealKey **key,
@@ -204,9 +205,9 @@ static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, Sea
 {
     g_autoptr(SealAddress) bare = seal_address_without_detail(search->query->address);
 
-    if (!first_usable(search, source, search->query->address, key, error))
+    if (!find_in_source(search, source, search->query->address, key, error))
         return FALSE;
-    return *key || !bare || first_usable(search, source, bare, key, error);
+    return *key || !bare || find_in_source(search, source, bare, key, error);
 }
 
 /* Returns FALSE where the search must end in an error. */
@@ -237,6 +238,25 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     return FALSE;
 }
 
+/* Gives out what was found, or why nothing was; @ok: the search came to its end. */
+static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey **ret_key,
+                           char **ret_why)
+{
+    const char *format = search->query->format->table.name;
+    const char *address = seal_address_text(search->query->address);
+    g_autofree char *why = g_steal_pointer(&search->why);
+
+    if (!ok)
+        return FALSE;
+    if (!*found && !why)
+        why = search->query->purpose == SEAL_PURPOSE_SIGN
+                  ? g_strdup_printf("no %s key here with which %s could sign", format, address)
+                  : g_strdup_printf("no %s key for %s", format, address);
+    *ret_key = g_steal_pointer(found);
+    *ret_why = g_steal_pointer(&why);
+    return TRUE;
+}
+
 static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancellable *cancellable,
                             SealKey **signer, char **why, GError **error)
 {
@@ -249,29 +269,12 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
     Search search = {.job = job, .query = &query, .cancellable = cancellable};
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_autoptr(SealKey) found = NULL;
-    gboolean ok = TRUE;
 
     if (!seal_format_signers(format, job->author, cancellable, keys, error))
         return FALSE;
     keep_right_ones(keys, &query, job->author);
     g_ptr_array_sort(keys, newest_first);
-    for (guint i = 0; i < keys->len && ok && !found; i++) {
-        gboolean usable = FALSE;
-
-        ok = judge_key(&search, g_ptr_array_index(keys, i), &usable, error);
-        if (ok && usable)
-            found = seal_key_ref(g_ptr_array_index(keys, i));
-    }
-    if (ok && !found && !search.why)
-        search.why = g_strdup_printf("no %s key here with which %s could sign", format->table.name,
-                                     seal_address_text(job->author));
-    if (!ok) {
-        g_free(search.why);
-        return FALSE;
-    }
-    *signer = g_steal_pointer(&found);
-    *why = search.why;
-    return TRUE;
+    return end_search(&search, find_usable(&search, keys, &found, error), &found, signer, why);
 }
 
 /* Sources are not asked: a Format has its private keys itself. */
@@ -298,14 +301,5 @@ gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuer
 
     for (guint i = 0; i < keyring->sources->len && ok && !found; i++)
         ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), &found, error);
-    if (!ok) {
-        g_free(search.why);
-        return FALSE;
-    }
-    if (!found && !search.why)
-        search.why = g_strdup_printf("no %s key for %s", query->format->table.name,
-                                     seal_address_text(query->address));
-    *key = g_steal_pointer(&found);
-    *why = search.why;
-    return TRUE;
+    return end_search(&search, ok, &found, key, why);
 }

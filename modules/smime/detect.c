@@ -233,7 +233,7 @@ static void judge_enveloped(SealDetection *detection, const SmimeCms *cms)
     else if (!cms->has_content || cms->content_size == 0)
         fault = "it has no ciphertext";
     else if (!is_mail_type(cms))
-        fault = "its content type is none that mail has";
+        fault = "its CMS content type is not one that mail uses";
     else if (cms->clear_attributes)
         fault = "it has attributes in clear beside the ciphertext";
     if (fault)
@@ -300,8 +300,9 @@ static void judge_cms(SealDetection *detection, SealEntity *entity, const SmimeC
     case SMIME_CMS_NONE:
     default:
         detection_say(detection, SEAL_DETECTED_NOTHING, 0, "%s: %s",
-                      claims_encryption(entity) ? "it says that it is encrypted and is not"
-                                                : "it has the media type of S/MIME, but is none",
+                      claims_encryption(entity)
+                          ? "it says that it is encrypted and is not"
+                          : "it has the media type of S/MIME, but nothing of S/MIME in it",
                       fault);
         return;
     }

@@ -118,7 +118,7 @@ static void test_no_plan(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    assert_shut(f, job, delivery_of(f, job, (SealChoice)99), "a delivery of what is not sent");
+    assert_shut(f, job, delivery_of(f, job, (SealChoice)99), "a delivery was made of what is refused or deferred");
 }
 
 static void test_nobody(Fixture *f, gconstpointer policy)
