@@ -15,17 +15,14 @@ enum {
     VALUE_OTHER = -3,
 };
 
-/* Made at the first use. */
 static struct {
-    gboolean made;
     char pairs[4096][2]; /* one look-up gives two characters */
     gint8 values[256];
 } tables;
 
-static void make_tables(void)
+/* When the library is loaded. */
+__attribute__((constructor)) static void make_tables(void)
 {
-    if (tables.made)
-        return;
     for (guint i = 0; i < G_N_ELEMENTS(tables.pairs); i++) {
         tables.pairs[i][0] = ALPHABET[i >> 6];
         tables.pairs[i][1] = ALPHABET[i & 63];
@@ -36,7 +33,6 @@ static void make_tables(void)
     for (const char *c = " \t\r\n"; *c; c++)
         tables.values[(guchar)*c] = VALUE_BLANK;
     tables.values['='] = VALUE_PAD;
-    tables.made = TRUE;
 }
 
 static char *encode_three(guint32 bits, char *out)
@@ -51,7 +47,6 @@ gsize seal_base64_encode(const guint8 *data, gsize length, char *out)
     char *to = out;
     gsize at = 0;
 
-    make_tables();
     for (; at + 3 <= length; at += 3)
         to = encode_three((guint32)data[at] << 16 | (guint32)data[at + 1] << 8 | data[at + 2], to);
     if (at < length) {
@@ -132,7 +127,6 @@ gboolean seal_base64_decode(SealBase64 *state, const void *text, gsize length, g
     gboolean ok = TRUE;
     gsize put = 0, at = 0;
 
-    make_tables();
     while (ok && at < length) {
         if (state->have == 0 && state->pads == 0)
             at += decode_fast(in + at, length - at, out, &put);

@@ -4,9 +4,6 @@
  */
 #include "core/sealpipe.h"
 
-#include <stdio.h>
-#include <string.h>
-
 char *seal_text_hex(const void *data, gsize length)
 {
     static const char digits[] = "0123456789abcdef";
@@ -47,15 +44,11 @@ char *seal_text_day(gint64 time)
 
 gboolean seal_text_parse_day(const char *text, gint64 *ret_time)
 {
-    int year, month, date, end = 0;
-
-    if (strlen(text) != 10 || sscanf(text, "%4d-%2d-%2d%n", &year, &month, &date, &end) != 3 ||
-        end != 10 || year < 1970)
-        return FALSE;
-
-    g_autoptr(GDateTime) day = g_date_time_new_utc(year, month, date, 0, 0, 0);
+    g_autofree char *full = g_strconcat(text, "T00:00:00Z", NULL);
+    g_autoptr(GDateTime) day = g_date_time_new_from_iso8601(full, NULL);
     g_autofree char *again = day ? g_date_time_format(day, "%Y-%m-%d") : NULL;
-    if (g_strcmp0(again, text) != 0)
+
+    if (g_strcmp0(again, text) != 0 || g_date_time_to_unix(day) < 0)
         return FALSE;
     *ret_time = g_date_time_to_unix(day);
     return TRUE;

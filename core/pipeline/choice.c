@@ -5,14 +5,6 @@
  */
 #include "core/pipeline/choice.h"
 
-static SealAnswer answer_already_sealed(SealAlready policy)
-{
-    if (policy == SEAL_ALREADY_REFUSE)
-        return (SealAnswer){SEAL_CHOICE_REFUSE, "already-sealed",
-                            "it was encrypted already, and already_sealed=refuse"};
-    return (SealAnswer){SEAL_CHOICE_ALREADY, "already-sealed", "it was encrypted already"};
-}
-
 static SealAnswer answer_without_key(SealFallback fallback, const char *code, const char *reason)
 {
     return (SealAnswer){fallback == SEAL_FALLBACK_REFUSE   ? SEAL_CHOICE_REFUSE
@@ -31,8 +23,11 @@ SealAnswer seal_choice_make(const SealFacts *facts)
         return (SealAnswer){SEAL_CHOICE_DEFER, "deferred", reason};
     if (facts->encrypt == SEAL_NEED_NEVER)
         return (SealAnswer){SEAL_CHOICE_CLEAR, "never", "encrypt=never"};
-    if (facts->is_sealed && facts->already_sealed != SEAL_ALREADY_WRAP)
-        return answer_already_sealed(facts->already_sealed);
+    if (facts->is_sealed && facts->already_sealed == SEAL_ALREADY_PASS)
+        return (SealAnswer){SEAL_CHOICE_ALREADY, "already-sealed", "it was encrypted already"};
+    if (facts->is_sealed && facts->already_sealed == SEAL_ALREADY_REFUSE)
+        return (SealAnswer){SEAL_CHOICE_REFUSE, "already-sealed",
+                            "it was encrypted already, and already_sealed=refuse"};
     if (facts->unable || !facts->has_key)
         return answer_without_key(facts->fallback, facts->unable ? "unable" : "no-key", reason);
     if (facts->all_or_none && facts->another_has_none)

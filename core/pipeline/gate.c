@@ -357,5 +357,6 @@ gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *del
     if (!check_choice(pipeline, job, delivery, message, cancellable, error))
         return FALSE;
     settle_recipients(job, delivery);
+    seal_delivery_forget(delivery);
     return TRUE;
 }

@@ -457,6 +457,13 @@ gboolean seal_delivery_set_field(SealDelivery *delivery, const char *name, const
     return changed != NULL;
 }
 
+void seal_delivery_forget(SealDelivery *delivery)
+{
+    g_ptr_array_set_size(delivery->changes, 0);
+    g_clear_pointer(&delivery->as_signed, seal_content_unref);
+    g_clear_pointer(&delivery->view, seal_message_free);
+}
+
 void seal_delivery_add_change(SealDelivery *delivery, const char *step)
 {
     SealChange *change = g_new0(SealChange, 1);

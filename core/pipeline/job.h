@@ -101,6 +101,9 @@ gboolean seal_job_stop(SealJob *job, GError **error, const char *format, ...) G_
 /** Notes that @step has changed @delivery. */
 void seal_delivery_add_change(SealDelivery *delivery, const char *step);
 
+/** Drops what a delivery was before it became what leaves. */
+void seal_delivery_forget(SealDelivery *delivery);
+
 /** Defers every recipient for @error and drops the deliveries: nothing of the job may leave. */
 void seal_job_fail(SealJob *job, const GError *error);
 

@@ -226,6 +226,7 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     if (ask_both_ways(search, source, key, &problem))
         return TRUE;
 
+    g_assert(problem);
     const char *why = problem->message;
     gboolean skip = seal_source_may_skip(source);
     seal_decision_set(seal_job_decide(search->job, "source", subject),

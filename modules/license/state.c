@@ -165,10 +165,10 @@ static LicenseState *parse_state(GBytes *bytes)
 
 static gboolean is_marker_of(GBytes *marker, const LicenseState *state)
 {
-    g_autofree char *text = g_strndup(g_bytes_get_data(marker, NULL), g_bytes_get_size(marker));
+    g_autofree char *line = g_strconcat(state->installation, "\n", NULL);
+    g_autoptr(GBytes) wanted = g_bytes_new(line, strlen(line));
 
-    return g_str_has_prefix(text, state->installation) &&
-           g_str_equal(text + strlen(state->installation), "\n");
+    return g_bytes_equal(marker, wanted);
 }
 
 gboolean license_state_read(const char *dir, LicenseState **state, GError **error)

@@ -100,10 +100,11 @@ GBytes *pgp_home_read(const char *path, GError **error)
 
     if (!ring && g_file_test(path, G_FILE_TEST_IS_DIR))
         return g_bytes_new_static("", 0);
-    GBytes *data = seal_file_read(ring ? ring : path, MAX_RING, &problem);
+    GBytes *data = ring ? seal_file_read(ring, MAX_RING, &problem) : NULL;
     if (!data)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "the key ring in home cannot be read: %s", problem->message);
+                    "the key ring in home %s cannot be read: %s", path,
+                    problem ? problem->message : "there is no such folder");
     return data;
 }
 

@@ -85,33 +85,37 @@ static gboolean fill_buffer(SmimeOctets *octets)
     return TRUE;
 }
 
-/* Passes over up to @most octets, which stand at @piece. */
-static gboolean take_piece(SmimeOctets *octets, guint64 most, const guint8 **piece, gsize *length)
+/* Passes over up to @most octets and says where they stand; NULL where there are none. */
+static const guint8 *take_piece(SmimeOctets *octets, guint64 most, gsize *length)
 {
     if (octets->at == octets->length && !fill_buffer(octets))
-        return FALSE;
-    if (octets->length == 0)
-        return smime_octets_fail(octets, "it ends before all that it announces has come");
+        return NULL;
+    if (octets->length == 0) {
+        smime_octets_fail(octets, "it ends before all that it announces has come");
+        return NULL;
+    }
 
-    *piece = octets->data + octets->at;
+    const guint8 *piece = octets->data + octets->at;
     *length = (gsize)MIN(most, octets->length - octets->at);
     octets->at += *length;
     octets->taken += *length;
     if (octets->capture) {
-        if (octets->capture->len + *length > MAX_CAPTURE)
-            return smime_octets_fail(octets, "its recipients or signers take more than 1 MiB");
-        g_byte_array_append(octets->capture, *piece, (guint)*length);
+        if (octets->capture->len + *length > MAX_CAPTURE) {
+            smime_octets_fail(octets, "its recipients or signers take more than 1 MiB");
+            return NULL;
+        }
+        g_byte_array_append(octets->capture, piece, (guint)*length);
     }
-    return TRUE;
+    return piece;
 }
 
 gboolean smime_octets_read(SmimeOctets *octets, guint8 *out, gsize length)
 {
     while (length > 0) {
-        const guint8 *piece;
-        gsize got;
+        gsize got = 0;
+        const guint8 *piece = take_piece(octets, length, &got);
 
-        if (!take_piece(octets, length, &piece, &got))
+        if (!piece)
             return FALSE;
         memcpy(out, piece, got);
         out += got;
@@ -123,10 +127,9 @@ gboolean smime_octets_read(SmimeOctets *octets, guint8 *out, gsize length)
 gboolean smime_octets_skip(SmimeOctets *octets, guint64 length)
 {
     while (length > 0) {
-        const guint8 *piece;
-        gsize got;
+        gsize got = 0;
 
-        if (!take_piece(octets, length, &piece, &got))
+        if (!take_piece(octets, length, &got))
             return FALSE;
         length -= got;
     }

@@ -427,8 +427,8 @@ static gboolean detect_clear_signed(SealEntity *entity, GCancellable *cancellabl
     g_autoptr(GError) problem = NULL;
     GPtrArray *parts = NULL;
     SealEntity *part = NULL;
-    const char *fault;
-    gboolean base64;
+    const char *fault = NULL;
+    gboolean base64 = FALSE;
 
     if (!seal_entity_parts(entity, &parts, &problem)) {
         /* More parts than are looked at are not two. */
@@ -458,8 +458,8 @@ gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancel
                       SealDetection *detection, GError **error)
 {
     g_auto(SmimeCms) cms = {0};
-    const char *fault;
-    gboolean base64;
+    const char *fault = NULL;
+    gboolean base64 = FALSE;
 
     if (claims_clear_signed(entity))
         return detect_clear_signed(entity, cancellable, detection, error);
