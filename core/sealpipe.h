@@ -229,7 +229,8 @@ typedef enum {
 } SealKeyVerdict;
 
 /** Settles the decision that plan() was given: @verdict, a short @code for programs ("expired"),
- * and a sentence for people that names what it is about. Core supplies step and subject. */
+ * and a sentence for people that names what it is about. Core supplies step and subject. The last
+ * call counts. */
 SEAL_API void seal_decision_set_plan(SealDecision *decision, SealPlanVerdict verdict,
                                      const char *code, const char *format, ...) G_GNUC_PRINTF(4, 5);
 /** Settles the decision that usable() was given, likewise. */
@@ -309,7 +310,7 @@ SEAL_API gpointer seal_key_native(const SealKey *key);
 SEAL_API SealKeyIndex *seal_key_index_new(void);
 SEAL_API void seal_key_index_free(SealKeyIndex *index);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyIndex, seal_key_index_free)
-/** Adds @key under each of its addresses. */
+/** Adds @key under each of its addresses, with references of its own. */
 SEAL_API void seal_key_index_add(SealKeyIndex *index, SealKey *key);
 /** Appends a reference to each key for @address to @keys, in the order in which they were added;
  *  those of @format alone, unless it is NULL. */
@@ -366,7 +367,7 @@ SEAL_API SealContent *seal_delivery_content(const SealDelivery *delivery);
 /** The MIME view of it; valid until the delivery's content is replaced. seal_job_entity() is the
  *  message as it came. SEAL_ERROR_LIMIT, SEAL_ERROR_MESSAGE. (borrowed) */
 SEAL_API SealEntity *seal_delivery_entity(SealDelivery *delivery, GError **error);
-/** Replaces the message of this delivery. */
+/** Replaces the message of this delivery. Takes a reference; NULL is not allowed. */
 SEAL_API void seal_delivery_set_content(SealDelivery *delivery, SealContent *content);
 /** Writes the header field `@name: @value` with the message's own line ends: in place of the first
  *  field of that name, further ones being taken out, or behind the last field. @value is UTF-8 in
@@ -606,12 +607,16 @@ typedef struct {
     }
 
 SEAL_API const char *seal_module_name(const SealModule *self);
-/** Keeps @data for the module's own use. Freed by the module, in fini. */
+/** Keeps @data for the module's own use. Freed by the module, in fini, which is not called where
+ * init has failed. */
 SEAL_API void seal_module_set_data(SealModule *self, gpointer data);
 SEAL_API gpointer seal_module_data(const SealModule *self);
 
 /** Settings, by key. Asking for one that is not in the table, or as another type, is a bug in the
- *  module and ends the process. */
+ *  module and ends the process.
+ *
+ *  STRING, PATH, and SECRET, of which it is the file's path. NULL where nothing is set. (borrowed
+ *  until fini) */
 SEAL_API const char *seal_module_string(SealModule *self, const char *key);
 SEAL_API gboolean seal_module_boolean(SealModule *self, const char *key);
 /** Integers; sizes in octets; durations in seconds. */
@@ -625,7 +630,8 @@ SEAL_API const char *const *seal_module_list(SealModule *self, const char *key);
 SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError **error,
                                      const char *format, ...) G_GNUC_PRINTF(4, 5);
 /** How far the keys of the module's key source of that name are believed: what `trust=` says, else
- *  the source itself. */
+ *  the source itself. It is what lookup() is given as well. A name that is none of the module's
+ *  sources ends the process. */
 SEAL_API SealTrust seal_module_trust(SealModule *self, const char *source);
 /** The folder [core] state_dir, where a module keeps what must outlive the process, in a folder of
  *  its own name. NULL and SEAL_ERROR_UNAVAILABLE, with what to do, where it is missing or not of
@@ -639,16 +645,19 @@ SEAL_API gboolean seal_module_become_owner(SealModule *self, GError **error);
 /** Something the operator should know and that stops nothing: core logs it. */
 SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/** Has every enabled Format read @data: how a key source turns bytes into keys. Each Format sees
- *  all of it. An error only where no Format found a key and one said why. */
+/** Has every enabled Format read @data: how a key source turns octets into keys. Each Format sees
+ * all of it; all of them can be asked from init on. @keys (element type SealKey, with
+ * seal_key_unref() as its free function) gets a reference to each. An error only where no Format
+ * found a key and one said why. */
 SEAL_API gboolean seal_module_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
                                         GPtrArray *keys, GError **error);
-/** Opens @path for a module: every regular file of a folder, not below it and none that begins
- *  with a dot, in lexical order; or the file itself. @visit gets each one's bytes, or the error
- *  that kept them from being read. Files over 16 MiB are an error. FALSE where @path itself cannot
- *  be read or @visit said FALSE. */
+/** Is called with each file's octets; @data is NULL exactly where @problem says why they could not
+ * be read. FALSE ends the visits. */
 typedef gboolean (*SealFileVisitor)(SealModule *self, const char *path, GBytes *data,
                                     const GError *problem, gpointer user_data, GError **error);
+/** Opens @path: every regular file of a folder, not below it and none that begins with a dot, in
+ *  lexical order; or the file itself. A file over 16 MiB is a problem of its visit. FALSE where
+ * @path itself cannot be read or @visit said FALSE. */
 SEAL_API gboolean seal_module_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
                                           gpointer user_data, GError **error);
 

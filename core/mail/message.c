@@ -308,8 +308,8 @@ static gboolean check_field(const char *name, const char *value, GError **error)
         ok = !g_ascii_iscntrl(*c) || *c == '\t';
     if (!ok)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_MESSAGE,
-                    "no header field can have the name \"%s\" and its value: a name is printable "
-                    "ASCII, a value one line of UTF-8",
+                    "the header field %s cannot be written: a name is printable ASCII without a "
+                    "colon, a value one line of UTF-8",
                     name);
     return ok;
 }

@@ -112,16 +112,24 @@ static char *field_name(const SealHeader *header, const SealField *field)
     return seal_text_line(block + field->offset, field->name_length, 80);
 }
 
+/* Names the step that changed the delivery last. */
+static gboolean stop_for_change(SealJob *job, const SealDelivery *delivery, const char *why,
+                                GError **error)
+{
+    guint count = delivery->changes->len;
+    const SealChange *last = count > 0 ? g_ptr_array_index(delivery->changes, count - 1) : NULL;
+
+    return seal_job_stop(job, error, "%s%s%s", why, last ? ", by " : "", last ? last->step : "");
+}
+
 static gboolean stop_for_field(SealJob *job, const SealDelivery *delivery, const SealHeader *header,
-                               const SealField *field, GError **error)
+                               const SealField *field, const char *why, GError **error)
 {
     g_autofree char *name = field_name(header, field);
     const char *who = who_added(delivery, header, field);
 
-    return seal_job_stop(job, error,
-                         "the header field %s stands outside, and no such field came with the "
-                         "message at that place%s%s",
-                         name, who ? "; added or changed by " : "", who ? who : "");
+    return seal_job_stop(job, error, "the header field %s %s%s%s", name, why,
+                         who ? "; added or changed by " : "", who ? who : "");
 }
 
 /* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:
@@ -142,7 +150,10 @@ static gboolean check_outside(SealJob *job, const SealDelivery *delivery, SealMe
                !same_field(out, field, in, &g_array_index(in->fields, SealField, at)))
             at++;
         if (at == in->fields->len)
-            return stop_for_field(job, delivery, out, field, error);
+            return stop_for_field(job, delivery, out, field,
+                                  "stands outside, and no such field came with the message at "
+                                  "that place",
+                                  error);
         at++;
     }
     guint versions = seal_header_count(out, "MIME-Version");
@@ -152,7 +163,8 @@ static gboolean check_outside(SealJob *job, const SealDelivery *delivery, SealMe
     return TRUE;
 }
 
-static gboolean check_content_fields(SealJob *job, SealMessage *message, GError **error)
+static gboolean check_content_fields(SealJob *job, const SealDelivery *delivery,
+                                     SealMessage *message, GError **error)
 {
     static const char *const allowed[] = {"Content-Type", "Content-Transfer-Encoding",
                                           "Content-Disposition", "Content-Description", NULL};
@@ -167,13 +179,9 @@ static gboolean check_content_fields(SealJob *job, SealMessage *message, GError 
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
-        if (seal_field_is_content(header, field) && !seal_field_is_any(header, field, allowed)) {
-            g_autofree char *name = field_name(header, field);
-            return seal_job_stop(job, error,
-                                 "the header field %s, which belongs to what is sealed or signed, "
-                                 "stands outside",
-                                 name);
-        }
+        if (seal_field_is_content(header, field) && !seal_field_is_any(header, field, allowed))
+            return stop_for_field(job, delivery, header, field,
+                                  "stands outside, and belongs to what is sealed or signed", error);
     }
     return TRUE;
 }
@@ -211,7 +219,7 @@ static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDel
         return seal_job_stop(job, error, "the ciphertext is shorter than what was to be encrypted");
     return check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
            check_outside(job, delivery, message, error) &&
-           check_content_fields(job, message, error);
+           check_content_fields(job, delivery, message, error);
 }
 
 static gboolean check_already(const SealPipeline *pipeline, SealJob *job, SealMessage *message,
@@ -254,13 +262,8 @@ static gboolean check_allowed(SealJob *job, const SealDelivery *delivery, GError
 /* That somebody signed it does not say that the signature still fits. */
 static gboolean check_unchanged(SealJob *job, const SealDelivery *delivery, GError **error)
 {
-    const SealChange *last = delivery->changes->len > 0
-                                 ? g_ptr_array_index(delivery->changes, delivery->changes->len - 1)
-                                 : NULL;
-
     return delivery->content == delivery->as_signed ||
-           seal_job_stop(job, error, "changed after it was signed%s%s", last ? ", by " : "",
-                         last ? last->step : "");
+           stop_for_change(job, delivery, "changed after it was signed", error);
 }
 
 static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
@@ -272,7 +275,7 @@ static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
                job, seal_registry_format(pipeline->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
            check_outside(job, delivery, message, error) &&
-           check_content_fields(job, message, error);
+           check_content_fields(job, delivery, message, error);
 }
 
 static gboolean check_clear(const SealPipeline *pipeline, SealJob *job,
@@ -344,16 +347,19 @@ static void settle_recipients(SealJob *job, const SealDelivery *delivery)
 gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                    GCancellable *cancellable, GError **error)
 {
-    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
-
-    if (!message)
-        return FALSE;
-    const char *private_field = seal_message_private_field(message);
+    if (seal_content_size(delivery->content) == 0)
+        return stop_for_change(job, delivery, "nothing is left of the message", error);
     if (delivery->recipients->len == 0)
         return seal_job_stop(job, error, "a delivery without a recipient");
-    if (private_field)
-        return seal_job_stop(job, error, "the header field %s, which never leaves, is there",
-                             private_field);
+
+    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
+    if (!message)
+        return FALSE;
+    const char *name = seal_message_private_field(message);
+    const SealHeader *header = seal_message_header(message);
+    if (name)
+        return stop_for_field(job, delivery, header, seal_header_find(header, name),
+                              "is there, which never leaves", error);
     if (!check_choice(pipeline, job, delivery, message, cancellable, error))
         return FALSE;
     settle_recipients(job, delivery);

@@ -37,20 +37,14 @@ static void field_match_free(gpointer data)
     g_free(match);
 }
 
-static void clear_list(GPtrArray *list)
-{
-    if (list)
-        g_ptr_array_unref(list);
-}
-
 void seal_rule_free(SealRule *rule)
 {
     if (!rule)
         return;
-    clear_list(rule->senders);
-    clear_list(rule->authors);
-    clear_list(rule->recipients);
-    clear_list(rule->fields);
+    g_clear_pointer(&rule->senders, g_ptr_array_unref);
+    g_clear_pointer(&rule->authors, g_ptr_array_unref);
+    g_clear_pointer(&rule->recipients, g_ptr_array_unref);
+    g_clear_pointer(&rule->fields, g_ptr_array_unref);
     g_free(rule->tag);
     g_free(rule);
 }

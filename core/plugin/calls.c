@@ -15,6 +15,15 @@ static gboolean call_ended(const char *name, gboolean ok, GError *problem, GErro
     return FALSE;
 }
 
+/* Likewise, and an operator must know which stage it was. */
+static gboolean stage_ended(const SealStageEntry *stage, gboolean ok, GError *problem,
+                            GError **error)
+{
+    if (problem)
+        g_prefix_error(&problem, "stage %s: ", stage->table.name);
+    return call_ended(stage->table.name, ok, problem, error);
+}
+
 /* Likewise, of a call that gives content. Takes both over. */
 static SealContent *content_made(const char *name, SealContent *content, GError *problem,
                                  GError **error)
@@ -46,7 +55,7 @@ gboolean seal_stage_plan(const SealStageEntry *stage, SealJob *job, SealRecipien
         return TRUE;
     }
     gboolean ok = stage->table.plan(stage->module, job, recipient, decision, &problem);
-    if (!call_ended(name, ok, problem, error))
+    if (!stage_ended(stage, ok, problem, error))
         return FALSE;
 
     SealVerdict verdict = seal_decision_verdict(decision);
@@ -62,7 +71,7 @@ gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDeliver
     gboolean ok = !stage->table.apply ||
                   stage->table.apply(stage->module, job, delivery, cancellable, &problem);
 
-    return call_ended(stage->table.name, ok, problem, error);
+    return stage_ended(stage, ok, problem, error);
 }
 
 /* -------------------------------------------------------------------------------------------

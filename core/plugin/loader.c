@@ -34,7 +34,7 @@ static gboolean check_version(const char *name, const SealModuleHead *found, GEr
     if (found->abi_major != SEAL_ABI_MAJOR || found->abi_minor > SEAL_ABI_MINOR) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE,
                     "module %s: made for version %u.%u of the module interface, and this is %d.%d; "
-                    "build it anew",
+                    "build it against this version, or upgrade sealpipe",
                     name, found->abi_major, found->abi_minor, SEAL_ABI_MAJOR, SEAL_ABI_MINOR);
         return FALSE;
     }
@@ -46,13 +46,22 @@ static gboolean check_version(const char *name, const SealModuleHead *found, GEr
 static gboolean check_descriptor(const char *name, const SealModuleDescriptor *descriptor,
                                  GError **error)
 {
-    if (!descriptor->name || !g_str_equal(descriptor->name, name))
-        return refuse_module(name, error, "the file and its descriptor disagree about the name");
+    if (!descriptor->name || !g_str_equal(descriptor->name, name)) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE,
+                    "module %s: its descriptor should have the file's name, and has %s", name,
+                    descriptor->name ? descriptor->name : "none");
+        return FALSE;
+    }
     if (!descriptor->version || !descriptor->summary)
         return refuse_module(name, error, "its descriptor says no version or summary");
     if (!SEAL_IS_ZERO(descriptor->reserved))
         return refuse_module(name, error, "it uses reserved slots of its descriptor");
-    return TRUE;
+
+    const char *why = NULL, *key = seal_offer_bad_setting(descriptor->settings, &why);
+    if (key)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE, "module %s: its setting %s %s", name, key,
+                    why);
+    return key == NULL;
 }
 
 static const SealModuleDescriptor *open_file(const char *name, const char *dir, GError **error)

@@ -69,6 +69,24 @@ const char *seal_offer_fault(SealOfferKind kind, gconstpointer table)
                : "uses reserved slots";
 }
 
+const char *seal_offer_bad_setting(const SealSetting *table, const char **why)
+{
+    for (const SealSetting *row = table; row && row->key; row++) {
+        *why = NULL;
+        if (row->type < SEAL_SETTING_STRING || row->type > SEAL_SETTING_SECRET)
+            *why = "has no type";
+        else if (row->type == SEAL_SETTING_CHOICE && !row->range)
+            *why = "is a CHOICE without a range";
+        else if (!SEAL_IS_ZERO(row->reserved))
+            *why = "uses reserved slots";
+        for (const SealSetting *other = table; other < row; other++)
+            *why = g_str_equal(other->key, row->key) ? "is in the table twice" : *why;
+        if (*why)
+            return row->key;
+    }
+    return NULL;
+}
+
 gsize seal_offer_size(SealOfferKind kind)
 {
     return KINDS[kind].size;

@@ -26,6 +26,9 @@ typedef struct {
 
 /** Why core cannot use @table, for people; NULL where it can. (borrowed) */
 const char *seal_offer_fault(SealOfferKind kind, gconstpointer table);
+/** The key of the first setting in @table (NULL is allowed) that core cannot read by, and why in
+ *  *@why; NULL where it can read all. (both borrowed) */
+const char *seal_offer_bad_setting(const SealSetting *table, const char **why);
 /** The size of a table as core knows it. */
 gsize seal_offer_size(SealOfferKind kind);
 /** The tables of @kind in @descriptor, NULL-terminated; NULL for none. (borrowed) */

@@ -42,6 +42,22 @@ static const SealSource SOURCE = {4, "bad"};
 static const SealSource *const SOURCES[] = {&SOURCE, NULL};
 #endif
 
+#if defined BAD_SETTING
+static const SealSetting SETTINGS[] = {{.key = "colour", .type = SEAL_SETTING_CHOICE}, {NULL}};
+#elif defined BAD_SETTING_TWICE
+static const SealSetting SETTINGS[] = {{"colour", SEAL_SETTING_STRING},
+                                       {"shape", SEAL_SETTING_STRING},
+                                       {"colour", SEAL_SETTING_STRING},
+                                       {NULL}};
+#elif defined BAD_SETTING_TYPE
+static const SealSetting SETTINGS[] = {{.key = "colour"}, {NULL}};
+#elif defined BAD_SETTING_RESERVED
+static const SealSetting SETTINGS[] = {{"colour", SEAL_SETTING_STRING, .reserved = {(gpointer)1}},
+                                       {NULL}};
+#else
+#define SETTINGS NULL
+#endif
+
 #if defined BAD_NO_VERSION
 #define BAD_MAGIC 0
 #else
@@ -70,6 +86,7 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
 #else
     .name = "bad",
 #endif
+    .settings = SETTINGS,
 #if !defined BAD_NO_SUMMARY
     .summary = "Wrong on purpose",
 #endif

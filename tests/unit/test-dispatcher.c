@@ -192,12 +192,12 @@ static void test_gate_faults(void)
     assert_stopped("multipart", "plain.eml", "not wholly encrypted");
     assert_stopped("field", "plain.eml", "the header field X-Body stands outside");
     assert_stopped("field", "plain.eml", "added or changed by faulty");
-    assert_stopped("content-field", "plain.eml", "the header field Content-Body, which belongs to");
+    assert_stopped("content-field", "plain.eml", "the header field Content-Body stands outside, and belongs to what");
     assert_stopped("twice", "plain.eml", "Content-Disposition stands 2 times");
-    assert_stopped("bcc", "plain.eml", "Bcc");
+    assert_stopped("bcc", "plain.eml", "never leaves; added or changed by faulty");
     assert_stopped("version", "plain.eml", "MIME-Version");
-    assert_stopped("empty", "plain.eml", "empty");
-    assert_stopped("fail", "plain.eml", "asked for");
+    assert_stopped("empty", "plain.eml", "nothing is left of the message, by faulty");
+    assert_stopped("fail", "plain.eml", "stage faulty: the fault that was asked for");
     assert_stopped("silent", "plain.eml", "did not say why");
 }
 

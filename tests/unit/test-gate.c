@@ -138,7 +138,7 @@ static void test_private_field(Fixture *f, gconstpointer policy)
     SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
 
     seal_delivery_set_content(delivery, content);
-    assert_shut(f, job, delivery, "the header field Bcc, which never leaves");
+    assert_shut(f, job, delivery, "the header field Bcc is there, which never leaves");
 }
 
 /* -------------------------------------------------------------------------------------------
