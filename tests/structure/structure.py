@@ -147,7 +147,8 @@ def _():
         tap.true(path.parent.name in words, f"the folder {path.parent} is not named")
         tap.true(path.stem in words or path.name in words, f"{path} is not named")
     for folder in SOURCE.iterdir():
-        if folder.is_dir() and not folder.name.startswith(".") and folder.name != "build":
+        built = folder.name == "build" or (folder / "build.ninja").exists()
+        if folder.is_dir() and not folder.name.startswith(".") and not built:
             tap.true(folder.name in words, f"{folder.name}/ is not named")
 
 
