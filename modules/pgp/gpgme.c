@@ -8,7 +8,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gpgme.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -134,20 +133,19 @@ typedef struct {
 
 static void note_encryption(Status *status, const char *arguments)
 {
-    char **words = g_strsplit(arguments, " ", 4);
+    g_auto(GStrv) words = g_strsplit(arguments, " ", 4);
 
     if (g_strv_length(words) >= 2) {
         status->integrity = g_ascii_strtoull(words[0], NULL, 10) > 0 ||
                             (words[2] && g_ascii_strtoull(words[2], NULL, 10) > 0);
         status->cipher = (guint)g_ascii_strtoull(words[1], NULL, 10);
     }
-    g_strfreev(words);
 }
 
 /* "SIG_CREATED <type> <key algorithm> <hash> <class> <time> <fingerprint>" */
 static void note_signature(Status *status, const char *arguments)
 {
-    char **words = g_strsplit(arguments, " ", 7);
+    g_auto(GStrv) words = g_strsplit(arguments, " ", 7);
 
     status->signatures++;
     if (g_strv_length(words) >= 6) {
@@ -155,7 +153,6 @@ static void note_signature(Status *status, const char *arguments)
         g_autofree char *lower = g_ascii_strdown(words[5], -1);
         g_strlcpy(status->signer, lower, sizeof status->signer);
     }
-    g_strfreev(words);
 }
 
 static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments)
@@ -276,8 +273,10 @@ static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_hom
         from_home ? start_list_of_home(ctx, key) : start_list_of_octets(ctx, key, &data);
     if (!problem)
         problem = pgp_loop_run(&loop, ctx, NULL);
-    if (problem)
-        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot list a key", problem);
+    if (problem) {
+        g_autofree char *what = g_strdup_printf("gpg cannot list the key %s", fingerprint);
+        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, what, problem);
+    }
     for (guint i = 0; i < loop.keys->len; i++) {
         gpgme_key_t listed = g_ptr_array_index(loop.keys, i);
 

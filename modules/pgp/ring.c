@@ -64,7 +64,7 @@ static void add_subkey(Build *build, const GByteArray *data)
     guint8 head[3] = {0x99, (guint8)(data->len >> 8), (guint8)data->len};
     guint8 fingerprint[PGP_FINGERPRINT];
     gsize size = sizeof fingerprint;
-    PgpSubkey subkey = {.algorithm = data->data[5]};
+    PgpSubkey subkey = {.created = pgp_number(data->data + 1), .algorithm = data->data[5]};
 
     g_checksum_update(sum, head, sizeof head);
     g_checksum_update(sum, data->data, (gssize)data->len);
@@ -74,8 +74,6 @@ static void add_subkey(Build *build, const GByteArray *data)
     g_autofree char *hex = seal_text_hex(fingerprint, sizeof fingerprint);
     g_strlcpy(subkey.fingerprint, hex, sizeof subkey.fingerprint);
     g_strlcpy(subkey.id, hex + 2 * (PGP_FINGERPRINT - PGP_KEY_ID), sizeof subkey.id);
-    for (guint i = 1; i <= 4; i++)
-        subkey.created = subkey.created << 8 | data->data[i];
     if (build->key->subkeys->len == 0)
         memcpy(build->id, fingerprint + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);
     g_array_append_val(build->key->subkeys, subkey);
@@ -282,7 +280,7 @@ static void skip_key(PgpRing *ring, const char *fault)
     ring->fault = fault;
 }
 
-/* Packets of one kind of thing that is not read: how long they may be does not matter. */
+/* Of packets that are not read, it does not matter how long they are. */
 static gboolean is_read(guint8 tag)
 {
     return tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_PUBLIC_SUBKEY || tag == PGP_TAG_USER_ID ||
@@ -365,11 +363,6 @@ enum {
     BLOB_TYPE_FIRST = 1,
 };
 
-static gsize big_endian(const guint8 *data)
-{
-    return (gsize)data[0] << 24 | (gsize)data[1] << 16 | (gsize)data[2] << 8 | data[3];
-}
-
 static gboolean is_keybox(const guint8 *data, gsize length)
 {
     return length >= 32 && data[4] == BLOB_TYPE_FIRST && memcmp(data + 8, "KBXf", 4) == 0;
@@ -380,14 +373,14 @@ static void read_keybox(PgpRing *ring, const guint8 *data, gsize length)
     gsize at = 0;
 
     while (at < length) {
-        gsize size = length - at >= BLOB_HEAD ? big_endian(data + at) : 0;
+        gsize size = length - at >= BLOB_HEAD ? pgp_number(data + at) : 0;
 
         if (size < BLOB_HEAD || size > length - at) {
             skip_key(ring, "the keybox breaks off");
             return;
         }
         const guint8 *blob = data + at;
-        gsize offset = big_endian(blob + 8), count = big_endian(blob + 12);
+        gsize offset = pgp_number(blob + 8), count = pgp_number(blob + 12);
         if (blob[4] == BLOB_TYPE_KEY) {
             if (offset > size || count > size - offset)
                 skip_key(ring, "an entry of the keybox points outside itself");
