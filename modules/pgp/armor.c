@@ -7,11 +7,12 @@
 
 #include <string.h>
 
+#define MAX_LINE 1000
+
 enum {
     RAW = 64 * 1024,
     MAX_HEADERS = 8,
     MAX_HEADER = 200,
-    MAX_LINE = 1000,
 };
 
 static const guint32 CRC_INIT = 0xb704ce;
@@ -181,7 +182,8 @@ static gboolean take_line(PgpOctets *octets, const char *line, gsize length)
     case PGP_ARMOR_DATA:
     case PGP_ARMOR_SUM:
         if (length > MAX_LINE)
-            return pgp_octets_fail(octets, "a line of the armour has more than 1000 characters");
+            return pgp_octets_fail(
+                octets, "a line of the armour has more than " G_STRINGIFY(MAX_LINE) " characters");
         return take_data(octets, line, length);
     case PGP_ARMOR_AFTER:
         if (length == 0)

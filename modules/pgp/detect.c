@@ -7,9 +7,10 @@
 
 #include <string.h>
 
+#define MAX_SESSION_KEYS 10000
+#define MAX_SIGNATURES   100
+
 enum {
-    MAX_SESSION_KEYS = 10000,
-    MAX_SIGNATURES = 100,
     MAX_SESSION_KEY = 64 * 1024,
     MAX_SIGNATURE = 64 * 1024,
     MAX_CONTROL = 1024,   /* the part that says Version: 1 */
@@ -65,7 +66,8 @@ static gboolean walk_session_key(Walk *walk, PgpPacket *packet)
     g_autoptr(GByteArray) data = g_byte_array_new();
 
     if (++walk->session_keys > MAX_SESSION_KEYS)
-        return pgp_octets_fail(packet->octets, "it has more than 10000 recipients");
+        return pgp_octets_fail(packet->octets,
+                               "it has more than " G_STRINGIFY(MAX_SESSION_KEYS) " recipients");
     if (!pgp_packet_rest(packet, data, MAX_SESSION_KEY))
         return FALSE;
     if (packet->tag == PGP_TAG_SKESK) {
@@ -153,45 +155,44 @@ static gboolean walk_message(Walk *walk, PgpOctets *octets)
            pgp_octets_fail(octets, "the ciphertext has no integrity protection");
 }
 
-/* The whole of it, from the armour's first line to its last. FALSE with the fault or error of
- * @octets. */
-static gboolean walk_armor(Walk *walk, PgpOctets *octets, SealContent *armor,
-                           GCancellable *cancellable)
+/* The whole of it, from the armour's first line to its last. *@fault says what is wrong with it,
+ * NULL for nothing. */
+static gboolean walk_armor(Walk *walk, SealContent *armor, GCancellable *cancellable,
+                           const char **fault, GError **error)
 {
     g_autoptr(GInputStream) in = seal_content_read(armor);
+    g_auto(PgpOctets) octets = {0};
 
     walk->ids = g_ptr_array_new_with_free_func(g_free);
-    pgp_octets_init(octets, in, "MESSAGE", FALSE, cancellable);
-    return walk_message(walk, octets);
-}
-
-static void add_ids(const Walk *walk, SealDetection *detection)
-{
-    for (guint i = 0; i < walk->ids->len; i++)
-        seal_detection_add(detection, g_ptr_array_index(walk->ids, i));
-    for (guint i = 0; i < walk->hidden; i++)
-        seal_detection_add(detection, NULL);
+    pgp_octets_init(&octets, in, "MESSAGE", FALSE, cancellable);
+    *fault = walk_message(walk, &octets) ? NULL : octets.fault;
+    if (!octets.error)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&octets.error));
+    return FALSE;
 }
 
 static gboolean look_at_message(SealContent *armor, SealDetection *detection,
                                 GCancellable *cancellable, GError **error)
 {
-    g_auto(PgpOctets) octets = {0};
     g_auto(Walk) walk = {0};
+    const char *fault;
 
-    if (walk_armor(&walk, &octets, armor, cancellable)) {
-        add_ids(&walk, detection);
-        set_detection(detection, SEAL_DETECTED_ENCRYPTED, walk.size, "OpenPGP to %u recipient%s",
-                      walk.session_keys, walk.session_keys == 1 ? "" : "s");
-    } else if (octets.error) {
-        g_propagate_error(error, g_steal_pointer(&octets.error));
+    if (!walk_armor(&walk, armor, cancellable, &fault, error))
         return FALSE;
-    } else {
+    if (fault) {
         set_detection(detection,
                       walk.session_keys > 0 || walk.has_data ? SEAL_DETECTED_PARTLY
                                                              : SEAL_DETECTED_NOTHING,
-                      walk.size, "not a whole OpenPGP message: %s", octets.fault);
+                      walk.size, "not a whole OpenPGP message: %s", fault);
+        return TRUE;
     }
+    for (guint i = 0; i < walk.ids->len; i++)
+        seal_detection_add(detection, g_ptr_array_index(walk.ids, i));
+    for (guint i = 0; i < walk.hidden; i++)
+        seal_detection_add(detection, NULL);
+    set_detection(detection, SEAL_DETECTED_ENCRYPTED, walk.size, "OpenPGP to %u recipient%s",
+                  walk.session_keys, walk.session_keys == 1 ? "" : "s");
     return TRUE;
 }
 
@@ -234,18 +235,13 @@ static const char *check_recipients(const Walk *walk, const SealSealing *sealing
 gboolean pgp_check_made(SealContent *content, const SealSealing *sealing, GCancellable *cancellable,
                         GError **error)
 {
-    g_auto(PgpOctets) octets = {0};
     g_auto(Walk) walk = {0};
-    const char *fault = NULL;
+    const char *fault;
 
-    if (walk_armor(&walk, &octets, content, cancellable))
-        fault = check_recipients(&walk, sealing);
-    else
-        fault = octets.fault;
-    if (octets.error) {
-        g_propagate_error(error, g_steal_pointer(&octets.error));
+    if (!walk_armor(&walk, content, cancellable, &fault, error))
         return FALSE;
-    }
+    if (!fault)
+        fault = check_recipients(&walk, sealing);
     if (fault)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "what gpg made is not used: %s", fault);
     return !fault;
@@ -287,7 +283,8 @@ static gboolean walk_signatures(SealDetection *detection, PgpOctets *octets, gui
         if (none)
             return *count > 0 || pgp_octets_fail(octets, "there is no signature packet");
         if (*count == MAX_SIGNATURES)
-            return pgp_octets_fail(octets, "there are more than 100 signatures");
+            return pgp_octets_fail(
+                octets, "there are more than " G_STRINGIFY(MAX_SIGNATURES) " signatures");
         if (!add_signer(detection, &packet))
             return FALSE;
     }

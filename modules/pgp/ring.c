@@ -8,8 +8,9 @@
 
 #include <string.h>
 
+#define MAX_KEYS 100000
+
 enum {
-    MAX_KEYS = 100000,
     MAX_SUBKEYS = 100,
     MAX_USER_IDS = 200,
     MAX_OWN = 1000, /* signatures by the key itself */
@@ -79,18 +80,15 @@ static void add_subkey(Build *build, const GByteArray *data)
     g_array_append_val(build->key->subkeys, subkey);
 }
 
-/* Of several user ids, only what all of them say counts. */
-static void take_preferences(Build *build)
+/* @among: of several, only what all of them say counts; else @from counts alone. */
+static void take_preferences(PgpPreferences *to, const PgpPreferences *from, gboolean among)
 {
-    const PgpPreferences *from = &build->preferences;
-    PgpPreferences *to = &build->key->preferences;
-
     if (from->has_ciphers) {
-        to->aes = from->aes && (!to->has_ciphers || to->aes);
+        to->aes = from->aes && (!among || !to->has_ciphers || to->aes);
         to->has_ciphers = TRUE;
     }
     if (from->has_hashes) {
-        to->hashes = from->hashes & (to->has_hashes ? to->hashes : ~0u);
+        to->hashes = from->hashes & (among && to->has_hashes ? to->hashes : ~0u);
         to->has_hashes = TRUE;
     }
 }
@@ -108,7 +106,7 @@ static void end_user_id(Build *build)
         if (address &&
             !g_ptr_array_find_with_equal_func(key->addresses, address, g_str_equal, NULL))
             g_ptr_array_add(key->addresses, g_steal_pointer(&address));
-        take_preferences(build);
+        take_preferences(&key->preferences, &build->preferences, TRUE);
         if (!key->label)
             key->label = seal_text_line(build->user_id, strlen(build->user_id), MAX_LABEL);
     }
@@ -165,16 +163,7 @@ static void take_direct_signature(Build *build, const PgpSignature *signature)
 {
     if (signature->type != 0x1f)
         return;
-    const PgpPreferences *from = &signature->preferences;
-    PgpPreferences *to = &build->key->preferences;
-    if (from->has_ciphers) {
-        to->has_ciphers = TRUE;
-        to->aes = from->aes;
-    }
-    if (from->has_hashes) {
-        to->has_hashes = TRUE;
-        to->hashes = from->hashes;
-    }
+    take_preferences(&build->key->preferences, &signature->preferences, FALSE);
     take_key_expiry(build, signature);
     if (signature->has_revoker)
         g_byte_array_append(build->revokers, signature->revoker, PGP_KEY_ID);
@@ -324,7 +313,7 @@ static gboolean take_packets(PgpOctets *octets, Build *build, PgpRing *ring)
         if (none)
             return TRUE;
         if (ring->keys->len == MAX_KEYS)
-            return pgp_octets_fail(octets, "there are more than 100000 keys");
+            return pgp_octets_fail(octets, "there are more than " G_STRINGIFY(MAX_KEYS) " keys");
         g_byte_array_set_size(data, 0);
         gsize most = packet.tag == PGP_TAG_USER_ID ? MAX_USER_ID : MAX_PACKET;
         gboolean read = is_read(packet.tag) && packet.left <= most;
