@@ -7,11 +7,12 @@
 
 #include <string.h>
 
+#define MAX_LINE 1000
+
 enum {
     RAW = 64 * 1024,
     MAX_HEADERS = 8,
     MAX_HEADER = 200,
-    MAX_LINE = 1000,
 };
 
 static const guint32 CRC_INIT = 0xb704ce;
@@ -88,7 +89,8 @@ static gboolean decode_line(PgpOctets *octets, const char *line, gsize length)
     octets->crc = crc_add(octets->crc, out, size);
     if (ok && (octets->base64.pads == 0 || seal_base64_is_complete(&octets->base64)))
         return TRUE;
-    return pgp_octets_fail(octets, "a line of the armour is not base64, or stands after its end");
+    return pgp_octets_fail(octets,
+                           "a line of the armour is not base64, or stands after the padding");
 }
 
 static gboolean check_sum(PgpOctets *octets, const char *digits)
@@ -135,9 +137,7 @@ static gboolean take_before(PgpOctets *octets, const char *line, gsize length)
         return TRUE;
     }
     return length == 0 || octets->among ||
-           pgp_octets_fail(octets, octets->state == PGP_ARMOR_BEFORE
-                                       ? "something stands before the armour"
-                                       : "something stands after the armour");
+           pgp_octets_fail(octets, "there is text before the armour");
 }
 
 static gboolean take_header(PgpOctets *octets, const char *line, gsize length)
@@ -149,7 +149,9 @@ static gboolean take_header(PgpOctets *octets, const char *line, gsize length)
     gboolean large = ++octets->headers > MAX_HEADERS || length > MAX_HEADER;
     /* What people put into key files is theirs; gpg takes it too. */
     if ((large && !octets->among) || !memchr(line, ':', length))
-        return pgp_octets_fail(octets, "a header line of the armour is too long, or has no colon");
+        return pgp_octets_fail(
+            octets,
+            "a header line of the armour has no colon or is too long, or there are too many");
     return TRUE;
 }
 
@@ -157,14 +159,14 @@ static gboolean take_data(PgpOctets *octets, const char *line, gsize length)
 {
     if (is_rule(octets, "END", line, length)) {
         if (!seal_base64_is_complete(&octets->base64))
-            return pgp_octets_fail(octets, "the armoured data breaks off");
+            return pgp_octets_fail(octets, "the armour breaks off");
         octets->state = octets->among ? PGP_ARMOR_BEFORE : PGP_ARMOR_AFTER;
         return TRUE;
     }
     if (length == 0)
         return TRUE;
     if (octets->state == PGP_ARMOR_SUM)
-        return pgp_octets_fail(octets, "text stands behind the checksum of the armour");
+        return pgp_octets_fail(octets, "there is text after the checksum of the armour");
     if (line[0] == '=' && length == 5)
         return check_sum(octets, line + 1);
     return decode_line(octets, line, length);
@@ -180,12 +182,13 @@ static gboolean take_line(PgpOctets *octets, const char *line, gsize length)
     case PGP_ARMOR_DATA:
     case PGP_ARMOR_SUM:
         if (length > MAX_LINE)
-            return pgp_octets_fail(octets, "a line of the armour is too long");
+            return pgp_octets_fail(
+                octets, "a line of the armour has more than " G_STRINGIFY(MAX_LINE) " characters");
         return take_data(octets, line, length);
     case PGP_ARMOR_AFTER:
         if (length == 0)
             return TRUE;
-        return pgp_octets_fail(octets, "something stands after the armour");
+        return pgp_octets_fail(octets, "there is text after the armour");
     case PGP_ARMOR_BEFORE:
     default:
         return take_before(octets, line, length);
@@ -245,7 +248,7 @@ static gboolean fill_from_armor(PgpOctets *octets)
     if (octets->state == PGP_ARMOR_AFTER || (octets->among && octets->state == PGP_ARMOR_BEFORE))
         return TRUE;
     return pgp_octets_fail(octets, octets->state == PGP_ARMOR_BEFORE
-                                       ? "no armour begins where one was expected"
+                                       ? "there is no line that begins the armour"
                                        : "the armour breaks off");
 }
 
@@ -270,7 +273,7 @@ gboolean pgp_octets_read(PgpOctets *octets, guint8 *out, guint64 length)
         if (octets->at == octets->length && !fill_octets(octets))
             return FALSE;
         if (octets->length == 0)
-            return pgp_octets_fail(octets, "it breaks off");
+            return pgp_octets_fail(octets, "a packet breaks off");
 
         gsize piece = (gsize)MIN(length, octets->length - octets->at);
         if (out) {

@@ -7,9 +7,10 @@
 
 #include <string.h>
 
+#define MAX_SESSION_KEYS 10000
+#define MAX_SIGNATURES   100
+
 enum {
-    MAX_SESSION_KEYS = 10000,
-    MAX_SIGNATURES = 100,
     MAX_SESSION_KEY = 64 * 1024,
     MAX_SIGNATURE = 64 * 1024,
     MAX_CONTROL = 1024,   /* the part that says Version: 1 */
@@ -35,8 +36,8 @@ static void walk_clear(Walk *walk)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Walk, walk_clear)
 
 G_GNUC_PRINTF(4, 5)
-static void say_detected(SealDetection *detection, SealDetected what, guint64 size,
-                         const char *format, ...)
+static void set_detection(SealDetection *detection, SealDetected what, guint64 size,
+                          const char *format, ...)
 {
     va_list args;
 
@@ -65,7 +66,8 @@ static gboolean walk_session_key(Walk *walk, PgpPacket *packet)
     g_autoptr(GByteArray) data = g_byte_array_new();
 
     if (++walk->session_keys > MAX_SESSION_KEYS)
-        return pgp_octets_fail(packet->octets, "it has more than 10000 session key packets");
+        return pgp_octets_fail(packet->octets,
+                               "it has more than " G_STRINGIFY(MAX_SESSION_KEYS) " recipients");
     if (!pgp_packet_rest(packet, data, MAX_SESSION_KEY))
         return FALSE;
     if (packet->tag == PGP_TAG_SKESK) {
@@ -85,8 +87,7 @@ static gboolean walk_session_key(Walk *walk, PgpPacket *packet)
         walk->hidden++;
         return TRUE;
     }
-    return pgp_octets_fail(packet->octets,
-                           "a session key packet is neither of version 3 nor of version 6");
+    return pgp_octets_fail(packet->octets, "a session key packet is of an unknown version");
 }
 
 static gboolean walk_data(Walk *walk, PgpPacket *packet)
@@ -101,17 +102,18 @@ static gboolean walk_data(Walk *walk, PgpPacket *packet)
         return FALSE;
     walk->size = 1;
     if (version < 1 || version > 2 || (packet->tag == PGP_TAG_AEAD && version != 1))
-        return pgp_octets_fail(packet->octets,
-                               "the ciphertext's packet is neither of version 1 nor of version 2");
+        return pgp_octets_fail(packet->octets, "the ciphertext is of an unknown version");
     if (!pgp_packet_skip(packet, &walk->size))
         return FALSE;
     if (walk->size < (version == 1 ? MIN_PROTECTED : MIN_SALTED))
-        return pgp_octets_fail(packet->octets, "the ciphertext is shorter than any can be");
+        return pgp_octets_fail(packet->octets, "the ciphertext is too short to hold anything");
     return TRUE;
 }
 
 static gboolean walk_packet(Walk *walk, PgpPacket *packet)
 {
+    guint8 mark[3];
+
     if (walk->has_data)
         return pgp_octets_fail(packet->octets, "something stands after the ciphertext");
     switch (packet->tag) {
@@ -122,17 +124,13 @@ static gboolean walk_packet(Walk *walk, PgpPacket *packet)
     case PGP_TAG_AEAD:
     case PGP_TAG_SED:
         return walk_data(walk, packet);
-    case PGP_TAG_MARKER: {
-        guint8 mark[3];
-        return packet->left == sizeof mark && pgp_packet_read(packet, mark, sizeof mark) &&
-                       memcmp(mark, "PGP", sizeof mark) == 0
-                   ? TRUE
-                   : pgp_octets_fail(packet->octets,
-                                     "a marker packet holds something other than PGP");
-    }
+    case PGP_TAG_MARKER:
+        if (packet->left != sizeof mark || !pgp_packet_read(packet, mark, sizeof mark) ||
+            memcmp(mark, "PGP", sizeof mark) != 0)
+            return pgp_octets_fail(packet->octets, "a marker packet does not say PGP");
+        return TRUE;
     default:
-        return pgp_octets_fail(packet->octets,
-                               "a packet stands in it that belongs to no encrypted message");
+        return pgp_octets_fail(packet->octets, "a packet is neither a session key nor ciphertext");
     }
 }
 
@@ -150,52 +148,53 @@ static gboolean walk_message(Walk *walk, PgpOctets *octets)
             return FALSE;
     }
     if (!walk->has_data)
-        return pgp_octets_fail(octets, "it ends without a ciphertext");
+        return pgp_octets_fail(octets, "there is no ciphertext");
     if (walk->session_keys == 0)
-        return pgp_octets_fail(octets, "it names no recipient");
+        return pgp_octets_fail(octets, "there is no session key packet: nobody could open it");
     return !walk->unprotected ||
-           pgp_octets_fail(octets, "nothing protects the ciphertext from being changed");
+           pgp_octets_fail(octets, "the ciphertext has no integrity protection");
 }
 
-/* The whole of it, from the armour's first line to its last. FALSE with the fault or error of
- * @octets. */
-static gboolean walk_armor(Walk *walk, PgpOctets *octets, SealContent *armor,
-                           GCancellable *cancellable)
+/* The whole of it, from the armour's first line to its last. *@fault says what is wrong with it,
+ * NULL for nothing. */
+static gboolean walk_armor(Walk *walk, SealContent *armor, GCancellable *cancellable,
+                           const char **fault, GError **error)
 {
     g_autoptr(GInputStream) in = seal_content_read(armor);
+    g_auto(PgpOctets) octets = {0};
 
     walk->ids = g_ptr_array_new_with_free_func(g_free);
-    pgp_octets_init(octets, in, "MESSAGE", FALSE, cancellable);
-    return walk_message(walk, octets);
-}
-
-static void add_ids(const Walk *walk, SealDetection *detection)
-{
-    for (guint i = 0; i < walk->ids->len; i++)
-        seal_detection_add(detection, g_ptr_array_index(walk->ids, i));
-    for (guint i = 0; i < walk->hidden; i++)
-        seal_detection_add(detection, NULL);
+    pgp_octets_init(&octets, in, "MESSAGE", FALSE, cancellable);
+    gboolean whole = walk_message(walk, &octets);
+    /* A fault without words is one as well. */
+    *fault = whole ? NULL : octets.fault ? octets.fault : "it cannot be read";
+    if (!octets.error)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&octets.error));
+    return FALSE;
 }
 
 static gboolean look_at_message(SealContent *armor, SealDetection *detection,
                                 GCancellable *cancellable, GError **error)
 {
-    g_auto(PgpOctets) octets = {0};
     g_auto(Walk) walk = {0};
+    const char *fault;
 
-    if (walk_armor(&walk, &octets, armor, cancellable)) {
-        add_ids(&walk, detection);
-        say_detected(detection, SEAL_DETECTED_ENCRYPTED, walk.size, "OpenPGP to %u recipient%s",
-                     walk.session_keys, walk.session_keys == 1 ? "" : "s");
-    } else if (octets.error) {
-        g_propagate_error(error, g_steal_pointer(&octets.error));
+    if (!walk_armor(&walk, armor, cancellable, &fault, error))
         return FALSE;
-    } else {
-        say_detected(detection,
-                     walk.session_keys > 0 || walk.has_data ? SEAL_DETECTED_PARTLY
-                                                            : SEAL_DETECTED_NOTHING,
-                     walk.size, "not a whole OpenPGP message: %s", octets.fault);
+    if (fault) {
+        set_detection(detection,
+                      walk.session_keys > 0 || walk.has_data ? SEAL_DETECTED_PARTLY
+                                                             : SEAL_DETECTED_NOTHING,
+                      walk.size, "not a whole OpenPGP message: %s", fault);
+        return TRUE;
     }
+    for (guint i = 0; i < walk.ids->len; i++)
+        seal_detection_add(detection, g_ptr_array_index(walk.ids, i));
+    for (guint i = 0; i < walk.hidden; i++)
+        seal_detection_add(detection, NULL);
+    set_detection(detection, SEAL_DETECTED_ENCRYPTED, walk.size, "OpenPGP to %u recipient%s",
+                  walk.session_keys, walk.session_keys == 1 ? "" : "s");
     return TRUE;
 }
 
@@ -226,33 +225,27 @@ static const char *check_recipients(const Walk *walk, const SealSealing *sealing
 
         if (g_hash_table_add(keys, (gpointer)seal_key_fingerprint(key)) && !sealing->hide &&
             !take_id(walk->ids, key))
-            return "a recipient is not among those whom it is encrypted to";
+            return "it is not encrypted to every recipient";
     }
     if (walk->ids->len > 0)
-        return "it is encrypted to somebody else as well";
+        return "it is encrypted to a key of nobody among the recipients";
     if (walk->hidden != (sealing->hide ? g_hash_table_size(keys) : 0))
-        return "it is encrypted to more or fewer keys than the recipients have";
+        return "it has another number of hidden recipients than it should";
     return NULL;
 }
 
 gboolean pgp_check_made(SealContent *content, const SealSealing *sealing, GCancellable *cancellable,
                         GError **error)
 {
-    g_auto(PgpOctets) octets = {0};
     g_auto(Walk) walk = {0};
-    const char *fault = NULL;
+    const char *fault;
 
-    if (walk_armor(&walk, &octets, content, cancellable))
-        fault = check_recipients(&walk, sealing);
-    else
-        fault = octets.fault;
-    if (octets.error) {
-        g_propagate_error(error, g_steal_pointer(&octets.error));
+    if (!walk_armor(&walk, content, cancellable, &fault, error))
         return FALSE;
-    }
+    if (!fault)
+        fault = check_recipients(&walk, sealing);
     if (fault)
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                    "what gpg has made is not what it should be: %s", fault);
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "what gpg made is not used: %s", fault);
     return !fault;
 }
 
@@ -266,11 +259,12 @@ static gboolean add_signer(SealDetection *detection, PgpPacket *packet)
     PgpSignature signature;
 
     if (packet->tag != PGP_TAG_SIGNATURE)
-        return pgp_octets_fail(packet->octets, "a packet stands in it that is no signature");
+        return pgp_octets_fail(packet->octets, "a packet is not a signature");
     if (!pgp_packet_rest(packet, data, MAX_SIGNATURE))
         return FALSE;
     if (!pgp_signature_read(&signature, data->data, data->len) || signature.type > 1)
-        return pgp_octets_fail(packet->octets, "a signature packet cannot be read");
+        return pgp_octets_fail(
+            packet->octets, "a signature is broken, of an unknown version, or not over a message");
 
     g_autofree char *id = signature.has_issuer_fingerprint
                               ? seal_text_hex(signature.issuer_fingerprint, PGP_FINGERPRINT)
@@ -289,9 +283,10 @@ static gboolean walk_signatures(SealDetection *detection, PgpOctets *octets, gui
         if (!pgp_packet_next(&packet, octets, &none))
             return FALSE;
         if (none)
-            return *count > 0 || pgp_octets_fail(octets, "it ends without a signature");
+            return *count > 0 || pgp_octets_fail(octets, "there is no signature packet");
         if (*count == MAX_SIGNATURES)
-            return pgp_octets_fail(octets, "it has more than 100 signatures");
+            return pgp_octets_fail(
+                octets, "there are more than " G_STRINGIFY(MAX_SIGNATURES) " signatures");
         if (!add_signer(detection, &packet))
             return FALSE;
     }
@@ -306,12 +301,13 @@ static gboolean look_at_signature(SealContent *armor, SealDetection *detection,
 
     pgp_octets_init(&octets, in, "SIGNATURE", FALSE, cancellable);
     if (walk_signatures(detection, &octets, &count)) {
-        say_detected(detection, SEAL_DETECTED_SIGNED, 0, "OpenPGP, signed only");
+        set_detection(detection, SEAL_DETECTED_SIGNED, 0, "OpenPGP, signed only");
     } else if (octets.error) {
         g_propagate_error(error, g_steal_pointer(&octets.error));
         return FALSE;
     } else {
-        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "no OpenPGP signature: %s", octets.fault);
+        set_detection(detection, SEAL_DETECTED_NOTHING, 0, "no OpenPGP signature: %s",
+                      octets.fault);
     }
     return TRUE;
 }
@@ -443,16 +439,17 @@ static gboolean is_empty_text(SealEntity *part)
 static const char *check_encrypted(SealEntity *entity, GPtrArray *parts, guint lead)
 {
     if (is_repeated(entity) || !is_unencoded(entity))
-        return "its header has a Content field twice, or a transfer encoding that is not taken";
+        return "its header repeats a Content field, or names a transfer encoding";
     if (parts->len != lead + 2)
-        return "it should have two parts, and has more or fewer";
+        return "it does not have exactly two parts";
     if (lead > 0 && !is_empty_text(g_ptr_array_index(parts, 0)))
-        return "a text stands beside the ciphertext";
+        return "the first of its three parts is not an empty text";
     if (!is_control(g_ptr_array_index(parts, lead)))
-        return "its first part is not application/pgp-encrypted with Version: 1 and nothing else";
+        return "the part before the ciphertext is not application/pgp-encrypted with Version: 1";
     if (!is_payload(g_ptr_array_index(parts, lead + 1)))
-        return "its second part is not application/octet-stream with the ciphertext";
-    return nothing_beside(entity, parts) ? NULL : "something stands beside its parts";
+        return "the part with the ciphertext is not a plain application/octet-stream";
+    return nothing_beside(entity, parts) ? NULL
+                                         : "there is text before, between or after its parts";
 }
 
 /* Is there anything in it that somebody has encrypted? */
@@ -465,84 +462,70 @@ static gboolean has_control(GPtrArray *parts)
     return FALSE;
 }
 
-/* What has more parts than can be is none of ours; that stops no message. */
-static gboolean find_parts(SealEntity *entity, GPtrArray **parts, SealDetection *detection,
-                           GError **error)
+static gboolean detect_encrypted(SealEntity *entity, GPtrArray *parts, gboolean mixed,
+                                 SealDetection *detection, GCancellable *cancellable,
+                                 GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-
-    *parts = NULL;
-    if (seal_entity_parts(entity, parts, &problem))
-        return TRUE;
-    if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT)) {
-        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME: %s", problem->message);
-        return TRUE;
-    }
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
-}
-
-static gboolean detect_encrypted(SealEntity *entity, gboolean mixed, GCancellable *cancellable,
-                                 SealDetection *detection, GError **error)
-{
-    GPtrArray *parts;
-
-    if (!find_parts(entity, &parts, detection, error))
-        return FALSE;
-    if (!parts)
-        return TRUE;
-    if (mixed && !has_control(parts)) {
-        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
-        return TRUE;
-    }
     guint lead = mixed && parts->len == 3 ? 1 : 0;
+
+    if (mixed && !has_control(parts)) {
+        set_detection(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
+        return TRUE;
+    }
     const char *fault = check_encrypted(entity, parts, lead);
     if (fault) {
-        say_detected(detection, has_control(parts) ? SEAL_DETECTED_PARTLY : SEAL_DETECTED_NOTHING,
-                     0, "not whole PGP/MIME: %s", fault);
+        set_detection(detection, has_control(parts) ? SEAL_DETECTED_PARTLY : SEAL_DETECTED_NOTHING,
+                      0, "not whole PGP/MIME: %s", fault);
         return TRUE;
     }
     return look_at_message(seal_entity_body(g_ptr_array_index(parts, lead + 1)), detection,
                            cancellable, error);
 }
 
-static gboolean detect_signed(SealEntity *entity, GCancellable *cancellable,
-                              SealDetection *detection, GError **error)
+static gboolean detect_signed(SealEntity *entity, GPtrArray *parts, SealDetection *detection,
+                              GCancellable *cancellable, GError **error)
 {
-    GPtrArray *parts;
-
-    if (!find_parts(entity, &parts, detection, error))
-        return FALSE;
-    if (!parts)
-        return TRUE;
     SealEntity *last = parts->len == 2 ? g_ptr_array_index(parts, 1) : NULL;
+
     if (!last || !g_str_equal(seal_entity_type(last), "application/pgp-signature") ||
         !is_unencoded(last) || is_repeated(last) || is_repeated(entity)) {
-        say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not signed by PGP/MIME");
+        set_detection(detection, SEAL_DETECTED_NOTHING, 0, "not signed by PGP/MIME");
         return TRUE;
     }
     return look_at_signature(seal_entity_body(last), detection, cancellable, error);
 }
 
-static gboolean has_protocol(SealEntity *entity, const char *wanted)
+static gboolean claims_to_be(SealEntity *entity, const char *type, const char *protocol)
 {
-    const char *protocol = seal_entity_parameter(entity, "protocol");
+    const char *found = seal_entity_parameter(entity, "protocol");
 
-    return protocol && g_ascii_strcasecmp(protocol, wanted) == 0;
+    return g_str_equal(seal_entity_type(entity), type) && found &&
+           g_ascii_strcasecmp(found, protocol) == 0;
 }
 
 gboolean pgp_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                     SealDetection *detection, GError **error)
 {
-    const char *type = seal_entity_type(entity);
+    gboolean mixed = g_str_equal(seal_entity_type(entity), "multipart/mixed");
+    gboolean is_signed = claims_to_be(entity, "multipart/signed", "application/pgp-signature");
+    g_autoptr(GError) problem = NULL;
+    GPtrArray *parts;
 
-    if (g_str_equal(type, "multipart/encrypted") &&
-        has_protocol(entity, "application/pgp-encrypted"))
-        return detect_encrypted(entity, FALSE, cancellable, detection, error);
-    if (g_str_equal(type, "multipart/mixed"))
-        return detect_encrypted(entity, TRUE, cancellable, detection, error);
-    if (g_str_equal(type, "multipart/signed") && has_protocol(entity, "application/pgp-signature"))
-        return detect_signed(entity, cancellable, detection, error);
-    say_detected(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
-    return TRUE;
+    if (!mixed && !is_signed &&
+        !claims_to_be(entity, "multipart/encrypted", "application/pgp-encrypted")) {
+        set_detection(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME");
+        return TRUE;
+    }
+    if (!seal_entity_parts(entity, &parts, &problem)) {
+        /* What has more parts than can be is none of ours; that stops no message. */
+        if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT)) {
+            set_detection(detection, SEAL_DETECTED_NOTHING, 0, "not PGP/MIME: %s",
+                          problem->message);
+            return TRUE;
+        }
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return is_signed ? detect_signed(entity, parts, detection, cancellable, error)
+                     : detect_encrypted(entity, parts, mixed, detection, cancellable, error);
 }

@@ -4,25 +4,6 @@
  */
 #include "pgp.h"
 
-static SealContent *make_armor(SealModule *self, const SealSealing *sealing,
-                               GCancellable *cancellable, GError **error)
-{
-    PgpModule *module = seal_module_data(self);
-    g_autoptr(GOutputStream) spool = seal_module_spool(self);
-    PgpTask task = {
-        .keys = sealing->keys,
-        .signer = sealing->signer ? seal_key_native(sealing->signer) : NULL,
-        .hide = sealing->hide,
-        .entity = sealing->entity,
-        .spool = spool,
-    };
-    g_autoptr(SealContent) armor = pgp_engine_make(module->engine, &task, NULL, cancellable, error);
-
-    if (!armor || !pgp_check_made(armor, sealing, cancellable, error))
-        return NULL;
-    return g_steal_pointer(&armor);
-}
-
 /* A hash of SHA-2 that every recipient can verify, as far as their keys say. */
 static gboolean have_common_hash(GPtrArray *keys)
 {
@@ -36,6 +17,8 @@ static gboolean have_common_hash(GPtrArray *keys)
 SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error)
 {
+    PgpModule *module = seal_module_data(self);
+
     if (sealing->keys->len == 0 || seal_content_size(sealing->entity) == 0) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
                             sealing->keys->len == 0 ? "there is no key to encrypt to"
@@ -53,6 +36,10 @@ SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancella
         now.entity = apart;
         now.signer = NULL;
     }
-    g_autoptr(SealContent) armor = make_armor(self, &now, cancellable, error);
-    return armor ? pgp_mime_encrypted(armor) : NULL;
+    g_autoptr(GOutputStream) spool = seal_module_spool(self);
+    g_autoptr(SealContent) armor =
+        pgp_engine_make(module->engine, &now, spool, NULL, cancellable, error);
+    if (!armor || !pgp_check_made(armor, &now, cancellable, error))
+        return NULL;
+    return pgp_mime_encrypted(armor);
 }

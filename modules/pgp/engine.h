@@ -8,15 +8,6 @@
 
 typedef struct PgpEngine PgpEngine;
 
-/** What is to be made of what. */
-typedef struct {
-    GPtrArray *keys; /**< SealKey; NULL where nothing is encrypted */
-    PgpKey *signer;  /**< or NULL */
-    gboolean hide;
-    SealContent *entity;  /**< read in canonical form */
-    GOutputStream *spool; /**< gets the armour */
-} PgpTask;
-
 /** @home: NULL for an empty one of our own. Takes @passphrase, NULL for the empty one. Neither
  *  opens nor starts anything. (transfer full) */
 PgpEngine *pgp_engine_new(const char *home, SealSecret *passphrase);
@@ -24,8 +15,9 @@ PgpEngine *pgp_engine_new(const char *home, SealSecret *passphrase);
 void pgp_engine_free(PgpEngine *engine);
 /** Verifies @key and sets its judgement. FALSE where that was not possible. */
 gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error);
-/** Encrypts, signs, or both: the armour. Success means that all of the entity was read, and that
- *  the engine says it has come to its end. *@hash (RFC 4880 9.4) is what was signed with, if
- *  anything; it may be NULL. (transfer full) */
-SealContent *pgp_engine_make(PgpEngine *engine, const PgpTask *task, guint *hash,
-                             GCancellable *cancellable, GError **error);
+/** Encrypts, signs, or both: encrypts where @sealing has keys, signs where it has a signer. What is
+ *  made is armour, written to @spool. Success means that all of the entity was read, and that the
+ *  engine says it has come to its end. *@hash (RFC 4880 9.4) is what was signed with, if anything;
+ *  it may be NULL. (transfer full) */
+SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOutputStream *spool,
+                             guint *hash, GCancellable *cancellable, GError **error);

@@ -8,7 +8,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gpgme.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +37,62 @@ static gboolean fail_gpgme(GError **error, SealError code, const char *what, gpg
     gpgme_strerror_r(problem, text, sizeof text);
     g_set_error(error, SEAL_ERROR, code, "%s: %s", what, text);
     return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What gpg reports
+ */
+
+typedef struct {
+    gboolean import_ended; /* it has seen the whole of the keys that it was to judge */
+    gboolean no_such_key;
+    gboolean end_encryption;
+    guint cipher;
+    gboolean integrity;
+    guint signatures;
+    guint hash;
+    char signer[2 * PGP_FINGERPRINT + 1];
+} Status;
+
+static void note_encryption(Status *status, const char *arguments)
+{
+    g_auto(GStrv) words = g_strsplit(arguments, " ", 4);
+
+    if (g_strv_length(words) >= 2) {
+        status->integrity = g_ascii_strtoull(words[0], NULL, 10) > 0 ||
+                            (words[2] && g_ascii_strtoull(words[2], NULL, 10) > 0);
+        status->cipher = (guint)g_ascii_strtoull(words[1], NULL, 10);
+    }
+}
+
+/* "SIG_CREATED <type> <key algorithm> <hash> <class> <time> <fingerprint>" */
+static void note_signature(Status *status, const char *arguments)
+{
+    g_auto(GStrv) words = g_strsplit(arguments, " ", 7);
+
+    status->signatures++;
+    if (g_strv_length(words) >= 6) {
+        status->hash = (guint)g_ascii_strtoull(words[2], NULL, 10);
+        g_autofree char *lower = g_ascii_strdown(words[5], -1);
+        g_strlcpy(status->signer, lower, sizeof status->signer);
+    }
+}
+
+static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments)
+{
+    Status *status = data;
+
+    if (g_str_equal(keyword, "IMPORT_RES"))
+        status->import_ended = TRUE;
+    else if (g_str_equal(keyword, "ERROR") && g_str_has_prefix(arguments, "keylist.getkey "))
+        status->no_such_key = TRUE;
+    else if (g_str_equal(keyword, "BEGIN_ENCRYPTION"))
+        note_encryption(status, arguments);
+    else if (g_str_equal(keyword, "END_ENCRYPTION"))
+        status->end_encryption = TRUE;
+    else if (g_str_equal(keyword, "SIG_CREATED"))
+        note_signature(status, arguments);
+    return 0;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -91,10 +146,8 @@ static gboolean make_folder(PgpEngine *engine, GError **error)
     return engine->folder != NULL;
 }
 
-static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments);
-
 /* A context that reports gpg's status lines to @status. */
-static gboolean open_context(PgpEngine *engine, gpointer status, PgpLoop *loop, gpgme_ctx_t *ctx,
+static gboolean open_context(PgpEngine *engine, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
                              GError **error)
 {
     if (!start_gpgme(error) || (!engine->home && !make_folder(engine, error)))
@@ -115,64 +168,6 @@ static gboolean open_context(PgpEngine *engine, gpointer status, PgpLoop *loop, 
     gpgme_set_status_cb(*ctx, note_status, status);
     pgp_loop_init(loop, *ctx);
     return TRUE;
-}
-
-/* -------------------------------------------------------------------------------------------
- * What gpg reports
- */
-
-typedef struct {
-    gboolean import_ended; /* it has seen the whole of the keys that it was to judge */
-    gboolean no_such_key;
-    gboolean end_encryption;
-    guint cipher;
-    gboolean integrity;
-    guint signatures;
-    guint hash;
-    char signer[2 * PGP_FINGERPRINT + 1];
-} Status;
-
-static void note_encryption(Status *status, const char *arguments)
-{
-    char **words = g_strsplit(arguments, " ", 4);
-
-    if (g_strv_length(words) >= 2) {
-        status->integrity = g_ascii_strtoull(words[0], NULL, 10) > 0 ||
-                            (words[2] && g_ascii_strtoull(words[2], NULL, 10) > 0);
-        status->cipher = (guint)g_ascii_strtoull(words[1], NULL, 10);
-    }
-    g_strfreev(words);
-}
-
-/* "SIG_CREATED <type> <key algorithm> <hash> <class> <time> <fingerprint>" */
-static void note_signature(Status *status, const char *arguments)
-{
-    char **words = g_strsplit(arguments, " ", 7);
-
-    status->signatures++;
-    if (g_strv_length(words) >= 6) {
-        status->hash = (guint)g_ascii_strtoull(words[2], NULL, 10);
-        g_autofree char *lower = g_ascii_strdown(words[5], -1);
-        g_strlcpy(status->signer, lower, sizeof status->signer);
-    }
-    g_strfreev(words);
-}
-
-static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments)
-{
-    Status *status = data;
-
-    if (g_str_equal(keyword, "IMPORT_RES"))
-        status->import_ended = TRUE;
-    else if (g_str_equal(keyword, "ERROR") && g_str_has_prefix(arguments, "keylist.getkey "))
-        status->no_such_key = TRUE;
-    else if (g_str_equal(keyword, "BEGIN_ENCRYPTION"))
-        note_encryption(status, arguments);
-    else if (g_str_equal(keyword, "END_ENCRYPTION"))
-        status->end_encryption = TRUE;
-    else if (g_str_equal(keyword, "SIG_CREATED"))
-        note_signature(status, arguments);
-    return 0;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -276,8 +271,10 @@ static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_hom
         from_home ? start_list_of_home(ctx, key) : start_list_of_octets(ctx, key, &data);
     if (!problem)
         problem = pgp_loop_run(&loop, ctx, NULL);
-    if (problem)
-        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot list a key", problem);
+    if (problem) {
+        g_autofree char *what = g_strdup_printf("gpg cannot list the key %s", fingerprint);
+        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, what, problem);
+    }
     for (guint i = 0; i < loop.keys->len; i++) {
         gpgme_key_t listed = g_ptr_array_index(loop.keys, i);
 
@@ -395,7 +392,7 @@ static gboolean make_data(Flow *flow, GError **error)
 }
 
 /* -------------------------------------------------------------------------------------------
- * Recipients
+ * Recipients and signers
  */
 
 /* Public keys only, each in a file that is there as long as gpg needs it. */
@@ -419,15 +416,15 @@ static void remove_file(gpointer path)
 
 /* GPGME's list: a recipient a line, with switches between them. Never an address, which would have
  * gpg look for keys elsewhere. */
-static gboolean list_recipients(PgpEngine *engine, const PgpTask *task, GString *list,
+static gboolean list_recipients(PgpEngine *engine, const SealSealing *sealing, GString *list,
                                 GPtrArray *files, GError **error)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 
-    if (task->hide)
+    if (sealing->hide)
         g_string_append(list, "--hidden\n");
-    for (guint i = 0; i < task->keys->len; i++) {
-        SealKey *key = g_ptr_array_index(task->keys, i);
+    for (guint i = 0; i < sealing->keys->len; i++) {
+        SealKey *key = g_ptr_array_index(sealing->keys, i);
         PgpKey *native = seal_key_native(key);
 
         if (!g_hash_table_add(seen, (gpointer)seal_key_fingerprint(key)))
@@ -446,10 +443,6 @@ static gboolean list_recipients(PgpEngine *engine, const PgpTask *task, GString 
     return TRUE;
 }
 
-/* -------------------------------------------------------------------------------------------
- * Signing
- */
-
 /* Asked for again, the passphrase was wrong. */
 static gpgme_error_t give_passphrase(void *hook, const char *hint, const char *info, int was_bad,
                                      int fd)
@@ -465,13 +458,15 @@ static gpgme_error_t give_passphrase(void *hook, const char *hint, const char *i
     return gpgme_io_writen(fd, "\n", 1) == 0 ? 0 : gpgme_error_from_errno(errno);
 }
 
-static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, PgpKey *signer, GError **error)
+static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *key, GError **error)
 {
+    PgpKey *signer = seal_key_native(key);
+
     if (!signer->judgement && !pgp_engine_judge(engine, signer, error))
         return FALSE;
     if (!signer->in_home || !signer->judgement->own) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "the signing key %s is not in home",
-                    pgp_key_primary(signer)->fingerprint);
+                    seal_key_fingerprint(key));
         return FALSE;
     }
     gpgme_error_t problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
@@ -512,48 +507,48 @@ static gboolean is_sound_hash(guint hash)
     return hash >= 8 && hash <= 11;
 }
 
-static gboolean check_status(const PgpTask *task, const Status *status, const Flow *flow,
+static gboolean check_status(const SealSealing *sealing, const Status *status, const Flow *flow,
                              GError **error)
 {
-    guint signatures = task->signer ? 1 : 0;
+    guint signatures = sealing->signer ? 1 : 0;
 
     if (!flow->read_all)
         return reject_output(error, "it ended before it had read the whole message");
-    if (task->keys && !status->end_encryption)
+    if (sealing->keys && !status->end_encryption)
         return reject_output(error, "it ended before it had written the whole ciphertext");
-    if (task->keys && !status->integrity)
+    if (sealing->keys && !status->integrity)
         return reject_output(error, "the ciphertext has no integrity protection");
-    if (task->keys && (status->cipher < CIPHER_AES128 || status->cipher > CIPHER_AES256))
+    if (sealing->keys && (status->cipher < CIPHER_AES128 || status->cipher > CIPHER_AES256))
         return reject_output(error, "cipher %u is not AES (7 to 9)", status->cipher);
     if (status->signatures != signatures)
         return reject_output(error, "it made %u signatures, not %u", status->signatures,
                              signatures);
-    if (task->signer && !is_signer(task->signer, status->signer))
+    if (sealing->signer && !is_signer(seal_key_native(sealing->signer), status->signer))
         return reject_output(error, "it signed with the key %s, not with %s", status->signer,
-                             pgp_key_primary(task->signer)->fingerprint);
-    if (task->signer && !is_sound_hash(status->hash))
+                             seal_key_fingerprint(sealing->signer));
+    if (sealing->signer && !is_sound_hash(status->hash))
         return reject_output(error, "hash %u of the signature is not SHA-2 (8 to 11)",
                              status->hash);
     return TRUE;
 }
 
-static gpgme_error_t start_task(gpgme_ctx_t ctx, const PgpTask *task, const char *recipients,
-                                gpgme_data_t in, gpgme_data_t out)
+static gpgme_error_t start_sealing(gpgme_ctx_t ctx, const SealSealing *sealing,
+                                   const char *recipients, gpgme_data_t in, gpgme_data_t out)
 {
     const gpgme_encrypt_flags_t flags = GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO;
 
-    if (!task->keys)
+    if (!sealing->keys)
         return gpgme_op_sign_start(ctx, in, out, GPGME_SIG_MODE_DETACH);
-    if (task->signer)
+    if (sealing->signer)
         return gpgme_op_encrypt_sign_ext_start(ctx, NULL, recipients, flags, in, out);
     return gpgme_op_encrypt_ext_start(ctx, NULL, recipients, flags, in, out);
 }
 
 /* The error of a stream says more than what GPGME makes of it. */
-static gboolean run_task(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
-                         const char *recipients, Flow *flow, GError **error)
+static gboolean run_sealing(PgpLoop *loop, gpgme_ctx_t ctx, const SealSealing *sealing,
+                            const char *recipients, Flow *flow, GError **error)
 {
-    gpgme_error_t problem = start_task(ctx, task, recipients, flow->data_in, flow->data_out);
+    gpgme_error_t problem = start_sealing(ctx, sealing, recipients, flow->data_in, flow->data_out);
 
     if (!problem)
         problem = pgp_loop_run(loop, ctx, flow->cancellable);
@@ -562,39 +557,39 @@ static gboolean run_task(PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
         return FALSE;
     }
     return !problem || fail_gpgme(error, SEAL_ERROR_FAILED,
-                                  task->keys ? (task->signer ? "gpg cannot sign and encrypt"
-                                                             : "gpg cannot encrypt")
-                                             : "gpg cannot sign",
+                                  sealing->keys ? (sealing->signer ? "gpg cannot sign and encrypt"
+                                                                   : "gpg cannot encrypt")
+                                                : "gpg cannot sign",
                                   problem);
 }
 
-static gboolean make_output(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx, const PgpTask *task,
-                            Flow *flow, GError **error)
+static gboolean make_output(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx,
+                            const SealSealing *sealing, Flow *flow, GError **error)
 {
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(remove_file);
     g_autoptr(GString) recipients = g_string_new(NULL);
 
-    if (task->signer && !add_signer(engine, ctx, task->signer, error))
+    if (sealing->signer && !add_signer(engine, ctx, sealing->signer, error))
         return FALSE;
-    if (task->keys && !list_recipients(engine, task, recipients, files, error))
+    if (sealing->keys && !list_recipients(engine, sealing, recipients, files, error))
         return FALSE;
-    return make_data(flow, error) && run_task(loop, ctx, task, recipients->str, flow, error);
+    return make_data(flow, error) && run_sealing(loop, ctx, sealing, recipients->str, flow, error);
 }
 
-SealContent *pgp_engine_make(PgpEngine *engine, const PgpTask *task, guint *hash,
-                             GCancellable *cancellable, GError **error)
+SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOutputStream *spool,
+                             guint *hash, GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GInputStream) in = seal_content_read_canonical(task->entity);
-    g_auto(Flow) flow = {.in = in, .out = task->spool, .cancellable = cancellable};
+    g_autoptr(GInputStream) in = seal_content_read_canonical(sealing->entity);
+    g_auto(Flow) flow = {.in = in, .out = spool, .cancellable = cancellable};
     g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
     if (!open_context(engine, &status, &loop, &ctx, error) ||
-        !make_output(engine, &loop, ctx, task, &flow, error) ||
-        !check_status(task, &status, &flow, error))
+        !make_output(engine, &loop, ctx, sealing, &flow, error) ||
+        !check_status(sealing, &status, &flow, error))
         return NULL;
     if (hash)
         *hash = status.hash;
-    return seal_spool_finish(task->spool, error);
+    return seal_spool_finish(spool, error);
 }

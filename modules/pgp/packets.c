@@ -7,6 +7,11 @@
 
 #include <string.h>
 
+guint32 pgp_number(const guint8 *data)
+{
+    return (guint32)data[0] << 24 | (guint32)data[1] << 16 | (guint32)data[2] << 8 | data[3];
+}
+
 static gboolean read_number(PgpOctets *octets, guint size, guint64 *number)
 {
     guint8 bytes[4];
@@ -63,17 +68,17 @@ gboolean pgp_packet_next(PgpPacket *packet, PgpOctets *octets, gboolean *none)
     if (!pgp_octets_read(octets, &head, 1))
         return FALSE;
     if (!(head & 0x80))
-        return pgp_octets_fail(octets, "octets stand in it that begin no OpenPGP packet");
+        return pgp_octets_fail(octets, "there is something that is not an OpenPGP packet");
     if (head & 0x40) {
         packet->tag = head & 0x3f;
         if (!read_new_length(packet))
             return FALSE;
         return !packet->partial || may_be_partial(packet->tag) ||
-               pgp_octets_fail(octets, "a packet comes in pieces, which its kind must not");
+               pgp_octets_fail(octets, "a packet comes in pieces that may not");
     }
     packet->tag = (head >> 2) & 0x0f;
     if ((head & 3) == 3)
-        return pgp_octets_fail(octets, "a packet does not say where it ends");
+        return pgp_octets_fail(octets, "a packet does not say how long it is");
     return read_number(octets, 1u << (head & 3), &packet->left);
 }
 
@@ -96,7 +101,7 @@ gboolean pgp_packet_read(PgpPacket *packet, guint8 *out, guint64 length)
         if (!next_piece(packet, &end))
             return FALSE;
         if (end)
-            return pgp_octets_fail(packet->octets, "a packet is shorter than its kind can be");
+            return pgp_octets_fail(packet->octets, "a packet is too short for its kind");
         guint64 piece = MIN(length, packet->left);
         if (!pgp_octets_read(packet->octets, out, piece))
             return FALSE;
@@ -136,7 +141,7 @@ gboolean pgp_packet_rest(PgpPacket *packet, GByteArray *out, gsize max)
             return TRUE;
         guint at = out->len;
         if (packet->left > max - at)
-            return pgp_octets_fail(packet->octets, "a packet is larger than its kind can be");
+            return pgp_octets_fail(packet->octets, "a packet is too large");
         g_byte_array_set_size(out, at + (guint)packet->left);
         if (!pgp_octets_read(packet->octets, out->data + at, packet->left))
             return FALSE;
@@ -158,11 +163,6 @@ enum {
     SUB_ISSUER = 16,
     SUB_ISSUER_FINGERPRINT = 33,
 };
-
-static guint32 number_at(const guint8 *data)
-{
-    return (guint32)data[0] << 24 | (guint32)data[1] << 16 | (guint32)data[2] << 8 | data[3];
-}
 
 static gboolean is_aes(guint8 cipher)
 {
@@ -190,11 +190,11 @@ static void take_issuer(PgpSignature *signature, guint8 type, const guint8 *data
 static void take_subpacket(PgpSignature *signature, guint8 type, const guint8 *data, gsize length)
 {
     if (type == SUB_CREATED && length == 4) {
-        signature->created = number_at(data);
+        signature->created = pgp_number(data);
     } else if (type == SUB_EXPIRES && length == 4) {
-        signature->lives = number_at(data);
+        signature->lives = pgp_number(data);
     } else if (type == SUB_KEY_EXPIRES && length == 4) {
-        signature->key_lives = number_at(data);
+        signature->key_lives = pgp_number(data);
     } else if (type == SUB_CIPHERS) {
         signature->preferences.has_ciphers = TRUE;
         for (gsize i = 0; i < length; i++)
@@ -221,7 +221,7 @@ static gboolean take_area(PgpSignature *signature, const guint8 *data, gsize len
         if (size == 255) {
             if (length - at < 4)
                 return FALSE;
-            size = number_at(data + at);
+            size = pgp_number(data + at);
             at += 4;
         } else if (size >= 192) {
             if (at == length)
@@ -244,7 +244,7 @@ static gboolean read_version_3(PgpSignature *signature, const guint8 *data, gsiz
     if (length < 19 || data[1] != 5)
         return FALSE;
     signature->type = data[2];
-    signature->created = number_at(data + 3);
+    signature->created = pgp_number(data + 3);
     memcpy(signature->issuer, data + 7, PGP_KEY_ID);
     signature->has_issuer = TRUE;
     return TRUE;

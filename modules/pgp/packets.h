@@ -27,6 +27,9 @@ enum {
     PGP_KEY_ID = 8,
 };
 
+/** Four octets, the highest first. */
+guint32 pgp_number(const guint8 *data);
+
 typedef struct {
     PgpOctets *octets;
     guint8 tag;

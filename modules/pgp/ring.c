@@ -8,8 +8,9 @@
 
 #include <string.h>
 
+#define MAX_KEYS 100000
+
 enum {
-    MAX_KEYS = 100000,
     MAX_SUBKEYS = 100,
     MAX_USER_IDS = 200,
     MAX_OWN = 1000, /* signatures by the key itself */
@@ -64,7 +65,7 @@ static void add_subkey(Build *build, const GByteArray *data)
     guint8 head[3] = {0x99, (guint8)(data->len >> 8), (guint8)data->len};
     guint8 fingerprint[PGP_FINGERPRINT];
     gsize size = sizeof fingerprint;
-    PgpSubkey subkey = {.algorithm = data->data[5]};
+    PgpSubkey subkey = {.created = pgp_number(data->data + 1), .algorithm = data->data[5]};
 
     g_checksum_update(sum, head, sizeof head);
     g_checksum_update(sum, data->data, (gssize)data->len);
@@ -74,25 +75,20 @@ static void add_subkey(Build *build, const GByteArray *data)
     g_autofree char *hex = seal_text_hex(fingerprint, sizeof fingerprint);
     g_strlcpy(subkey.fingerprint, hex, sizeof subkey.fingerprint);
     g_strlcpy(subkey.id, hex + 2 * (PGP_FINGERPRINT - PGP_KEY_ID), sizeof subkey.id);
-    for (guint i = 1; i <= 4; i++)
-        subkey.created = subkey.created << 8 | data->data[i];
     if (build->key->subkeys->len == 0)
         memcpy(build->id, fingerprint + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);
     g_array_append_val(build->key->subkeys, subkey);
 }
 
-/* Of several user ids, only what all of them say counts. */
-static void take_preferences(Build *build)
+/* @among: of several, only what all of them say counts; else @from counts alone. */
+static void take_preferences(PgpPreferences *to, const PgpPreferences *from, gboolean among)
 {
-    const PgpPreferences *from = &build->preferences;
-    PgpPreferences *to = &build->key->preferences;
-
     if (from->has_ciphers) {
-        to->aes = from->aes && (!to->has_ciphers || to->aes);
+        to->aes = from->aes && (!among || !to->has_ciphers || to->aes);
         to->has_ciphers = TRUE;
     }
     if (from->has_hashes) {
-        to->hashes = from->hashes & (to->has_hashes ? to->hashes : ~0u);
+        to->hashes = from->hashes & (among && to->has_hashes ? to->hashes : ~0u);
         to->has_hashes = TRUE;
     }
 }
@@ -110,7 +106,7 @@ static void end_user_id(Build *build)
         if (address &&
             !g_ptr_array_find_with_equal_func(key->addresses, address, g_str_equal, NULL))
             g_ptr_array_add(key->addresses, g_steal_pointer(&address));
-        take_preferences(build);
+        take_preferences(&key->preferences, &build->preferences, TRUE);
         if (!key->label)
             key->label = seal_text_line(build->user_id, strlen(build->user_id), MAX_LABEL);
     }
@@ -167,16 +163,7 @@ static void take_direct_signature(Build *build, const PgpSignature *signature)
 {
     if (signature->type != 0x1f)
         return;
-    const PgpPreferences *from = &signature->preferences;
-    PgpPreferences *to = &build->key->preferences;
-    if (from->has_ciphers) {
-        to->has_ciphers = TRUE;
-        to->aes = from->aes;
-    }
-    if (from->has_hashes) {
-        to->has_hashes = TRUE;
-        to->hashes = from->hashes;
-    }
+    take_preferences(&build->key->preferences, &signature->preferences, FALSE);
     take_key_expiry(build, signature);
     if (signature->has_revoker)
         g_byte_array_append(build->revokers, signature->revoker, PGP_KEY_ID);
@@ -282,7 +269,7 @@ static void skip_key(PgpRing *ring, const char *fault)
     ring->fault = fault;
 }
 
-/* Packets of one kind of thing that is not read: how long they may be does not matter. */
+/* Of packets that are not read, it does not matter how long they are. */
 static gboolean is_read(guint8 tag)
 {
     return tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_PUBLIC_SUBKEY || tag == PGP_TAG_USER_ID ||
@@ -326,7 +313,7 @@ static gboolean take_packets(PgpOctets *octets, Build *build, PgpRing *ring)
         if (none)
             return TRUE;
         if (ring->keys->len == MAX_KEYS)
-            return pgp_octets_fail(octets, "there are more than 100000 keys");
+            return pgp_octets_fail(octets, "there are more than " G_STRINGIFY(MAX_KEYS) " keys");
         g_byte_array_set_size(data, 0);
         gsize most = packet.tag == PGP_TAG_USER_ID ? MAX_USER_ID : MAX_PACKET;
         gboolean read = is_read(packet.tag) && packet.left <= most;
@@ -365,11 +352,6 @@ enum {
     BLOB_TYPE_FIRST = 1,
 };
 
-static gsize big_endian(const guint8 *data)
-{
-    return (gsize)data[0] << 24 | (gsize)data[1] << 16 | (gsize)data[2] << 8 | data[3];
-}
-
 static gboolean is_keybox(const guint8 *data, gsize length)
 {
     return length >= 32 && data[4] == BLOB_TYPE_FIRST && memcmp(data + 8, "KBXf", 4) == 0;
@@ -380,14 +362,14 @@ static void read_keybox(PgpRing *ring, const guint8 *data, gsize length)
     gsize at = 0;
 
     while (at < length) {
-        gsize size = length - at >= BLOB_HEAD ? big_endian(data + at) : 0;
+        gsize size = length - at >= BLOB_HEAD ? pgp_number(data + at) : 0;
 
         if (size < BLOB_HEAD || size > length - at) {
             skip_key(ring, "the keybox breaks off");
             return;
         }
         const guint8 *blob = data + at;
-        gsize offset = big_endian(blob + 8), count = big_endian(blob + 12);
+        gsize offset = pgp_number(blob + 8), count = pgp_number(blob + 12);
         if (blob[4] == BLOB_TYPE_KEY) {
             if (offset > size || count > size - offset)
                 skip_key(ring, "an entry of the keybox points outside itself");

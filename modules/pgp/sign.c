@@ -17,13 +17,10 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
                                             : "there is no key to sign with");
         return NULL;
     }
+    SealSealing alone = *sealing;
+    alone.keys = NULL;
     g_autoptr(GOutputStream) spool = seal_module_spool(self);
-    PgpTask task = {
-        .signer = seal_key_native(sealing->signer),
-        .entity = sealing->entity,
-        .spool = spool,
-    };
     g_autoptr(SealContent) signature =
-        pgp_engine_make(module->engine, &task, &hash, cancellable, error);
+        pgp_engine_make(module->engine, &alone, spool, &hash, cancellable, error);
     return signature ? pgp_mime_signed(sealing->entity, signature, hash) : NULL;
 }

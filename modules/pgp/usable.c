@@ -18,7 +18,7 @@ typedef struct {
 } Question;
 
 G_GNUC_PRINTF(3, 4)
-static gboolean find_unusable(Question *question, const char *code, const char *format, ...)
+static gboolean refuse_key(Question *question, const char *code, const char *format, ...)
 {
     va_list args;
 
@@ -31,6 +31,19 @@ static gboolean find_unusable(Question *question, const char *code, const char *
     return FALSE;
 }
 
+static const char *purpose_name(const Question *question)
+{
+    return question->purpose == SEAL_PURPOSE_ENCRYPT ? "encryption" : "signatures";
+}
+
+static gboolean refuse_without_subkey(Question *question, const char *lack)
+{
+    return refuse_key(question,
+                      question->purpose == SEAL_PURPOSE_ENCRYPT ? "no-encryption-key"
+                                                                : "no-signing-key",
+                      "has no %s for %s", lack, purpose_name(question));
+}
+
 /* -------------------------------------------------------------------------------------------
  * What can be told without gpg
  */
@@ -40,23 +53,22 @@ static gboolean check_form(Question *question)
     PgpKey *key = question->native;
 
     if (question->purpose == SEAL_PURPOSE_ISSUE)
-        return find_unusable(question, "purpose", "cannot vouch for others here");
+        return refuse_key(question, "purpose",
+                          "cannot vouch for other keys: that is for S/MIME alone");
     if (key->flooded)
-        return find_unusable(
+        return refuse_key(
             question, "flooded",
-            "is flooded: it has more certifications and subkeys than a key can need");
+            "is flooded: it has more user ids, subkeys or signatures than a key can need");
     if (key->revoked_by_other)
-        return find_unusable(question, "revoked",
-                             "was revoked by somebody whom it has named for that");
+        return refuse_key(question, "revoked", "was revoked by a key that it names as its revoker");
     if (!(seal_key_purposes(question->key) & question->purpose))
-        return question->purpose == SEAL_PURPOSE_ENCRYPT
-                   ? find_unusable(question, "no-encryption-key", "has no subkey for encryption")
-                   : find_unusable(question, "no-signing-key", "has no subkey for signatures");
+        return refuse_without_subkey(question, "subkey");
     if (question->purpose == SEAL_PURPOSE_ENCRYPT && !key->preferences.aes)
-        return find_unusable(question, "algorithm",
-                             key->preferences.has_ciphers
-                                 ? "does not have AES among its preferred ciphers"
-                                 : "does not say that its owner can decrypt AES");
+        return refuse_key(
+            question, "algorithm",
+            key->preferences.has_ciphers
+                ? "does not have AES among its preferred ciphers"
+                : "names no preferred ciphers, so that its owner may not be able to decrypt AES");
     return TRUE;
 }
 
@@ -69,25 +81,25 @@ static gboolean check_primary(Question *question)
     const PgpJudgement *judgement = question->native->judgement;
 
     if (!judgement->known || judgement->subkeys->len == 0)
-        return find_unusable(question, "invalid",
-                             question->native->in_home
-                                 ? "is no longer in home, or nothing in it is valid"
-                                 : "has no valid user id, or is broken");
+        return refuse_key(question, "invalid",
+                          question->native->in_home
+                              ? "is no longer in home, or gpg finds nothing valid in it"
+                              : "is broken, or has no valid user id");
     if (judgement->revoked)
-        return find_unusable(question, "revoked", "was revoked");
+        return refuse_key(question, "revoked", "was revoked");
     if (judgement->disabled)
-        return find_unusable(question, "disabled", "was disabled in home");
+        return refuse_key(question, "disabled", "was disabled in home");
 
     const PgpJudgedSubkey *primary = &g_array_index(judgement->subkeys, PgpJudgedSubkey, 0);
     if (judgement->invalid || primary->dead)
-        return find_unusable(question, "invalid", "is not valid in gpg's judgement");
+        return refuse_key(question, "invalid", "is not valid: gpg rejects its primary key");
     if (primary->created > question->at) {
         g_autofree char *date = seal_text_day(primary->created);
-        return find_unusable(question, "not-yet-valid", "is valid only from %s", date);
+        return refuse_key(question, "not-yet-valid", "is valid only from %s", date);
     }
     if (primary->expires && primary->expires <= question->at) {
         g_autofree char *date = seal_text_day(primary->expires);
-        return find_unusable(question, "expired", "expired on %s", date);
+        return refuse_key(question, "expired", "expired on %s", date);
     }
     return TRUE;
 }
@@ -102,18 +114,18 @@ static gboolean check_addresses(Question *question)
 
         if (!g_ptr_array_find_with_equal_func(question->native->judgement->addresses, address,
                                               g_str_equal, NULL))
-            return find_unusable(question, "user-id",
-                                 "has a user id with %s that it has not validly signed", address);
+            return refuse_key(question, "user-id",
+                              "has a user id with %s that it has not validly signed", address);
     }
     return TRUE;
 }
 
-static gboolean subkey_serves(const Question *question, const PgpJudgedSubkey *subkey)
+static gboolean serves_purpose(const Question *question, const PgpJudgedSubkey *subkey)
 {
     return question->purpose == SEAL_PURPOSE_ENCRYPT ? subkey->encrypts : subkey->signs;
 }
 
-static gboolean subkey_lives(const Question *question, const PgpJudgedSubkey *subkey)
+static gboolean is_live(const Question *question, const PgpJudgedSubkey *subkey)
 {
     return !subkey->dead && subkey->created <= question->at &&
            (!subkey->expires || subkey->expires > question->at);
@@ -122,7 +134,6 @@ static gboolean subkey_lives(const Question *question, const PgpJudgedSubkey *su
 /* One that is dead hides no other that lives. */
 static gboolean check_subkeys(Question *question)
 {
-    const char *purpose = question->purpose == SEAL_PURPOSE_ENCRYPT ? "encryption" : "signatures";
     GArray *subkeys = question->native->judgement->subkeys;
     gint64 expired = 0;
     gboolean any = FALSE, secret_lacks = FALSE;
@@ -130,10 +141,10 @@ static gboolean check_subkeys(Question *question)
     for (guint i = 0; i < subkeys->len; i++) {
         const PgpJudgedSubkey *subkey = &g_array_index(subkeys, PgpJudgedSubkey, i);
 
-        if (!subkey_serves(question, subkey))
+        if (!serves_purpose(question, subkey))
             continue;
         any = TRUE;
-        if (!subkey_lives(question, subkey)) {
+        if (!is_live(question, subkey)) {
             if (!subkey->dead && subkey->expires && subkey->expires <= question->at)
                 expired = MAX(expired, subkey->expires);
         } else if (question->purpose == SEAL_PURPOSE_SIGN && !subkey->secret) {
@@ -143,16 +154,13 @@ static gboolean check_subkeys(Question *question)
         }
     }
     if (secret_lacks)
-        return find_unusable(question, "no-secret-key", "has no secret part in home");
+        return refuse_key(question, "no-secret-key", "has no secret key in home");
     if (expired) {
         g_autofree char *date = seal_text_day(expired);
-        return find_unusable(question, "expired",
-                             "has no live subkey for %s: the last expired on %s", purpose, date);
+        return refuse_key(question, "expired", "has no live subkey for %s: the last expired on %s",
+                          purpose_name(question), date);
     }
-    return find_unusable(question,
-                         question->purpose == SEAL_PURPOSE_ENCRYPT ? "no-encryption-key"
-                                                                   : "no-signing-key",
-                         any ? "has no live subkey for %s" : "has no subkey for %s", purpose);
+    return refuse_without_subkey(question, any ? "live subkey" : "subkey");
 }
 
 static gboolean is_fresh(const PgpKey *key)
