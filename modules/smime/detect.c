@@ -372,11 +372,13 @@ static gboolean walk_body(SealEntity *entity, gboolean base64, GCancellable *can
     g_auto(SmimeOctets) octets = {0};
 
     smime_octets_init(&octets, seal_entity_body(entity), base64, cancellable);
-    if (!smime_cms_walk(&octets, cms) && octets.error) {
+    gboolean whole = smime_cms_walk(&octets, cms);
+    if (!whole && octets.error) {
         g_propagate_error(error, g_steal_pointer(&octets.error));
         return FALSE;
     }
-    *fault = octets.fault;
+    /* A fault without words is one as well. */
+    *fault = octets.fault || whole ? octets.fault : "it cannot be read";
     return TRUE;
 }
 
