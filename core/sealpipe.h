@@ -651,14 +651,34 @@ SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC
  * found a key and one said why. */
 SEAL_API gboolean seal_module_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
                                         GPtrArray *keys, GError **error);
-/** Is called with each file's octets; @data is NULL exactly where @problem says why they could not
- * be read. FALSE ends the visits. */
-typedef gboolean (*SealFileVisitor)(SealModule *self, const char *path, GBytes *data,
-                                    const GError *problem, gpointer user_data, GError **error);
-/** Opens @path: every regular file of a folder, not below it and none that begins with a dot, in
- *  lexical order; or the file itself. A file over 16 MiB is a problem of its visit. FALSE where
- * @path itself cannot be read or @visit said FALSE. */
-SEAL_API gboolean seal_module_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
-                                          gpointer user_data, GError **error);
+/** A file that a setting names, by itself or by the folder it is in. Borrowed. */
+typedef struct {
+    gsize size; /**< sizeof(SealFile), as core has it */
+    const char *path;
+    gboolean named;        /**< the setting names it itself */
+    GBytes *data;          /**< NULL where there is a problem, or it is not to be read */
+    const GError *problem; /**< why it could not be read; NULL where it could */
+    gpointer reserved[4];
+} SealFile;
+
+/** visit_files(): the files are not read, since they may hold secrets. */
+#define SEAL_VISIT_UNREAD (1u << 0)
+
+/** Is called with each file. FALSE ends the visits. */
+typedef gboolean (*SealFileVisitor)(SealModule *self, const SealFile *file, gpointer user_data,
+                                    GError **error);
+/** Opens the files that the setting @key (PATH or PATHS) names: of a folder all that are not
+ *  folders, not below it and none that begins with a dot, in lexical order. What cannot be read, is
+ *  no regular file or is larger than 16 MiB is a problem of its visit; so is a folder that cannot
+ * be read to its end, which is then visited itself, as named. FALSE where @visit said so, and, with
+ *  the place of the setting, where others than root and the service's user can change one of the
+ *  files or put one there. @flags: SEAL_VISIT_... */
+SEAL_API gboolean seal_module_visit_files(SealModule *self, const char *key, guint flags,
+                                          SealFileVisitor visit, gpointer user_data,
+                                          GError **error);
+/** The same for one @path that stands in another kind of setting: FALSE, with the place of the
+ *  setting @key, where others can change what it leads to. What is missing nobody can change. */
+SEAL_API gboolean seal_module_check_path(SealModule *self, const char *key, const char *path,
+                                         GError **error);
 
 G_END_DECLS

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * files.c: reads and writes files, reads folders, and says whose they are.
+ * files.c: reads and writes files, and reads folders.
  */
 #include "core/base/files.h"
+
+#include "core/base/owner.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,29 +63,6 @@ GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error)
     return g_steal_pointer(&names);
 }
 
-/* Nobody but the owner can write, unless through root's group or our own. */
-static gboolean only_owner_writes(const struct stat *st)
-{
-    if (st->st_mode & S_IWOTH)
-        return FALSE;
-    return !(st->st_mode & S_IWGRP) || st->st_gid == 0 || st->st_gid == getegid();
-}
-
-static gboolean owner_is_trusted(const struct stat *st)
-{
-    return st->st_uid == 0 || st->st_uid == geteuid();
-}
-
-/* NULL where all is well. */
-static const char *file_distrust(const struct stat *st)
-{
-    if (!owner_is_trusted(st))
-        return "belongs neither to root nor to the user that runs this";
-    if (!only_owner_writes(st))
-        return "can be written by others; take that right away with chmod go-w";
-    return NULL;
-}
-
 static gboolean fail_file(GError **error, int code, const char *path, const char *why)
 {
     g_set_error(error, SEAL_ERROR, code, "%s: %s", path, why);
@@ -136,7 +115,7 @@ static GBytes *read_fd(int fd, const char *path, gsize size, GError **error)
     return NULL;
 }
 
-static GBytes *file_read(const char *path, gsize max, gboolean trusted, GError **error)
+GBytes *seal_file_read(const char *path, gsize max, GError **error)
 {
     /* Not blocking, since a FIFO may stand where a file should. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -144,12 +123,9 @@ static GBytes *file_read(const char *path, gsize max, gboolean trusted, GError *
     GBytes *bytes = NULL;
 
     if (fd < 0 || fstat(fd, &st) < 0)
-        fail_file(error, trusted ? SEAL_ERROR_CONFIG : SEAL_ERROR_UNAVAILABLE, path,
-                  g_strerror(errno));
+        fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
     else if (!S_ISREG(st.st_mode))
         fail_file(error, SEAL_ERROR_CONFIG, path, "not a regular file");
-    else if (trusted && file_distrust(&st))
-        fail_file(error, SEAL_ERROR_CONFIG, path, file_distrust(&st));
     else if ((guint64)st.st_size > max)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
                     "%s: it has %" G_GINT64_FORMAT " octets, and at most %" G_GSIZE_FORMAT
@@ -162,18 +138,18 @@ static GBytes *file_read(const char *path, gsize max, gboolean trusted, GError *
     return bytes;
 }
 
-GBytes *seal_file_read(const char *path, gsize max, GError **error)
-{
-    return file_read(path, max, FALSE, error);
-}
-
 GBytes *seal_file_read_trusted(const char *path, gsize max, GError **error)
 {
-    return file_read(path, max, TRUE, error);
+    GBytes *bytes = seal_owner_check(path, error) ? seal_file_read(path, max, error) : NULL;
+
+    if (!bytes && error)
+        (*error)->code = SEAL_ERROR_CONFIG;
+    return bytes;
 }
 
 gboolean seal_file_is_ours(const char *path, gboolean folder, GError **error)
 {
+    g_autoptr(GError) problem = NULL;
     struct stat st;
 
     if (lstat(path, &st) < 0)
@@ -183,9 +159,10 @@ gboolean seal_file_is_ours(const char *path, gboolean folder, GError **error)
     if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))
         return fail_file(error, SEAL_ERROR_MODULE, path,
                          folder ? "is not a folder" : "is not a regular file");
-    if (file_distrust(&st))
-        return fail_file(error, SEAL_ERROR_MODULE, path, file_distrust(&st));
-    return TRUE;
+    if (seal_owner_check_one(path, &st, &problem))
+        return TRUE;
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MODULE, problem->message);
+    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------

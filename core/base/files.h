@@ -10,8 +10,8 @@
  *  order; at most 100,000. (transfer full, element type char *) */
 GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error);
 
-/** Reads a file that decides what we do: it must belong to root or to the user that runs this, and
- *  nobody else may write it. SEAL_ERROR_CONFIG. (transfer full) */
+/** Reads a file that decides what we do: nobody else may be able to change it or the way to it (see
+ *  owner.h). SEAL_ERROR_CONFIG. (transfer full) */
 GBytes *seal_file_read_trusted(const char *path, gsize max, GError **error);
 
 /** TRUE where @path, itself no link, is a file (@folder: a folder) that belongs to root or to the

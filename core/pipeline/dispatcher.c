@@ -5,6 +5,7 @@
 #include "core/pipeline/dispatcher.h"
 
 #include "core/base/log.h"
+#include "core/base/owner.h"
 #include "core/base/spool.h"
 #include "core/base/state.h"
 #include "core/pipeline/apply.h"
@@ -46,7 +47,10 @@ static gboolean read_core(SealDispatcher *self, GError **error)
 {
     self->core = seal_settings_new("core", seal_config_group(self->config, "core"), SEAL_TABLE_CORE,
                                    NULL, error);
-    return self->core && check_state_dir(self->core, error) && configure_log(self->core, error);
+    if (!self->core || !check_state_dir(self->core, error) || !configure_log(self->core, error))
+        return FALSE;
+    seal_owner_set_service(seal_settings_string(self->core, "state_dir"));
+    return TRUE;
 }
 
 /* The daemon is not here yet; its settings are checked all the same. */
@@ -61,6 +65,7 @@ static gboolean check_daemon(SealDispatcher *self, GError **error)
 static gboolean open_all(SealDispatcher *self, const char *conf_dir, const char *module_dir,
                          GError **error)
 {
+    seal_owner_set_service(NULL);
     self->config = seal_config_read(conf_dir, error);
     if (!self->config || !read_core(self, error) ||
         !seal_tables_check_groups(self->config, error) || !check_daemon(self, error))

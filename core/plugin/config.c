@@ -6,6 +6,7 @@
 #include "core/plugin/config.h"
 
 #include "core/base/files.h"
+#include "core/base/owner.h"
 
 #include <string.h>
 
@@ -166,9 +167,12 @@ SealConfig *seal_config_read(const char *dir, GError **error)
     config->files = g_ptr_array_new_with_free_func(g_free);
     config->groups = g_ptr_array_new_with_free_func(group_free);
 
-    g_autoptr(GPtrArray) names = seal_dir_list(dir, ".conf", error);
+    g_autoptr(GPtrArray) names =
+        seal_owner_check_folder(dir, error) ? seal_dir_list(dir, ".conf", error) : NULL;
     if (!names) {
         g_prefix_error(error, "configuration folder: ");
+        if (error)
+            (*error)->code = SEAL_ERROR_CONFIG;
         return NULL;
     }
     for (guint i = 0; i < names->len; i++) {

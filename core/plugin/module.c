@@ -6,6 +6,7 @@
 
 #include "core/base/files.h"
 #include "core/base/log.h"
+#include "core/base/owner.h"
 #include "core/base/spool.h"
 #include "core/base/state.h"
 
@@ -40,7 +41,9 @@ SealModule *seal_module_new(const SealModuleDescriptor *descriptor, const SealGr
     module->settings =
         seal_settings_new(group->name, group, module->descriptor.settings,
                           module->descriptor.sources ? SOURCE_SETTINGS : MODULE_SETTINGS, error);
-    return module->settings ? g_steal_pointer(&module) : NULL;
+    return module->settings && seal_settings_check_owners(module->settings, error)
+               ? g_steal_pointer(&module)
+               : NULL;
 }
 
 void seal_module_free(SealModule *module)
@@ -170,31 +173,88 @@ gboolean seal_module_become_owner(SealModule *self, GError **error)
  * Files
  */
 
-static gboolean visit_one(SealModule *self, const char *path, SealFileVisitor visit,
-                          gpointer user_data, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GBytes) data = seal_file_read(path, MAX_VISITED, &problem);
+/* While a setting's files are visited. */
+typedef struct {
+    SealModule *self;
+    const char *key;
+    guint flags;
+    SealFileVisitor visit;
+    gpointer user_data;
+} Visits;
 
-    return visit(self, path, data, problem, user_data, error);
+static gboolean refuse_file(const Visits *visits, const GError *problem, GError **error)
+{
+    return seal_module_refuse(visits->self, visits->key, error, "%s", problem->message);
 }
 
-gboolean seal_module_visit_files(SealModule *self, const char *path, SealFileVisitor visit,
-                                 gpointer user_data, GError **error)
+static gboolean is_distrusted(const GError *problem)
 {
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-        return visit_one(self, path, visit, user_data, error);
+    return g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_CONFIG);
+}
 
-    g_autoptr(GPtrArray) names = seal_dir_list(path, "", error);
+static gboolean visit_with(const Visits *visits, const char *path, gboolean named, GBytes *data,
+                           const GError *problem, GError **error)
+{
+    const SealFile file = {
+        .size = sizeof file, .path = path, .named = named, .data = data, .problem = problem};
+
+    return visits->visit(visits->self, &file, visits->user_data, error);
+}
+
+static gboolean visit_one(const Visits *visits, const char *path, gboolean named, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GBytes) data = NULL;
+
+    if (!seal_owner_check(path, &problem)) {
+        if (is_distrusted(problem))
+            return refuse_file(visits, problem, error);
+    } else if (!(visits->flags & SEAL_VISIT_UNREAD)) {
+        data = seal_file_read(path, MAX_VISITED, &problem);
+    }
+    return visit_with(visits, path, named, data, problem, error);
+}
+
+static gboolean visit_folder(const Visits *visits, const char *path, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!seal_owner_check_folder(path, &problem))
+        return is_distrusted(problem) ? refuse_file(visits, problem, error)
+                                      : visit_with(visits, path, TRUE, NULL, problem, error);
+
+    g_autoptr(GPtrArray) names = seal_dir_list(path, "", &problem);
     if (!names)
-        return FALSE;
+        return visit_with(visits, path, TRUE, NULL, problem, error);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *file = g_build_filename(path, g_ptr_array_index(names, i), NULL);
 
-        if (g_file_test(file, G_FILE_TEST_IS_DIR))
-            continue;
-        if (!visit_one(self, file, visit, user_data, error))
+        if (!g_file_test(file, G_FILE_TEST_IS_DIR) && !visit_one(visits, file, FALSE, error))
             return FALSE;
     }
     return TRUE;
+}
+
+gboolean seal_module_visit_files(SealModule *self, const char *key, guint flags,
+                                 SealFileVisitor visit, gpointer user_data, GError **error)
+{
+    const Visits visits = {self, key, flags, visit, user_data};
+    g_auto(GStrv) paths = seal_settings_paths(self->settings, key);
+
+    for (char **path = paths; *path; path++) {
+        gboolean ok = g_file_test(*path, G_FILE_TEST_IS_DIR)
+                          ? visit_folder(&visits, *path, error)
+                          : visit_one(&visits, *path, TRUE, error);
+        if (!ok)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean seal_module_check_path(SealModule *self, const char *key, const char *path, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    return seal_owner_check(path, &problem) || !is_distrusted(problem) ||
+           seal_module_refuse(self, key, error, "%s", problem->message);
 }

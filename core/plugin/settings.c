@@ -4,6 +4,8 @@
  */
 #include "core/plugin/settings.h"
 
+#include "core/base/owner.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -379,6 +381,40 @@ SealSettings *seal_settings_new(const char *name, const SealGroup *group, const 
     return g_steal_pointer(&settings);
 }
 
+static gboolean check_owner(const SealSettings *settings, const Value *value, const char *path,
+                            GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    return !path || seal_owner_check(path, &problem) ||
+           !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_CONFIG) ||
+           refuse_value(settings, value, error, "%s", problem->message);
+}
+
+static gboolean check_owners(const SealSettings *settings, const Value *value, GError **error)
+{
+    SealSettingType type = value->setting->type;
+
+    if (type == SEAL_SETTING_PATH || type == SEAL_SETTING_SECRET)
+        return check_owner(settings, value, value->string, error);
+    for (char **path = type == SEAL_SETTING_PATHS ? value->list : NULL; path && *path; path++) {
+        if (!check_owner(settings, value, *path, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean seal_settings_check_owners(const SealSettings *settings, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
+        for (const SealSetting *row = settings->tables[i]; row && row->key; row++) {
+            if (!check_owners(settings, find_value(settings, row->key), error))
+                return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 void seal_settings_free(SealSettings *settings)
 {
     if (!settings)
@@ -427,6 +463,16 @@ const char *const *seal_settings_list(const SealSettings *settings, const char *
     if (!is_list(value->setting->type))
         g_error("bug: [%s] %s is not a list", settings->name, key);
     return (const char *const *)value->list;
+}
+
+char **seal_settings_paths(const SealSettings *settings, const char *key)
+{
+    const Value *value = find_value(settings, key);
+    const char *one[] = {value->string, NULL};
+
+    if (value->setting->type != SEAL_SETTING_PATH && value->setting->type != SEAL_SETTING_PATHS)
+        g_error("bug: [%s] %s names no paths", settings->name, key);
+    return g_strdupv(value->list ? value->list : (char **)one);
 }
 
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key)

@@ -15,6 +15,11 @@ SealSettings *seal_settings_new(const char *name, const SealGroup *group, const 
 void seal_settings_free(SealSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSettings, seal_settings_free)
 
+/** TRUE where nobody but root and the service's user can change what the paths lead to that are
+ *  written in @settings (see owner.h). What cannot be looked at is for whoever needs it to report.
+ */
+gboolean seal_settings_check_owners(const SealSettings *settings, GError **error);
+
 /** Asking for an unknown key or another type ends the process: it is a bug of the caller. Strings,
  *  choices, paths and secrets' paths; NULL where unset. (borrowed) */
 const char *seal_settings_string(const SealSettings *settings, const char *key);
@@ -25,6 +30,8 @@ gint64 seal_settings_number(const SealSettings *settings, const char *key);
 int seal_settings_choice(const SealSettings *settings, const char *key);
 /** Lists and paths; never NULL. (borrowed) */
 const char *const *seal_settings_list(const SealSettings *settings, const char *key);
+/** The paths of a PATH or of PATHS. (transfer full) */
+char **seal_settings_paths(const SealSettings *settings, const char *key);
 /** Where the value was written; NULL where it is the preset. (borrowed) */
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key);
 

@@ -40,38 +40,20 @@ static void remember_problem(KeysFile *source, const char *text)
  * Reading files
  */
 
-/* @user_data: the path in the setting. */
-static gboolean add_file(SealModule *self, const char *path, GBytes *data, const GError *problem,
-                         gpointer user_data, GError **error)
+static gboolean add_file(SealModule *self, const SealFile *found, gpointer user_data,
+                         GError **error)
 {
     KeysFile *source = seal_module_data(self);
 
-    if (problem) {
-        remember_problem(source, problem->message);
+    if (found->problem) {
+        remember_problem(source, found->problem->message);
         return TRUE;
     }
     File *file = g_new0(File, 1);
-    file->path = g_strdup(path);
-    file->data = g_bytes_ref(data);
-    file->named = g_str_equal(path, user_data);
+    file->path = g_strdup(found->path);
+    file->data = g_bytes_ref(found->data);
+    file->named = found->named;
     g_ptr_array_add(source->files, file);
-    return TRUE;
-}
-
-static gboolean keys_file_init(SealModule *self, GError **error)
-{
-    const char *const *paths = seal_module_list(self, "paths");
-    KeysFile *source = g_new0(KeysFile, 1);
-
-    source->files = g_ptr_array_new_with_free_func(file_free);
-    source->index = seal_key_index_new();
-    seal_module_set_data(self, source);
-    for (; *paths; paths++) {
-        g_autoptr(GError) problem = NULL;
-
-        if (!seal_module_visit_files(self, *paths, add_file, (gpointer)*paths, &problem))
-            remember_problem(source, problem->message);
-    }
     return TRUE;
 }
 
@@ -84,6 +66,19 @@ static void keys_file_fini(SealModule *self)
     g_clear_error(&source->problem);
     g_free(source);
     seal_module_set_data(self, NULL);
+}
+
+static gboolean keys_file_init(SealModule *self, GError **error)
+{
+    KeysFile *source = g_new0(KeysFile, 1);
+
+    source->files = g_ptr_array_new_with_free_func(file_free);
+    source->index = seal_key_index_new();
+    seal_module_set_data(self, source);
+    if (seal_module_visit_files(self, "paths", 0, add_file, NULL, error))
+        return TRUE;
+    keys_file_fini(self);
+    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ static gboolean license_init(SealModule *self, GError **error)
     if (*file && !g_path_is_absolute(file))
         return seal_module_refuse(self, "file", error,
                                   "an absolute path was expected, and \"%s\" was found", file);
+    if (*file && !seal_module_check_path(self, "file", file, error))
+        return FALSE;
     if (!license_start_sodium(error) || !read_issuer_key(self, setup, error))
         return FALSE;
     seal_module_set_data(self, g_steal_pointer(&setup));

@@ -250,27 +250,27 @@ gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error)
 /* While a setting is read. */
 typedef struct {
     const char *setting;
-    const char *path; /* as it was written there */
     const char *what;
     SmimeFileReader reader;
 } Loading;
 
 /* What cannot be read may be what matters: nothing runs then. */
-static gboolean visit_file(SealModule *self, const char *path, GBytes *data, const GError *problem,
-                           gpointer user_data, GError **error)
+static gboolean visit_file(SealModule *self, const SealFile *file, gpointer user_data,
+                           GError **error)
 {
     Loading *loading = user_data;
+    const char *path = file->path;
     g_autoptr(GError) local = NULL;
     guint count = 0;
 
-    if (problem)
-        return seal_module_refuse(self, loading->setting, error, "%s: %s", path, problem->message);
-    if (!loading->reader(seal_module_data(self), data, path, &count, &local))
+    if (file->problem)
+        return seal_module_refuse(self, loading->setting, error, "%s", file->problem->message);
+    if (!loading->reader(seal_module_data(self), file->data, path, &count, &local))
         return seal_module_refuse(self, loading->setting, error, "%s: %s", path, local->message);
     if (count > 0)
         return TRUE;
     /* A README may stand in a folder; a file that was named should be one. */
-    if (g_str_equal(path, loading->path))
+    if (file->named)
         return seal_module_refuse(self, loading->setting, error, "%s: no %s in it", path,
                                   loading->what);
     seal_module_warn(self, "%s: no %s in it", path, loading->what);
@@ -280,11 +280,7 @@ static gboolean visit_file(SealModule *self, const char *path, GBytes *data, con
 gboolean smime_read_setting(SealModule *self, const char *setting, const char *what,
                             SmimeFileReader reader, GError **error)
 {
-    for (const char *const *paths = seal_module_list(self, setting); *paths; paths++) {
-        Loading loading = {setting, *paths, what, reader};
+    Loading loading = {setting, what, reader};
 
-        if (!seal_module_visit_files(self, *paths, visit_file, &loading, error))
-            return FALSE;
-    }
-    return TRUE;
+    return seal_module_visit_files(self, setting, 0, visit_file, &loading, error);
 }

@@ -8,7 +8,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <string.h>
 
 enum {
     MAX_FILES = 10000,
@@ -32,6 +31,7 @@ typedef struct {
     GPtrArray *keys;           /* element type Item */
     GPtrArray *certs;          /* element type Item */
     GHashTable *by_public_key; /* digest to a GPtrArray of Item, certificates */
+    guint files;
 } Loading;
 
 static void item_free(gpointer data)
@@ -140,50 +140,17 @@ static gboolean read_file(Loading *loading, const char *path, gboolean named, GE
                       why, error);
 }
 
-static int compare_names(gconstpointer a, gconstpointer b)
+static gboolean visit_file(SealModule *self, const SealFile *file, gpointer user_data,
+                           GError **error)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+    Loading *loading = user_data;
 
-/* As seal_module_visit_files() goes through a folder, but its bytes are no secret. */
-static GPtrArray *list_folder(Loading *loading, const char *path, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GDir) dir = g_dir_open(path, 0, &problem);
-    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-
-    if (!dir) {
-        refuse_path(loading, error, path, problem->message);
-        return NULL;
-    }
-    while ((name = g_dir_read_name(dir))) {
-        g_autofree char *file = g_build_filename(path, name, NULL);
-
-        if (*name == '.' || g_file_test(file, G_FILE_TEST_IS_DIR))
-            continue;
-        if (files->len == MAX_FILES) {
-            seal_module_refuse(loading->self, "server_keys", error, "%s: more than %d files in it",
-                               path, MAX_FILES);
-            return NULL;
-        }
-        g_ptr_array_add(files, g_steal_pointer(&file));
-    }
-    g_ptr_array_sort(files, compare_names);
-    return g_steal_pointer(&files);
-}
-
-static gboolean read_path(Loading *loading, const char *path, GError **error)
-{
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-        return read_file(loading, path, TRUE, error);
-
-    g_autoptr(GPtrArray) files = list_folder(loading, path, error);
-    for (guint i = 0; files && i < files->len; i++) {
-        if (!read_file(loading, g_ptr_array_index(files, i), FALSE, error))
-            return FALSE;
-    }
-    return files != NULL;
+    if (file->problem)
+        return seal_module_refuse(self, "server_keys", error, "%s", file->problem->message);
+    if (loading->files++ == MAX_FILES)
+        return seal_module_refuse(self, "server_keys", error, "more than %d files in all",
+                                  MAX_FILES);
+    return read_file(loading, file->path, file->named, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -333,12 +300,11 @@ static GPtrArray *read_passwords(SealModule *self, GError **error)
     return passwords;
 }
 
-static gboolean load_paths(Loading *loading, const char *const *paths, GError **error)
+static gboolean load_files(Loading *loading, GError **error)
 {
-    for (; *paths; paths++) {
-        if (!read_path(loading, *paths, error))
-            return FALSE;
-    }
+    if (!seal_module_visit_files(loading->self, "server_keys", SEAL_VISIT_UNREAD, visit_file,
+                                 loading, error))
+        return FALSE;
     index_certs(loading);
     for (guint i = 0; i < loading->keys->len; i++) {
         if (!match_key(loading, g_ptr_array_index(loading->keys, i), error))
@@ -354,20 +320,20 @@ static gboolean load_paths(Loading *loading, const char *const *paths, GError **
 
 gboolean smime_server_load(SealModule *self, GError **error)
 {
-    const char *const *paths = seal_module_list(self, "server_keys");
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(item_free);
     g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func(item_free);
     g_autoptr(GHashTable) index =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
                               (GDestroyNotify)g_ptr_array_unref);
 
-    if (!*paths)
+    if (!*seal_module_list(self, "server_keys"))
         return TRUE;
     if (!start_secure_heap(self, error))
         return FALSE;
     g_autoptr(GPtrArray) passwords = read_passwords(self, error);
-    Loading loading = {self, passwords, keys, certs, index};
-    return passwords && load_paths(&loading, paths, error);
+    Loading loading = {
+        .self = self, .passwords = passwords, .keys = keys, .certs = certs, .by_public_key = index};
+    return passwords && load_files(&loading, error);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
  *
  * test-config.c: conf.d and typed settings; every error names file and line.
  */
+#include "core/base/owner.h"
 #include "core/plugin/config.h"
 #include "core/plugin/settings.h"
 #include "core/plugin/tables.h"
@@ -121,6 +122,15 @@ static void test_writable_by_others(Fixture *f, gconstpointer data)
     chmod(path, 0666);
     g_assert_null(seal_config_read(f->dir, &error));
     g_assert_nonnull(strstr(error->message, "written by others"));
+
+    /* Who can add a file can say what he likes. */
+    g_clear_error(&error);
+    chmod(path, 0644);
+    chmod(f->dir, 0777);
+    seal_owner_set_service(NULL);
+    g_assert_null(seal_config_read(f->dir, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+    g_assert_nonnull(strstr(error->message, f->dir));
 }
 
 static void test_fifo(Fixture *f, gconstpointer data)

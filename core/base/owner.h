@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * owner.h: who can change what is believed: configuration, keys, trust anchors, secrets.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+#include <sys/stat.h>
+
+/** Root's files are believed, those of the user that runs this, and, where that is root, those of
+ *  the service's user: the owner of @state_dir, if only root could put that where it is; NULL:
+ *  of nobody else. What was found of folders before is forgotten. */
+void seal_owner_set_service(const char *state_dir);
+
+/** TRUE where nobody else can change what @path leads to: neither it nor a folder or link on the
+ *  way there. SEAL_ERROR_CONFIG names what others can change; SEAL_ERROR_UNAVAILABLE where it
+ *  cannot be found out. */
+gboolean seal_owner_check(const char *path, GError **error);
+
+/** The same of a folder whose files are believed because they are in it: that others may put some
+ *  there and take none away is not enough. */
+gboolean seal_owner_check_folder(const char *path, GError **error);
+
+/** The same of @path alone, of which @st is known: what stands above it is not looked at. */
+gboolean seal_owner_check_one(const char *path, const struct stat *st, GError **error);
