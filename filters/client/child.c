@@ -21,6 +21,7 @@
 #define NOT_RUN   127
 #define LIMIT_MAX 86400000 /* a day: nothing honest asks for more */
 #define LIMIT_LEN 8        /* the digits of it */
+#define ENDS_MAX  255      /* an exit status */
 
 /* What the child may know of our environment. G_DEBUG and its like can make it abort or write. */
 static const char *const kept_variables[] = {
@@ -44,6 +45,7 @@ typedef struct {
     int fatal; /* the signal that ends us as well, or 0 */
     int64_t due;
     int64_t limit;
+    int said; /* with which status it is going to end; -1: it has not said so */
     char line[sizeof "A " - 1 + LIMIT_LEN];
     size_t line_size;
 } Child;
@@ -200,7 +202,8 @@ static bool open_fds(Child *child)
     if (!open_signals(child) || pipe2(child->watch, O_CLOEXEC) != 0)
         return false;
     child->null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (child->null < 0)
+    /* What stands in it is read when the child has ended, and a stray may hold its other end. */
+    if (child->null < 0 || fcntl(child->watch[0], F_SETFL, O_NONBLOCK) != 0)
         return false;
     if (child->spec->passes)
         return true;
@@ -243,16 +246,21 @@ static void arm_clock(Child *child, int64_t limit)
     child->due = seal_io_now_ms() + limit;
 }
 
+/* Behind "E" nothing may follow. */
 static bool obey_line(Child *child)
 {
     size_t size = child->line_size;
-    uint64_t limit;
+    bool ends = child->line[0] == 'E';
+    uint64_t number;
 
     child->line_size = 0;
-    if (size < 2 || memcmp(child->line, "A ", 2) != 0 ||
-        !seal_io_number(child->line + 2, size - 2, 10, LIMIT_MAX, &limit))
+    if (child->said >= 0 || size < 2 || (!ends && child->line[0] != 'A') || child->line[1] != ' ' ||
+        !seal_io_number(child->line + 2, size - 2, 10, ends ? ENDS_MAX : LIMIT_MAX, &number))
         return false;
-    arm_clock(child, (int64_t)limit);
+    if (ends)
+        child->said = (int)number;
+    else
+        arm_clock(child, (int64_t)number);
     return true;
 }
 
@@ -271,15 +279,19 @@ static bool obey_lines(Child *child, const char *bytes, size_t size)
     return true;
 }
 
-static void read_watch(Child *child)
+/* FALSE: there is no more of it, at least for now. */
+static bool read_watch(Child *child)
 {
     char bytes[256];
-    ssize_t size = read(child->watch[0], bytes, sizeof bytes);
+    ssize_t size;
 
-    if (size < 0 && errno == EINTR)
-        return;
+    do
+        size = read(child->watch[0], bytes, sizeof bytes);
+    while (size < 0 && errno == EINTR);
+    if (size < 0 && errno == EAGAIN)
+        return false;
     if (size > 0 && obey_lines(child, bytes, (size_t)size))
-        return;
+        return true;
     /* Without its lines there is no clock. Nor would it end by our closing the pipe, unless it came
      * to write to it again. */
     if (size < 0)
@@ -289,6 +301,7 @@ static void read_watch(Child *child)
         fail_child(child, "the runner was killed: it wrote a malformed line to its watch pipe");
     /* Its end tells nothing, and the timer stays as it is. */
     seal_io_close(&child->watch[0]);
+    return false;
 }
 
 /* The descriptors that came with @message: the first is kept in *@file, where there is none yet.
@@ -372,6 +385,25 @@ static void read_output(Child *child)
         read_capture(child);
 }
 
+/* The status counts where the runner itself has named it before: not where a module or a library
+ * has called exit(). */
+static void take_status(Child *child, int status)
+{
+    while (child->watch[0] >= 0 && read_watch(child))
+        ;
+    if (child->said == status)
+        child->end->status = status;
+    else if (child->said >= 0)
+        fail_child(child, "the runner ended with status %d, where it was going to end with %d",
+                   status, child->said);
+    else
+        fail_child(
+            child,
+            "the runner ended with status %d before its work was done: a module or a library "
+            "has called exit()",
+            status);
+}
+
 static void see_end(Child *child)
 {
     siginfo_t info = {0};
@@ -385,7 +417,7 @@ static void see_end(Child *child)
     if (info.si_code == CLD_EXITED && info.si_status == NOT_RUN)
         fail_child(child, "%s could not be set up or executed", child->spec->path);
     else if (info.si_code == CLD_EXITED)
-        child->end->status = info.si_status;
+        take_status(child, info.si_status);
     else
         fail_child(child, "the runner was ended by signal %d", info.si_status);
     end_group(child);
@@ -461,6 +493,7 @@ void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
         .capture = {-1, -1},
         .null = -1,
         .signals = -1,
+        .said = -1,
     };
 
     memset(end, 0, sizeof *end);

@@ -5,6 +5,8 @@
  * The child leads a process group, gets a clean environment, and on descriptor 3 the watch pipe.
  * It writes lines to it: "A <milliseconds>" arms the timer (kill me if by then I have not armed it
  * again). The timer starts armed, so that a child that hangs before its first line is ended, too.
+ * "E <status>" is the last: the work is done, and this is the status that I am going to end with.
+ * Without it an exit status says nothing, since whatever the child has loaded can call exit().
  * Anything else on the pipe is a fault.
  */
 #pragma once
@@ -30,7 +32,7 @@ typedef struct {
 
 /** How it ended. */
 typedef struct {
-    int status;       /**< its exit status, or -1: it did not end by itself, or never began */
+    int status;       /**< its exit status, or -1: it did not end by its own will, or never began */
     char reason[192]; /**< why the status is -1 */
     char output[SEAL_CHILD_OUTPUT_MAX]; /**< what was captured, without a final NUL */
     size_t output_size;

@@ -27,6 +27,13 @@ typedef struct {
     int (*run)(const CtlOptions *options, SealOut *out, GError **error);
 } CtlCommand;
 
+/** What sealctl does, once it knows its options; an exit code. */
+typedef int CtlWork(const CtlOptions *options);
+
+/** Does it in a child. An end that it did not come to by itself is a problem, and said on standard
+ *  error. */
+int ctl_guard(CtlWork *work, const CtlOptions *options);
+
 /** Ends with a NULL name. */
 extern const CtlCommand CTL_COMMANDS[];
 

@@ -114,5 +114,5 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return CTL_USAGE;
     }
-    return answer_words(&options);
+    return ctl_guard(answer_words, &options);
 }

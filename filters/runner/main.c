@@ -20,20 +20,16 @@ static int run_mode(const char *mode, const RunnerOptions *options, GError **err
     return RUNNER_DEFER;
 }
 
-int main(int argc, char **argv)
+/* What is done here in the end is done before the client hears of it. */
+static int run_process(int argc, char **argv)
 {
     g_auto(RunnerOptions) options = {0};
     g_autoptr(GError) error = NULL;
     int status = RUNNER_DEFER;
 
-    seal_secret_guard_process();
-    umask(077);
-    runner_watch_open();
-    if (!runner_output_open())
+    if (argc < 2 || !runner_output_open())
         return RUNNER_DEFER;
     g_set_prgname("sealpipe");
-    if (argc < 2)
-        return RUNNER_DEFER;
 
     gboolean ok = runner_options_parse(&options, argc - 1, argv + 1, &error);
     seal_log_open(options.debug);
@@ -42,4 +38,12 @@ int main(int argc, char **argv)
     if (error)
         seal_log_error(options.id, error);
     return status;
+}
+
+int main(int argc, char **argv)
+{
+    seal_secret_guard_process();
+    umask(077);
+    runner_watch_open();
+    return runner_watch_end(run_process(argc, argv));
 }

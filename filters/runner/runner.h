@@ -21,6 +21,10 @@ void runner_watch_arm(gint64 usec);
 void runner_watch_idle(void);
 /** Finds out whether a client is listening. Call first. */
 void runner_watch_open(void);
+/** Tells the client that this is what main() returns: without it an exit status is no answer, since
+ *  every library can call exit(). The last that is done. What main() then returns: where the client
+ *  cannot be told, RUNNER_DEFER. */
+int runner_watch_end(int status);
 
 /** Takes standard output away from everybody else: what a library or a child of a module writes
  *  there would stand in the mail. Call before anything is loaded. FALSE: there is none. */

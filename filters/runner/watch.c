@@ -16,26 +16,30 @@
 enum { WATCH_FD = 3 };
 
 static gboolean listening;
+static pid_t runner; /* a child of it has nothing to say */
 static gint64 idle_since;
 
 void runner_watch_open(void)
 {
     struct stat st;
 
-    listening = fstat(WATCH_FD, &st) == 0 && S_ISFIFO(st.st_mode);
+    runner = getpid();
+    /* What cannot be told is a client, which must not be left without an answer. */
+    listening = fstat(WATCH_FD, &st) == 0 ? S_ISFIFO(st.st_mode) : errno != EBADF;
     if (listening)
         fcntl(WATCH_FD, F_SETFD, FD_CLOEXEC);
 }
 
-static void tell_client(const char *line)
+static gboolean tell_client(const char *line)
 {
     ssize_t rc;
 
-    if (!listening)
-        return;
+    if (!listening || getpid() != runner)
+        return TRUE;
     do
         rc = write(WATCH_FD, line, strlen(line));
     while (rc < 0 && errno == EINTR);
+    return rc > 0;
 }
 
 void runner_watch_arm(gint64 usec)
@@ -54,4 +58,11 @@ void runner_watch_idle(void)
         return;
     runner_watch_arm(IDLE_LIMIT);
     idle_since = now;
+}
+
+int runner_watch_end(int status)
+{
+    g_autofree char *line = g_strdup_printf("E %d\n", status);
+
+    return tell_client(line) ? status : RUNNER_DEFER;
 }

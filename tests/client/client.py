@@ -24,15 +24,20 @@ PRELUDE = """#!/usr/bin/python3 -IS
 import json, os, signal, sys
 def say(line): os.write(3, line.encode())
 def out(text): os.write(1, text.encode())
+def end(status):
+    sys.stdout.flush()
+    say(f"E {status}\\n")
+    os._exit(status)
 def forever():
     while True: signal.pause()
 """
 
 
-def runner(text, mode=0o755):
+def runner(text):
+    """One that ends well where @text comes to its end."""
     pathlib.Path(RUNNER).unlink(missing_ok=True)
-    pathlib.Path(RUNNER).write_text(PRELUDE + text)
-    os.chmod(RUNNER, mode)
+    pathlib.Path(RUNNER).write_text(f"{PRELUDE}{text}\nend(0)\n")
+    os.chmod(RUNNER, 0o755)
 
 
 def call(program, *args, stdin=b"", **how):
@@ -99,7 +104,7 @@ def _():
 @tap.test("transport: every other status is 75, and stdin is read")
 def _():
     for status in (1, 2, 64, 69, 70, 75, 76, 126, 127, 128, 137, 255):
-        runner(f"os._exit({status})")
+        runner(f"end({status})")
         tap.equal(transport("--", "a@b", stdin=b"x" * 300000), (75, b"", b""), f"for {status}")
 
 
@@ -114,37 +119,67 @@ def _():
 @tap.test("check: 0, 69 and 75 stay, with the reason")
 def _():
     for status in (0, 69, 75):
-        runner(f"out('why {status}'); os._exit({status})")
+        runner(f"out('why {status}'); end({status})")
         tap.equal(check("--", "a@b"), (status, f"why {status}".encode(), b""))
 
 
 @tap.test("check: 0 and 69 stay without a reason; 75 gets one")
 def _():
     for status, text in ((0, b""), (69, b""), (75, b"sealpipe-check: cannot tell now")):
-        runner(f"os._exit({status})")
+        runner(f"end({status})")
         tap.equal(check("--", "a@b"), (status, text, b""))
 
 
 @tap.test("check: every other ending is 75, with a line of the client's")
 def _():
-    for end in ("os._exit(1)", "os._exit(127)", "os._exit(68)", "os.kill(os.getpid(), 9)"):
+    for end in ("end(1)", "end(127)", "end(68)", "os.kill(os.getpid(), 9)"):
         runner(f"out('rubbish'); {end}")
         tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), end)
 
 
 @tap.test("check: no newline and no control character goes out")
 def _():
-    runner(r"out('a\nb\tc\x1bd\x7f\r\n\n'); os._exit(69)")
+    runner(r"out('a\nb\tc\x1bd\x7f\r\n\n'); end(69)")
     tap.equal(check("--", "a@b"), (69, b"a b c d ", b""))
 
 
 @tap.test("check: more output than 4 KiB is a fault, 4 KiB is not")
 def _():
-    runner("out('x' * 4096); os._exit(69)")
+    runner("out('x' * 4096); end(69)")
     tap.equal(check("--", "a@b"), (69, b"x" * 4096, b""))
     for tail in ("", "; forever()"):
         runner(f"out('x' * 4097){tail}")
         tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), tail)
+
+
+UNSAID = b"before its work was done: a module or a library has called exit()"
+
+
+@tap.test("a status that the runner has not named before is 75: exit() can be called by anybody")
+def _():
+    for status in (0, 69, 75, 3):
+        runner(f"out('rubbish'); os._exit({status})")
+        tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), f"{status}")
+        runner(f"sys.stdin.read(); sys.exit({status})")
+        result = transport("--debug", "--", "a@b", stdin=b"x" * 300000)
+        tap.equal(result[:2], (75, b""), f"{status}")
+        tap.contains(result[2], f"the runner ended with status {status} ".encode() + UNSAID, "the log")
+
+
+@tap.test("a status other than the one that was named is 75")
+def _():
+    for said, status in ((75, 0), (69, 0), (0, 75), (0, 69), (75, 69)):
+        runner(f"say('E {said}\\n'); os._exit({status})")
+        tap.equal(check("--", "a@b"), (75, b"sealpipe-check: cannot tell now", b""), f"{said} {status}")
+        tap.contains(transport("--debug", "--", "a@b")[2],
+                     f"ended with status {status}, where it was going to end with {said}".encode(),
+                     "the log")
+
+
+@tap.test("a child of the runner that holds the watch pipe does not keep the end from being seen")
+def _():
+    runner("if os.fork() == 0: forever()\nsay('A 60000\\n' * 1000); end(0)")
+    tap.equal(transport("--", "a@b"), (0, b"", b""))
 
 
 @tap.test("a runner that is missing or cannot be executed is 75")
@@ -184,7 +219,7 @@ def feed(program, size):
 
 @tap.test("2 MB of input are taken when the runner reads none of it")
 def _():
-    for text in ("os._exit(1)", "os.close(0); os._exit(75)", "os.kill(os.getpid(), 9)"):
+    for text in ("end(1)", "os.close(0); end(75)", "os.kill(os.getpid(), 9)"):
         runner(text)
         tap.equal(feed(TRANSPORT, 2 << 20), (75, b"", b""), text)
     pathlib.Path(RUNNER).unlink()
@@ -193,7 +228,7 @@ def _():
 
 @tap.test("the runner's stderr goes nowhere, unless --debug")
 def _():
-    runner("os.write(2, b'noise'); os._exit(0)")
+    runner("os.write(2, b'noise')")
     for call_it in (transport, check):
         tap.equal(call_it("--", "a@b"), (0, b"", b""))
         tap.equal(call_it("--", "--debug"), (0, b"", b""))
@@ -203,7 +238,7 @@ def _():
 
 @tap.test("--debug tells of faults")
 def _():
-    runner("os._exit(3)")
+    runner("end(3)")
     tap.contains(transport("--debug", "--", "a@b")[2], b"the runner ended with status 3")
     pathlib.Path(RUNNER).unlink()
     tap.contains(transport("--debug", "--", "a@b")[2], b"cannot run " + RUNNER.encode())
@@ -372,18 +407,21 @@ def _():
 def _():
     for line in ("X\n", "\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D\n", "D \n",
                  "A 99999999\n", "A 123456789\n", "A 18446744073709551617\n", "A 5000\0\n", "A 5000\r\n",
-                 "A 5000\nX\n", "x" * 100):
+                 "A 5000\nX\n", "x" * 100, "E\n", "E \n", "E -1\n", "E 256\n", "E 0\nE 0\n", "E 0\nA 5000\n"):
         runner(f"say({line!r}); forever()")
         tap.equal(transport("--", "a@b"), (75, b"", b""), repr(line))
-    runner("say('A 5'); os.close(3); forever()")
-    tap.equal(transport("--", "a@b"), (75, b"", b""), "cut off")
+    for line in ("A 5", "E 0"):
+        runner(f"say({line!r}); os.close(3); forever()")
+        tap.equal(transport("--", "a@b"), (75, b"", b""), f"{line} cut off")
+    runner("say('E 0'); os._exit(0)")
+    tap.equal(transport("--", "a@b"), (75, b"", b""), "an end that is cut off")
 
 
 @tap.test("whoever is left in the group is killed when the runner ends")
 def _():
     for status in (0, 75):
         with PidFile() as pids:
-            runner(PidFile.CODE + f"family({str(pids.path)!r}); os._exit({status})")
+            runner(PidFile.CODE + f"family({str(pids.path)!r}); end({status})")
             tap.equal(transport("--", "a@b"), (status, b"", b""))
             all_dead(pids.read(), "the runner's child is gone")
 
@@ -521,8 +559,10 @@ def _():
                 ("two at once", f"f = file_of({good}); give(f, f)", HANDLED_LATER),
                 ("many at once", f"f = file_of({good}); give(*[f] * 50)", HANDLED_LATER),
                 ("two in turn", f"f = file_of({good}); give(f); give(f); forever()", HANDLED_LATER),
-                ("given, then 75", f"give(file_of({good})); os._exit(75)", HANDLED_LATER),
-                ("given, then 69", f"give(file_of({good})); os._exit(69)", HANDLED_LATER),
+                ("given, then 75", f"give(file_of({good})); end(75)", HANDLED_LATER),
+                ("given, then 69", f"give(file_of({good})); end(69)", HANDLED_LATER),
+                ("given, then an end that is none", f"give(file_of({good})); os._exit(0)",
+                 HANDLED_LATER),
                 ("given, then killed", f"give(file_of({good})); os.kill(os.getpid(), 9)",
                  HANDLED_LATER),
                 ("given, then too late", f"give(file_of({good})); say('A 200\\n'); forever()",

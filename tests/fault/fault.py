@@ -173,7 +173,9 @@ def check(target, call, late=False):
 
 # -- In the runner ------------------------------------------------------------------------------
 
-for _call, _late in (("open", False), ("read", False), ("pread", True), ("write", False),
+# With its last write the runner says that it is done; then the result has gone out.
+
+for _call, _late in (("open", False), ("read", False), ("pread", True), ("write", True),
                      ("stat", False), ("opendir", False), ("readdir", False), ("malloc", True)):
     @tap.test(f"the runner's {_call} fails")
     def _(call=_call, late=_late):

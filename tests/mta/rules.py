@@ -28,6 +28,7 @@ RULES = {
         ("mta/rules.py", "nothing comes out before the input has ended"),
         ("mta/filter.py", "output that cannot be written is 75"),
         ("mta/filter.py", "zero bytes of input are no message"),
+        ("abi/quit.py", "{_place}: every way of ending the process defers the message"),
         ("fault/fault.py", "the runner's {_call} fails"),
         ("mta/exim.py", "a {_who} that is killed {_when}: deferred, and sent whole at the next try"),
     ],
