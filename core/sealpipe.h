@@ -114,6 +114,10 @@ SEAL_API char *seal_text_hex(const void *data, gsize length);
 /** One line for people of what came from outside: valid UTF-8, `?` for what does not print, and
  *  "..." behind @max octets. (transfer full) */
 SEAL_API char *seal_text_line(const void *data, gsize length, gsize max);
+/** What all spellings that Unicode takes for alike have in common: composed, wide, ligature and
+ *  other case (NFKC, folded). For what may match too much, never to tell mailboxes apart. (transfer
+ *  full) */
+SEAL_API char *seal_text_fold(const char *text);
 /** The day of @time, UTC, as YYYY-MM-DD; "never" for G_MAXINT64. (transfer full) */
 SEAL_API char *seal_text_day(gint64 time);
 /** Reads YYYY-MM-DD, from 1970 on: the day's first second, UTC. FALSE where it is no such day. */
@@ -163,9 +167,13 @@ SEAL_API const char *seal_address_local(const SealAddress *address);
 SEAL_API const char *seal_address_domain(const SealAddress *address);
 /** local@domain, the local part quoted where RFC 5321 asks for it. */
 SEAL_API const char *seal_address_text(const SealAddress *address);
-/** What two spellings of one mailbox have in common: compare and index by this. */
+/** What two spellings of one mailbox have in common: compare and index by this. Only the case of
+ *  A to Z in the local part does not count: strasse and straße are two mailboxes. */
 SEAL_API const char *seal_address_key(const SealAddress *address);
-/** TRUE where both name one mailbox, without regard to case. */
+/** What all mailboxes have in common that anybody could take for this one: the local part as
+ *  seal_text_fold() has it. For what makes a policy stricter, never for keys or exemptions. */
+SEAL_API const char *seal_address_wide_key(SealAddress *address);
+/** TRUE where both name one mailbox, without regard to ASCII's case. */
 SEAL_API gboolean seal_address_equal(const SealAddress *a, const SealAddress *b);
 /** The address without its subaddress (RFC 5233, `+detail`), or NULL where it has none.
  *  (transfer full) */
@@ -485,8 +493,9 @@ typedef struct {
      *  version. (transfer full) */
     SealContent *(*open)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                          SealDetection *detection, GError **error);
-    /** Appends the keys that could sign for @address, fit for it or not: usable() decides. Finding
-     *  none is no error; not finding out is. May be NULL. */
+    /** Appends the keys that could sign for @address, fit for it or not: usable() decides. Core
+     * asks a second time, for the address without its detail, where none will do. Finding none is
+     * no error; not finding out is. May be NULL. */
     gboolean (*signers)(SealModule *self, SealAddress *address, GCancellable *cancellable,
                         GPtrArray *keys, GError **error);
     gpointer reserved[8];

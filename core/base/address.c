@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * address.c: mailboxes (RFC 5321 4.1.2, RFC 6531 3.3), read strictly and compared without case.
+ * address.c: mailboxes (RFC 5321 4.1.2, RFC 6531 3.3), read strictly and compared without
+ * ASCII's case alone: what else Unicode folds together are mailboxes of different people.
  */
 #include "core/sealpipe.h"
 
@@ -21,6 +22,7 @@ struct SealAddress {
     char *domain;
     char *text;
     char *key;
+    char *wide_key; /* made when first asked for */
 };
 
 /* RFC 5322 3.2.3 atext, and the dot. */
@@ -140,24 +142,17 @@ static char *quote_local(const char *local)
     return g_string_free(quoted, FALSE);
 }
 
-static char *comparison_key(const char *local, const char *domain)
-{
-    g_autofree char *composed = g_utf8_normalize(local, -1, G_NORMALIZE_NFC);
-    g_autofree char *folded = g_utf8_casefold(composed, -1);
-
-    return g_strdup_printf("%s@%s", folded, domain);
-}
-
 static SealAddress *address_new(const char *local, const char *domain)
 {
     g_autofree char *quoted = quote_local(local);
+    g_autofree char *lower = g_ascii_strdown(local, -1);
     SealAddress *address = g_new0(SealAddress, 1);
 
     g_atomic_ref_count_init(&address->refs);
     address->local = g_strdup(local);
     address->domain = g_strdup(domain);
     address->text = g_strdup_printf("%s@%s", quoted, domain);
-    address->key = comparison_key(local, domain);
+    address->key = g_strconcat(lower, "@", domain, NULL);
     return address;
 }
 
@@ -194,6 +189,7 @@ void seal_address_unref(SealAddress *address)
     g_free(address->domain);
     g_free(address->text);
     g_free(address->key);
+    g_free(address->wide_key);
     g_free(address);
 }
 
@@ -215,6 +211,16 @@ const char *seal_address_text(const SealAddress *address)
 const char *seal_address_key(const SealAddress *address)
 {
     return address->key;
+}
+
+const char *seal_address_wide_key(SealAddress *address)
+{
+    if (!address->wide_key) {
+        g_autofree char *folded = seal_text_fold(address->local);
+
+        address->wide_key = g_strconcat(folded, "@", address->domain, NULL);
+    }
+    return address->wide_key;
 }
 
 gboolean seal_address_equal(const SealAddress *a, const SealAddress *b)

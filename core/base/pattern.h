@@ -16,8 +16,10 @@ void seal_pattern_free(SealPattern *pattern);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPattern, seal_pattern_free)
 
 /** TRUE where @address, or what is left of it without its subaddress, matches. NULL is the null
- *  sender. */
-gboolean seal_pattern_match(const SealPattern *pattern, const SealAddress *address);
+ *  sender. @wide: also what Unicode folds together counts as alike (JOSÉ and josé, straße and
+ *  strasse); else the case of A to Z alone makes no difference. What makes policy stricter may
+ * match widely, what loosens it must not. */
+gboolean seal_pattern_match(const SealPattern *pattern, SealAddress *address, gboolean wide);
 
 /** TRUE for `<>`. */
 gboolean seal_pattern_is_null_sender(const SealPattern *pattern);

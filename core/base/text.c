@@ -32,6 +32,16 @@ char *seal_text_line(const void *data, gsize length, gsize max)
     return g_string_free(line, FALSE);
 }
 
+char *seal_text_fold(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    g_autofree char *composed = g_utf8_normalize(valid, -1, G_NORMALIZE_ALL);
+    g_autofree char *folded = g_utf8_casefold(composed, -1);
+
+    /* What is folded need not be composed any more. */
+    return g_utf8_normalize(folded, -1, G_NORMALIZE_ALL_COMPOSE);
+}
+
 char *seal_text_day(gint64 time)
 {
     if (time == G_MAXINT64)

@@ -258,6 +258,18 @@ static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey
     return TRUE;
 }
 
+/* The usable one that the format has for @address. */
+static gboolean find_own_key(Search *search, SealAddress *address, SealKey **key, GError **error)
+{
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    if (!seal_format_signers(search->query->format, address, search->cancellable, keys, error))
+        return FALSE;
+    keep_right_ones(keys, search->query, address);
+    g_ptr_array_sort(keys, newest_first);
+    return find_usable(search, keys, key, error);
+}
+
 static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancellable *cancellable,
                             SealKey **signer, char **why, GError **error)
 {
@@ -268,14 +280,12 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
         .at = g_get_real_time() / G_USEC_PER_SEC,
     };
     Search search = {.job = job, .query = &query, .cancellable = cancellable};
-    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(SealAddress) bare = seal_address_without_detail(job->author);
     g_autoptr(SealKey) found = NULL;
 
-    if (!seal_format_signers(format, job->author, cancellable, keys, error))
-        return FALSE;
-    keep_right_ones(keys, &query, job->author);
-    g_ptr_array_sort(keys, newest_first);
-    return end_search(&search, find_usable(&search, keys, &found, error), &found, signer, why);
+    gboolean ok = find_own_key(&search, job->author, &found, error) &&
+                  (found || !bare || find_own_key(&search, bare, &found, error));
+    return end_search(&search, ok, &found, signer, why);
 }
 
 /* Sources are not asked: a Format has its private keys itself. */

@@ -184,10 +184,11 @@ static SealMatch yes_or_no(gboolean yes)
     return yes ? SEAL_MATCH_YES : SEAL_MATCH_NO;
 }
 
-static gboolean match_any(GPtrArray *patterns, const SealAddress *address)
+/* A rule that exempts knows a mailbox by its exact name alone. */
+static gboolean match_any(const SealRule *rule, GPtrArray *patterns, SealAddress *address)
 {
     for (guint i = 0; i < patterns->len; i++) {
-        if (seal_pattern_match(g_ptr_array_index(patterns, i), address))
+        if (seal_pattern_match(g_ptr_array_index(patterns, i), address, !rule->strict))
             return TRUE;
     }
     return FALSE;
@@ -206,7 +207,7 @@ static SealMatch match_unknown_sender(const SealRule *rule)
 static SealMatch match_sender(const SealRule *rule, const SealJob *job)
 {
     if (job->sender || seal_job_is_bounce(job))
-        return yes_or_no(match_any(rule->senders, job->sender));
+        return yes_or_no(match_any(rule, rule->senders, job->sender));
     return job->message ? SEAL_MATCH_NO : match_unknown_sender(rule);
 }
 
@@ -214,7 +215,7 @@ static SealMatch match_author(const SealRule *rule, const SealJob *job)
 {
     if (!job->message)
         return SEAL_MATCH_MAYBE;
-    return yes_or_no(job->author && match_any(rule->authors, job->author));
+    return yes_or_no(job->author && match_any(rule, rule->authors, job->author));
 }
 
 /* Of a field that stands twice, nobody knows which one its readers see. */
@@ -269,7 +270,7 @@ SealMatch seal_rule_match(const SealRule *rule, SealJob *job, const SealRecipien
 {
     SealMatch least = SEAL_MATCH_YES;
 
-    if (rule->recipients && !match_any(rule->recipients, recipient->address))
+    if (rule->recipients && !match_any(rule, rule->recipients, recipient->address))
         return SEAL_MATCH_NO;
     if (rule->senders)
         least = MIN(least, match_sender(rule, job));

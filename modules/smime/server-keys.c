@@ -344,13 +344,8 @@ gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *can
                        GPtrArray *keys, GError **error)
 {
     SmimeModule *module = seal_module_data(self);
-    guint before = keys->len;
 
     seal_key_index_find(module->server_keys, address, NULL, keys);
-    g_autoptr(SealAddress) shorter =
-        keys->len == before ? seal_address_without_detail(address) : NULL;
-    if (shorter)
-        seal_key_index_find(module->server_keys, shorter, NULL, keys);
     return TRUE;
 }
 

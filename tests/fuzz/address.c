@@ -31,6 +31,7 @@ static void check(SealAddress *address)
     fuzz_assert_one_line(seal_address_local(address));
     fuzz_assert_one_line(seal_address_text(address));
     fuzz_assert_one_line(seal_address_key(address));
+    fuzz_assert_one_line(seal_address_wide_key(address));
     check_domain(seal_address_domain(address));
     check_again(address);
 }

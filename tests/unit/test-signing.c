@@ -104,7 +104,11 @@ static const Row ROWS[] = {
     {SIGN("preferred") STAGE MOCK, TWO, TRUE, NULL, 'P', "one author", "x\n"},
     {SIGN("required") STAGE MOCK, NOBODY, TRUE, NULL, 'R', "one author", NULL},
     {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, "mallory@example.org", 'G', "", "author"},
-    /* Keys. */
+    /* Keys; that of an address without its detail signs for it, and is no worse than none. */
+    {SIGN("required") STAGE MOCK, "From: Carol <carol+lists@example.org>\n" REST "x\n", TRUE, NULL,
+     'G', "", "signer=author"},
+    {SIGN("required") STAGE MOCK, "From: car+ol@example.org\n" REST "x\n", TRUE, NULL, 'R',
+     "no mock key", NULL},
     {SIGN("required") STAGE MOCK "signers=none\n", PLAIN, TRUE, NULL, 'R', "no mock key", NULL},
     {SIGN("preferred") STAGE MOCK "signers=none\n", PLAIN, TRUE, NULL, 'P', "no mock key", "words"},
     {SIGN("required") STAGE MOCK "signers=stranger\n", PLAIN, TRUE, NULL, 'R', "no mock key", NULL},

@@ -237,9 +237,9 @@ static void test_folder(void)
     g_assert_true(smime_logged(&fixture.smime, "bob@example.org has no private key here"));
 
     g_autoptr(GPtrArray) none = signers(&fixture, "bob@example.org");
-    g_autoptr(GPtrArray) detail = signers(&fixture, "Alice+lists@EXAMPLE.org");
+    g_autoptr(GPtrArray) other_case = signers(&fixture, "Alice@EXAMPLE.org");
     g_assert_cmpuint(none->len, ==, 0);
-    g_assert_cmpuint(detail->len, ==, 1);
+    g_assert_cmpuint(other_case->len, ==, 1);
 }
 
 /* A renewed certificate for the same key: both are there, once each. */
