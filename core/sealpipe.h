@@ -486,7 +486,8 @@ typedef struct {
     /** Encrypts. (transfer full) */
     SealContent *(*encrypt)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                             GError **error);
-    /** Signs. What it is given to sign in clear is 7bit. May be NULL. (transfer full) */
+    /** Signs. What it is given to sign in clear is 7bit, unless that is not possible and it must be
+     *  signed. May be NULL. (transfer full) */
     SealContent *(*sign)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error);
     /** Decrypts, with every layer described in @detection. May be NULL. Not called in this

@@ -16,6 +16,7 @@ typedef struct {
     gboolean clean;  /* nothing in the whole entity needs an encoding */
     gboolean change; /* something is written other than it came */
     char *why;       /* no encoding can help, and why */
+    gboolean broken; /* nor would anybody carry it as it is */
 } Work;
 
 static gboolean write_part(Work *work, SealEntity *entity, GError **error);
@@ -27,10 +28,12 @@ static gboolean copy_content(Work *work, SealContent *content, GError **error)
     return seal_spool_copy(work->out, in, NULL, error);
 }
 
-static void give_up(Work *work, const char *why)
+/* Relays of today carry octets over 127; the rest of what is hard none does. */
+static void give_up(Work *work, guint trouble, const char *why)
 {
     if (!work->why)
         work->why = g_strdup(why);
+    work->broken = work->broken || (trouble & SEAL_TROUBLE_HARD & ~SEAL_TROUBLE_EIGHT_BIT);
 }
 
 static gboolean scan_content(const Work *work, SealContent *content, SealScan *found,
@@ -55,7 +58,7 @@ static gboolean copy_bare(Work *work, SealContent *content, const char *where, G
     if (!scan_content(work, content, &found, error))
         return FALSE;
     if (found.trouble & SEAL_TROUBLE_HARD)
-        give_up(work, where);
+        give_up(work, found.trouble, where);
     return copy_content(work, content, error);
 }
 
@@ -107,7 +110,7 @@ static gboolean write_multipart(Work *work, SealEntity *entity, GPtrArray *parts
 
     if (!write_header(work, entity, says_eight_bit(entity) ? "7bit" : NULL, error))
         return FALSE;
-    for (guint i = 0; i < parts->len && !work->why; i++) {
+    for (guint i = 0; i < parts->len; i++) {
         SealEntity *part = g_ptr_array_index(parts, i);
         g_autoptr(SealContent) gap = seal_content_slice(body, at, seal_entity_offset(part) - at);
 
@@ -172,9 +175,48 @@ static gboolean write_leaf(Work *work, SealEntity *entity, GError **error)
     if (g_str_equal(encoding, "base64"))
         return seal_transfer_rewrap(body, work->out, error);
     if (found.trouble & SEAL_TROUBLE_HARD)
-        give_up(work, "a part has a transfer encoding that is not known, and octets that mail "
-                      "cannot carry");
+        give_up(work, found.trouble,
+                "a part has a transfer encoding that is not known, and octets that mail cannot "
+                "carry");
     return copy_content(work, body, error);
+}
+
+static gboolean is_encoded(SealEntity *entity)
+{
+    const char *encoding = seal_entity_encoding(entity);
+
+    return g_str_equal(encoding, "base64") || g_str_equal(encoding, "quoted-printable");
+}
+
+/* *@parts is NULL where a bound is passed, or what is within is no entity. */
+static gboolean find_parts(SealEntity *entity, GPtrArray **parts, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (seal_entity_parts(entity, parts, &problem))
+        return TRUE;
+    *parts = NULL;
+    if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT) ||
+        g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_MESSAGE))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+/* It cannot have a transfer encoding itself (RFC 2046 5.2.1), but the parts of the message in it
+ * can. Where no relay needs that, it stays as somebody sent it. */
+static gboolean write_message(Work *work, SealEntity *entity, GError **error)
+{
+    static const char *const where = "an attached message has octets that mail cannot carry";
+    GPtrArray *parts = NULL;
+    SealScan found;
+
+    if (!scan_content(work, seal_entity_body(entity), &found, error))
+        return FALSE;
+    if ((found.trouble & SEAL_TROUBLE_HARD) && !find_parts(entity, &parts, error))
+        return FALSE;
+    return parts && parts->len > 0 ? write_multipart(work, entity, parts, error)
+                                   : write_untouched(work, entity, where, error);
 }
 
 static gboolean write_part(Work *work, SealEntity *entity, GError **error)
@@ -185,14 +227,18 @@ static gboolean write_part(Work *work, SealEntity *entity, GError **error)
     if (g_str_equal(type, "multipart/signed") || g_str_equal(type, "multipart/encrypted"))
         return write_untouched(work, entity,
                                "a part that is signed has octets that mail cannot carry", error);
-    if (g_str_has_prefix(type, "message/"))
-        return write_untouched(work, entity,
-                               "an attached message has octets that mail cannot carry", error);
+    if (g_str_has_prefix(type, "message/") && !g_str_has_prefix(type, "message/global") &&
+        !is_encoded(entity))
+        return write_message(work, entity, error);
     if (!g_str_has_prefix(type, "multipart/"))
         return write_leaf(work, entity, error);
-    if (!seal_entity_parts(entity, &parts, error))
+    if (!find_parts(entity, &parts, error))
         return FALSE;
-    return write_multipart(work, entity, parts, error);
+    return parts ? write_multipart(work, entity, parts, error)
+                 : write_untouched(work, entity,
+                                   "parts that cannot be told apart have octets that mail cannot "
+                                   "carry",
+                                   error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -238,6 +284,6 @@ gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealC
         return FALSE;
     }
     *why = work.why;
-    *ready = work.why ? NULL : work.change ? g_steal_pointer(&written) : seal_content_ref(lines);
+    *ready = work.broken ? NULL : work.change ? g_steal_pointer(&written) : seal_content_ref(lines);
     return TRUE;
 }

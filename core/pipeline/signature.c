@@ -40,7 +40,8 @@ static gboolean leave_unsigned(SealDelivery *delivery, const char *why, GError *
 }
 
 /* What is signed in clear must survive relays; where it cannot be made so, the signature encloses
- * it. *@ready is NULL where neither is possible. */
+ * it. What must be signed is signed with octets over 127 as well: most relays leave them alone, and
+ * waiting mends nothing. *@ready is NULL where none of this is possible. */
 static gboolean prepare_entity(const SealPipeline *pipeline, SealDelivery *delivery,
                                const SealFormatEntry *format, SealContent *inner,
                                SealContent **ready, char **why, GError **error)
@@ -48,10 +49,17 @@ static gboolean prepare_entity(const SealPipeline *pipeline, SealDelivery *deliv
     if (!delivery->opaque) {
         if (!seal_sevenbit(inner, pipeline->spool_dir, pipeline->spool_memory, ready, why, error))
             return FALSE;
-        delivery->opaque = !*ready && (format->table.flags & SEAL_FORMAT_OPAQUE);
+        delivery->opaque = *why && (format->table.flags & SEAL_FORMAT_OPAQUE);
+        if (*why && !delivery->opaque && delivery->sign != SEAL_NEED_REQUIRED)
+            g_clear_pointer(ready, seal_content_unref);
+        else if (*why && !delivery->opaque && *ready)
+            seal_delivery_note(delivery, "a relay without 8BITMIME may break the signature: %s",
+                               *why);
     }
-    if (delivery->opaque)
+    if (delivery->opaque) {
+        seal_content_unref(*ready);
         *ready = seal_content_ref(inner);
+    }
     return TRUE;
 }
 

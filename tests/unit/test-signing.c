@@ -136,7 +136,8 @@ static const Row ROWS[] = {
     {SIGN("required") STAGE MOCK, BLANK, TRUE, NULL, 'G', "",
      "form=clear\n\nContent-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n"
      "the words=20\n"},
-    {SIGN("required") STAGE MOCK, HEADER8, TRUE, NULL, 'D', "a part's header", NULL},
+    {SIGN("required") STAGE MOCK, HEADER8, TRUE, NULL, 'G',
+     "8BITMIME may break the signature: a part's header", "signer=author; form=clear\n"},
     {SIGN("preferred") STAGE MOCK, HEADER8, TRUE, NULL, 'P', "a part's header", "the words\n"},
     {SIGN("required") STAGE OPAQUE, HEADER8, TRUE, NULL, 'G', "", "form=opaque\n"},
     {SIGN("required") STAGE "signature=opaque\n" OPAQUE, BLANK, TRUE, NULL, 'G', "",
