@@ -173,8 +173,7 @@ def check(target, call, late=False):
 
 # -- In the runner ------------------------------------------------------------------------------
 
-# With its last write the runner says that it is done; then the result has gone out.
-
+# With its last write the runner says that it is done: the result has gone out by then.
 for _call, _late in (("open", False), ("read", False), ("pread", True), ("write", True),
                      ("stat", False), ("opendir", False), ("readdir", False), ("malloc", True)):
     @tap.test(f"the runner's {_call} fails")
