@@ -108,7 +108,8 @@ typedef struct {
     gboolean one_output;           /**< the front end can hand back one message only */
 } SealJobSpec;
 
-/** SEAL_ERROR_ADDRESS names the address that does not parse. (transfer full) */
+/** SEAL_ERROR_ADDRESS names the address that does not parse. A message that is malformed or passes
+ * a bound makes a job all the same, which then refuses every recipient. (transfer full) */
 SEAL_FRONT SealJob *seal_job_new(const SealJobSpec *spec, GError **error);
 SEAL_FRONT void seal_job_free(SealJob *job);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealJob, seal_job_free)
@@ -180,8 +181,8 @@ SEAL_FRONT gboolean seal_fd_write(int fd, const void *data, gsize size);
 
 typedef struct SealMessage SealMessage;
 
-/** Finds the header block; SEAL_ERROR_MESSAGE where there is not one octet, SEAL_ERROR_LIMIT where
- *  a bound is passed. (transfer full) */
+/** Finds the header block; SEAL_ERROR_MESSAGE where there is not one octet or the header is
+ *  malformed, SEAL_ERROR_LIMIT where a bound is passed. (transfer full) */
 SEAL_FRONT SealMessage *seal_message_new(SealContent *content, GError **error);
 SEAL_FRONT void seal_message_free(SealMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealMessage, seal_message_free)

@@ -62,6 +62,11 @@ const SealHeader *seal_entity_header(const SealEntity *entity)
     return entity->header;
 }
 
+gboolean seal_entity_is_unclear(const SealEntity *entity)
+{
+    return entity->header->fault || entity->header->broken_off;
+}
+
 guint64 seal_entity_offset(const SealEntity *entity)
 {
     return entity->offset;

@@ -15,3 +15,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealEntity, seal_entity_free)
 const SealHeader *seal_entity_header(const SealEntity *entity);
 /** Where a part begins in the body of the entity that it is a part of; 0 for the outermost. */
 guint64 seal_entity_offset(const SealEntity *entity);
+
+/** TRUE where some reader could take the lines of its header otherwise than we do. */
+gboolean seal_entity_is_unclear(const SealEntity *entity);

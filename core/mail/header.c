@@ -61,37 +61,162 @@ static gboolean too_large(GError **error, const char *what, int most)
     return FALSE;
 }
 
-/* Walks the lines up to the end of the block. */
-static gboolean find_fields(SealHeader *header, const char *data, gsize size, gsize start,
-                            GError **error)
-{
-    gsize at = start;
+/* -------------------------------------------------------------------------------------------
+ * Walking
+ */
 
-    while (at < size) {
-        Line line = line_at(data, size, at);
+typedef struct {
+    SealHeader *header;
+    const char *data;
+    gsize size;
+    gsize start;    /* of the block */
+    gboolean whole; /* @data is all there is */
+    guint number;   /* of the line, from 1 */
+    /* A run of lines of blanks at the end of what was read so far: where it begins, and where its
+     * first line ends. 0: there is none. */
+    gsize blanks;
+    gsize blanks_next;
+    guint blank_amid; /* the number of such a line with more of the header behind it; 0: none */
+} Walk;
+
+static SealField *last_field(const SealHeader *header)
+{
+    guint count = header->fields->len;
+
+    return count ? &g_array_index(header->fields, SealField, count - 1) : NULL;
+}
+
+/* The first octet of the line that no header has: others may take it for a line end. */
+static const char *find_stray(const Walk *walk, const Line *line)
+{
+    const char *end = walk->data + line->next;
+
+    for (const char *c = walk->data + line->start; c < end; c++) {
+        if ((guchar)*c >= ' ' && *c != 127)
+            continue;
+        if (*c == '\t' || *c == '\n' || (*c == '\r' && c + 1 < end && c[1] == '\n'))
+            continue;
+        if (*c == '\r' && c + 1 == walk->data + walk->size && !walk->whole)
+            continue;
+        return c;
+    }
+    return NULL;
+}
+
+static char *stray_name(guchar c)
+{
+    return c == '\r'   ? g_strdup("a carriage return (CR) without a line feed")
+           : c == '\0' ? g_strdup("a NUL octet")
+                       : g_strdup_printf("the control character 0x%02X", c);
+}
+
+/* @field: that to which the line belongs, or NULL. */
+static void check_octets(Walk *walk, const Line *line, const SealField *field)
+{
+    const char *stray = walk->header->fault ? NULL : find_stray(walk, line);
+
+    if (!stray)
+        return;
+    g_autofree char *what = stray_name((guchar)*stray);
+    g_autofree char *name =
+        field ? seal_text_line(walk->data + walk->start + field->offset, field->name_length, 60)
+              : NULL;
+    walk->header->fault =
+        g_strdup_printf("malformed message: the header has %s in line %u%s%s; of the control "
+                        "characters, tabs alone may stand there",
+                        what, walk->number, name ? ", in the field " : "", name ? name : "");
+}
+
+static gboolean line_is_blank(const char *data, const Line *line)
+{
+    gsize i = line->start;
+
+    while (i < line->next && (data[i] == ' ' || data[i] == '\t'))
+        i++;
+    return i > line->start && (i == line->next || data[i] == '\r' || data[i] == '\n');
+}
+
+/* More of the header behind a line of blanks. */
+static void note_text(Walk *walk)
+{
+    if (walk->blanks && !walk->blank_amid)
+        walk->blank_amid = walk->number - 1;
+    walk->blanks = 0;
+}
+
+static void add_continuation(Walk *walk, const Line *line, SealField *field)
+{
+    if (!line_is_blank(walk->data, line)) {
+        note_text(walk);
+    } else if (!walk->blanks) {
+        walk->blanks = line->start;
+        walk->blanks_next = line->next;
+    }
+    field->length += line->next - line->start;
+    check_octets(walk, line, field);
+}
+
+static gboolean add_field(Walk *walk, const Line *line, gsize name_length, GError **error)
+{
+    SealField field = {line->start - walk->start, line->next - line->start, name_length};
+
+    if (walk->header->fields->len == MAX_FIELDS)
+        return too_large(error, "fields", MAX_FIELDS);
+    note_text(walk);
+    g_array_append_val(walk->header->fields, field);
+    check_octets(walk, line, &field);
+    return TRUE;
+}
+
+/* No empty line is there. Where lines of blanks stand last, the first of them counts as that. */
+static gboolean break_off(Walk *walk, gsize at, GError **error)
+{
+    SealHeader *header = walk->header;
+
+    if (at > MAX_HEADER)
+        return too_large(error, "octets", MAX_HEADER);
+    header->block_end = walk->blanks ? walk->blanks : at;
+    header->body_offset = walk->blanks ? walk->blanks_next : at;
+    header->broken_off = walk->blanks || at < walk->size;
+    if (walk->blanks)
+        last_field(header)->length = walk->blanks - walk->start - last_field(header)->offset;
+    if (walk->blank_amid && !header->fault)
+        header->fault = g_strdup_printf(
+            "malformed message: line %u of the header holds blanks alone, and no empty line ends "
+            "the header, so that nobody can tell where the body begins",
+            walk->blank_amid);
+    return TRUE;
+}
+
+/* Walks the lines up to the end of the block. */
+static gboolean find_fields(Walk *walk, GError **error)
+{
+    const char *data = walk->data;
+    gsize at = walk->start;
+
+    for (; at < walk->size; walk->number++) {
+        Line line = line_at(data, walk->size, at);
+        SealField *field = last_field(walk->header);
         gsize name_length;
 
         if (line_is_empty(data, &line)) {
-            header->block_end = line.start;
-            header->body_offset = line.next;
+            walk->header->block_end = line.start;
+            walk->header->body_offset = line.next;
             return TRUE;
         }
-        if ((data[at] == ' ' || data[at] == '\t') && header->fields->len > 0) {
-            g_array_index(header->fields, SealField, header->fields->len - 1).length +=
-                line.next - line.start;
+        if ((data[at] == ' ' || data[at] == '\t') && field) {
+            add_continuation(walk, &line, field);
         } else if ((name_length = field_name_length(data, &line)) > 0) {
-            SealField field = {line.start - start, line.next - line.start, name_length};
-            if (header->fields->len == MAX_FIELDS)
-                return too_large(error, "fields", MAX_FIELDS);
-            g_array_append_val(header->fields, field);
+            if (!add_field(walk, &line, name_length, error))
+                return FALSE;
         } else {
+            /* For some readers it still is one of the header. */
+            check_octets(walk, &line, NULL);
             break;
         }
         at = line.next;
     }
-    header->block_end = at;
-    header->body_offset = at;
-    return TRUE;
+    return break_off(walk, at, error);
 }
 
 /* The line end to write with: that of the first line that has one. */
@@ -109,23 +234,28 @@ SealHeader *seal_header_read(SealContent *content, gboolean may_have_from_line, 
     if (!bytes)
         return NULL;
 
-    gsize size = 0, start = 0;
+    gsize size = 0;
     const char *data = g_bytes_get_data(bytes, &size);
     g_autoptr(SealHeader) header = g_new0(SealHeader, 1);
+    Walk walk = {header, data, size, .whole = size <= MAX_HEADER, .number = 1};
     header->fields = g_array_new(FALSE, FALSE, sizeof(SealField));
     header->eol = find_eol(data, size);
     if (may_have_from_line && is_from_line(data, size)) {
+        Line line = line_at(data, size, 0);
+
+        check_octets(&walk, &line, NULL);
         header->from_line = TRUE;
-        start = line_at(data, size, 0).next;
+        walk.start = line.next;
+        walk.number++;
     }
-    if (!find_fields(header, data, size, start, error))
+    if (!find_fields(&walk, error))
         return NULL;
     if (header->block_end > MAX_HEADER) {
         too_large(error, "octets", MAX_HEADER);
         return NULL;
     }
     /* A copy, so that a body read along with the header is not kept in memory. */
-    header->block = g_bytes_new(data + start, header->block_end - start);
+    header->block = g_bytes_new(data + walk.start, header->block_end - walk.start);
     return g_steal_pointer(&header);
 }
 
@@ -135,6 +265,7 @@ void seal_header_free(SealHeader *header)
         return;
     g_clear_pointer(&header->block, g_bytes_unref);
     g_array_unref(header->fields);
+    g_free(header->fault);
     g_free(header);
 }
 
@@ -198,14 +329,34 @@ guint seal_header_count(const SealHeader *header, const char *name)
     return count;
 }
 
-void seal_header_append(GString *out, const SealHeader *header, const SealField *field)
+/* What of a field stands last, with its line end. */
+static void end_field(GString *out, const SealHeader *header)
 {
-    g_string_append_len(out, field_start(header, field), (gssize)field->length);
     /* A header that breaks off at the end of the input has half of its last line end, or none. */
     if (out->str[out->len - 1] == '\r')
         g_string_append_c(out, '\n');
     else if (out->str[out->len - 1] != '\n')
         g_string_append(out, header->eol);
+}
+
+void seal_header_append(GString *out, const SealHeader *header, const SealField *field)
+{
+    g_string_append_len(out, field_start(header, field), (gssize)field->length);
+    end_field(out, header);
+}
+
+void seal_header_append_tidy(GString *out, const SealHeader *header, const SealField *field)
+{
+    const char *start = field_start(header, field);
+
+    for (gsize at = 0; at < field->length;) {
+        Line line = line_at(start, field->length, at);
+
+        if (!line_is_blank(start, &line))
+            g_string_append_len(out, start + at, (gssize)(line.next - at));
+        at = line.next;
+    }
+    end_field(out, header);
 }
 
 GString *seal_header_replace(const SealHeader *header, const char *name, const char *line)

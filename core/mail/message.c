@@ -34,6 +34,11 @@ SealMessage *seal_message_new(SealContent *content, GError **error)
     SealHeader *header = seal_header_read(content, TRUE, error);
     if (!header)
         return NULL;
+    if (header->fault) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE, header->fault);
+        seal_header_free(header);
+        return NULL;
+    }
     SealMessage *message = g_new0(SealMessage, 1);
     message->entity = seal_entity_new(content, header, 0);
     return message;
@@ -245,7 +250,7 @@ SealContent *seal_message_wrap(SealMessage *message, SealContent *entity)
                 continue;
             versioned = TRUE;
         }
-        seal_header_append(front, header, field);
+        seal_header_append_tidy(front, header, field);
     }
     if (!versioned)
         g_string_append_printf(front, "MIME-Version: 1.0%s", header->eol);

@@ -145,7 +145,7 @@ static gboolean part_from_header(Work *work, SealEntity *entity, GError **error)
 {
     const SealHeader *header = seal_entity_header(entity);
 
-    return header->block_end != header->body_offset ||
+    return (header->block_end != header->body_offset && !header->broken_off) ||
            g_output_stream_write_all(work->out, "\n", 1, NULL, NULL, error);
 }
 

@@ -205,8 +205,11 @@ static gboolean check_suspended(const SealDispatcher *self, const SealJob *job, 
 static gboolean run_job(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
                         GError **error)
 {
-    if (!check_direction(job, error) || !check_suspended(self, job, error) ||
-        !seal_plan(self->outbound, job, cancellable, error) ||
+    if (!check_direction(job, error) || !check_suspended(self, job, error))
+        return FALSE;
+    if (seal_job_refuse_faulty(job))
+        return TRUE;
+    if (!seal_plan(self->outbound, job, cancellable, error) ||
         !seal_group(self->outbound, job, cancellable, error))
         return FALSE;
     for (guint i = 0; i < job->deliveries->len; i++) {
@@ -235,7 +238,8 @@ gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable 
     g_autoptr(GError) problem = NULL;
 
     if (check_direction(job, &problem) && check_suspended(self, job, &problem) &&
-        seal_plan_answer(self->outbound, job, cancellable, &problem))
+        (seal_job_refuse_faulty(job) ||
+         seal_plan_answer(self->outbound, job, cancellable, &problem)))
         return TRUE;
     return fail_job(job, g_steal_pointer(&problem), error);
 }

@@ -5,6 +5,7 @@
  */
 #include "core/pipeline/gate.h"
 
+#include "core/mail/entity.h"
 #include "core/pipeline/signature.h"
 #include "core/plugin/calls.h"
 
@@ -56,27 +57,23 @@ static gboolean check_keys(SealJob *job, const SealDelivery *delivery,
  * What stands outside
  */
 
-/* Its octets without the line end, of which a header that breaks off at the end of the input has
- * half or nothing. */
-static gsize bare_field(const SealHeader *header, const SealField *field, const char **start)
-{
-    gsize length = field->length;
-
-    *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
-    if (length > 0 && (*start)[length - 1] == '\n')
-        length--;
-    if (length > 0 && (*start)[length - 1] == '\r')
-        length--;
-    return length;
-}
-
+/* TRUE where both hold the same octets, but for lines of blanks alone in @b, which the message came
+ * with, and for a line end of which a header that breaks off has half or nothing. */
 static gboolean same_field(const SealHeader *a, const SealField *x, const SealHeader *b,
                            const SealField *y)
 {
-    const char *one, *two;
-    gsize length = bare_field(a, x, &one);
+    const char *block = g_bytes_get_data(a->block, NULL);
+    g_autoptr(GString) came = g_string_sized_new(y->length + 2);
+    gsize length = x->length;
 
-    return length == bare_field(b, y, &two) && memcmp(one, two, length) == 0;
+    if (x->name_length != y->name_length || x->length > y->length + 2)
+        return FALSE;
+    seal_header_append_tidy(came, b, y);
+    while (length > 0 && strchr("\r\n", block[x->offset + length - 1]))
+        length--;
+    while (came->len > 0 && strchr("\r\n", came->str[came->len - 1]))
+        g_string_truncate(came, came->len - 1);
+    return length == came->len && memcmp(block + x->offset, came->str, length) == 0;
 }
 
 static gboolean has_field(SealContent *content, const SealHeader *header, const SealField *field)
@@ -130,6 +127,31 @@ static gboolean stop_for_field(SealJob *job, const SealDelivery *delivery, const
 
     return seal_job_stop(job, error, "the header field %s %s%s%s", name, why,
                          who ? "; added or changed by " : "", who ? who : "");
+}
+
+/* Every reader takes the same lines for the header, and the same one for its end. */
+static gboolean check_lines(SealJob *job, SealMessage *message, GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+
+    if (header->broken_off || header->block_end == header->body_offset)
+        return seal_job_stop(job, error, "the header does not end with an empty line");
+    return TRUE;
+}
+
+/* Nor can the parts of what is encrypted be read in two ways. */
+static gboolean check_parts(SealJob *job, SealMessage *message, GError **error)
+{
+    GPtrArray *parts = NULL;
+
+    if (!seal_entity_parts(seal_message_entity(message), &parts, error))
+        return FALSE;
+    for (guint i = 0; i < parts->len; i++) {
+        if (seal_entity_is_unclear(g_ptr_array_index(parts, i)))
+            return seal_job_stop(job, error, "the header of part %u can be read in two ways",
+                                 i + 1);
+    }
+    return TRUE;
 }
 
 /* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:
@@ -217,7 +239,8 @@ static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDel
         ((format->table.flags & SEAL_FORMAT_INCOMPRESSIBLE) &&
          seal_detection_content_size(detection) < delivery->sealed_size))
         return seal_job_stop(job, error, "the ciphertext is shorter than what was to be encrypted");
-    return check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
+    return check_lines(job, message, error) && check_parts(job, message, error) &&
+           check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
            check_outside(job, delivery, message, error) &&
            check_content_fields(job, delivery, message, error);
 }
@@ -270,7 +293,7 @@ static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
                                     const SealDelivery *delivery, SealMessage *message,
                                     GCancellable *cancellable, GError **error)
 {
-    return check_unchanged(job, delivery, error) &&
+    return check_unchanged(job, delivery, error) && check_lines(job, message, error) &&
            seal_signature_check(
                job, seal_registry_format(pipeline->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
@@ -352,11 +375,14 @@ gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *del
     if (delivery->recipients->len == 0)
         return seal_job_stop(job, error, "a delivery without a recipient");
 
-    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(SealMessage) message = seal_message_new(delivery->content, &problem);
     if (!message)
-        return FALSE;
+        return stop_for_change(job, delivery, problem->message, error);
     const char *name = seal_message_private_field(message);
     const SealHeader *header = seal_message_header(message);
+    if (header->from_line)
+        return stop_for_change(job, delivery, "a From_ line stands before the header", error);
     if (name)
         return stop_for_field(job, delivery, header, seal_header_find(header, name),
                               "is there, which never leaves", error);

@@ -132,11 +132,23 @@ static void read_sender(SealJob *job, const char *given)
     }
 }
 
+/* What is wrong with the message itself is the same at every try: a fault of the job, no error. */
 static gboolean read_message(SealJob *job, SealContent *content, GError **error)
 {
+    g_autoptr(GError) problem = NULL;
+
     job->size = seal_content_size(content);
-    job->message = seal_message_new(content, error);
-    return job->message && read_author(job, error) && read_named(job, error);
+    job->message = seal_message_new(content, &problem);
+    if (job->message && read_author(job, &problem) && read_named(job, &problem))
+        return TRUE;
+    g_clear_pointer(&job->message, seal_message_free);
+    if (job->size == 0 || (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_MESSAGE) &&
+                           !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT))) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    job->fault = g_steal_pointer(&problem);
+    return TRUE;
 }
 
 static char *made_up_id(void)
@@ -175,6 +187,7 @@ void seal_job_free(SealJob *job)
     seal_address_unref(job->sender);
     seal_address_unref(job->author);
     seal_message_free(job->message);
+    g_clear_error(&job->fault);
     g_free(job->sender_text);
     g_free(job->stages);
     g_free(job->id);
@@ -218,6 +231,19 @@ gboolean seal_job_stop(SealJob *job, GError **error, const char *format, ...)
     seal_decision_set(seal_job_decide(job, "gate", ""), SEAL_VERDICT_DEFER, "gate", "%s", text);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_GATE, "stopped at the gate: %s", text);
     return FALSE;
+}
+
+gboolean seal_job_refuse_faulty(SealJob *job)
+{
+    if (!job->fault)
+        return FALSE;
+    const char *code =
+        g_error_matches(job->fault, SEAL_ERROR, SEAL_ERROR_LIMIT) ? "limit" : "malformed";
+
+    for (guint i = 0; i < job->recipients->len; i++)
+        seal_job_settle(job, g_ptr_array_index(job->recipients, i), SEAL_VERDICT_REFUSE, code, "%s",
+                        job->fault->message);
+    return TRUE;
 }
 
 void seal_job_fail(SealJob *job, const GError *error)

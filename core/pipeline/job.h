@@ -57,6 +57,7 @@ struct SealJob {
     char *sender_text;   /* as it was given, for the log; "<>" for the null sender */
     SealAddress *author; /* the one address in From, or NULL */
     SealMessage *message;
+    GError *fault; /* why the message cannot be handled, now or later; it is then not there */
     gboolean header_only;    /* the message is its header, and its body is not known */
     gboolean already_sealed; /* it came encrypted as a whole */
     gboolean already_signed; /* it came signed */
@@ -103,6 +104,9 @@ void seal_delivery_add_change(SealDelivery *delivery, const char *step);
 
 /** Drops what a delivery was before it became what leaves. */
 void seal_delivery_forget(SealDelivery *delivery);
+
+/** Refuses every recipient where the message is at fault for good; FALSE where it is not. */
+gboolean seal_job_refuse_faulty(SealJob *job);
 
 /** Defers every recipient for @error and drops the deliveries: nothing of the job may leave. */
 void seal_job_fail(SealJob *job, const GError *error);

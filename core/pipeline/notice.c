@@ -62,7 +62,7 @@ static void append_kept_fields(GString *out, const SealHeader *header)
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
         if (seal_field_is_any(header, field, KEPT))
-            seal_header_append(out, header, field);
+            seal_header_append_tidy(out, header, field);
     }
 }
 

@@ -77,8 +77,9 @@ def check_outside(octets, sealed):
 
 
 def kept(message):
+    """The fields that stay outside, without the lines of blanks in them."""
     gone = (b"bcc", b"resent-bcc", b"return-path", b"dkim-signature", b"mime-version")
-    return [octets.rstrip(b"\r\n") for name, octets in message.fields
+    return [re.sub(rb"\n[ \t]+\r?(?=\n|\Z)", b"", octets).rstrip(b"\r\n") for name, octets in message.fields
             if name not in gone and not name.startswith(b"content-")]
 
 

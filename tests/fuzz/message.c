@@ -37,7 +37,7 @@ static void check_header(const SealHeader *header, guint64 size)
         at += field->length;
     }
     g_assert_cmpuint(at, ==, g_bytes_get_size(header->block));
-    g_assert_cmpuint(header->body_offset - header->block_end, <=, 2);
+    g_assert_true(header->broken_off || header->body_offset - header->block_end <= 2);
     g_assert_cmpuint(header->body_offset, <=, size);
 }
 
@@ -250,8 +250,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     g_assert_true((message != NULL) == (other != NULL));
     if (!message) {
-        g_assert_true(
-            g_error_matches(error, SEAL_ERROR, size > 0 ? SEAL_ERROR_LIMIT : SEAL_ERROR_MESSAGE));
+        g_assert_true(g_error_matches(error, SEAL_ERROR, SEAL_ERROR_MESSAGE) ||
+                      (size > 0 && g_error_matches(error, SEAL_ERROR, SEAL_ERROR_LIMIT)));
         return 0;
     }
     check_first_line(seal_message_header(message), data, size);

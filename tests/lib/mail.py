@@ -3,7 +3,8 @@
 
 A leading From_ line is no part of the message; a From field with blanks before its colon (RFC 5322
 4.5.8) is. The header block ends at the first empty line, or
-before the first line that is neither field nor continuation. The inner entity is every Content-*
+before the first line that is neither field nor continuation; lines of blanks right before that one
+stand for the empty line. The inner entity is every Content-*
 field in its order, an empty line and the body.
 """
 
@@ -25,6 +26,7 @@ class Message:
             octets = octets.partition(b"\n")[2]
         self.fields = []
         at = 0
+        blanks = None
         while at < len(octets):
             end = octets.find(b"\n", at) + 1 or len(octets)
             line = octets[at:end]
@@ -34,14 +36,29 @@ class Message:
             field = FIELD.match(line)
             if field:
                 self.fields.append((field[1].lower(), line))
+                blanks = None
             elif line[:1] in (b" ", b"\t") and self.fields:
                 name, start = self.fields[-1]
+                if line.strip():
+                    blanks = None
+                elif blanks is None:
+                    blanks = (start, end)
                 self.fields[-1] = (name, start + line)
             else:
+                at = self.break_off(blanks, at)
                 break
             at = end
+        else:
+            at = self.break_off(blanks, at)
         self.body = octets[at:]
         self.header = b"".join(octets for _, octets in self.fields)
+
+    def break_off(self, blanks, at):
+        """No empty line is there: the first of the lines of blanks before stands for it."""
+        if not blanks:
+            return at
+        self.fields[-1] = (self.fields[-1][0], blanks[0])
+        return blanks[1]
 
     def all(self, name):
         """Every value of a field, folded as it came."""

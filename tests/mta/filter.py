@@ -93,10 +93,6 @@ def _():
             head,
             head[:-1],
             head[:-1].replace(b"\n", b"\r\n"),
-            head.replace(b"\n", b"\r\n")[:-1],
-            head.replace(b"\n", b"\r\n") + b"Content-Type: text/html\r",
-            head[:-1] + b"\r",
-            head.replace(b"\n", b"\r") + b"\rbare CR for line ends\r",
             head + b"\nno last newline",
             head + b"\n\0\0\xff\xfe\x80 bare \r CR \r\r\n" + b"x" * 5000 + b"\n" * 50,
             head + b"This line is neither field nor continuation\nbody\n",
@@ -182,6 +178,28 @@ def _():
 
 CLEAR_IN = b"Return-path: <c@example.net>\nTo: nobody@example.org\nBCC: x@y,\n z@y\nSubject: s\n\nBcc: stays\n"
 CLEAR_OUT = b"To: nobody@example.org\nSubject: s\n\nBcc: stays\n"
+
+
+@tap.test("a control character in the header: refused by name, and 69 from the check")
+def _():
+    head = b"From: c@example.net\nTo: alice@example.org\nSubject: a"
+    crlf = head.replace(b"\n", b"\r\n")
+    for what, message in ((b"CR", head + b"\rBcc: x\n\nbody\n"), (b"CR", head + b"\r\rsecret\n\nbody\n"),
+                          (b"CR", head + b"\n\r\r\nbody\n"), (b"CR", head.replace(b"\n", b"\r") + b"\rbody\r"),
+                          (b"CR", crlf[:-1] + b"\r"), (b"CR", head + b"\r"), (b"0x0B", head + b"\v\n\nbody\n"),
+                          (b"0x7F", head + b"\n\tb\x7f\n\nbody\n"), (b"NUL", head + b"\0\n\nbody\n")):
+        for policy in ({}, {"fallback": "report"}, {"encrypt": "never"}):
+            home.clear_log()
+            home.configure({"policy": policy})
+            deferred(message, "--", ALICE)
+            last_log(to=ALICE, result="refused")
+            tap.contains(home.log_text(), "malformed message: the header has ", "the log")
+        # An argument holds no NUL, and line ends are put behind it.
+        if what != b"NUL" and not message.endswith(b"\r"):
+            result = home.check("-H", message.partition(b"\n\n")[0], "--", ALICE)
+            tap.equal((result.status, result.errors), (69, b""))
+            tap.true(b"malformed" in result.output and what in result.output, repr(result.output))
+    home.configure()
 
 
 @tap.test("no key: 75, and 69 from the check with one line of reason")

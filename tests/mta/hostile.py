@@ -89,8 +89,10 @@ def groups(depth):
     return b"From: c@example.net\nTo: " + b"g:" * depth + b"a@example.org" + b";" * depth + b"\n\nbody\n"
 
 
-FIELDS, OCTETS = "more than 10000 fields", "more than 1048576 octets"
+FIELDS, OCTETS, MALFORMED = "more than 10000 fields", "more than 1048576 octets", "malformed message"
 ADDRESSES = "more than 10000 addresses"
+# What is no fault of the message.
+BEFORE = ("the input is empty", "more than 10000 recipients")
 # (what, the message, the bound that it passes or None)
 MESSAGES = [
     ("20,000 parts within parts", nested(20000), None),
@@ -115,16 +117,25 @@ MESSAGES = [
     ("10,000 groups within groups in To", groups(10000), None),
     ("a To of 500,000 brackets", HEAD.replace(b"To: ", b"To: " + b"<" * 500000), None),
     ("a To of 500,000 comments", HEAD.replace(b"To: ", b"To: " + b"(" * 500000), None),
-    ("NUL bytes in the header and the body", HEAD + b"X: a\0b\n\0: c\n\n" + b"\0" * 100000, None),
-    ("nothing but NUL bytes", b"\0" * 100000, None),
+    ("NUL bytes in the header and the body", HEAD + b"X: a\0b\n\0: c\n\n" + b"\0" * 100000, MALFORMED),
+    ("NUL bytes in the body", HEAD + b"\n" + b"\0" * 100000, None),
+    ("nothing but NUL bytes", b"\0" * 100000, MALFORMED),
+    ("a vertical tab in the header", HEAD + b"X: a\vb\n\nbody\n", MALFORMED),
+    ("DEL in the header", HEAD + b"X: a\x7fb\n\nbody\n", MALFORMED),
+    ("a million control characters", HEAD + b"X: " + b"\x01" * 1000000 + b"\n\nbody\n", MALFORMED),
+    ("500,000 lines of blanks in the header", HEAD + b"X: y" + b"\n " * 500000 + b"\n\nbody\n", None),
+    ("lines of blanks amid a header without end", HEAD + b" \n y\n" * 100000, MALFORMED),
+    ("a line of blanks for the empty one", HEAD + b" \nThe body begins here.\n", None),
     ("no header", b"\nOnly a body.\n", None),
     ("no header and no empty line", b"Only a body, no field\n", None),
     ("no body", HEAD, None),
     ("no body, no end of line", HEAD[:-1], None),
     ("nothing but an empty line", b"\n", None),
     ("one octet", b"x", None),
-    ("bare CR for line ends", HEAD.replace(b"\n", b"\r") + b"\rbody\r", None),
-    ("bare CR in the header and the body", HEAD + b"X: a\rBcc: b\n\na\rb\r\r\nc\r", None),
+    ("bare CR for line ends", HEAD.replace(b"\n", b"\r") + b"\rbody\r", MALFORMED),
+    ("bare CR in the header and the body", HEAD + b"X: a\rBcc: b\n\na\rb\r\r\nc\r", MALFORMED),
+    ("bare CR in the body", HEAD + b"\na\rb\r\r\nc\r", None),
+    ("CR CR LF for line ends", HEAD.replace(b"\n", b"\r\r\n") + b"\r\r\nbody\r\r\n", MALFORMED),
     ("a body of 10 MB without a line end", HEAD + b"\n" + b"z" * 10000000, None),
     ("a body of 5,000,000 empty lines", HEAD + b"\n" + b"\n" * 5000000, None),
     ("5,000,000 bare CR", HEAD + b"\n" + b"\r" * 5000000, None),
@@ -135,6 +146,7 @@ def refused(message, bound, *args):
     home.clear_log()
     tap.equal(measured("sealpipe", *args, stdin=message), (75, b"", b""))
     tap.contains(home.log_text(), bound, "the log")
+    tap.contains(home.log_text(), " result=refused " if bound not in BEFORE else " result=deferred ", "the log")
 
 
 def same(got, want, what):

@@ -328,6 +328,16 @@ def _():
     tap.equal(taken(), [])
 
 
+@tap.test("what is wrong with the message itself is refused for all: 69, with the reason, and a line for each")
+def _():
+    for extra, why in (("X: a\rBcc: b", "malformed message"), ("X: y\n" * 10001, "more than 10000 fields")):
+        begin(policy={"encrypt": "never"})
+        status, output = pipe(message(ALICE, extra=extra), *MIXED)
+        tap.equal((status, first_word(output), taken()), (69, "5.7.1", []))
+        tap.contains(output, why)
+        tap.equal(home.log_text().count(" result=refused "), len(MIXED))
+
+
 @tap.test("suspended: byte for byte, to all at once")
 def _():
     begin(core={"enabled": "false"})

@@ -118,7 +118,8 @@ static void test_no_plan(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    assert_shut(f, job, delivery_of(f, job, (SealChoice)99), "a delivery was made of what is refused or deferred");
+    assert_shut(f, job, delivery_of(f, job, (SealChoice)99),
+                "a delivery was made of what is refused or deferred");
 }
 
 static void test_nobody(Fixture *f, gconstpointer policy)
@@ -139,6 +140,54 @@ static void test_private_field(Fixture *f, gconstpointer policy)
 
     seal_delivery_set_content(delivery, content);
     assert_shut(f, job, delivery, "the header field Bcc is there, which never leaves");
+}
+
+/* What a reader could take for a header or its end stands before what is checked as one. */
+static void test_lines(Fixture *f, gconstpointer policy)
+{
+    static const char *const rows[][2] = {
+        {"From the secret words\nTo: alice@example.org\n\nx\n", "a From_ line stands before"},
+        {"To: alice@example.org\rBcc: bob@example.org\n\nx\n", "malformed message"},
+        {"To: alice@example.org\n\r\rx\n\nx\n", "malformed message"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(SealContent) content = seal_content_new_copy(rows[i][0], strlen(rows[i][0]));
+        g_autoptr(SealJob) job = new_job();
+        SealDelivery *delivery = delivery_of(f, job, SEAL_CHOICE_CLEAR);
+
+        seal_delivery_set_content(delivery, content);
+        assert_shut(f, job, delivery, rows[i][1]);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Messages that are at fault themselves
+ */
+
+/* It is the same at every try: refused, and asked about as well. */
+static void test_faulty(Fixture *f, gconstpointer policy)
+{
+    g_autofree char *many = g_strnfill(2 * 1024 * 1024, 'x');
+    g_autofree char *large = g_strconcat("X: ", many, "\n\nx\n", NULL);
+    const char *const rows[][2] = {{"To: a\rb\n\nx\n", "malformed message"},
+                                   {large, "more than 1048576 octets"}};
+
+    for (guint i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
+        const char *text = rows[i / 2][0];
+        g_autoptr(SealContent) content = seal_content_new_copy(text, strlen(text));
+        const SealJobSpec spec = {
+            .recipients = ALICE, .message = content, .header_only = i % 2 == 1};
+        g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+        g_assert_nonnull(job);
+        g_assert_true(i % 2 ? seal_dispatcher_check(f->dispatcher, job, NULL, NULL)
+                            : seal_dispatcher_run(f->dispatcher, job, NULL, NULL));
+        const SealRecipient *recipient = g_ptr_array_index(job->recipients, 0);
+        g_assert_cmpint(recipient->result, ==, SEAL_VERDICT_REFUSE);
+        g_assert_nonnull(strstr(recipient->reason, rows[i / 2][1]));
+        g_assert_cmpuint(job->deliveries->len, ==, 0);
+    }
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -230,6 +279,8 @@ int main(int argc, char **argv)
     ADD("/gate/no-plan", "encrypt=never", test_no_plan);
     ADD("/gate/nobody", "encrypt=never", test_nobody);
     ADD("/gate/private-field", "encrypt=never", test_private_field);
+    ADD("/gate/lines", "encrypt=never", test_lines);
+    ADD("/run/faulty", "encrypt=never", test_faulty);
     ADD("/run/deadline", "encrypt=never", test_deadline);
     ADD("/run/cancelled", "encrypt=never", test_cancelled);
     ADD("/run/in-time", "encrypt=never", test_in_time);

@@ -3,6 +3,7 @@
  * test-message.c: header blocks, splicing, and the MIME view.
  */
 #include "core/base/content.h"
+#include "core/mail/entity.h"
 #include "core/mail/message.h"
 
 #include <string.h>
@@ -81,15 +82,26 @@ static const Splice SPLICES[] = {
      "To: b@x\n"},
     {" leading blank\n\nb\n", "Content-Type: text/plain\n\n leading blank\n\nb\n",
      "MIME-Version: 1.0\nX: y\n\nz\n", " leading blank\n\nb\n"},
-    /* Blanks before the colon (RFC 5322 4.5.8); a line of blanks only is a continuation. */
+    /* Blanks before the colon (RFC 5322 4.5.8); a line of blanks only is a continuation, and does
+     * not stand outside, where some readers end the header at it. */
     {"Subject : s\n \nBcc : c@x\nTo: b@x\n\nb\n", "Content-Type: text/plain\n\nb\n",
-     "Subject : s\n \nTo: b@x\nMIME-Version: 1.0\nX: y\n\nz\n", "Subject : s\n \nTo: b@x\n\nb\n"},
+     "Subject : s\nTo: b@x\nMIME-Version: 1.0\nX: y\n\nz\n", "Subject : s\n \nTo: b@x\n\nb\n"},
+    {"Subject: s\r\n\t\r\n more\r\n \t\r\n\r\nb\r\n", "Content-Type: text/plain\r\n\r\nb\r\n",
+     "Subject: s\r\n more\r\nMIME-Version: 1.0\r\nX: y\n\nz\n",
+     "Subject: s\r\n\t\r\n more\r\n \t\r\n\r\nb\r\n"},
+    /* Before a line that is no field it stands for the empty line, the first of several. */
+    {"Subject: s\n \nno field: here\n\nb\n", "Content-Type: text/plain\n\nno field: here\n\nb\n",
+     "Subject: s\nMIME-Version: 1.0\nX: y\n\nz\n", "Subject: s\n \nno field: here\n\nb\n"},
+    {"Content-Type: a/b\n\t\n  \n?\n", "Content-Type: a/b\n\n  \n?\n",
+     "MIME-Version: 1.0\nX: y\n\nz\n", "Content-Type: a/b\n\t\n  \n?\n"},
+    {"To: b@x\n \n", "Content-Type: text/plain\n\n", "To: b@x\nMIME-Version: 1.0\nX: y\n\nz\n",
+     "To: b@x\n \n"},
     /* CRLF stays CRLF. */
     {"To: b@x\r\nContent-Type: a/b\r\n\r\nb\r\n", "Content-Type: a/b\r\n\r\nb\r\n",
      "To: b@x\r\nMIME-Version: 1.0\r\nX: y\n\nz\n", "To: b@x\r\nContent-Type: a/b\r\n\r\nb\r\n"},
-    /* A bare CR ends nothing. */
-    {"To: b@x\rBcc: c@x\n\nb\r\rb\n", "Content-Type: text/plain\n\nb\r\rb\n",
-     "To: b@x\rBcc: c@x\nMIME-Version: 1.0\nX: y\n\nz\n", "To: b@x\rBcc: c@x\n\nb\r\rb\n"},
+    /* In the body anything may stand, and in a header every octet from 0x80 on. */
+    {"To: \x80\xff\t b@x\n\nb\r\r\x01\nb\n", "Content-Type: text/plain\n\nb\r\r\x01\nb\n",
+     "To: \x80\xff\t b@x\nMIME-Version: 1.0\nX: y\n\nz\n", "To: \x80\xff\t b@x\n\nb\r\r\x01\nb\n"},
 };
 
 static void test_splice(void)
@@ -120,6 +132,71 @@ static void test_empty(void)
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_MESSAGE);
 }
 
+/* What some reader could take for another header than we do: the message and what is said of it. */
+static void test_malformed(void)
+{
+    static const struct {
+        const char *in;
+        gsize size; /* 0: to the NUL */
+        const char *why;
+    } rows[] = {
+        {"To: b@x\rBcc: c@x\n\nb\n", 0, "(CR) without a line feed in line 1, in the field To"},
+        {"To: b@x\nSubject: a\r\rthe body\n\nb\n", 0,
+         "(CR) without a line feed in line 2, in the field "
+         "Subject"},
+        {"Subject: a\n b\n c\rd\n\nb\n", 0, "in line 3, in the field Subject"},
+        {"To: b@x\r\r\n\nb\n", 0, "(CR)"},
+        {"To: b@x\n\r\r\nb\n", 0, "(CR) without a line feed in line 2;"},
+        {"To: b@x\n\rthe body\n", 0, "(CR)"},
+        {"To: b@x\r", 0, "(CR)"},
+        {"To: b@x\n\r", 0, "(CR)"},
+        {"To\r: b@x\n\nb\n", 0, "(CR) without a line feed in line 1;"},
+        {"\rTo: b@x\n\nb\n", 0, "(CR)"},
+        {"From a@x Mon\rBcc: c@x\nTo: b@x\n\nb\n", 0, "(CR) without a line feed in line 1;"},
+        {"From a@x Mon\nTo: b@x\rc\n\nb\n", 0, "in line 2, in the field To"},
+        {"Subject: a\0b\n\nb\n", 16, "a NUL octet in line 1, in the field Subject"},
+        {"Sub\0ject: b\n\nb\n", 15, "a NUL octet in line 1;"},
+        {"Subject: a\vb\n\nb\n", 0, "0x0B"},
+        {"Subject: a\fb\n\nb\n", 0, "0x0C"},
+        {"Subject: a\x1b[2J\n\nb\n", 0, "0x1B"},
+        {"Subject: a\x1c"
+         "b\n\nb\n",
+         0, "0x1C"},
+        {"Subject: a\x7f\n\nb\n", 0, "0x7F"},
+        {"Subject: a\n\fX: y\n\nb\n", 0, "0x0C in line 2;"},
+        {"To: b@x\n \nPassword: x\nno field\n", 0, "line 2 of the header holds blanks alone"},
+        {"To: b@x\n\t\n more\nno field\n", 0, "line 2 of the header holds blanks alone"},
+        {"To: b@x\n \nPassword: x\n", 0, "line 2 of the header holds blanks alone"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        gsize size = rows[i].size ? rows[i].size : strlen(rows[i].in);
+        g_autoptr(SealContent) content = seal_content_new_copy(rows[i].in, size);
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("%s", rows[i].why);
+        g_assert_null(seal_message_new(content, &error));
+        g_assert_error(error, SEAL_ERROR, SEAL_ERROR_MESSAGE);
+        g_assert_nonnull(strstr(error->message, rows[i].why));
+        g_assert_true(g_str_has_prefix(error->message, "malformed message: "));
+    }
+}
+
+/* A part is looked at all the same; who relies on its header can ask. */
+static void test_unclear_part(void)
+{
+    g_autoptr(SealMessage) message = message_of(
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\nX: a\rb\n\nx\n--b\nX: y\n\nx\n"
+        "--b\nX: y\nno field\n--b--\n");
+    GPtrArray *parts = NULL;
+
+    g_assert_true(seal_entity_parts(seal_message_entity(message), &parts, NULL));
+    g_assert_cmpuint(parts->len, ==, 3);
+    g_assert_true(seal_entity_is_unclear(g_ptr_array_index(parts, 0)));
+    g_assert_false(seal_entity_is_unclear(g_ptr_array_index(parts, 1)));
+    g_assert_true(seal_entity_is_unclear(g_ptr_array_index(parts, 2)));
+}
+
 static void assert_too_large(GString *message)
 {
     g_autoptr(SealContent) content = seal_content_new_copy(message->str, message->len);
@@ -139,6 +216,10 @@ static void test_limits(void)
     assert_too_large(fields);
     for (int i = 0; i < 10 * 1024 * 1024; i++)
         g_string_append_c(line, 'x');
+    assert_too_large(line);
+    g_string_assign(line, "X: y");
+    for (int i = 0; i < 1024 * 1024; i++)
+        g_string_append(line, "\n ");
     assert_too_large(line);
 }
 
@@ -274,6 +355,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/message/splice", test_splice);
     g_test_add_func("/message/empty", test_empty);
+    g_test_add_func("/message/malformed", test_malformed);
+    g_test_add_func("/message/unclear-part", test_unclear_part);
     g_test_add_func("/message/limits", test_limits);
     g_test_add_func("/message/return-path", test_return_path);
     g_test_add_func("/message/addresses", test_addresses);
