@@ -39,6 +39,7 @@ typedef struct SealSecret SealSecret;
 typedef struct SealEntity SealEntity;
 typedef struct SealKey SealKey;
 typedef struct SealKeyIndex SealKeyIndex;
+typedef struct SealKeyScan SealKeyScan;
 typedef struct SealDecision SealDecision;
 typedef struct SealDetection SealDetection;
 typedef struct SealJob SealJob;
@@ -109,6 +110,9 @@ SEAL_API SealContent *seal_spool_finish(GOutputStream *spool, GError **error);
  * Octets, text and files
  */
 
+/** Text that a person's editor wrote: what is in UTF-16, or has a byte order mark in front, as
+ * UTF-8 without one; anything else is @data itself. (transfer full) */
+SEAL_API GBytes *seal_text_plain(GBytes *data);
 /** Lower-case hexadecimal. (transfer full) */
 SEAL_API char *seal_text_hex(const void *data, gsize length);
 /** One line for people of what came from outside: valid UTF-8, `?` for what does not print, and
@@ -142,8 +146,9 @@ SEAL_API gboolean seal_base64_is_complete(const SealBase64 *state);
  *  that are begun. Returns how many were written. */
 SEAL_API gsize seal_base64_encode(const guint8 *data, gsize length, char *out);
 
-/** Reads a regular file. SEAL_ERROR_CONFIG where it is none, SEAL_ERROR_LIMIT where it is larger
- *  than @max, SEAL_ERROR_UNAVAILABLE where it cannot be read. (transfer full) */
+/** Reads a regular file. SEAL_ERROR_CONFIG where there is none that this user may read,
+ *  SEAL_ERROR_LIMIT where it is larger than @max, SEAL_ERROR_UNAVAILABLE where reading failed and
+ *  another time may not. (transfer full) */
 SEAL_API GBytes *seal_file_read(const char *path, gsize max, GError **error);
 /** Writes @path with @mode, as a whole or not at all, and waits until it is on the disk.
  *  SEAL_ERROR_UNAVAILABLE. */
@@ -467,6 +472,12 @@ typedef struct {
     gpointer reserved[4];
 } SealSealing;
 
+/** In scan(): read() of the @length octets from @offset alone gives one key. @addresses: the
+ *  mailboxes as written in it, NULL-terminated. NULL: it has to be read whoever is asked for, as
+ * what others are judged by. */
+SEAL_API void seal_key_scan_add(SealKeyScan *scan, gsize offset, gsize length,
+                                const char *const *addresses);
+
 /** A message format that seals. What it makes is an entity with LF line ends: Content-* fields,
  *  an empty line, a body. Core puts it in place of the inner entity. */
 typedef struct {
@@ -474,7 +485,8 @@ typedef struct {
     const char *name;
     guint flags;
     /** Appends the keys found in @data to @keys. Bytes that hold no key of this Format are no
-     *  error and append nothing; bytes that should but are broken are SEAL_ERROR_KEY. */
+     *  error and append nothing. FALSE, with SEAL_ERROR_KEY, where something should be a key and
+     *  cannot be read as one; what was appended beside it counts all the same. */
     gboolean (*read)(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                      GError **error);
     /** What is @entity? Decides by structure: media type, then ASN.1 or packets to their end. */
@@ -499,6 +511,10 @@ typedef struct {
      * no error; not finding out is. May be NULL. */
     gboolean (*signers)(SealModule *self, SealAddress *address, GCancellable *cancellable,
                         GPtrArray *keys, GError **error);
+    /** Says of each key that read() would find in @data where it stands and for whom, by
+     *  seal_key_scan_add(), in a small part of the time and without keeping anything; answers as
+     *  read() does. May be NULL: then read() is called. */
+    gboolean (*scan)(SealModule *self, GBytes *data, SealKeyScan *scan, GError **error);
     gpointer reserved[8];
 } SealFormat;
 
@@ -509,9 +525,12 @@ typedef struct {
     SealTrust trust;   /**< of its keys, unless `trust=` says otherwise */
     gboolean may_skip; /**< the default of on_error is skip, not defer */
     /** Appends to @keys what may be a key for @address in @format, usable or not. Finding none is
-     *  no error; not finding out is. @trust is what the keys are to carry. */
+     *  no error; not finding out is. @trust is what the keys are to carry. @doubt, where a key may
+     *  be in something that could not be read, is set to a sentence that names it: a recipient with
+     *  no usable key then waits where encryption is required, and has it in the reason where it is
+     *  preferred. */
     gboolean (*lookup)(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
-                       GCancellable *cancellable, GPtrArray *keys, GError **error);
+                       GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);
     gpointer reserved[8]; /**< put, list, remove, recall and remember will stand here */
 } SealSource;
 
@@ -655,18 +674,40 @@ SEAL_API gboolean seal_module_become_owner(SealModule *self, GError **error);
 /** Something the operator should know and that stops nothing: core logs it. */
 SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/** Has every enabled Format read @data: how a key source turns octets into keys. Each Format sees
- * all of it; all of them can be asked from init on. @keys (element type SealKey, with
- * seal_key_unref() as its free function) gets a reference to each. An error only where no Format
- * found a key and one said why. */
-SEAL_API gboolean seal_module_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
-                                        GPtrArray *keys, GError **error);
+/** Has the Format of that name (NULL: every enabled one) read @data: how a key source turns octets
+ * into keys. Each Format sees all of it; all of them can be asked from init on. @keys (element type
+ * SealKey, with seal_key_unref() as its free function) gets a reference to each. FALSE where a
+ * Format found something that should be a key and is none; what is in @keys counts all the same. */
+SEAL_API gboolean seal_module_read_keys(SealModule *self, const char *format, GBytes *data,
+                                        const SealOrigin *origin, GPtrArray *keys, GError **error);
+
+/** What seal_module_scan_keys() reports. Borrowed. */
+typedef struct {
+    gsize size; /**< sizeof(SealKeySpot), as core has it */
+    const char *format;
+    const SealAddress
+        *address; /**< whom a key is for; NULL: it has to be read whoever is asked for */
+    gsize offset; /**< seal_module_read_keys() is to be given these octets of it */
+    gsize length;
+    const GError
+        *problem; /**< something there is damaged; then nothing else is set but the format */
+    gpointer reserved[4];
+} SealKeySpot;
+
+typedef void (*SealKeyVisitor)(SealModule *self, const SealKeySpot *spot, gpointer user_data);
+/** Has every enabled Format say where in @data there are keys and for whom, so that a source with
+ *  many can read those that are asked for. @visit is called for each key and each of its addresses.
+ */
+SEAL_API void seal_module_scan_keys(SealModule *self, GBytes *data, SealKeyVisitor visit,
+                                    gpointer user_data);
+
 /** A file that a setting names, by itself or by the folder it is in. Borrowed. */
 typedef struct {
     gsize size; /**< sizeof(SealFile), as core has it */
     const char *path;
     gboolean named;        /**< the setting names it itself */
-    GBytes *data;          /**< NULL where there is a problem, or it is not to be read */
+    GBytes *data;          /**< as seal_text_plain() gives it; NULL where there is a problem, or it
+                                is not to be read */
     const GError *problem; /**< why it could not be read; NULL where it could */
     gpointer reserved[4];
 } SealFile;

@@ -115,6 +115,18 @@ static GBytes *read_fd(int fd, const char *path, gsize size, GError **error)
     return NULL;
 }
 
+/* Of which waiting is no cure. */
+static gboolean is_lasting(int number)
+{
+    static const int lasting[] = {ENOENT, ENOTDIR, ELOOP, EACCES, EPERM, ENXIO, ENAMETOOLONG};
+
+    for (guint i = 0; i < G_N_ELEMENTS(lasting); i++) {
+        if (lasting[i] == number)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 GBytes *seal_file_read(const char *path, gsize max, GError **error)
 {
     /* Not blocking, since a FIFO may stand where a file should. */
@@ -123,7 +135,8 @@ GBytes *seal_file_read(const char *path, gsize max, GError **error)
     GBytes *bytes = NULL;
 
     if (fd < 0 || fstat(fd, &st) < 0)
-        fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+        fail_file(error, is_lasting(errno) ? SEAL_ERROR_CONFIG : SEAL_ERROR_UNAVAILABLE, path,
+                  g_strerror(errno));
     else if (!S_ISREG(st.st_mode))
         fail_file(error, SEAL_ERROR_CONFIG, path, "not a regular file");
     else if ((guint64)st.st_size > max)

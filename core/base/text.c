@@ -4,6 +4,41 @@
  */
 #include "core/sealpipe.h"
 
+#include <string.h>
+
+/* Where the octets look like text in UTF-16; *@skip: a byte order mark. NULL where they do not. */
+static const char *utf16_name(const guint8 *data, gsize size, gsize *skip)
+{
+    *skip = 0;
+    if (size < 4)
+        return NULL;
+    if ((data[0] == 0xff && data[1] == 0xfe) || (data[0] == 0xfe && data[1] == 0xff)) {
+        *skip = 2;
+        return data[0] == 0xff ? "UTF-16LE" : "UTF-16BE";
+    }
+    if (g_ascii_isprint(data[0]) && !data[1] && g_ascii_isprint(data[2]) && !data[3])
+        return "UTF-16LE";
+    if (!data[0] && g_ascii_isprint(data[1]) && !data[2] && g_ascii_isprint(data[3]))
+        return "UTF-16BE";
+    return NULL;
+}
+
+GBytes *seal_text_plain(GBytes *data)
+{
+    static const guint8 mark[] = {0xef, 0xbb, 0xbf};
+    gsize size = 0, skip = 0, length = 0;
+    const guint8 *octets = g_bytes_get_data(data, &size);
+    const char *name = utf16_name(octets, size, &skip);
+
+    if (size >= sizeof mark && memcmp(octets, mark, sizeof mark) == 0)
+        return g_bytes_new_from_bytes(data, sizeof mark, size - sizeof mark);
+    if (!name)
+        return g_bytes_ref(data);
+    char *text = g_convert((const char *)octets + skip, (gssize)(size - skip - size % 2), "UTF-8",
+                           name, NULL, &length, NULL);
+    return text ? g_bytes_new_take(text, length) : g_bytes_ref(data);
+}
+
 char *seal_text_hex(const void *data, gsize length)
 {
     static const char digits[] = "0123456789abcdef";

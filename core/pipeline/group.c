@@ -219,6 +219,7 @@ static gboolean add_author(const SealPipeline *pipeline, SealJob *job, SealDeliv
     const SealRecipient *first = g_ptr_array_index(delivery->recipients, 0);
     g_autoptr(SealKey) key = NULL;
     g_autofree char *why = NULL;
+    gboolean in_doubt = FALSE;
 
     if (delivery->choice != SEAL_CHOICE_SEAL || !job->author || !first->policy->encrypt_to_sender)
         return TRUE;
@@ -231,7 +232,8 @@ static gboolean add_author(const SealPipeline *pipeline, SealJob *job, SealDeliv
         .at = g_get_real_time() / G_USEC_PER_SEC,
     };
     g_autoptr(GError) problem = NULL;
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, &problem) &&
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, &in_doubt,
+                           &problem) &&
         !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;

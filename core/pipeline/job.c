@@ -318,6 +318,7 @@ void seal_recipient_reset(SealRecipient *recipient)
 {
     g_ptr_array_set_size(recipient->keys, 0);
     g_clear_pointer(&recipient->no_key, g_free);
+    recipient->in_doubt = FALSE;
     g_clear_pointer(&recipient->reason, g_free);
     recipient->unable = FALSE;
     recipient->has_fallback = FALSE;

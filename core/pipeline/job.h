@@ -17,8 +17,9 @@ struct SealRecipient {
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
-    char *no_key; /* why there is none, for people */
-    SealKey *key; /* the one that was used: to encrypt, or, in clear, to sign */
+    char *no_key;      /* why there is none, for people */
+    gboolean in_doubt; /* one may be in what could not be read */
+    SealKey *key;      /* the one that was used: to encrypt, or, in clear, to sign */
     SealVerdict result;
     char *reason;
 };

@@ -9,14 +9,17 @@
 #include "core/plugin/key.h"
 #include "core/plugin/tables.h"
 
+#include <string.h>
+
 enum {
     MAX_KEYS = 1000,       /* for one address, from one source */
     MAX_REMEMBERED = 10000 /* look-ups; then all are forgotten */
 };
 
-/* What a source said of an address: its keys, until when it is believed. */
+/* What a source said of an address, and until when it is believed. */
 typedef struct {
     GPtrArray *keys;
+    char *doubt;  /* what the source could not read, or NULL */
     gint64 until; /* monotonic, microseconds */
 } Memory;
 
@@ -33,7 +36,9 @@ typedef struct {
     SealJob *job;
     const SealKeyQuery *query;
     GCancellable *cancellable;
-    char *why; /* why the first one was passed over */
+    char *why;         /* why the first one was passed over */
+    char *doubt;       /* what a source could not read */
+    gboolean in_doubt; /* and is not to be passed over */
 } Search;
 
 static void memory_free(gpointer data)
@@ -41,6 +46,7 @@ static void memory_free(gpointer data)
     Memory *memory = data;
 
     g_ptr_array_unref(memory->keys);
+    g_free(memory->doubt);
     g_free(memory);
 }
 
@@ -112,6 +118,19 @@ static int newest_first(gconstpointer a, gconstpointer b)
     return from_a < from_b ? 1 : from_a > from_b ? -1 : 0;
 }
 
+/* No key may be missed for what cannot be read; each source says so once. */
+static void take_doubt(Search *search, const SealSourceEntry *source, const char *doubt)
+{
+    if (!doubt)
+        return;
+    search->in_doubt = search->in_doubt || !seal_source_may_skip(source);
+    if (search->doubt && strstr(search->doubt, doubt))
+        return;
+    char *all = search->doubt ? g_strjoin("; ", search->doubt, doubt, NULL) : g_strdup(doubt);
+    g_free(search->doubt);
+    search->doubt = all;
+}
+
 static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAddress *address,
                            GError **error)
 {
@@ -122,12 +141,16 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
     gint64 now = g_get_monotonic_time();
     Memory *known = g_hash_table_lookup(keyring->memory, name);
 
-    if (known && known->until > now)
+    if (known && known->until > now) {
+        take_doubt(search, source, known->doubt);
         return g_ptr_array_ref(known->keys);
+    }
 
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-    if (!seal_source_lookup(source, address, format, search->cancellable, keys, error))
+    g_autofree char *doubt = NULL;
+    if (!seal_source_lookup(source, address, format, search->cancellable, keys, &doubt, error))
         return NULL;
+    take_doubt(search, source, doubt);
     if (keys->len > MAX_KEYS) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
                     "key source %s has more than %d keys for %s", source->table.name, MAX_KEYS,
@@ -141,6 +164,7 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
         g_hash_table_remove_all(keyring->memory);
     Memory *memory = g_new0(Memory, 1);
     memory->keys = g_ptr_array_ref(keys);
+    memory->doubt = g_steal_pointer(&doubt);
     memory->until = now + (keys->len ? keyring->cache : keyring->negative_cache);
     g_hash_table_replace(keyring->memory, g_steal_pointer(&name), memory);
     return g_steal_pointer(&keys);
@@ -246,6 +270,7 @@ static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey
     const char *format = search->query->format->table.name;
     const char *address = seal_address_text(search->query->address);
     g_autofree char *why = g_steal_pointer(&search->why);
+    g_autofree char *doubt = g_steal_pointer(&search->doubt);
 
     if (!ok)
         return FALSE;
@@ -253,6 +278,11 @@ static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey
         why = search->query->purpose == SEAL_PURPOSE_SIGN
                   ? g_strdup_printf("no %s key here with which %s could sign", format, address)
                   : g_strdup_printf("no %s key for %s", format, address);
+    if (!*found && doubt) {
+        char *both = g_strjoin("; ", why, doubt, NULL);
+        g_free(why);
+        why = both;
+    }
     *ret_key = g_steal_pointer(found);
     *ret_why = g_steal_pointer(&why);
     return TRUE;
@@ -304,13 +334,17 @@ gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *for
 }
 
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
-                           GCancellable *cancellable, SealKey **key, char **why, GError **error)
+                           GCancellable *cancellable, SealKey **key, char **why, gboolean *in_doubt,
+                           GError **error)
 {
-    Search search = {keyring, job, query, cancellable, NULL};
+    Search search = {.keyring = keyring, .job = job, .query = query, .cancellable = cancellable};
     g_autoptr(SealKey) found = NULL;
     gboolean ok = TRUE;
 
     for (guint i = 0; i < keyring->sources->len && ok && !found; i++)
         ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), &found, error);
-    return end_search(&search, ok, &found, key, why);
+    if (!end_search(&search, ok, &found, key, why))
+        return FALSE;
+    *in_doubt = !*key && search.in_doubt;
+    return TRUE;
 }

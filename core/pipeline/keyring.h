@@ -25,7 +25,9 @@ typedef struct {
 } SealKeyQuery;
 
 /** The key to use. *@key is NULL where there is none, and *@why then says so for people; that is no
- *  error. FALSE where a source could not find out and its on_error is defer: this is not "no key".
- *  Every key passed over is a decision of the job. (transfer full) */
+ *  error. *@in_doubt: there is none, and something that could not be read may hold one. FALSE where
+ * a source could not find out and its on_error is defer: this is not "no key". Every key passed
+ * over is a decision of the job. (transfer full) */
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
-                           GCancellable *cancellable, SealKey **key, char **why, GError **error);
+                           GCancellable *cancellable, SealKey **key, char **why, gboolean *in_doubt,
+                           GError **error);

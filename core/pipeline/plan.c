@@ -100,13 +100,21 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     };
     g_autoptr(SealKey) key = NULL;
     g_autofree char *why = NULL;
+    gboolean in_doubt = FALSE;
 
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, error))
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, &in_doubt,
+                           error))
         return FALSE;
-    if (key)
+    if (key) {
         g_ptr_array_add(recipient->keys, g_steal_pointer(&key));
-    else if (!recipient->no_key)
+        return TRUE;
+    }
+    /* The first Format's reason is the reason, unless only a later one's is in doubt. */
+    if (!recipient->no_key || (in_doubt && !recipient->in_doubt)) {
+        g_free(recipient->no_key);
         recipient->no_key = g_steal_pointer(&why);
+    }
+    recipient->in_doubt = recipient->in_doubt || in_doubt;
     return TRUE;
 }
 
@@ -128,15 +136,20 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
     return TRUE;
 }
 
-/* A recipient about whom a source could not find out waits; the others need not. */
+/* A recipient about whom a source could not find out waits; the others need not. So does one who
+ * must be encrypted to (@need) and whose key may be in what could not be read. */
 static gboolean find_keys_or_defer(const SealPipeline *pipeline, SealJob *job,
-                                   SealRecipient *recipient, gboolean every_format,
+                                   SealRecipient *recipient, SealNeed need, gboolean every_format,
                                    GCancellable *cancellable, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
-    if (find_keys(pipeline, job, recipient, every_format, cancellable, &problem))
+    if (find_keys(pipeline, job, recipient, every_format, cancellable, &problem)) {
+        if (need == SEAL_NEED_REQUIRED && recipient->in_doubt && recipient->keys->len == 0)
+            seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s",
+                            recipient->no_key);
         return TRUE;
+    }
     if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
@@ -146,11 +159,11 @@ static gboolean find_keys_or_defer(const SealPipeline *pipeline, SealJob *job,
 }
 
 /* In one output, a recipient who needs no encryption shares that of those who do. */
-static gboolean needs_keys(const SealJob *job, const SealRecipient *recipient, SealNeed highest)
+static SealNeed key_need(const SealJob *job, const SealRecipient *recipient, SealNeed highest)
 {
-    SealNeed need = job->one_output ? highest : recipient->policy->encrypt;
-
-    return need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE && !recipient->unable;
+    if (recipient->result != SEAL_VERDICT_NONE || recipient->unable)
+        return SEAL_NEED_NEVER;
+    return job->one_output ? highest : recipient->policy->encrypt;
 }
 
 /* With @policy, and as if nothing had been found out about the recipient yet. */
@@ -182,8 +195,10 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
-        if (needs_keys(job, recipient, highest) &&
-            !find_keys_or_defer(pipeline, job, recipient, shared, cancellable, error))
+        SealNeed need = key_need(job, recipient, highest);
+
+        if (need != SEAL_NEED_NEVER &&
+            !find_keys_or_defer(pipeline, job, recipient, need, shared, cancellable, error))
             return FALSE;
     }
     return TRUE;
@@ -218,8 +233,9 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
          i++) {
         if (!begin_recipient(pipeline, job, recipient, policy, error))
             return FALSE;
-        if (needs_keys(job, recipient, policy->encrypt) &&
-            !find_keys_or_defer(pipeline, job, recipient, FALSE, cancellable, error))
+        SealNeed need = key_need(job, recipient, policy->encrypt);
+        if (need != SEAL_NEED_NEVER &&
+            !find_keys_or_defer(pipeline, job, recipient, need, FALSE, cancellable, error))
             return FALSE;
         settle_as_chosen(job, recipient);
         if (is_handled(recipient))

@@ -78,28 +78,89 @@ gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDeliver
  * Formats
  */
 
-/* A Format that finds no keys may fail; what others find counts. */
-gboolean seal_module_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
-                               GPtrArray *keys, GError **error)
+static gboolean is_asked(const SealFormatEntry *format, const char *name)
+{
+    return !name || g_str_equal(format->table.name, name);
+}
+
+gboolean seal_module_read_keys(SealModule *self, const char *format, GBytes *data,
+                               const SealOrigin *origin, GPtrArray *keys, GError **error)
 {
     GPtrArray *formats = seal_registry_formats(self->registry);
     g_autoptr(GError) first = NULL;
-    guint before = keys->len;
 
     for (guint i = 0; i < formats->len; i++) {
-        const SealFormatEntry *format = g_ptr_array_index(formats, i);
-        GError *problem = NULL;
-        gboolean ok = format->table.read(format->module, data, origin, keys, &problem);
-
+        const SealFormatEntry *entry = g_ptr_array_index(formats, i);
         g_autoptr(GError) why = NULL;
-        if (!call_ended(format->table.name, ok, problem, &why) && !first)
+        GError *problem = NULL;
+
+        if (!is_asked(entry, format))
+            continue;
+        gboolean ok = entry->table.read(entry->module, data, origin, keys, &problem);
+        if (!call_ended(entry->table.name, ok, problem, &why) && !first)
             first = g_steal_pointer(&why);
     }
-    if (first && keys->len == before) {
-        g_propagate_error(error, g_steal_pointer(&first));
-        return FALSE;
+    if (!first)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return FALSE;
+}
+
+/* While a Format scans. */
+struct SealKeyScan {
+    SealModule *self;
+    SealKeySpot spot;
+    gsize size; /* of the data */
+    SealKeyVisitor visit;
+    gpointer user_data;
+};
+
+void seal_key_scan_add(SealKeyScan *scan, gsize offset, gsize length, const char *const *addresses)
+{
+    SealKeySpot *spot = &scan->spot;
+
+    if (offset > scan->size || length > scan->size - offset)
+        g_error("bug: a key of format %s outside of its octets", spot->format);
+    spot->offset = offset;
+    spot->length = length;
+    if (!addresses)
+        scan->visit(scan->self, spot, scan->user_data);
+    for (; addresses && *addresses; addresses++) {
+        g_autoptr(SealAddress) address = seal_address_parse(*addresses, NULL);
+
+        spot->address = address;
+        if (address)
+            scan->visit(scan->self, spot, scan->user_data);
+        spot->address = NULL;
     }
-    return TRUE;
+}
+
+void seal_module_scan_keys(SealModule *self, GBytes *data, SealKeyVisitor visit, gpointer user_data)
+{
+    GPtrArray *formats = seal_registry_formats(self->registry);
+    gsize size = g_bytes_get_size(data);
+
+    for (guint i = 0; i < formats->len; i++) {
+        const SealFormatEntry *entry = g_ptr_array_index(formats, i);
+        SealKeyScan scan = {.self = self,
+                            .spot = {.size = sizeof scan.spot, .format = entry->table.name},
+                            .size = size,
+                            .visit = visit,
+                            .user_data = user_data};
+        g_autoptr(GError) why = NULL;
+        GError *problem = NULL;
+
+        if (!entry->table.scan) {
+            seal_key_scan_add(&scan, 0, size, NULL);
+            continue;
+        }
+        gboolean ok = entry->table.scan(entry->module, data, &scan, &problem);
+        if (call_ended(entry->table.name, ok, problem, &why))
+            continue;
+        const SealKeySpot damage = {
+            .size = sizeof damage, .format = entry->table.name, .problem = why};
+        visit(self, &damage, user_data);
+    }
 }
 
 gboolean seal_format_can_sign(const SealFormatEntry *format)
@@ -187,11 +248,12 @@ gboolean seal_source_may_skip(const SealSourceEntry *source)
 }
 
 gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
-                            GCancellable *cancellable, GPtrArray *keys, GError **error)
+                            GCancellable *cancellable, GPtrArray *keys, char **doubt,
+                            GError **error)
 {
     GError *problem = NULL;
     gboolean ok = source->table.lookup(source->module, address, format, seal_source_trust(source),
-                                       cancellable, keys, &problem);
+                                       cancellable, keys, doubt, &problem);
 
     return call_ended(source->table.name, ok, problem, error);
 }

@@ -35,8 +35,10 @@ gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address
 SealTrust seal_source_trust(const SealSourceEntry *source);
 /** Whether its not finding out may be passed over: `on_error=`, else the source itself. */
 gboolean seal_source_may_skip(const SealSourceEntry *source);
-/** Appends keys with the source's trust. */
+/** Appends keys with the source's trust. *@doubt: what could not be read, or NULL. (transfer full)
+ */
 gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
-                            GCancellable *cancellable, GPtrArray *keys, GError **error);
+                            GCancellable *cancellable, GPtrArray *keys, char **doubt,
+                            GError **error);
 
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);

@@ -206,11 +206,20 @@ static gboolean visit_one(const Visits *visits, const char *path, gboolean named
     g_autoptr(GError) problem = NULL;
     g_autoptr(GBytes) data = NULL;
 
-    if (!seal_owner_check(path, &problem)) {
-        if (is_distrusted(problem))
-            return refuse_file(visits, problem, error);
-    } else if (!(visits->flags & SEAL_VISIT_UNREAD)) {
-        data = seal_file_read(path, MAX_VISITED, &problem);
+    gboolean judged = seal_owner_check(path, &problem);
+    if (!judged && is_distrusted(problem))
+        return refuse_file(visits, problem, error);
+    if (!judged || !(visits->flags & SEAL_VISIT_UNREAD)) {
+        g_autoptr(GError) why = NULL;
+        g_autoptr(GBytes) octets = seal_file_read(path, MAX_VISITED, &why);
+
+        /* It says best why there is nothing; what could not be judged is not believed. */
+        if (why) {
+            g_clear_error(&problem);
+            problem = g_steal_pointer(&why);
+        } else if (judged) {
+            data = seal_text_plain(octets);
+        }
     }
     return visit_with(visits, path, named, data, problem, error);
 }

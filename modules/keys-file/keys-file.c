@@ -1,59 +1,207 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * keys-file.c: the key source `file`: certificates and keys from files and folders.
+ * keys-file.c: the key source `file`: certificates and keys from files and folders. Of thousands,
+ * a message needs one or two: where each stands is found when the module starts, and those that are
+ * asked for are read then.
  */
 #include "core/sealpipe.h"
 
-enum { MAX_KEYS = 100000 };
+#include <string.h>
 
-/* A file as init() found it. */
+enum {
+    MAX_KEYS = 100000,
+    MAX_FILE = 16 * 1024 * 1024,
+    MAX_NAMED = 3, /* in one sentence */
+};
+
+/* Where a key stands. */
 typedef struct {
-    char *path;
-    GBytes *data;
-    gboolean named; /* in the setting itself, not found in a folder */
-} File;
+    guint address; /* hash of seal_address_key(): two may have the same, which costs a look */
+    guint file;
+    gsize offset;
+    gsize length;
+    guint sum; /* of its octets: they must be the same when they are read */
+    const char *format;
+} Spot;
+
+/* What could not be read, and may be somebody's key. */
+typedef struct {
+    char *text;
+    const char *format; /* NULL: of any */
+    gboolean must;      /* be read: the setting names it and nothing in it is good, or another try
+                           may find what this one did not */
+} Damage;
 
 typedef struct {
-    GPtrArray *files; /* File; NULL once their keys are in the index */
-    SealKeyIndex *index;
+    GPtrArray *paths;    /* what Spot.file counts */
+    GArray *spots;       /* sorted by address, then file and place */
+    SealKeyIndex *index; /* keys that were read at once */
+    GArray *damages;
     SealTrust trust; /* of all keys */
     guint count;
-    GError *problem; /* what every lookup has to answer: a key may be where nobody could look */
 } KeysFile;
 
-static void file_free(gpointer data)
-{
-    File *file = data;
+/* A file while it is looked at. */
+typedef struct {
+    KeysFile *source;
+    const SealFile *file;
+    GBytes *data;
+    Spot last; /* a key may have many addresses */
+    guint found;
+    char *damage; /* the first in it */
+    const char *damaged_format;
+    gboolean too_many;
+} Look;
 
-    g_free(file->path);
-    g_bytes_unref(file->data);
-    g_free(file);
+static void damage_clear(gpointer data)
+{
+    g_free(((Damage *)data)->text);
 }
 
-static void remember_problem(KeysFile *source, const char *text)
+static int compare_spots(gconstpointer a, gconstpointer b)
 {
-    if (!source->problem)
-        source->problem = g_error_new_literal(SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, text);
+    const Spot *one = a, *other = b;
+
+    if (one->address != other->address)
+        return one->address < other->address ? -1 : 1;
+    if (one->file != other->file)
+        return one->file < other->file ? -1 : 1;
+    return one->offset < other->offset ? -1 : one->offset > other->offset;
+}
+
+static guint hash_address(const SealAddress *address)
+{
+    return g_str_hash(seal_address_key(address));
+}
+
+/* At every start, and, to whom it may concern, in the reason. */
+static void add_damage(SealModule *self, const char *format, gboolean must, const char *text)
+{
+    KeysFile *source = seal_module_data(self);
+    const Damage damage = {g_strdup(text), format, must};
+
+    seal_module_warn(self, "%s", text);
+    g_array_append_val(source->damages, damage);
 }
 
 /* -------------------------------------------------------------------------------------------
- * Reading files
+ * Looking at files
  */
 
-static gboolean add_file(SealModule *self, const SealFile *found, gpointer user_data,
-                         GError **error)
+static SealOrigin origin_of(const KeysFile *source, const char *path)
 {
-    KeysFile *source = seal_module_data(self);
+    return (SealOrigin){
+        .size = sizeof(SealOrigin), .source = "file", .place = path, .trust = source->trust};
+}
+
+static void look_clear(Look *look)
+{
+    g_free(look->damage);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Look, look_clear)
+
+/* One of a file says enough. */
+static void note_damage(Look *look, const char *format, const char *text)
+{
+    if (look->damage) {
+        if (g_strcmp0(look->damaged_format, format) != 0)
+            look->damaged_format = NULL;
+        return;
+    }
+    look->damage = g_strdup(text);
+    look->damaged_format = format;
+}
+
+/* What others are judged by, and what its Format cannot find without reading it. */
+static void read_now(SealModule *self, const SealKeySpot *spot, Look *look)
+{
+    KeysFile *source = look->source;
+    const SealOrigin origin = origin_of(source, look->file->path);
+    g_autoptr(GBytes) octets = g_bytes_new_from_bytes(look->data, spot->offset, spot->length);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GError) problem = NULL;
+    gboolean ok = seal_module_read_keys(self, spot->format, octets, &origin, keys, &problem);
+
+    for (guint i = 0; i < keys->len && source->count < MAX_KEYS; i++, source->count++)
+        seal_key_index_add(source->index, g_ptr_array_index(keys, i));
+    look->too_many = look->too_many || source->count == MAX_KEYS;
+    look->found += keys->len;
+    if (!ok)
+        note_damage(look, spot->format, problem->message);
+}
+
+static void take_spot(SealModule *self, const SealKeySpot *found, gpointer user_data)
+{
+    Look *look = user_data;
+    KeysFile *source = look->source;
 
     if (found->problem) {
-        remember_problem(source, found->problem->message);
+        note_damage(look, found->format, found->problem->message);
+        return;
+    }
+    if (!found->address) {
+        read_now(self, found, look);
+        return;
+    }
+    look->found++;
+    if (source->count == MAX_KEYS) {
+        look->too_many = TRUE;
+        return;
+    }
+    Spot *spot = &look->last;
+    if (spot->length != found->length || spot->offset != found->offset) {
+        g_autoptr(GBytes) octets = g_bytes_new_from_bytes(look->data, found->offset, found->length);
+        spot->sum = g_bytes_hash(octets);
+    }
+    spot->address = hash_address(found->address);
+    spot->file = source->paths->len - 1;
+    spot->offset = found->offset;
+    spot->length = found->length;
+    spot->format = found->format;
+    g_array_append_val(source->spots, *spot);
+    source->count++;
+}
+
+static gboolean is_blank(GBytes *data)
+{
+    gsize size = 0;
+    const char *text = g_bytes_get_data(data, &size);
+
+    for (gsize i = 0; i < size; i++) {
+        if (!g_ascii_isspace(text[i]))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean add_file(SealModule *self, const SealFile *file, gpointer user_data, GError **error)
+{
+    KeysFile *source = seal_module_data(self);
+    g_auto(Look) look = {.source = source, .file = file, .data = file->data};
+
+    if (file->problem) {
+        add_damage(self, NULL,
+                   file->named ||
+                       g_error_matches(file->problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE),
+                   file->problem->message);
         return TRUE;
     }
-    File *file = g_new0(File, 1);
-    file->path = g_strdup(found->path);
-    file->data = g_bytes_ref(found->data);
-    file->named = found->named;
-    g_ptr_array_add(source->files, file);
+    g_ptr_array_add(source->paths, g_strdup(file->path));
+    if (is_blank(file->data))
+        look.damage = g_strdup_printf("%s: there is nothing in it", file->path);
+    else
+        seal_module_scan_keys(self, file->data, take_spot, &look);
+    if (look.too_many)
+        return seal_module_refuse(self, "paths", error,
+                                  "%s: at most %d keys are read from all files together, and here "
+                                  "are more",
+                                  file->path, MAX_KEYS);
+    if (look.damage)
+        add_damage(self, look.damaged_format, file->named && look.found == 0, look.damage);
+    else if (look.found == 0)
+        seal_module_warn(self,
+                         "%s: no key with a mail address in it that an enabled format can read",
+                         file->path);
     return TRUE;
 }
 
@@ -61,90 +209,142 @@ static void keys_file_fini(SealModule *self)
 {
     KeysFile *source = seal_module_data(self);
 
-    g_clear_pointer(&source->files, g_ptr_array_unref);
+    g_ptr_array_unref(source->paths);
+    g_array_unref(source->spots);
+    g_array_unref(source->damages);
     seal_key_index_free(source->index);
-    g_clear_error(&source->problem);
     g_free(source);
     seal_module_set_data(self, NULL);
 }
 
+/* Formats are there when a source starts, so that CA certificates among the keys are known before
+ * the first chain is built. */
 static gboolean keys_file_init(SealModule *self, GError **error)
 {
     KeysFile *source = g_new0(KeysFile, 1);
 
-    source->files = g_ptr_array_new_with_free_func(file_free);
+    source->paths = g_ptr_array_new_with_free_func(g_free);
+    source->spots = g_array_new(FALSE, FALSE, sizeof(Spot));
+    source->damages = g_array_new(FALSE, FALSE, sizeof(Damage));
+    g_array_set_clear_func(source->damages, damage_clear);
     source->index = seal_key_index_new();
+    source->trust = seal_module_trust(self, "file");
     seal_module_set_data(self, source);
-    if (seal_module_visit_files(self, "paths", 0, add_file, NULL, error))
+    if (seal_module_visit_files(self, "paths", 0, add_file, NULL, error)) {
+        g_array_sort(source->spots, compare_spots);
         return TRUE;
+    }
     keys_file_fini(self);
     return FALSE;
-}
-
-/* -------------------------------------------------------------------------------------------
- * Reading keys, in attach(): every Format has been initialised by then, whatever the order of
- * modules, and CA certificates found here are known before the first chain is built.
- */
-
-static void index_file(SealModule *self, KeysFile *source, const File *file)
-{
-    SealOrigin origin = {
-        .size = sizeof origin, .source = "file", .place = file->path, .trust = source->trust};
-    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-    g_autoptr(GError) problem = NULL;
-
-    /* One broken file must not stop the others. */
-    if (!seal_module_read_keys(self, file->data, &origin, keys, &problem))
-        seal_module_warn(self, "the key file %s is passed over: %s", file->path, problem->message);
-    else if (keys->len == 0 && file->named)
-        seal_module_warn(self, "the key file %s has no key that an enabled format can read",
-                         file->path);
-
-    for (guint i = 0; i < keys->len; i++) {
-        if (source->count >= MAX_KEYS) {
-            g_autofree char *text = g_strdup_printf(
-                "%s: at most %d keys are read from all files together, and here are more",
-                file->path, MAX_KEYS);
-            remember_problem(source, text);
-            return;
-        }
-        seal_key_index_add(source->index, g_ptr_array_index(keys, i));
-        source->count++;
-    }
-}
-
-static gboolean keys_file_attach(SealModule *self, GError **error)
-{
-    KeysFile *source = seal_module_data(self);
-
-    if (!source->files)
-        return TRUE;
-    source->trust = seal_module_trust(self, "file");
-    for (guint i = 0; i < source->files->len; i++)
-        index_file(self, source, g_ptr_array_index(source->files, i));
-    g_clear_pointer(&source->files, g_ptr_array_unref);
-    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
  * Looking up
  */
 
-static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const char *format,
-                                 SealTrust trust, GCancellable *cancellable, GPtrArray *keys,
-                                 GError **error)
+/* The first spot of the address, or where it would stand. */
+static guint find_spot(const KeysFile *source, guint address)
+{
+    guint low = 0, high = source->spots->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+
+        if (g_array_index(source->spots, Spot, middle).address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static gboolean read_spot(SealModule *self, const Spot *spot, GBytes *data, GPtrArray *keys,
+                          GString *doubt, GError **error)
 {
     KeysFile *source = seal_module_data(self);
+    const char *path = g_ptr_array_index(source->paths, spot->file);
+    const SealOrigin origin = origin_of(source, path);
+    gboolean reaches = spot->offset + spot->length <= g_bytes_get_size(data);
+    g_autoptr(GBytes) octets =
+        reaches ? g_bytes_new_from_bytes(data, spot->offset, spot->length) : NULL;
+    g_autoptr(GError) problem = NULL;
 
-    if (source->problem) {
-        g_propagate_error(error, g_error_copy(source->problem));
+    if (!octets || g_bytes_hash(octets) != spot->sum) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "%s has changed since it was looked at", path);
         return FALSE;
     }
-    if (source->files) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                            "the key source file was asked before attach() had read its keys");
-        return FALSE;
+    if (!seal_module_read_keys(self, spot->format, octets, &origin, keys, &problem)) {
+        seal_module_warn(self, "%s", problem->message);
+        g_string_append_printf(doubt, "%s%s", doubt->len > 0 ? "; " : "", problem->message);
     }
+    return TRUE;
+}
+
+static gboolean read_spots(SealModule *self, const SealAddress *address, const char *format,
+                           GPtrArray *keys, GString *doubt, GError **error)
+{
+    KeysFile *source = seal_module_data(self);
+    guint hash = hash_address(address);
+    g_autoptr(GBytes) data = NULL;
+    const Spot *before = NULL;
+
+    for (guint i = find_spot(source, hash); i < source->spots->len; i++) {
+        const Spot *spot = &g_array_index(source->spots, Spot, i);
+
+        if (spot->address != hash)
+            break;
+        /* A key may name an address twice. */
+        if (!g_str_equal(spot->format, format) || (before && compare_spots(before, spot) == 0))
+            continue;
+        if (!before || before->file != spot->file) {
+            const char *path = g_ptr_array_index(source->paths, spot->file);
+            g_autoptr(GBytes) octets = seal_file_read(path, MAX_FILE, error);
+
+            if (!octets)
+                return FALSE;
+            g_clear_pointer(&data, g_bytes_unref);
+            data = seal_text_plain(octets);
+        }
+        if (!read_spot(self, spot, data, keys, doubt, error))
+            return FALSE;
+        before = spot;
+    }
+    return TRUE;
+}
+
+/* What may hold a key of @format; FALSE where it must be read and there is no other key. */
+static gboolean say_damages(const KeysFile *source, const char *format, gboolean found,
+                            GString *doubt, GError **error)
+{
+    guint more = 0, named = 0;
+
+    for (guint i = 0; i < source->damages->len; i++) {
+        const Damage *damage = &g_array_index(source->damages, Damage, i);
+
+        if (damage->format && !g_str_equal(damage->format, format))
+            continue;
+        if (damage->must && !found) {
+            g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, damage->text);
+            return FALSE;
+        }
+        if (named++ < MAX_NAMED)
+            g_string_append_printf(doubt, "%s%s", doubt->len > 0 ? "; " : "", damage->text);
+        else
+            more++;
+    }
+    if (more > 0)
+        g_string_append_printf(doubt, "; and %u more", more);
+    return TRUE;
+}
+
+static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const char *format,
+                                 SealTrust trust, GCancellable *cancellable, GPtrArray *keys,
+                                 char **doubt, GError **error)
+{
+    KeysFile *source = seal_module_data(self);
+    g_autoptr(GString) text = g_string_new(NULL);
+
     /* The keys carry the trust that the configuration gave them; another one would be a lie. */
     if (trust != source->trust) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
@@ -154,6 +354,11 @@ static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const c
         return FALSE;
     }
     seal_key_index_find(source->index, address, format, keys);
+    if (!read_spots(self, address, format, keys, text, error) ||
+        !say_damages(source, format, keys->len > 0, text, error))
+        return FALSE;
+    if (text->len > 0)
+        *doubt = g_strdup_printf("what may hold one cannot be read: %s", text->str);
     return TRUE;
 }
 
@@ -182,6 +387,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .settings = settings,
     .init = keys_file_init,
     .fini = keys_file_fini,
-    .attach = keys_file_attach,
     .sources = sources,
 };

@@ -29,7 +29,7 @@ gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cance
                      GPtrArray *keys, GError **error);
 /* That of the key source. */
 gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
-                    GCancellable *cancellable, GPtrArray *keys, GError **error);
+                    GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);
 
 /** Appends the keys that are in ASCII armour, octets or a keybox. Those that cannot be read are an
  *  error only where there are no others, and never in the home. */

@@ -67,6 +67,22 @@ static void add_keys(SealModule *self, PgpRing *ring, const SealOrigin *origin, 
     }
 }
 
+/* gpg's own ring has keys that are too new for us; a file was put there to be used. */
+static gboolean report_broken(SealModule *self, const PgpRing *ring, guint good, const char *place,
+                              gboolean in_home, GError **error)
+{
+    g_autofree char *text =
+        good == 0 ? g_strdup_printf("%s: the OpenPGP key cannot be read: %s", place, ring->fault)
+                  : g_strdup_printf("%s: passed over %u of %u OpenPGP keys that cannot be read: %s",
+                                    place, ring->broken, ring->broken + good, ring->fault);
+
+    if (in_home)
+        seal_module_warn(self, "%s", text);
+    else
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, text);
+    return in_home;
+}
+
 /* What one file has that is broken hides nothing that is good in it. */
 gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
                        GPtrArray *keys, GError **error)
@@ -78,16 +94,9 @@ gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
     if (ring.secret > 0)
         seal_module_warn(
             self, "%s: passed over a secret key: [module pgp] home is where it belongs", place);
-    if (ring.broken > 0 && ring.keys->len == 0 && !in_home) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "%s: the OpenPGP key cannot be read: %s",
-                    place, ring.fault);
-        return FALSE;
-    }
-    if (ring.broken > 0)
-        seal_module_warn(self, "%s: passed over %u of %u OpenPGP keys that cannot be read: %s",
-                         place, ring.broken, ring.broken + ring.keys->len, ring.fault);
+    guint good = ring.keys->len;
     add_keys(self, &ring, origin, place, in_home, keys);
-    return TRUE;
+    return ring.broken == 0 || report_broken(self, &ring, good, place, in_home, error);
 }
 
 gboolean pgp_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,

@@ -284,8 +284,10 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
             ring->secret++;
         else if (is_key_material(data))
             begin_key(build, data);
-        else
+        else if (data->len == 0 || data->data[0] > 3)
             skip_key(ring, "it is not a key of version 4");
+        else
+            ring->old++;
         return;
     }
     if (!build->key)
@@ -410,8 +412,13 @@ void pgp_ring_read(PgpRing *ring, GBytes *bytes)
     }
     if (has_text(data, length, "-----BEGIN PGP PRIVATE KEY BLOCK-----"))
         ring->secret++;
-    if (has_text(data, length, "-----BEGIN PGP PUBLIC KEY BLOCK-----"))
+    if (has_text(data, length, "-----BEGIN PGP PUBLIC KEY BLOCK-----")) {
         read_packets(ring, data, length, "PUBLIC KEY BLOCK");
-    else if (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY)
+        if (ring->keys->len + ring->broken + ring->secret + ring->old == 0)
+            skip_key(ring, "nothing else may stand in the line that begins its armour");
+    } else if (has_text(data, length, "-----END PGP PUBLIC KEY BLOCK-----")) {
+        skip_key(ring, "the line that begins its armour is missing");
+    } else if (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY) {
         read_packets(ring, data, length, NULL);
+    }
 }

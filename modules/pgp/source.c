@@ -46,7 +46,7 @@ static gboolean find_keys(SealModule *self, SealAddress *address, GPtrArray *key
 }
 
 gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
-                    GCancellable *cancellable, GPtrArray *keys, GError **error)
+                    GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error)
 {
     return !g_str_equal(format, PGP_FORMAT) || find_keys(self, address, keys, error);
 }

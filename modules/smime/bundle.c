@@ -89,6 +89,7 @@ gboolean smime_pem_next(SmimePem *pem)
 
         if (!begin)
             return FALSE;
+        pem->begin = begin;
         pem->at = begin + strlen(BEGIN);
         pem->label = read_label(&pem->at, pem->end);
     }
@@ -171,14 +172,45 @@ gboolean smime_bundle_add_block(SmimeBundle *bundle, const char *label, GBytes *
     return TRUE;
 }
 
+/* DER in base64, without the lines that should stand about it. Prose may be in these letters too,
+ * so that something only counts as broken where a line of it is as long as lines of base64 are. */
+static gboolean bundle_read_bare(SmimeBundle *bundle, const char *text, gsize length,
+                                 GError **error)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    g_autoptr(GBytes) der = decode_body(text, length);
+    gsize size = 0;
+    const guint8 *data = der ? g_bytes_get_data(der, &size) : NULL;
+
+    if (data)
+        return smime_bundle_add_der(bundle, data, size, error);
+    g_autofree char *start = g_strndup(text, MIN(length, 60));
+    if (strlen(start) == 60 && strspn(start, letters) == 60)
+        bundle->broken++;
+    return TRUE;
+}
+
 static gboolean bundle_read_pem(SmimeBundle *bundle, const char *text, gsize length, GError **error)
 {
     g_auto(SmimePem) pem = {.at = text, .end = text + length};
+    guint blocks = 0;
 
-    while (smime_pem_next(&pem)) {
+    for (; smime_pem_next(&pem); blocks++) {
         if (!smime_bundle_add_block(bundle, pem.label, pem.der, error))
             return FALSE;
     }
+    if (blocks > 0)
+        return TRUE;
+    while (length > 0 && g_ascii_isspace(*text)) {
+        text++;
+        length--;
+    }
+    /* What SEQUENCEs of the length of certificates begin with. */
+    if (length > 2 && text[0] == 'M' && text[1] == 'I')
+        return bundle_read_bare(bundle, text, length, error);
+    if (find_text(text, text + length, END "CERTIFICATE" DASHES))
+        bundle->broken++;
     return TRUE;
 }
 
@@ -194,6 +226,20 @@ static const guint8 *enter_sequence(const guint8 *at, const guint8 *end)
 static gboolean begins_with(const guint8 *at, const guint8 *end, const guint8 *with, gsize length)
 {
     return at && (gsize)(end - at) >= length && memcmp(at, with, length) == 0;
+}
+
+/* Does a certificate or PKCS#7 begin, and end where the octets do not reach? */
+static gboolean is_cut(const guint8 *data, const guint8 *end, const guint8 *inside)
+{
+    gsize octets = (gsize)(inside - data) - 2, length = 0;
+
+    if (octets == 0 || octets > 4)
+        return FALSE;
+    for (gsize i = 0; i < octets; i++)
+        length = length << 8 | data[2 + i];
+    return length > (gsize)(end - inside) &&
+           (inside == end || *inside == V_ASN1_SEQUENCE + V_ASN1_CONSTRUCTED ||
+            *inside == V_ASN1_OBJECT);
 }
 
 /* A version 1 certificate looks like other things too, so that it is not missed when it turns out
@@ -217,7 +263,9 @@ gboolean smime_bundle_add_der(SmimeBundle *bundle, const guint8 *data, gsize len
         length -= used;
     } while (used > 0 && length > 0);
 
-    if (bundle->certs->len > 0)
+    if (length > 0 && (inside = enter_sequence(data, end)) && is_cut(data, end, inside))
+        bundle->broken++;
+    else if (bundle->certs->len > 0)
         bundle->trailing = length;
     else if (likely)
         bundle->broken++;

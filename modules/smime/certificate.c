@@ -7,8 +7,6 @@
 
 #include <openssl/err.h>
 
-enum { MAX_ADDRESSES = 1000 };
-
 /* -------------------------------------------------------------------------------------------
  * Addresses
  */
@@ -19,8 +17,7 @@ static void add_address(GPtrArray *addresses, const ASN1_STRING *string, gboolea
     const char *data = (const char *)ASN1_STRING_get0_data(string);
     gsize length = (gsize)ASN1_STRING_length(string);
 
-    if (addresses->len >= MAX_ADDRESSES || length == 0 ||
-        !g_utf8_validate(data, (gssize)length, NULL))
+    if (length == 0 || !g_utf8_validate(data, (gssize)length, NULL))
         return;
     g_autofree char *text = g_strndup(data, length);
     for (const char *c = text; *c; c = g_utf8_next_char(c)) {
@@ -47,7 +44,8 @@ static gboolean add_alternative_names(GPtrArray *addresses, X509 *cert)
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
     gboolean found = FALSE;
 
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+    for (int i = 0;
+         names && i < sk_GENERAL_NAME_num(names) && addresses->len <= SMIME_MAX_ADDRESSES; i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         const ASN1_STRING *utf8 = utf8_mailbox(name);
 
@@ -66,7 +64,8 @@ static void add_subject_addresses(GPtrArray *addresses, X509 *cert)
     const X509_NAME *subject = X509_get_subject_name(cert);
     int at = -1;
 
-    while ((at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0)
+    while (addresses->len <= SMIME_MAX_ADDRESSES &&
+           (at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0)
         add_address(addresses, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), FALSE);
 }
 
@@ -195,6 +194,9 @@ SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *orig
     g_autofree char *fingerprint =
         seal_text_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
     g_autoptr(GPtrArray) addresses = cert_addresses(cert);
+    /* Whom it leaves out nobody could tell. */
+    if (addresses->len > SMIME_MAX_ADDRESSES)
+        return NULL;
     g_autofree char *name = cert_label(cert, addresses);
     g_autoptr(GPtrArray) ids = cert_ids(cert);
     SmimeKey *native = g_new0(SmimeKey, 1);
@@ -220,21 +222,20 @@ static gboolean report_broken(SealModule *self, const SmimeBundle *bundle, guint
 {
     const char *place = origin->place ? origin->place : origin->source;
 
-    if (bundle->broken > 0 && good == 0) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
-                    "%s: it should hold a certificate, and what is there cannot be read as one",
-                    place);
-        return FALSE;
-    }
-    if (bundle->broken > 0)
-        seal_module_warn(self, "%s: passed over %u of %u certificates, which cannot be read", place,
-                         bundle->broken, bundle->broken + good);
     if (bundle->trailing > 0)
         seal_module_warn(self,
                          "%s: passed over %" G_GSIZE_FORMAT
                          " octets after the last certificate, which are none",
                          place, bundle->trailing);
-    return TRUE;
+    if (bundle->broken > 0 && good == 0)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "%s: it should hold a certificate, and what is there cannot be read as one",
+                    place);
+    else if (bundle->broken > 0)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "%s: passed over %u of %u certificates, which cannot be read", place,
+                    bundle->broken, bundle->broken + good);
+    return bundle->broken == 0;
 }
 
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
@@ -242,7 +243,7 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
 {
     SmimeModule *module = seal_module_data(self);
     g_auto(SmimeBundle) bundle = {0};
-    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    guint good = 0;
 
     if (!smime_bundle_read(&bundle, data, error))
         return FALSE;
@@ -254,13 +255,10 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
             bundle.broken++;
             continue;
         }
-        g_ptr_array_add(found, key);
+        good++;
+        g_ptr_array_add(keys, key);
         if (seal_key_purposes(key) & SEAL_PURPOSE_ISSUE)
             smime_pool_add(module->pool, cert, origin->trust >= SEAL_TRUST_VERIFIED);
     }
-    if (!report_broken(self, &bundle, found->len, origin, error))
-        return FALSE;
-    for (guint i = 0; i < found->len; i++)
-        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(found, i)));
-    return TRUE;
+    return report_broken(self, &bundle, good, origin, error);
 }

@@ -85,6 +85,7 @@ static const SealFormat format = {
     .encrypt = smime_encrypt,
     .sign = smime_sign,
     .signers = smime_signers,
+    .scan = smime_scan,
 };
 
 static const SealFormat *const formats[] = {&format, NULL};

@@ -62,6 +62,8 @@ typedef enum {
     SMIME_CAN_OAEP = 1 << 4,
 } SmimeCan;
 
+enum { SMIME_MAX_ADDRESSES = 10000 }; /* in one certificate */
+
 /** The native part of a SealKey. */
 typedef struct {
     X509 *cert;
@@ -82,8 +84,9 @@ gboolean smime_cert_allows_mail(X509 *cert);
 typedef struct {
     const char *at;
     const char *end;
-    char *label; /**< of this block */
-    GBytes *der; /**< its octets, NULL where it is broken */
+    const char *begin; /**< of this block; it ends at @at */
+    char *label;       /**< of this block */
+    GBytes *der;       /**< its octets, NULL where it is broken */
 } SmimePem;
 
 void smime_pem_clear(SmimePem *pem);
@@ -355,6 +358,8 @@ struct SmimeModule {
 
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                     GError **error);
+/** scan.c: where certificates stand, and whose they are. */
+gboolean smime_scan(SealModule *self, GBytes *data, SealKeyScan *scan, GError **error);
 gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                       SealDetection *detection, GError **error);
 gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,

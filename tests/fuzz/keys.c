@@ -91,6 +91,52 @@ static SealVerdict judge(SealKey *key, SealPurpose purpose)
     return verdict;
 }
 
+/* While what scan() says is compared with what read() finds. */
+typedef struct {
+    GBytes *bytes;
+    GHashTable *addresses;
+} Scanned;
+
+static void note_address(GHashTable *addresses, const SealAddress *address)
+{
+    g_hash_table_add(addresses, g_strdup(seal_address_key(address)));
+}
+
+static void take_spot(SealModule *self, const SealKeySpot *spot, gpointer user_data)
+{
+    const SealOrigin origin = {sizeof origin, "fuzz", "input", SEAL_TRUST_VERIFIED};
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    Scanned *scanned = user_data;
+
+    g_assert_null(spot->problem);
+    if (spot->address) {
+        note_address(scanned->addresses, spot->address);
+        return;
+    }
+    g_autoptr(GBytes) part = g_bytes_new_from_bytes(scanned->bytes, spot->offset, spot->length);
+    seal_module_read_keys(self, spot->format, part, &origin, keys, NULL);
+    for (guint i = 0; i < keys->len; i++) {
+        GPtrArray *addresses = seal_key_addresses(g_ptr_array_index(keys, i));
+        for (guint a = 0; a < addresses->len; a++)
+            note_address(scanned->addresses, g_ptr_array_index(addresses, a));
+    }
+}
+
+/* Nobody who has a key may be missed. */
+static void check_scan(GBytes *bytes, GPtrArray *keys)
+{
+    g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Scanned scanned = {bytes, found};
+
+    seal_module_scan_keys(smime.module, bytes, take_spot, &scanned);
+    for (guint i = 0; i < keys->len; i++) {
+        GPtrArray *addresses = seal_key_addresses(g_ptr_array_index(keys, i));
+        for (guint a = 0; a < addresses->len; a++)
+            g_assert_true(
+                g_hash_table_contains(found, seal_address_key(g_ptr_array_index(addresses, a))));
+    }
+}
+
 static void try_keys(GBytes *bytes, SealTrust trust)
 {
     const SealOrigin origin = {sizeof origin, "fuzz", "input", trust};
@@ -108,6 +154,7 @@ static void try_keys(GBytes *bytes, SealTrust trust)
         fuzz_assert_one_line(error->message);
     else
         g_assert_no_error(error);
+    check_scan(bytes, keys);
     for (guint i = 0; i < MIN(keys->len, MAX_KEYS); i++) {
         SealKey *key = g_ptr_array_index(keys, i);
 

@@ -137,14 +137,18 @@ def _():
         (folder / f"{name}.asc").write_bytes(ring.export(f"{name}@example.org"))
     (folder / "cut.asc").write_bytes(ring.export("signs@example.org")[:300])
     configure(**{"module_keys-file": {"paths": folder}})
-    for address, why in (("expired@example.org", "expired on 2020-12-31"),
-                         ("signs@example.org", "no subkey for encryption"),
-                         ("nobody@example.org", "no pgp key for nobody@example.org")):
-        result = home.check("--", address)
-        tap.equal(result.status, 69, address)
-        tap.contains(result.output.decode(), why, "reason")
-        assert_deferred(home.seal(MESSAGE, "--", address), why)
-    tap.contains(home.log_text(), "cut.asc is passed over", "log")
+    reasons = (("expired@example.org", "expired on 2020-12-31"),
+               ("signs@example.org", "no subkey for encryption"),
+               ("nobody@example.org", "no pgp key for nobody@example.org"))
+    # Any of them may have the key that is cut.
+    for status in (75, 69):
+        for address, why in reasons:
+            result = home.check("--", address)
+            tap.equal(result.status, status, address)
+            tap.contains(result.output.decode(), why, "reason")
+            assert_deferred(home.seal(MESSAGE, "--", address), why)
+        tap.contains(home.log_text(), "cut.asc: the OpenPGP key cannot be read", "log")
+        (folder / "cut.asc").unlink(missing_ok=True)
     ring.stop()
 
 
@@ -173,7 +177,7 @@ def _():
         # The same home belongs to somebody else.
         result = home.seal(MESSAGE, "--", ALICE)
         tap.equal((result.status, result.output), (75, b""), "by another user")
-        tap.contains((folder / "log").read_text(), "belongs to user 65534", "log")
+        tap.contains((folder / "log").read_text(), "to user 65534", "log")
         os.chown(ring.path, 0, 0)
         result = subprocess.run(command, input=MESSAGE, capture_output=True, timeout=homes.BOUND)
         tap.equal((result.returncode, result.stdout), (75, b""), "where the home cannot be read")

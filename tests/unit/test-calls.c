@@ -68,7 +68,7 @@ static gboolean format_signers(SealModule *self, SealAddress *address, GCancella
 
 static gboolean source_lookup(SealModule *self, SealAddress *address, const char *format,
                               SealTrust trust, GCancellable *cancellable, GPtrArray *keys,
-                              GError **error)
+                              char **doubt, GError **error)
 {
     g_assert_cmpint(trust, ==, SEAL_TRUST_DISCOVERED);
     return behave(error);
@@ -186,7 +186,9 @@ static gboolean call_signers(Fixture *f, GError **error)
 
 static gboolean call_lookup(Fixture *f, GError **error)
 {
-    return seal_source_lookup(&f->source, f->address, "called", NULL, f->keys, error);
+    g_autofree char *doubt = NULL;
+
+    return seal_source_lookup(&f->source, f->address, "called", NULL, f->keys, &doubt, error);
 }
 
 static gboolean call_check(Fixture *f, GError **error)

@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Opens keys-file over @paths, with more lines for its group. */
@@ -29,10 +30,27 @@ static GPtrArray *lookup(const SealSource *source, SealModule *module, const cha
     g_autoptr(SealAddress) parsed = seal_address_parse(address, NULL);
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
 
+    g_autofree char *doubt = NULL;
+
     g_assert_nonnull(parsed);
-    if (!source->lookup(module, parsed, format, trust, NULL, keys, error))
+    if (!source->lookup(module, parsed, format, trust, NULL, keys, &doubt, error))
         return NULL;
     return g_steal_pointer(&keys);
+}
+
+/* What is said to be in doubt about an address that nobody has; NULL for nothing. */
+static char *doubt_of(const SealSource *source, SealModule *module, const char *format)
+{
+    g_autoptr(SealAddress) nobody = seal_address_parse("nobody@example.org", NULL);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GError) error = NULL;
+    char *doubt = NULL;
+
+    g_assert_true(
+        source->lookup(module, nobody, format, SEAL_TRUST_VERIFIED, NULL, keys, &doubt, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(keys->len, ==, 0);
+    return doubt;
 }
 
 static guint count(const SealSource *source, SealModule *module, const char *address)
@@ -130,6 +148,7 @@ static void test_trust(void)
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_FAILED);
 }
 
+/* One broken file hides no other; it is named, and in doubt is whom it may concern. */
 static void test_broken(void)
 {
     g_auto(Smime) smime = {0};
@@ -146,7 +165,177 @@ static void test_broken(void)
 
     g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
     g_assert_true(smime_logged(&smime, "keys/0.pem"));
-    g_assert_false(smime_logged(&smime, "README"));
+    g_assert_true(smime_logged(&smime, "README"));
+    g_autofree char *doubt = doubt_of(source, module, "smime");
+    g_assert_nonnull(strstr(doubt, "keys/0.pem"));
+    g_assert_null(strstr(doubt, "README"));
+    g_assert_null(doubt_of(source, module, "pgp"));
+}
+
+static GBytes *in_utf16(const char *text, gsize length, gboolean mark, gboolean big)
+{
+    GByteArray *octets = g_byte_array_new();
+
+    for (gssize i = mark ? -1 : 0; i < (gssize)length; i++) {
+        guint16 unit = i < 0 ? 0xfeff : (guint8)text[i];
+        const guint8 pair[] = {(guint8)(big ? unit >> 8 : unit), (guint8)(big ? unit : unit >> 8)};
+        g_byte_array_append(octets, pair, 2);
+    }
+    return g_byte_array_free_to_bytes(octets);
+}
+
+/* A certificate however an editor, a mail program or a hasty hand has left it. */
+static void test_spellings(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) cert = pki_person("alice@example.org", "P-256", NULL, ca);
+    g_autoptr(GBytes) pem = pki_pem(cert);
+    SealModule *module;
+    gsize length = 0;
+    const char *data = g_bytes_get_data(pem, &length);
+    g_autofree char *text = g_strndup(data, length);
+    g_autofree char *body = g_strndup(strchr(text, '\n') + 1,
+                                      (gsize)(strstr(text, "-----END") - strchr(text, '\n') - 1));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *dos = g_strjoinv("\r\n", lines);
+    g_autofree char *mac = g_strjoinv("\r", lines);
+    g_autofree char *indented = g_strjoinv("\n    ", lines);
+    g_autofree char *quoted = g_strjoinv("\n> ", lines);
+    g_autofree char *marked = g_strconcat("\xef\xbb\xbf", text, NULL);
+    g_autofree char *blanks = g_strconcat("\n  \n", body, "\n", NULL);
+    g_autofree char *half = g_strndup(text, length / 2);
+    g_autofree char *half_body = g_strndup(body, strlen(body) / 2 / 4 * 4);
+    g_autofree char *uneven = g_strndup(body, strlen(body) / 2 / 4 * 4 + 1);
+    const struct {
+        GBytes *octets;
+        const char *text;
+        gboolean reads;
+    } rows[] = {
+        {.text = dos, .reads = TRUE},
+        {.text = mac, .reads = TRUE},
+        {.text = indented, .reads = TRUE},
+        {.text = marked, .reads = TRUE},
+        {.text = body, .reads = TRUE},
+        {.text = blanks, .reads = TRUE},
+        {in_utf16(text, length, TRUE, FALSE), NULL, TRUE},
+        {in_utf16(text, length, TRUE, TRUE), NULL, TRUE},
+        {in_utf16(text, length, FALSE, FALSE), NULL, TRUE},
+        {in_utf16(body, strlen(body), TRUE, FALSE), NULL, TRUE},
+        {.text = quoted},
+        {.text = half},
+        {.text = half_body},
+        {.text = uneven},
+        {.text = strchr(text, '\n')},
+        {.text = ""},
+        {.text = " \n\n"},
+        {in_utf16(text, length / 2, TRUE, FALSE), NULL, FALSE},
+    };
+    smime_prepare(&smime);
+    g_autofree char *folder = g_build_filename(smime.dir, "keys", NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GBytes *octets =
+            rows[i].octets ? rows[i].octets : g_bytes_new(rows[i].text, strlen(rows[i].text));
+
+        g_test_message("row %u", i);
+        g_free(smime_write(&smime, "keys/a.pem", octets));
+        g_bytes_unref(octets);
+        const SealSource *source = open_source(&smime, folder, NULL, &module);
+        g_autofree char *doubt = doubt_of(source, module, "smime");
+        g_assert_cmpuint(count(source, module, "alice@example.org"), ==, rows[i].reads ? 1 : 0);
+        g_assert_cmpint(doubt != NULL, ==, !rows[i].reads);
+        g_assert_true(rows[i].reads || strstr(doubt, "keys/a.pem"));
+        g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
+    }
+}
+
+/* Of two in one file, the whole one counts, and the other is in doubt. In DER as in PEM. */
+static void test_second_cut(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) alice = pki_person("alice@example.org", "P-256", NULL, ca);
+    g_autoptr(X509) bob = pki_person("bob@example.org", "P-256", NULL, ca);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *folder = g_build_filename(smime.dir, "keys", NULL);
+
+    for (guint der = 0; der < 2; der++) {
+        g_autoptr(GBytes) one = der ? pki_der(alice) : pki_pem(alice);
+        g_autoptr(GBytes) other = der ? pki_der(bob) : pki_pem(bob);
+        GByteArray *both = g_byte_array_new();
+        g_byte_array_append(both, g_bytes_get_data(one, NULL), (guint)g_bytes_get_size(one));
+        g_byte_array_append(both, g_bytes_get_data(other, NULL),
+                            (guint)g_bytes_get_size(other) / 2);
+        g_autoptr(GBytes) octets = g_byte_array_free_to_bytes(both);
+
+        g_free(smime_write(&smime, "keys/both.pem", octets));
+        const SealSource *source = open_source(&smime, folder, NULL, &module);
+        g_autofree char *doubt = doubt_of(source, module, "smime");
+        g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+        g_assert_nonnull(doubt);
+        g_assert_nonnull(strstr(doubt, "both.pem"));
+        g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
+    }
+}
+
+/* Whom a certificate leaves out that names too many nobody could tell. */
+static void test_many_addresses(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *folder = g_build_filename(smime.dir, "keys", NULL);
+
+    for (guint most = 10000; most <= 10001; most++) {
+        g_autoptr(GString) names = g_string_new("email:alice@example.org");
+        for (guint i = 1; i < most; i++)
+            g_string_append_printf(names, ",email:u%u@example.org", i);
+        const CertSpec spec = {.name = "many", .san = names->str};
+        g_autoptr(X509) cert = pki_cert(&spec, pki_key("P-256"), ca, pki_key("RSA"));
+        g_autoptr(GBytes) pem = pki_pem(cert);
+
+        g_free(smime_write(&smime, "keys/many.pem", pem));
+        const SealSource *source = open_source(&smime, folder, NULL, &module);
+        g_autofree char *doubt = doubt_of(source, module, "smime");
+        g_assert_cmpuint(count(source, module, "u9999@example.org"), ==, most == 10000 ? 1 : 0);
+        g_assert_cmpint(doubt != NULL, ==, most == 10001);
+        g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
+    }
+}
+
+/* Where nobody could look, a key may be; that hides no other, and nothing waits for it for ever. */
+static void test_no_file(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *folder = g_build_filename(smime.dir, "keys", NULL);
+    g_autofree char *gone = g_build_filename(folder, "0-gone.pem", NULL);
+    g_autofree char *round = g_build_filename(folder, "1-round.pem", NULL);
+    g_autofree char *fifo = g_build_filename(folder, "2-fifo.pem", NULL);
+    g_autofree char *large = g_build_filename(folder, "3-large.pem", NULL);
+    const char *const paths[] = {gone, round, fifo, large};
+
+    g_free(write_person(&smime, "keys/a.pem", "alice@example.org", ca));
+    g_assert_cmpint(symlink("/nonexistent/key.pem", gone), ==, 0);
+    g_assert_cmpint(symlink("1-round.pem", round), ==, 0);
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    write_text(&smime, "keys/3-large.pem", "x");
+    g_assert_cmpint(truncate(large, 200 * 1024 * 1024), ==, 0);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_autofree char *doubt = doubt_of(source, module, "smime");
+    g_autofree char *other = doubt_of(source, module, "pgp");
+    g_assert_cmpstr(doubt, ==, other);
+    g_assert_nonnull(strstr(doubt, "and 1 more"));
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_assert_true(smime_logged(&smime, paths[i]));
+        g_assert_true(i == 3 || strstr(doubt, paths[i]));
+    }
 }
 
 static void assert_unavailable(Smime *smime, const char *paths, const char *named)
@@ -158,26 +347,32 @@ static void assert_unavailable(Smime *smime, const char *paths, const char *name
     g_assert_null(lookup(source, module, "a@example.org", "smime", SEAL_TRUST_VERIFIED, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
     g_assert_nonnull(strstr(error->message, named));
+    g_clear_pointer(&smime->dispatcher, seal_dispatcher_free);
 }
 
-/* A key may be in what cannot be read: no lookup may say that there is none. */
-static void test_unreadable(void)
+/* What the setting names itself is there to be read: no lookup may say that there is none. */
+static void test_named(void)
 {
     g_auto(Smime) smime = {0};
     g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
     smime_prepare(&smime);
-    g_autofree char *folder = g_build_filename(smime.dir, "keys", NULL);
-    g_autofree char *link = g_build_filename(folder, "link.pem", NULL);
+    g_autofree char *alice = write_person(&smime, "a.pem", "alice@example.org", ca);
+    g_autofree char *empty = g_build_filename(smime.dir, "empty.pem", NULL);
+    g_autofree char *both = g_strdup_printf("%s;%s", empty, alice);
 
-    g_free(write_person(&smime, "keys/a.pem", "alice@example.org", ca));
-    g_assert_cmpint(symlink("/nonexistent/key.pem", link), ==, 0);
-    assert_unavailable(&smime, folder, link);
+    write_text(&smime, "empty.pem", "\n");
+    assert_unavailable(&smime, empty, empty);
+    assert_unavailable(&smime, both, empty);
+    const SealSource *source = open_source(&smime, both, NULL, &module);
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
 }
 
 static void test_no_permission(void)
 {
     g_auto(Smime) smime = {0};
     g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
 
     if (geteuid() == 0) {
         g_test_skip("root can read everything");
@@ -187,9 +382,12 @@ static void test_no_permission(void)
     g_autofree char *path = write_person(&smime, "keys/a.pem", "alice@example.org", ca);
     g_autofree char *folder = g_path_get_dirname(path);
     g_assert_cmpint(g_chmod(path, 0), ==, 0);
-    assert_unavailable(&smime, folder, path);
+    assert_unavailable(&smime, path, path);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+    g_autofree char *doubt = doubt_of(source, module, "smime");
+    g_assert_nonnull(strstr(doubt, path));
+    g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
     g_assert_cmpint(g_chmod(folder, 0), ==, 0);
-    seal_dispatcher_free(g_steal_pointer(&smime.dispatcher));
     assert_unavailable(&smime, folder, folder);
     g_assert_cmpint(g_chmod(folder, 0700), ==, 0);
 }
@@ -289,7 +487,11 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-file/format", test_format);
     g_test_add_func("/keys-file/trust", test_trust);
     g_test_add_func("/keys-file/broken", test_broken);
-    g_test_add_func("/keys-file/unreadable", test_unreadable);
+    g_test_add_func("/keys-file/spellings", test_spellings);
+    g_test_add_func("/keys-file/second-cut", test_second_cut);
+    g_test_add_func("/keys-file/many-addresses", test_many_addresses);
+    g_test_add_func("/keys-file/no-file", test_no_file);
+    g_test_add_func("/keys-file/named", test_named);
     g_test_add_func("/keys-file/no-permission", test_no_permission);
     g_test_add_func("/keys-file/intermediate", test_intermediate);
     g_test_add_func("/keys-file/newest", test_newest);

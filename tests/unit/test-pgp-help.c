@@ -152,7 +152,7 @@ GPtrArray *pgp_keys(Pgp *pgp, GBytes *data, GError **error)
         .size = sizeof origin, .source = "test", .place = "place", .trust = SEAL_TRUST_VERIFIED};
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
 
-    if (!pgp->format->read(pgp->module, data, &origin, keys, error))
+    if (!pgp->format->read(pgp->module, data, &origin, keys, error) && keys->len == 0)
         return NULL;
     return g_steal_pointer(&keys);
 }

@@ -128,7 +128,7 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
 }
 
 static gboolean lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
-                       GCancellable *cancellable, GPtrArray *keys, GError **error)
+                       GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error)
 {
     g_autofree char *text = NULL;
     gsize length = 0;
@@ -146,7 +146,7 @@ static gboolean lookup(SealModule *self, SealAddress *address, const char *forma
                                is(self, "lookup", "weak") ? SEAL_TRUST_UNVERIFIED : trust};
     g_assert_true(g_file_get_contents(seal_module_string(self, "file"), &text, &length, NULL));
     g_autoptr(GBytes) bytes = g_bytes_new(text, length);
-    return seal_module_read_keys(self, bytes, &origin, keys, error);
+    return seal_module_read_keys(self, NULL, bytes, &origin, keys, error);
 }
 
 static const SealStage STAGE = {sizeof STAGE, "faulty", plan, apply};
