@@ -314,6 +314,8 @@ SEAL_API gint64 seal_key_valid_from(const SealKey *key);
 SEAL_API gint64 seal_key_valid_until(const SealKey *key);
 /** The mailboxes it is for. (borrowed, element type SealAddress) */
 SEAL_API GPtrArray *seal_key_addresses(const SealKey *key);
+/** TRUE where @address is one of them. */
+SEAL_API gboolean seal_key_is_for(const SealKey *key, const SealAddress *address);
 /** The names under which detect() reports it. (borrowed) */
 SEAL_API const char *const *seal_key_detected_ids(const SealKey *key);
 /** What the Format put there. (borrowed) */
@@ -492,9 +494,11 @@ typedef struct {
     /** What is @entity? Decides by structure: media type, then ASN.1 or packets to their end. */
     gboolean (*detect)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                        SealDetection *detection, GError **error);
-    /** Can @key serve for @purpose at @at? Settles @decision. */
-    gboolean (*usable)(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                       SealDecision *decision, GError **error);
+    /** Can @key serve for @purpose at @at? Settles @decision. @address is whose key it has to be:
+     * one that the key names, and whether it may do so is part of the question; NULL where nobody
+     * is meant. What else the key names does not matter. */
+    gboolean (*usable)(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
+                       gint64 at, SealDecision *decision, GError **error);
     /** Encrypts. (transfer full) */
     SealContent *(*encrypt)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                             GError **error);

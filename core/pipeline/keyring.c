@@ -184,7 +184,8 @@ static SealDecision *decide_on_key(Search *search, const SealKey *key)
 }
 
 /* TRUE with *@usable set, or FALSE on error. */
-static gboolean judge_key(Search *search, SealKey *key, gboolean *usable, GError **error)
+static gboolean judge_key(Search *search, SealKey *key, SealAddress *address, gboolean *usable,
+                          GError **error)
 {
     const SealKeyQuery *query = search->query;
     SealDecision *decision = decide_on_key(search, key);
@@ -194,7 +195,8 @@ static gboolean judge_key(Search *search, SealKey *key, gboolean *usable, GError
                           "the key from %s is trusted as %s only, and min_trust is %s",
                           seal_key_place(key), seal_trust_name(seal_key_trust(key)),
                           seal_trust_name(query->min_trust));
-    else if (!seal_format_usable(query->format, key, query->purpose, query->at, decision, error))
+    else if (!seal_format_usable(query->format, key, address, query->purpose, query->at, decision,
+                                 error))
         return FALSE;
     *usable = seal_decision_verdict(decision) == SEAL_VERDICT_PASS;
     if (!*usable && !search->why)
@@ -202,13 +204,15 @@ static gboolean judge_key(Search *search, SealKey *key, gboolean *usable, GError
     return TRUE;
 }
 
-/* The first usable one of @keys; *@key stays NULL where there is none. */
-static gboolean find_usable(Search *search, GPtrArray *keys, SealKey **key, GError **error)
+/* The first one of @keys that is usable as one of @address; *@key stays NULL where there is none.
+ */
+static gboolean find_usable(Search *search, GPtrArray *keys, SealAddress *address, SealKey **key,
+                            GError **error)
 {
     for (guint i = 0; i < keys->len && !*key; i++) {
         gboolean usable = FALSE;
 
-        if (!judge_key(search, g_ptr_array_index(keys, i), &usable, error))
+        if (!judge_key(search, g_ptr_array_index(keys, i), address, &usable, error))
             return FALSE;
         if (usable)
             *key = seal_key_ref(g_ptr_array_index(keys, i));
@@ -221,7 +225,7 @@ static gboolean find_in_source(Search *search, const SealSourceEntry *source, Se
 {
     g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
 
-    return keys && find_usable(search, keys, key, error);
+    return keys && find_usable(search, keys, address, key, error);
 }
 
 static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, SealKey **key,
@@ -297,7 +301,7 @@ static gboolean find_own_key(Search *search, SealAddress *address, SealKey **key
         return FALSE;
     keep_right_ones(keys, search->query, address);
     g_ptr_array_sort(keys, newest_first);
-    return find_usable(search, keys, key, error);
+    return find_usable(search, keys, address, key, error);
 }
 
 static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancellable *cancellable,

@@ -178,11 +178,12 @@ SealDetection *seal_format_detect(const SealFormatEntry *format, SealEntity *ent
     return call_ended(format->table.name, ok, problem, error) ? g_steal_pointer(&detection) : NULL;
 }
 
-gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealPurpose purpose,
-                            gint64 at, SealDecision *decision, GError **error)
+gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAddress *address,
+                            SealPurpose purpose, gint64 at, SealDecision *decision, GError **error)
 {
     GError *problem = NULL;
-    gboolean ok = format->table.usable(format->module, key, purpose, at, decision, &problem);
+    gboolean ok =
+        format->table.usable(format->module, key, address, purpose, at, decision, &problem);
 
     if (!call_ended(format->table.name, ok, problem, error))
         return FALSE;

@@ -19,8 +19,8 @@ gboolean seal_format_can_sign(const SealFormatEntry *format);
 /** (transfer full) */
 SealDetection *seal_format_detect(const SealFormatEntry *format, SealEntity *entity,
                                   GCancellable *cancellable, GError **error);
-gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealPurpose purpose,
-                            gint64 at, SealDecision *decision, GError **error);
+gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAddress *address,
+                            SealPurpose purpose, gint64 at, SealDecision *decision, GError **error);
 /** (transfer full) */
 SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
                                  GCancellable *cancellable, GError **error);

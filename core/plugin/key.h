@@ -6,8 +6,5 @@
 
 #include "core/sealpipe.h"
 
-/** TRUE where one of the key's addresses is @address. */
-gboolean seal_key_is_for(const SealKey *key, const SealAddress *address);
-
 /** "verified" and so on; "" for SEAL_TRUST_UNSET. */
 const char *seal_trust_name(SealTrust trust);

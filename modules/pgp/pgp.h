@@ -19,8 +19,8 @@ gboolean pgp_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtr
                   GError **error);
 gboolean pgp_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                     SealDetection *detection, GError **error);
-gboolean pgp_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                    SealDecision *decision, GError **error);
+gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
+                    gint64 at, SealDecision *decision, GError **error);
 SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error);
 SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,

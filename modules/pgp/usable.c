@@ -12,6 +12,7 @@ static const gint64 FRESH = 10 * G_USEC_PER_SEC;
 typedef struct {
     SealKey *key;
     PgpKey *native;
+    SealAddress *address; /* whose it is to be, or NULL */
     SealPurpose purpose;
     gint64 at;
     SealDecision *decision;
@@ -104,20 +105,23 @@ static gboolean check_primary(Question *question)
     return TRUE;
 }
 
-/* Every address that it claims, since nobody says here which of them is asked about. */
-static gboolean check_addresses(Question *question)
+/* Only the address in question: anybody can add a user id to a copy of somebody's key. */
+static gboolean check_address(Question *question)
 {
-    GPtrArray *claimed = question->native->addresses;
+    GPtrArray *bound = question->native->judgement->addresses;
 
-    for (guint i = 0; i < claimed->len; i++) {
-        const char *address = g_ptr_array_index(claimed, i);
+    if (!question->address)
+        return TRUE;
+    for (guint i = 0; i < bound->len; i++) {
+        g_autoptr(SealAddress) address = seal_address_parse(g_ptr_array_index(bound, i), NULL);
 
-        if (!g_ptr_array_find_with_equal_func(question->native->judgement->addresses, address,
-                                              g_str_equal, NULL))
-            return refuse_key(question, "user-id",
-                              "has a user id with %s that it has not validly signed", address);
+        if (address && seal_address_equal(address, question->address))
+            return TRUE;
     }
-    return TRUE;
+    return refuse_key(question, "user-id",
+                      "is not one of %s: it has no user id with that address that its owner has "
+                      "validly signed and not revoked",
+                      seal_address_text(question->address));
 }
 
 static gboolean serves_purpose(const Question *question, const PgpJudgedSubkey *subkey)
@@ -168,17 +172,17 @@ static gboolean is_fresh(const PgpKey *key)
     return key->judgement && (!key->in_home || g_get_monotonic_time() - key->judged < FRESH);
 }
 
-gboolean pgp_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                    SealDecision *decision, GError **error)
+gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
+                    gint64 at, SealDecision *decision, GError **error)
 {
     PgpModule *module = seal_module_data(self);
-    Question question = {key, seal_key_native(key), purpose, at, decision};
+    Question question = {key, seal_key_native(key), address, purpose, at, decision};
 
     if (!check_form(&question))
         return TRUE;
     if (!is_fresh(question.native) && !pgp_engine_judge(module->engine, question.native, error))
         return FALSE;
-    if (check_primary(&question) && check_addresses(&question) && check_subkeys(&question))
+    if (check_primary(&question) && check_address(&question) && check_subkeys(&question))
         seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable", "the key %s of %s is valid",
                                  seal_key_fingerprint(key), seal_key_label(key));
     return TRUE;

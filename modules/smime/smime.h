@@ -362,8 +362,8 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
 gboolean smime_scan(SealModule *self, GBytes *data, SealKeyScan *scan, GError **error);
 gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                       SealDetection *detection, GError **error);
-gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                      SealDecision *decision, GError **error);
+gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
+                      gint64 at, SealDecision *decision, GError **error);
 /** Does @key pass for @purpose, with no more said? Its chain is not asked for. */
 gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at);
 gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,

@@ -267,13 +267,17 @@ gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 
     return check_cert(&question) && smime_chain_is_unrevoked(self, key, at, NULL);
 }
 
-gboolean smime_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                      SealDecision *decision, GError **error)
+gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
+                      gint64 at, SealDecision *decision, GError **error)
 {
     SmimeKey *native = seal_key_native(key);
     Question question = {key, native->cert, purpose, at, decision};
     gboolean ok;
 
+    if (address && !seal_key_is_for(key, address)) {
+        refuse_cert(&question, "address", "is not for %s", seal_address_text(address));
+        return TRUE;
+    }
     if (!check_cert(&question))
         return TRUE;
     /* An operator who vouches for a key needs no CA to do so. */

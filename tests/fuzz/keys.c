@@ -75,7 +75,7 @@ static SealVerdict judge(SealKey *key, SealPurpose purpose)
     g_autoptr(SealDecision) decision = seal_decision_new("fuzz", "key");
     g_autoptr(GError) error = NULL;
 
-    if (!smime.format->usable(smime.module, key, purpose, AT, decision, &error)) {
+    if (!smime.format->usable(smime.module, key, NULL, purpose, AT, decision, &error)) {
         g_assert_nonnull(error);
         return SEAL_VERDICT_NONE;
     }

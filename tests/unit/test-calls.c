@@ -46,8 +46,9 @@ static gboolean format_detect(SealModule *self, SealEntity *entity, GCancellable
     return behave(error);
 }
 
-static gboolean format_usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                              SealDecision *decision, GError **error)
+static gboolean format_usable(SealModule *self, SealKey *key, SealAddress *address,
+                              SealPurpose purpose, gint64 at, SealDecision *decision,
+                              GError **error)
 {
     if (mood != UNDECIDED)
         seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable", "it is");
@@ -162,7 +163,7 @@ static gboolean call_usable(Fixture *f, GError **error)
 {
     g_autoptr(SealDecision) decision = seal_decision_new("called", "");
 
-    return seal_format_usable(&f->format, f->key, SEAL_PURPOSE_ENCRYPT, 0, decision, error);
+    return seal_format_usable(&f->format, f->key, NULL, SEAL_PURPOSE_ENCRYPT, 0, decision, error);
 }
 
 static gboolean call_encrypt(Fixture *f, GError **error)

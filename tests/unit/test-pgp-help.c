@@ -180,10 +180,17 @@ SealKey *pgp_home_key(Pgp *pgp, const char *text)
 
 char *pgp_judge(Pgp *pgp, SealKey *key, SealPurpose purpose, gint64 at, char **text)
 {
+    return pgp_judge_for(pgp, key, NULL, purpose, at, text);
+}
+
+char *pgp_judge_for(Pgp *pgp, SealKey *key, const char *whose, SealPurpose purpose, gint64 at,
+                    char **text)
+{
+    g_autoptr(SealAddress) address = whose ? seal_address_parse(whose, NULL) : NULL;
     g_autoptr(SealDecision) decision = seal_decision_new("key", "test");
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(pgp->format->usable(pgp->module, key, purpose, at, decision, &error));
+    g_assert_true(pgp->format->usable(pgp->module, key, address, purpose, at, decision, &error));
     g_assert_no_error(error);
     if (text)
         *text = g_strdup(seal_decision_text(decision));

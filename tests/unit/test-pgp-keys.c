@@ -59,17 +59,23 @@ static void add(GByteArray *to, GBytes *bytes)
     g_byte_array_append(to, g_bytes_get_data(bytes, NULL), (guint)g_bytes_get_size(bytes));
 }
 
-static void assert_judged(Pgp *pgp, GBytes *data, const char *code, const char *part)
+static void assert_judged_for(Pgp *pgp, GBytes *data, const char *whose, const char *code,
+                              const char *part)
 {
     g_autoptr(SealKey) key = pgp_key(pgp, data);
     g_autofree char *text = NULL;
-    g_autofree char *got = pgp_judge(pgp, key, SEAL_PURPOSE_ENCRYPT, NOW, &text);
+    g_autofree char *got = pgp_judge_for(pgp, key, whose, SEAL_PURPOSE_ENCRYPT, NOW, &text);
 
     g_test_message("%s", text);
     g_assert_cmpstr(got, ==, code);
     g_assert_nonnull(strstr(text, seal_key_fingerprint(key)));
     if (part)
         g_assert_nonnull(strstr(text, part));
+}
+
+static void assert_judged(Pgp *pgp, GBytes *data, const char *code, const char *part)
+{
+    assert_judged_for(pgp, data, NULL, code, part);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -325,7 +331,9 @@ static void test_user_ids(void)
         assert_judged(&pgp, data, "usable", NULL);
     }
     g_autoptr(GBytes) data = g_bytes_new(forged->data, forged->len);
-    assert_judged(&pgp, data, "user-id", "mallory@example.org");
+    assert_judged(&pgp, data, "usable", NULL);
+    assert_judged_for(&pgp, data, "alice@example.org", "usable", NULL);
+    assert_judged_for(&pgp, data, "mallory@example.org", "user-id", "mallory@example.org");
 }
 
 static void test_user_id_revoked(void)
@@ -396,7 +404,7 @@ static void test_no_gpg(void)
     g_assert_true(g_subprocess_wait_check(rm, NULL, NULL));
     g_free(pgp_write(&pgp, "ours", "", 0));
     g_assert_false(
-        pgp.format->usable(pgp.module, key, SEAL_PURPOSE_ENCRYPT, NOW, decision, &error));
+        pgp.format->usable(pgp.module, key, NULL, SEAL_PURPOSE_ENCRYPT, NOW, decision, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
 }
 

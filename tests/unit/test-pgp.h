@@ -45,6 +45,9 @@ SealKey *pgp_key(Pgp *pgp, GBytes *data);
 SealKey *pgp_home_key(Pgp *pgp, const char *address);
 /** The code of the decision on it; "usable" for PASS. (transfer full) */
 char *pgp_judge(Pgp *pgp, SealKey *key, SealPurpose purpose, gint64 at, char **text);
+/** Likewise, as the key of somebody. (transfer full) */
+char *pgp_judge_for(Pgp *pgp, SealKey *key, const char *whose, SealPurpose purpose, gint64 at,
+                    char **text);
 /** What detect() says of a message. (transfer full) */
 SealDetection *pgp_look(Pgp *pgp, const void *message, gsize length);
 /** Encrypts, or signs where there are no keys. (transfer full) */

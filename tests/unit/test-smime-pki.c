@@ -376,7 +376,7 @@ char *smime_judge(Smime *smime, SealKey *key, SealPurpose purpose, gint64 at, ch
     g_autoptr(SealDecision) decision = seal_decision_new("key", "test");
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(smime->format->usable(smime->module, key, purpose, at, decision, &error));
+    g_assert_true(smime->format->usable(smime->module, key, NULL, purpose, at, decision, &error));
     g_assert_no_error(error);
     if (text)
         *text = g_strdup(seal_decision_text(decision));

@@ -53,6 +53,28 @@ static void test_good(void)
     assert_spec(&smime, &any, "RSA", ca, "usable");
 }
 
+static void test_address(void)
+{
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) cert = pki_person("alice@example.org", "RSA", NULL, ca);
+    g_autoptr(SealAddress) alice = seal_address_parse("Alice@example.org", NULL);
+    g_autoptr(SealAddress) bob = seal_address_parse("bob@example.org", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+    g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_VERIFIED);
+    SealAddress *whose[] = {NULL, alice, bob};
+
+    for (guint i = 0; i < G_N_ELEMENTS(whose); i++) {
+        g_autoptr(SealDecision) decision = seal_decision_new("key", "test");
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(smime.format->usable(smime.module, key, whose[i], SEAL_PURPOSE_ENCRYPT,
+                                           g_get_real_time() / G_USEC_PER_SEC, decision, &error));
+        g_assert_no_error(error);
+        g_assert_cmpstr(seal_decision_code(decision), ==, whose[i] == bob ? "address" : "usable");
+    }
+}
+
 static void test_validity(void)
 {
     g_autoptr(X509) ca = pki_ca("CA", NULL);
@@ -523,6 +545,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smime/usable/good", test_good);
+    g_test_add_func("/smime/usable/address", test_address);
     g_test_add_func("/smime/usable/validity", test_validity);
     g_test_add_func("/smime/usable/odd-dates", test_odd_dates);
     g_test_add_func("/smime/usable/usage", test_usage);

@@ -43,8 +43,8 @@ static gboolean detect(SealModule *self, SealEntity *entity, GCancellable *cance
     return TRUE;
 }
 
-static gboolean usable(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at,
-                       SealDecision *decision, GError **error)
+static gboolean usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
+                       gint64 at, SealDecision *decision, GError **error)
 {
     gboolean yes = is(self, "usable", "yes") && purpose == SEAL_PURPOSE_SIGN;
 
