@@ -128,6 +128,33 @@ static void test_bits(void)
     g_assert_nonnull(again);
 }
 
+/* On the heap and without a NUL behind, so that sanitizers see what is read around it. */
+static void assert_refused_exactly(const char *text, gsize size)
+{
+    g_autofree char *exact = g_memdup2(text, size);
+
+    assert_refused(exact, size, "");
+}
+
+/* As long as the line of a signature, a little less and a little more, with what may stand there.
+ */
+static void test_no_more_than_a_line(void)
+{
+    static const char FIRST[] = "Sealpipe licence 1\n";
+    enum { LINE = sizeof "signature: " - 1 + 88 + 1 };
+
+    for (gsize size = 1; size <= 2 * LINE; size++) {
+        g_autofree char *text = g_strnfill(size, 'A');
+
+        text[size - 1] = '\n';
+        assert_refused_exactly(text, size);
+        memcpy(text, FIRST, MIN(size, sizeof FIRST - 1));
+        assert_refused_exactly(text, size);
+        memcpy(text, "signature: ", MIN(size, sizeof "signature: " - 1));
+        assert_refused_exactly(text, size);
+    }
+}
+
 static void test_shapes(void)
 {
     g_autoptr(License) license = full_license("commercial");
@@ -563,6 +590,7 @@ int main(int argc, char **argv)
     g_test_add_func("/license/kinds", test_kinds);
     g_test_add_func("/license/bits", test_bits);
     g_test_add_func("/license/shapes", test_shapes);
+    g_test_add_func("/license/no-more-than-a-line", test_no_more_than_a_line);
     g_test_add_func("/license/strict", test_strict);
     g_test_add_func("/license/covers", test_covers);
     g_test_add_func("/license/dates", test_dates);
