@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sysexits.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Postfix lets a pipe run for 1000 s, and then bounces. */
@@ -155,6 +154,7 @@ static void keep_pending(Handover *self, const char **keys, const bool *found)
 static bool use_journal(Handover *self, const char **keys, bool *found)
 {
     if (!seal_journal_open(&self->journal, self->container.state_dir) ||
+        !seal_journal_lock(&self->journal, self->container.id) ||
         !seal_journal_find(&self->journal, keys, self->n_pending, found))
         return false;
     keep_pending(self, keys, found);
@@ -284,7 +284,7 @@ static size_t pending_of(const SealContainerDelivery *delivery)
 /* From the last to the first, so that each can be the end of the file. */
 static void hand_all(Handover *self)
 {
-    const time_t begun = time(NULL);
+    const int64_t begun = seal_io_now_ms();
     size_t rest = self->n_pending;
     sigset_t held;
 
@@ -297,7 +297,7 @@ static void hand_all(Handover *self)
         if (count == 0)
             continue;
         bool interrupted = is_interrupted(&held);
-        long passed = (long)(time(NULL) - begun);
+        long passed = (long)((seal_io_now_ms() - begun) / 1000);
         if (interrupted || passed > BUDGET_S) {
             syslog(LOG_ERR,
                    "id=%s: %s after %ld s of at most %d; %zu recipients are left to a retry",
@@ -336,7 +336,8 @@ static int run_handover(Handover *self)
 
 int seal_handover(int file)
 {
-    Handover self = {.file = file, .journal = {.folder = -1, .file = -1, .why = "out of memory"}};
+    Handover self = {.file = file,
+                     .journal = {.folder = -1, .file = -1, .lock = -1, .why = "out of memory"}};
 
     if (file < 0)
         return defer_message(&self, "the message cannot be handled now; the log says why");

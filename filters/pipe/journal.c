@@ -15,9 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECORD    (SEAL_JOURNAL_KEY + 3)
-#define BATCH     1000 /* records read at once */
-#define LOCK_WAIT 20   /* seconds; the lock is held for one write */
+#define RECORD (SEAL_JOURNAL_KEY + 3)
+#define BATCH  1000 /* records read at once */
 
 __attribute__((format(printf, 2, 3))) static bool note_failure(SealJournal *journal,
                                                                const char *format, ...)
@@ -38,9 +37,16 @@ __attribute__((format(printf, 2, 3))) static bool note_failure(SealJournal *jour
  * Files
  */
 
+enum { DAY_NAME = 24 };
+
 static long today(void)
 {
     return (long)(time(NULL) / 86400);
+}
+
+static void name_day(char name[DAY_NAME], long day)
+{
+    snprintf(name, DAY_NAME, "%ld", day);
 }
 
 /* -1 for what is none of the journal's files. */
@@ -84,9 +90,9 @@ static bool open_folder(SealJournal *journal, const char *state_dir)
 
 static bool open_today(SealJournal *journal)
 {
-    char name[24];
+    char name[DAY_NAME];
 
-    snprintf(name, sizeof name, "%ld", today());
+    name_day(name, today());
     journal->file =
         openat(journal->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (journal->file < 0 || fsync(journal->folder) != 0)
@@ -94,14 +100,81 @@ static bool open_today(SealJournal *journal)
     return true;
 }
 
+/* -------------------------------------------------------------------------------------------
+ * Locks
+ */
+
+static bool try_file(int file, const void *unused)
+{
+    return flock(file, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* Of the open file, not of the process: what another descriptor of ours does releases nothing. */
+static bool try_octet(int file, const void *octet)
+{
+    return fcntl(file, F_OFD_SETLK, octet) == 0;
+}
+
+/* Asks again and again, since there is no waiting with an end. */
+static bool wait_lock(bool (*try)(int file, const void *what), int file, const void *what)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+
+    for (int i = 0; i < SEAL_JOURNAL_WAIT_S * 100; i++) {
+        if (try(file, what))
+            return true;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    errno = 0;
+    return false;
+}
+
+/* FNV-1a. Two ids with one place would wait for each other, and that is all. */
+static off_t place_of(const char *id)
+{
+    uint64_t hash = 14695981039346656037U;
+
+    for (; *id; id++)
+        hash = (hash ^ (unsigned char)*id) * 1099511628211U;
+    return (off_t)(hash >> 2);
+}
+
+bool seal_journal_lock(SealJournal *journal, const char *id)
+{
+    /* An octet for each id, of a file that has none: nothing is to be removed, and whoever holds
+     * one loses it by ending. */
+    const struct flock octet = {
+        .l_type = F_WRLCK,
+        .l_whence = SEEK_SET,
+        .l_start = place_of(id),
+        .l_len = 1,
+    };
+
+    journal->lock = openat(journal->folder, "lock",
+                           O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (journal->lock < 0)
+        return note_failure(journal, "cannot open the journal's lock");
+    return wait_lock(try_octet, journal->lock, &octet) ||
+           note_failure(journal,
+                        "another run with this id is handing over, and did not end within %d s",
+                        SEAL_JOURNAL_WAIT_S);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Opening
+ */
+
 bool seal_journal_open(SealJournal *journal, const char *state_dir)
 {
-    *journal = (SealJournal){.folder = -1, .file = -1};
+    *journal = (SealJournal){.folder = -1, .file = -1, .lock = -1};
     return open_folder(journal, state_dir) && open_today(journal);
 }
 
 void seal_journal_close(SealJournal *journal)
 {
+    seal_io_close(&journal->lock);
     seal_io_close(&journal->file);
     seal_io_close(&journal->folder);
 }
@@ -109,6 +182,24 @@ void seal_journal_close(SealJournal *journal)
 /* -------------------------------------------------------------------------------------------
  * Looking up
  */
+
+/* A file. */
+typedef struct {
+    long number; /* of its day */
+    bool needed; /* what is looked for stands in it */
+} Day;
+
+typedef struct {
+    Day *list;
+    size_t count;
+} Days;
+
+static int compare_days(const void *a, const void *b)
+{
+    long one = ((const Day *)a)->number, other = ((const Day *)b)->number;
+
+    return (one > other) - (one < other);
+}
 
 /* A key, and which of the caller's it is. */
 typedef struct {
@@ -121,19 +212,21 @@ static int compare_keys(const void *a, const void *b)
     return memcmp(((const Wanted *)a)->text, ((const Wanted *)b)->text, SEAL_JOURNAL_KEY);
 }
 
-static void look_at_record(const char *record, const Wanted *wanted, size_t count, bool *found)
+static bool look_at_record(const char *record, const Wanted *wanted, size_t count, bool *found)
 {
     const Wanted key = {.text = record};
     const Wanted *hit;
 
     if (record[SEAL_JOURNAL_KEY] != ' ' || record[SEAL_JOURNAL_KEY + 1] != '+')
-        return;
+        return false;
     hit = bsearch(&key, wanted, count, sizeof *wanted, compare_keys);
     if (hit)
         found[hit->number] = true;
+    return hit != NULL;
 }
 
-static bool search_file(int file, const Wanted *wanted, size_t count, bool *found)
+/* *@needed: one of them was found here. */
+static bool search_file(int file, const Wanted *wanted, size_t count, bool *found, bool *needed)
 {
     static char records[BATCH * RECORD];
     size_t have = 0;
@@ -148,74 +241,108 @@ static bool search_file(int file, const Wanted *wanted, size_t count, bool *foun
             return got == 0;
         have += (size_t)got;
         for (; have - at >= RECORD; at += RECORD)
-            look_at_record(records + at, wanted, count, found);
+            *needed |= look_at_record(records + at, wanted, count, found);
         memmove(records, records + at, have - at);
         have -= at;
     }
 }
 
-static bool search_name(SealJournal *journal, const char *name, const Wanted *wanted, size_t count,
-                        bool *found)
+static bool search_day(SealJournal *journal, Day *day, const Wanted *wanted, size_t count,
+                       bool *found)
 {
+    char name[DAY_NAME];
+    name_day(name, day->number);
     int file = openat(journal->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     bool ok;
 
     /* Another may have dropped it meanwhile. */
     if (file < 0)
         return errno == ENOENT || note_failure(journal, "cannot open the journal's file %s", name);
-    ok = search_file(file, wanted, count, found);
+    ok = search_file(file, wanted, count, found, &day->needed);
     if (!ok)
         note_failure(journal, "cannot read the journal's file %s", name);
     close(file);
     return ok;
 }
 
-static bool search_folder(SealJournal *journal, DIR *folder, const Wanted *wanted, size_t count,
-                          bool *found)
+/* The number of its files, and these by day. A list that is too short fails: it would drop what is
+ * not old. */
+static bool read_days(DIR *folder, Days *days)
 {
-    const long oldest = today() - SEAL_JOURNAL_DAYS;
     const struct dirent *entry;
 
     while (errno = 0, (entry = readdir(folder)) != NULL) {
-        long day = day_of(entry->d_name);
+        long number = day_of(entry->d_name);
+        Day *list;
 
-        if (day < 0)
+        if (number < 0)
             continue;
-        if (day < oldest)
-            unlinkat(journal->folder, entry->d_name, 0);
-        else if (!search_name(journal, entry->d_name, wanted, count, found))
+        list = realloc(days->list, (days->count + 1) * sizeof *list);
+        if (!list)
             return false;
+        days->list = list;
+        days->list[days->count++] = (Day){.number = number};
     }
-    return errno == 0 || note_failure(journal, "cannot list the journal's folder");
+    qsort(days->list, days->count, sizeof *days->list, compare_days);
+    return errno == 0;
 }
 
 /* A descriptor of its own: closedir() closes it, and its place is its own. */
-static DIR *list_folder(SealJournal *journal)
+static bool list_days(SealJournal *journal, Days *days)
 {
     int fd = openat(journal->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    bool ok = folder && read_days(folder, days);
+    int error = errno;
 
-    if (!folder && fd >= 0)
+    if (folder)
+        closedir(folder);
+    else if (fd >= 0)
         close(fd);
-    return folder;
+    errno = error;
+    return ok || note_failure(journal, "cannot list the journal's folder");
+}
+
+static bool search_days(SealJournal *journal, Days *days, const Wanted *wanted, size_t count,
+                        bool *found)
+{
+    for (size_t i = 0; i < days->count; i++) {
+        if (!search_day(journal, &days->list[i], wanted, count, found))
+            return false;
+    }
+    return true;
+}
+
+/* The clock alone is not believed. */
+static void drop_old_days(SealJournal *journal, const Days *days)
+{
+    const long oldest = today() - SEAL_JOURNAL_DAYS;
+
+    for (size_t i = 0; i + SEAL_JOURNAL_FILES < days->count; i++) {
+        const Day *day = &days->list[i];
+        char name[DAY_NAME];
+
+        name_day(name, day->number);
+        if (day->number < oldest && !day->needed)
+            unlinkat(journal->folder, name, 0);
+    }
 }
 
 bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t count, bool *found)
 {
     Wanted *wanted = calloc(count + 1, sizeof *wanted);
-    DIR *folder = list_folder(journal);
-    bool ok = false;
+    Days days = {0};
+    bool ok;
 
-    if (wanted && folder) {
-        for (size_t i = 0; i < count; i++)
-            wanted[i] = (Wanted){keys[i], i};
-        qsort(wanted, count, sizeof *wanted, compare_keys);
-        ok = search_folder(journal, folder, wanted, count, found);
-    } else {
-        note_failure(journal, "cannot list the journal's folder");
-    }
-    if (folder)
-        closedir(folder);
+    if (!wanted)
+        return note_failure(journal, "cannot look into the journal");
+    for (size_t i = 0; i < count; i++)
+        wanted[i] = (Wanted){keys[i], i};
+    qsort(wanted, count, sizeof *wanted, compare_keys);
+    ok = list_days(journal, &days) && search_days(journal, &days, wanted, count, found);
+    if (ok)
+        drop_old_days(journal, &days);
+    free(days.list);
     free(wanted);
     return ok;
 }
@@ -224,18 +351,11 @@ bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t cou
  * Writing
  */
 
+/* The lock is held for one write. */
 static bool lock_file(SealJournal *journal)
 {
-    const struct timespec pause = {.tv_nsec = 10000000};
-
-    for (int i = 0; i < LOCK_WAIT * 100; i++) {
-        if (flock(journal->file, LOCK_EX | LOCK_NB) == 0)
-            return true;
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            break;
-        nanosleep(&pause, NULL);
-    }
-    return note_failure(journal, "cannot lock the journal within %d s", LOCK_WAIT);
+    return wait_lock(try_file, journal->file, NULL) ||
+           note_failure(journal, "cannot lock the journal within %d s", SEAL_JOURNAL_WAIT_S);
 }
 
 /* Behind the last whole record: one that was cut was begun by a process which did not get to its

@@ -6,7 +6,13 @@
  * In state_dir/journal there is a file for each day, named by its number since 1970, of records of
  * one size: KEY BLANK STATE LF. The state is '-' where a hand-over was begun, and is written over
  * with '+' when it has ended well; that takes no room on the disk, so that nothing which can fail
- * stands behind a hand-over. Files are only ever appended to, under flock, and go after 5 days.
+ * stands behind a hand-over. Files are only ever appended to, under flock.
+ *
+ * A file goes when it is more than 5 days old by the clock and 7 younger ones are there: a clock
+ * that jumps ahead makes none of them old. One in which a message of now is found stays.
+ *
+ * Who hands over holds a lock of the message's id, from before the first look into the journal to
+ * the end: two runs with one id would find nothing and both hand over.
  */
 #pragma once
 
@@ -14,21 +20,31 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define SEAL_JOURNAL_KEY  64 /* hexadecimal digits */
-#define SEAL_JOURNAL_DAYS 5
+#define SEAL_JOURNAL_KEY   64 /* hexadecimal digits */
+#define SEAL_JOURNAL_DAYS  5
+#define SEAL_JOURNAL_FILES 7
+#ifndef SEAL_JOURNAL_WAIT_S /* a test takes less */
+#define SEAL_JOURNAL_WAIT_S 20
+#endif
 
 typedef struct {
     int folder;
     int file; /* today's */
+    int lock; /* held by seal_journal_lock() */
     char why[320];
 } SealJournal;
 
-/** Opens the journal in @state_dir, makes it where there is none, and drops what is too old. FALSE:
- *  @journal's why says why not; it is to be closed all the same. */
+/** Opens the journal in @state_dir, and makes it where there is none. FALSE: @journal's why says
+ * why not; it is to be closed all the same. */
 bool seal_journal_open(SealJournal *journal, const char *state_dir);
 void seal_journal_close(SealJournal *journal);
 
-/** Finds out which of @keys were handed over: found[i] is set for keys[i]. */
+/** Keeps every other run with this id out until the journal is closed or the process has ended,
+ *  however. FALSE: another is at it, and does not end soon. */
+bool seal_journal_lock(SealJournal *journal, const char *id);
+
+/** Finds out which of @keys were handed over: found[i] is set for keys[i]. Drops what is too old.
+ */
 bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t count, bool *found);
 
 /** Writes down that these are going to be handed over; on the disk when it returns. *@ret_at is the

@@ -584,6 +584,28 @@ def _():
         tap.equal(post.taken(), ["a@x first", "b@x second"])
 
 
+def start_pipe(post, text):
+    runner(f"{CONTAINER}\nSTATE, SENDMAIL = {str(post.folder)!r}, {str(post.sendmail)!r}\n"
+           f"KEYS = [letter * 64 for letter in 'abcdef']\n{text}")
+    return subprocess.Popen([PIPE, "--", "a@b"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
+@tap.test("pipe: of runs with one id at once each waits for the others, and nothing comes twice")
+def _():
+    with Post() as post:
+        # The first hand-over holds until all runs have had time to look into the journal.
+        gate = post.folder / "gate"
+        os.mkfifo(gate)
+        post.write(f'[ -p {gate} ] && {{ echo >{post.folder}/there; read x <{gate}; }}')
+        runs = [start_pipe(post, giving(JOURNALLED, "refused")) for _ in range(4)]
+        tap.wait_for((post.folder / "there").exists, "a hand-over has begun")
+        with open(gate, "w"):
+            gate.unlink()
+        ends = [(run.communicate(timeout=BOUND)[0][:5], run.returncode) for run in runs]
+        tap.equal(ends, [(b"5.7.1", 69)] * 4)
+        tap.equal(post.taken(), ["a@x first", "b@x second"])
+
+
 @tap.test("pipe: a runner that is missing is 75 with a line, and stdin is read")
 def _():
     runner("")

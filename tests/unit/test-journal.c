@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -182,18 +183,119 @@ static void record(const Fixture *fixture, char letter)
     seal_journal_close(&journal);
 }
 
+/* 'a' was recorded @days ago, and then something on each of the @others days before today. */
+static void record_days(const Fixture *fixture, long days, long others)
+{
+    record(fixture, 'a');
+    age(fixture, days);
+    for (long i = others; i >= 0; i--) {
+        record(fixture, (char)('b' + i));
+        if (i > 0)
+            age(fixture, i);
+    }
+}
+
+static gboolean is_there(const Fixture *fixture, long days)
+{
+    g_autofree char *path = name_of(fixture, days);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 static void test_age(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *six = name_of(fixture, 6), *five = name_of(fixture, 5);
+    /* With today's there are seven younger than the one of 7 days ago. */
+    record_days(fixture, 7, 6);
+    g_assert_true(is_known(fixture, 'g') && is_there(fixture, 6));
+    g_assert_false(is_there(fixture, 7));
+    g_assert_false(is_known(fixture, 'a'));
+    for (char letter = 'b'; letter <= 'h'; letter++)
+        g_assert_true(is_known(fixture, letter));
+}
 
+/* What is asked for again is kept for as long as it is. */
+static void test_age_needed(Fixture *fixture, gconstpointer unused)
+{
+    record_days(fixture, 9, 6);
+    for (int i = 0; i < 3; i++)
+        g_assert_true(is_known(fixture, 'a'));
+    g_assert_false(is_known(fixture, 'z'));
+    g_assert_false(is_there(fixture, 9));
+}
+
+/* To a clock that has jumped everything is old. */
+static void test_clock_ahead(Fixture *fixture, gconstpointer unused)
+{
+    record_days(fixture, 405, 0);
+    for (long i = 400; i < 405; i++) {
+        record(fixture, (char)('b' + i - 400));
+        age(fixture, i);
+    }
+    record(fixture, 'y');
+    g_assert_false(is_known(fixture, 'z'));
+    for (long i = 400; i <= 405; i++)
+        g_assert_true(is_there(fixture, i));
+    g_assert_true(is_known(fixture, 'a') && is_known(fixture, 'f') && is_known(fixture, 'y'));
+}
+
+/* Back again, it finds what it has written ahead. */
+static void test_clock_back(Fixture *fixture, gconstpointer unused)
+{
     record(fixture, 'a');
-    age(fixture, 6);
+    age(fixture, -400);
     record(fixture, 'b');
-    age(fixture, 5);
-    record(fixture, 'c');
-    g_assert_true(!is_known(fixture, 'a') && is_known(fixture, 'b') && is_known(fixture, 'c'));
-    g_assert_false(g_file_test(six, G_FILE_TEST_EXISTS));
-    g_assert_true(g_file_test(five, G_FILE_TEST_EXISTS));
+    g_assert_true(is_known(fixture, 'a') && is_known(fixture, 'b'));
+    g_assert_false(is_known(fixture, 'z'));
+    g_assert_true(is_there(fixture, -400));
+}
+
+/* -1: it does not come to hold it. */
+static int hold_lock(const Fixture *fixture, const char *id, SealJournal *journal)
+{
+    g_assert_true(seal_journal_open(journal, fixture->state_dir));
+    return seal_journal_lock(journal, id) ? 0 : -1;
+}
+
+static void test_lock(Fixture *fixture, gconstpointer unused)
+{
+    SealJournal one, same, other;
+
+    g_assert_cmpint(hold_lock(fixture, "Q1", &one), ==, 0);
+    g_assert_cmpint(hold_lock(fixture, "Q1", &same), ==, -1);
+    g_assert_nonnull(strstr(same.why, "another run with this id is handing over"));
+    g_assert_cmpint(hold_lock(fixture, "Q2", &other), ==, 0);
+    seal_journal_close(&same);
+    seal_journal_close(&other);
+    /* What another descriptor of this process did has released nothing. */
+    g_assert_cmpint(hold_lock(fixture, "Q1", &same), ==, -1);
+    seal_journal_close(&one);
+    g_assert_true(seal_journal_lock(&same, "Q1"));
+    seal_journal_close(&same);
+}
+
+/* Whoever is killed holds nothing any more, and what has been waiting gets it. */
+static void test_lock_after_crash(Fixture *fixture, gconstpointer unused)
+{
+    SealJournal journal;
+    int ready[2], status;
+    char octet;
+
+    g_assert_cmpint(pipe(ready), ==, 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (hold_lock(fixture, "Q1", &journal) == 0 && write(ready[1], "x", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    g_assert_cmpint(read(ready[0], &octet, 1), ==, 1);
+    g_assert_cmpint(hold_lock(fixture, "Q1", &journal), ==, -1);
+    seal_journal_close(&journal);
+    g_assert_cmpint(kill(child, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_assert_cmpint(hold_lock(fixture, "Q1", &journal), ==, 0);
+    seal_journal_close(&journal);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 static void refused(const Fixture *fixture, const char *word)
@@ -250,6 +352,11 @@ int main(int argc, char **argv)
     ADD("many", test_many);
     ADD("torn", test_torn);
     ADD("age", test_age);
+    ADD("age-needed", test_age_needed);
+    ADD("clock-ahead", test_clock_ahead);
+    ADD("clock-back", test_clock_back);
+    ADD("lock", test_lock);
+    ADD("lock-after-crash", test_lock_after_crash);
     ADD("bad-folders", test_bad_folders);
     ADD("rubbish", test_rubbish);
     return g_test_run();
