@@ -105,7 +105,11 @@ typedef struct {
     SealContent *message;          /**< NULL where only addresses are asked about */
     gboolean header_only;          /**< @message is the header block alone */
     gboolean submitted;            /**< by somebody who may use this server, as the MTA knows */
-    gboolean one_output;           /**< the front end can hand back one message only */
+    gboolean submission_unknown;   /**< the front end cannot tell whether; for questions only */
+    const char *login;             /**< who logged in to submit it; NULL and "" where nobody did */
+    gboolean names_login;          /**< the MTA names logins: without one, nobody has logged in */
+    const char *unproven; /**< why it is not @submitted, for people; NULL: the MTA did not say so */
+    gboolean one_output;  /**< the front end can hand back one message only */
 } SealJobSpec;
 
 /** SEAL_ERROR_ADDRESS names the address that does not parse. A message that is malformed or passes

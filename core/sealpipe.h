@@ -358,9 +358,30 @@ SEAL_API SealAddress *seal_job_sender(const SealJob *job);
 /** The author: the one address in From (RFC 5322 3.6.2); NULL where there is none, where there are
  *  several, or where only an address is asked about. (borrowed) */
 SEAL_API SealAddress *seal_job_author(const SealJob *job);
+/** TRUE where the header is known: of a message, or where only its header is asked about. */
+SEAL_API gboolean seal_job_has_header(const SealJob *job);
 /** TRUE where the front end knows that the message was submitted by somebody who may use this
- *  server. */
+ *  server. Whether he may write as the author is another question: seal_module_prove_author(). */
 SEAL_API gboolean seal_job_submitted(const SealJob *job);
+/** Who logged in to submit it, octet by octet as the mail server has it; NULL where nobody did, or
+ *  where the front end does not tell. (borrowed) */
+SEAL_API const char *seal_job_login(const SealJob *job);
+/** TRUE where the mail server vouches for the envelope sender, since it names him, says that he may
+ *  use it, and names no logins at all; and the author is he. */
+SEAL_API gboolean seal_job_author_is_sender(const SealJob *job);
+
+/** Whether the author is he who submitted the message. */
+typedef enum {
+    SEAL_PROOF_NONE = 0,  /**< not as far as is known: From may be forged */
+    SEAL_PROOF_UNDECIDED, /**< asked about a message of which the front end does not tell that */
+    SEAL_PROOF_AUTHOR,    /**< he who submitted it may write as the author */
+} SealProof;
+
+/** What is known of the author: by the stage that has a prove(), else by
+ *  seal_job_author_is_sender(). @why says for people why it is NONE, else it is NULL. (transfer
+ *  full) */
+SEAL_API gboolean seal_module_prove_author(SealModule *self, SealJob *job, SealProof *proof,
+                                           char **why, GError **error);
 /** The message as it came; NULL where only an address is asked about. (borrowed) */
 SEAL_API SealEntity *seal_job_entity(SealJob *job);
 /** The envelope recipient. (borrowed) */
@@ -435,6 +456,10 @@ typedef struct {
     gboolean (*apply)(SealModule *self, SealJob *job, SealDelivery *delivery,
                       GCancellable *cancellable, GError **error);
     guint flags; /**< SEAL_STAGE_... */
+    /** Whether he who submitted the message may write as its author: AUTHOR, or NONE and @why for
+     *  people. Asked of one stage of all that are enabled, in the pipeline or not, and only about a
+     *  message with an author. May be NULL: says nothing of it. (@why: transfer full) */
+    gboolean (*prove)(SealModule *self, SealJob *job, SealProof *proof, char **why, GError **error);
     gpointer reserved[4];
 } SealStage;
 

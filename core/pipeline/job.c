@@ -164,6 +164,10 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->id = spec->id && *spec->id ? g_strndup(spec->id, 128) : made_up_id();
     job->one_output = spec->one_output;
     job->submitted = spec->submitted;
+    job->submission_unknown = spec->submission_unknown && !spec->submitted;
+    job->vouched_sender = spec->submitted && spec->sender && !spec->names_login;
+    job->login = spec->submitted && spec->login && *spec->login ? g_strdup(spec->login) : NULL;
+    job->unproven = g_strdup(spec->unproven);
     job->header_only = spec->header_only;
     job->started = g_get_monotonic_time();
     job->recipients = g_ptr_array_new_with_free_func(recipient_free);
@@ -188,6 +192,8 @@ void seal_job_free(SealJob *job)
     seal_address_unref(job->author);
     seal_message_free(job->message);
     g_clear_error(&job->fault);
+    g_free(job->login);
+    g_free(job->unproven);
     g_free(job->sender_text);
     g_free(job->stages);
     g_free(job->id);
@@ -363,6 +369,16 @@ SealAddress *seal_job_author(const SealJob *job)
 gboolean seal_job_submitted(const SealJob *job)
 {
     return job->submitted;
+}
+
+gboolean seal_job_has_header(const SealJob *job)
+{
+    return job->message != NULL;
+}
+
+const char *seal_job_login(const SealJob *job)
+{
+    return job->login;
 }
 
 SealEntity *seal_job_entity(SealJob *job)

@@ -63,6 +63,10 @@ struct SealJob {
     gboolean already_sealed; /* it came encrypted as a whole */
     gboolean already_signed; /* it came signed */
     gboolean submitted;
+    gboolean submission_unknown;
+    gboolean vouched_sender; /* the mail server names the sender, and no logins */
+    char *login;             /* NULL for nobody */
+    char *unproven;          /* why it is not submitted, or NULL */
     gboolean one_output;
     GPtrArray *recipients;
     GPtrArray *deliveries;

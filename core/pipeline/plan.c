@@ -32,10 +32,25 @@ static gboolean look_at_message(const SealPipeline *pipeline, SealJob *job,
     return TRUE;
 }
 
-/* What policy says of signing, unless the message is none that is signed. */
-static SealNeed sign_need(const SealJob *job, const SealPolicy *policy)
+/* Where the body is not known: what may turn out to be encrypted or signed already. */
+static gboolean may_be_sealed(SealJob *job)
 {
-    if (seal_job_is_bounce(job) ||
+    static const char *const types[] = {"multipart/signed",
+                                        "multipart/encrypted",
+                                        "multipart/mixed",
+                                        "application/pkcs7-mime",
+                                        "application/x-pkcs7-mime",
+                                        "application/octet-stream",
+                                        NULL};
+
+    return job->header_only &&
+           g_strv_contains(types, seal_entity_type(seal_message_entity(job->message)));
+}
+
+/* What policy says of signing, unless the message is none that is signed. */
+static SealNeed sign_need(SealJob *job, const SealPolicy *policy)
+{
+    if (seal_job_is_bounce(job) || may_be_sealed(job) ||
         (job->already_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
         (job->already_signed && policy->keep_signed))
         return SEAL_NEED_NEVER;

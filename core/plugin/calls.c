@@ -74,6 +74,24 @@ gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDeliver
     return stage_ended(stage, ok, problem, error);
 }
 
+/* What is not proved has a reason; what is none of the two is nothing. */
+gboolean seal_stage_prove(const SealStageEntry *stage, SealJob *job, SealProof *proof, char **why,
+                          GError **error)
+{
+    g_autofree char *text = NULL;
+    SealProof found = SEAL_PROOF_NONE;
+    GError *problem = NULL;
+    gboolean ok = stage->table.prove(stage->module, job, &found, &text, &problem);
+
+    if (!stage_ended(stage, ok, problem, error))
+        return FALSE;
+    if (found != SEAL_PROOF_AUTHOR && !text)
+        return is_undecided(stage->table.name, "the author", error);
+    *proof = found == SEAL_PROOF_AUTHOR ? SEAL_PROOF_AUTHOR : SEAL_PROOF_NONE;
+    *why = *proof == SEAL_PROOF_NONE ? g_steal_pointer(&text) : NULL;
+    return TRUE;
+}
+
 /* -------------------------------------------------------------------------------------------
  * Formats
  */

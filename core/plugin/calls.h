@@ -13,6 +13,9 @@ gboolean seal_stage_plan(const SealStageEntry *stage, SealJob *job, SealRecipien
                          SealDecision *decision, GError **error);
 gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDelivery *delivery,
                           GCancellable *cancellable, GError **error);
+/** Asks a stage that has a prove(). */
+gboolean seal_stage_prove(const SealStageEntry *stage, SealJob *job, SealProof *proof, char **why,
+                          GError **error);
 
 /** TRUE where the Format can sign at all. */
 gboolean seal_format_can_sign(const SealFormatEntry *format);

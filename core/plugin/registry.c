@@ -214,6 +214,19 @@ const SealStageEntry *seal_registry_stage(const SealRegistry *registry, const ch
     return find_entry(registry, SEAL_OFFER_STAGE, name);
 }
 
+const SealStageEntry *seal_registry_prover(const SealRegistry *registry)
+{
+    GPtrArray *stages = registry->offers[SEAL_OFFER_STAGE];
+
+    for (guint i = 0; i < stages->len; i++) {
+        const SealStageEntry *stage = g_ptr_array_index(stages, i);
+
+        if (stage->table.prove)
+            return stage;
+    }
+    return NULL;
+}
+
 const SealFormatEntry *seal_registry_format(const SealRegistry *registry, const char *name)
 {
     return find_entry(registry, SEAL_OFFER_FORMAT, name);

@@ -49,6 +49,8 @@ const SealStageEntry *seal_registry_stage(const SealRegistry *registry, const ch
 const SealFormatEntry *seal_registry_format(const SealRegistry *registry, const char *name);
 const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const char *name);
 const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name);
+/** The first stage that can prove who the author is, or NULL. (borrowed) */
+const SealStageEntry *seal_registry_prover(const SealRegistry *registry);
 
 /** (borrowed, element type SealCheckEntry) */
 GPtrArray *seal_registry_checks(const SealRegistry *registry);

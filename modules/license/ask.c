@@ -95,7 +95,7 @@ static gboolean find_state(LicenseAnswer *answer, const char *dir, GError **erro
 /* By the state in @dir, whatever was judged before. What is to be remembered is written where it is
  * open. */
 static gboolean judge_state(LicenseAnswer *answer, const char *dir, LicenseStore *store,
-                            const SealAddress *sender, gboolean count, GError **error)
+                            const SealAddress *sender, LicenseUse use, GError **error)
 {
     LicenseVerdict *verdict = &answer->verdict;
 
@@ -108,34 +108,34 @@ static gboolean judge_state(LicenseAnswer *answer, const char *dir, LicenseStore
         *verdict = (LicenseVerdict){.lapsed = TRUE, .warn = TRUE, .text = g_strdup(answer->lost)};
         return TRUE;
     }
-    license_judge(answer->license, answer->state, sender, count, license_now(), verdict);
+    license_judge(answer->license, answer->state, sender, use, license_now(), verdict);
     return !store || !verdict->changed || license_state_write(store, answer->state, error);
 }
 
 /* Most of the time nothing is to be remembered, and nobody waits for a lock. */
 static gboolean judge_here(SealModule *self, LicenseAnswer *answer, const char *dir,
-                           const SealAddress *sender, gboolean count, GError **error)
+                           const SealAddress *sender, LicenseUse use, GError **error)
 {
     g_autoptr(LicenseStore) store = NULL;
 
-    if (!judge_state(answer, dir, NULL, sender, count, error))
+    if (!judge_state(answer, dir, NULL, sender, use, error))
         return FALSE;
     if (!answer->verdict.changed)
         return TRUE;
     /* Root asks about another user's state: what it says, but nothing of root's is put there. */
-    if (!count && !seal_module_state_dir(self, TRUE, NULL)) {
+    if (use == LICENSE_ASKED && !seal_module_state_dir(self, TRUE, NULL)) {
         answer->verdict.warn = FALSE;
         return TRUE;
     }
     if (!seal_module_state_dir(self, TRUE, error) || !(store = license_store_open(dir, error)) ||
-        !judge_state(answer, dir, store, sender, count, error))
+        !judge_state(answer, dir, store, sender, use, error))
         return FALSE;
     if (answer->lost && answer->state)
         seal_module_warn(self, "%s; it was begun anew, without a trial", answer->lost);
     return TRUE;
 }
 
-gboolean license_ask(SealModule *self, const SealAddress *sender, gboolean count,
+gboolean license_ask(SealModule *self, const SealAddress *sender, LicenseUse use,
                      LicenseAnswer *answer, GError **error)
 {
     if (!find_license(self, answer, error))
@@ -143,7 +143,7 @@ gboolean license_ask(SealModule *self, const SealAddress *sender, gboolean count
 
     g_autofree char *dir = find_dir(self, answer->invalid ? NULL : error);
     if (!answer->invalid)
-        return dir && judge_here(self, answer, dir, sender, count, error);
+        return dir && judge_here(self, answer, dir, sender, use, error);
     /* The verdict is that, whatever the state says. */
     if (dir)
         license_state_read(dir, &answer->state, NULL);

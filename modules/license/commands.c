@@ -60,7 +60,8 @@ static int run_show(SealModule *self, int argc, char **argv, SealOut *out, GErro
 
     if (!parse_options(argc, argv, NULL, NULL, error))
         return USAGE;
-    if (!seal_module_become_owner(self, error) || !license_ask(self, NULL, FALSE, &answer, error))
+    if (!seal_module_become_owner(self, error) ||
+        !license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return PROBLEM;
 
     int status = show_answer(&answer, out);
@@ -83,7 +84,8 @@ static int run_request(SealModule *self, int argc, char **argv, SealOut *out, GE
 
     if (!parse_options(argc, argv, NULL, NULL, error))
         return USAGE;
-    if (!seal_module_become_owner(self, error) || !license_ask(self, NULL, FALSE, &answer, error))
+    if (!seal_module_become_owner(self, error) ||
+        !license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return PROBLEM;
     if (!answer.state) {
         license_fail(error, SEAL_ERROR_KEY, "%s", answer.verdict.text);
@@ -105,7 +107,7 @@ static int run_install(SealModule *self, int argc, char **argv, SealOut *out, GE
     /* Before root becomes somebody who may not read it. */
     bytes = seal_file_read(file, LICENSE_MAX_FILE, error);
     if (!bytes || !seal_module_become_owner(self, error) || !license_install(self, bytes, error) ||
-        !license_ask(self, NULL, FALSE, &answer, error))
+        !license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return PROBLEM;
     return show_answer(&answer, out);
 }
@@ -114,7 +116,7 @@ static gboolean check_license(SealModule *self, SealOut *out, GError **error)
 {
     g_auto(LicenseAnswer) answer = {0};
 
-    if (!license_ask(self, NULL, FALSE, &answer, error))
+    if (!license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return FALSE;
     if (answer.verdict.lapsed)
         return license_fail(error, SEAL_ERROR_KEY,

@@ -141,6 +141,7 @@ char *license_state_sender(const LicenseState *state, const SealAddress *sender)
 
 typedef struct {
     gboolean lapsed;
+    gboolean refused; /* it holds, but not for this sender */
     gint64 until;     /* G_MAXINT64: never ends */
     char *text;       /* for people: what holds, or why it has lapsed */
     gboolean changed; /* the state must be written */
@@ -150,11 +151,17 @@ typedef struct {
 void license_verdict_clear(LicenseVerdict *verdict);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LicenseVerdict, license_verdict_clear)
 
+/** What a sender is judged for. */
+typedef enum {
+    LICENSE_ASKED,      /* nothing is sent: nobody takes a place */
+    LICENSE_SENT,       /* by somebody who has not shown that he is the sender: nor here */
+    LICENSE_SENT_BY_HIM /* the sender takes one of max-senders' places */
+} LicenseUse;
+
 /** Judges at @now, and puts into @state what is to be remembered. @license is NULL where there is
- *  no file. @sender may be NULL: nobody to be counted. @count: a message is sent, not only asked
- *  about. */
+ *  no file. @sender may be NULL: nobody to be judged. */
 void license_judge(const License *license, LicenseState *state, const SealAddress *sender,
-                   gboolean count, gint64 now, LicenseVerdict *verdict);
+                   LicenseUse use, gint64 now, LicenseVerdict *verdict);
 
 /* -------------------------------------------------------------------------------------------
  * What holds here (ask.c)
@@ -178,7 +185,7 @@ void license_answer_clear(LicenseAnswer *answer);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LicenseAnswer, license_answer_clear)
 
 /** Reads file and state and judges. FALSE: it cannot be told. @answer begins with zeros. */
-gboolean license_ask(SealModule *self, const SealAddress *sender, gboolean count,
+gboolean license_ask(SealModule *self, const SealAddress *sender, LicenseUse use,
                      LicenseAnswer *answer, GError **error);
 /** Puts a licence into its place, unless it is none or would lapse here. */
 gboolean license_install(SealModule *self, GBytes *bytes, GError **error);

@@ -49,18 +49,34 @@ static SealAddress *find_sender(const SealJob *job)
     return author && seal_job_sender(job) ? author : seal_job_sender(job);
 }
 
+/* From is anybody's to write: a place is taken by an author who is known to be himself. */
+static gboolean find_use(SealModule *self, SealJob *job, LicenseUse *use, GError **error)
+{
+    SealProof proof = SEAL_PROOF_NONE;
+    g_autofree char *why = NULL;
+
+    if (!seal_module_prove_author(self, job, &proof, &why, error))
+        return FALSE;
+    *use = !seal_job_entity(job)        ? LICENSE_ASKED
+           : proof == SEAL_PROOF_AUTHOR ? LICENSE_SENT_BY_HIM
+                                        : LICENSE_SENT;
+    return TRUE;
+}
+
 static gboolean license_plan(SealModule *self, SealJob *job, SealRecipient *recipient,
                              SealDecision *decision, GError **error)
 {
     g_auto(LicenseAnswer) answer = {0};
     const LicenseVerdict *verdict = &answer.verdict;
+    LicenseUse use = LICENSE_ASKED;
 
     if (seal_recipient_encrypt(recipient) == SEAL_NEED_NEVER &&
         seal_recipient_sign(recipient) == SEAL_NEED_NEVER) {
         seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "neither encrypted nor signed");
         return TRUE;
     }
-    if (!license_ask(self, find_sender(job), seal_job_entity(job) != NULL, &answer, error))
+    if (!find_use(self, job, &use, error) ||
+        !license_ask(self, find_sender(job), use, &answer, error))
         return FALSE;
     if (verdict->warn)
         seal_module_warn(self, "%s", verdict->text);
@@ -70,6 +86,8 @@ static gboolean license_plan(SealModule *self, SealJob *job, SealRecipient *reci
         seal_recipient_set_fallback(recipient, (SealFallback)fallback);
         seal_decision_set_plan(decision, SEAL_PLAN_UNABLE, "lapsed", "licence lapsed: %s",
                                verdict->text);
+    } else if (verdict->refused) {
+        seal_decision_set_plan(decision, SEAL_PLAN_REFUSE, "sender", "%s", verdict->text);
     } else {
         seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "%s", verdict->text);
     }

@@ -24,18 +24,37 @@ void license_verdict_clear(LicenseVerdict *verdict)
     g_clear_pointer(&verdict->text, g_free);
 }
 
+static void verdict_say(LicenseVerdict *verdict, const char *format, va_list args)
+    G_GNUC_PRINTF(2, 0);
 static gboolean lapse(LicenseVerdict *verdict, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void refuse_sender(LicenseVerdict *verdict, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void verdict_say(LicenseVerdict *verdict, const char *format, va_list args)
+{
+    g_free(verdict->text);
+    verdict->text = g_strdup_vprintf(format, args);
+}
 
 static gboolean lapse(LicenseVerdict *verdict, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    g_free(verdict->text);
-    verdict->text = g_strdup_vprintf(format, args);
+    verdict_say(verdict, format, args);
     va_end(args);
     verdict->lapsed = TRUE;
     return FALSE;
+}
+
+/* What a sender can bring about by his own doing is never a lapse. */
+static void refuse_sender(LicenseVerdict *verdict, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    verdict_say(verdict, format, args);
+    va_end(args);
+    verdict->refused = TRUE;
 }
 
 static gboolean list_has(GPtrArray *list, const char *text)
@@ -163,29 +182,30 @@ static gboolean check_end(const Case *c, gint64 time)
     return TRUE;
 }
 
-static gboolean check_sender(const Case *c, const SealAddress *sender, gboolean count)
+static void check_sender(const Case *c, const SealAddress *sender, LicenseUse use)
 {
     GPtrArray *senders = c->state->senders;
 
     if (!c->license || !sender)
-        return TRUE;
-    if (!license_covers(c->license, sender))
-        return lapse(c->verdict, "the licence does not cover %s", seal_address_text(sender));
-    if (!c->license->max_senders)
-        return TRUE;
+        return;
+    if (!license_covers(c->license, sender)) {
+        refuse_sender(c->verdict, "the licence does not cover %s", seal_address_text(sender));
+        return;
+    }
 
     g_autofree char *name = license_state_sender(c->state, sender);
-    if (list_has(senders, name))
-        return TRUE;
-    if (senders->len >= c->license->max_senders)
-        return lapse(c->verdict,
-                     "the licence is for %" G_GINT64_FORMAT " senders, and %s is one more",
-                     c->license->max_senders, seal_address_text(sender));
-    if (count) {
+    if (!c->license->max_senders || list_has(senders, name))
+        return;
+    if (senders->len >= c->license->max_senders) {
+        refuse_sender(c->verdict,
+                      "the licence is for %" G_GINT64_FORMAT " senders, and %s is one more",
+                      c->license->max_senders, seal_address_text(sender));
+        return;
+    }
+    if (use == LICENSE_SENT_BY_HIM) {
         g_ptr_array_add(senders, g_steal_pointer(&name));
         c->verdict->changed = TRUE;
     }
-    return TRUE;
 }
 
 /* Whoever it is that sends. */
@@ -202,15 +222,17 @@ static gboolean check_time(const Case *c)
 }
 
 void license_judge(const License *license, LicenseState *state, const SealAddress *sender,
-                   gboolean count, gint64 now, LicenseVerdict *verdict)
+                   LicenseUse use, gint64 now, LicenseVerdict *verdict)
 {
     const gboolean fresh = license && !list_has(state->used, license->id);
     const Case c = {license, state, now, fresh, verdict};
     const gint64 day = now / LICENSE_DAY;
 
     *verdict = (LicenseVerdict){.changed = state->unmarked};
+    if (check_time(&c))
+        check_sender(&c, sender, use);
     /* Others may still send: that this one may not stands with its message in the log. */
-    if (check_time(&c) && !check_sender(&c, sender, count))
+    if (verdict->refused)
         return;
     verdict->warn =
         state->warned != day &&

@@ -3,10 +3,7 @@
  * sign.c: chooses who signs: the author, with a key that is here, where the sender is known to be
  * one of ours. How is the Format's business.
  */
-#include "core/sealpipe.h"
-
-static const char *const NOT_SUBMITTED =
-    "nobody said that the sender may use this server (--submission=yes), and trust_from is false";
+#include "proof.h"
 
 /* The words of `signature`, in their order. */
 enum {
@@ -25,17 +22,30 @@ static gboolean sign_init(SealModule *self, GError **error)
         return seal_module_refuse(
             self, "signature", error,
             "opaque is not possible with format=pgp: signatures of OpenPGP are detached");
-    return TRUE;
+
+    SignProof *proof = sign_proof_new(self, error);
+    seal_module_set_data(self, proof);
+    return proof != NULL;
+}
+
+static void sign_fini(SealModule *self)
+{
+    sign_proof_free(seal_module_data(self));
 }
 
 /* -------------------------------------------------------------------------------------------
  * The signer
  */
 
-/* A forged From must not be signed. */
-static gboolean may_sign(SealModule *self, const SealJob *job)
+/* A forged From must not be signed. *@may: it may be signed, or nobody can tell yet. */
+static gboolean may_sign(SealModule *self, SealJob *job, gboolean *may, char **why, GError **error)
 {
-    return seal_job_submitted(job) || seal_module_boolean(self, "trust_from");
+    SealProof proof = SEAL_PROOF_NONE;
+
+    if (!seal_module_prove_author(self, job, &proof, why, error))
+        return FALSE;
+    *may = proof != SEAL_PROOF_NONE;
+    return TRUE;
 }
 
 /* Formats to sign in where nothing is encrypted: what `format` says, or those of the policy. */
@@ -70,11 +80,15 @@ static GPtrArray *every_format(SealModule *self, const SealRecipient *recipient)
 static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
                             GCancellable *cancellable, SealKey **signer, char **why, GError **error)
 {
-    if (!may_sign(self, job) || formats->len == 0) {
-        *why = g_strdup(formats->len ? NOT_SUBMITTED : "no format of the policy is enabled");
+    gboolean may = FALSE;
+
+    if (formats->len == 0) {
+        *why = g_strdup("no format of the policy is enabled");
         return TRUE;
     }
-    for (guint i = 0; i < formats->len && !*signer; i++) {
+    if (!may_sign(self, job, &may, why, error))
+        return FALSE;
+    for (guint i = 0; may && i < formats->len && !*signer; i++) {
         g_autofree char *reason = NULL;
 
         if (!seal_module_find_signer(self, job, g_ptr_array_index(formats, i), cancellable, signer,
@@ -97,7 +111,7 @@ static gboolean sign_plan(SealModule *self, SealJob *job, SealRecipient *recipie
     g_autoptr(SealKey) signer = NULL;
     g_autofree char *why = NULL;
 
-    if (!seal_job_entity(job) || seal_recipient_sign(recipient) != SEAL_NEED_REQUIRED) {
+    if (!seal_job_has_header(job) || seal_recipient_sign(recipient) != SEAL_NEED_REQUIRED) {
         seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "no signature is required");
         return TRUE;
     }
@@ -161,6 +175,13 @@ static const SealSetting settings[] = {
      .range = "detached|opaque",
      .help = "Whether an S/MIME signature stands beside what it signs or encloses it; OpenPGP's is "
              "always detached"},
+    {.key = "senders",
+     .type = SEAL_SETTING_PATH,
+     .help = "Which authors a login may sign as: a file with lines `login: address, @domain`"},
+    {.key = "submission_domains",
+     .type = SEAL_SETTING_LIST,
+     .preset = "",
+     .help = "Domains, or addresses, that submission without a login may sign as"},
     {.key = "trust_from",
      .type = SEAL_SETTING_BOOLEAN,
      .preset = "false",
@@ -174,6 +195,7 @@ static const SealStage stage = {
     .name = "sign",
     .plan = sign_plan,
     .apply = sign_apply,
+    .prove = sign_prove,
     .flags = SEAL_STAGE_SIGNS,
 };
 
@@ -186,5 +208,7 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .summary = "Has mail signed with its author's key",
     .settings = settings,
     .init = sign_init,
+    .fini = sign_fini,
     .stages = stages,
+    .checks = sign_checks,
 };

@@ -223,15 +223,30 @@ def _():
     begin_anew()
     ctl("license", "install", issuer.issue(covers="@example.net", max_senders=2))
 
-    def status(address):
+    def status(address, *options):
         message = MESSAGE.replace(b"carol@example.net", address.encode())
-        return seal(message, sender="app@example.com").status
+        return home.seal(message, "-f", address, *(options or ["--submission=yes"]), "--",
+                         home.alice.address).status
 
+    def senders():
+        return answer("license", "show")["senders"]
+
+    # A From of somebody who has not shown who he is takes nobody's place.
+    for options in (["--submission=no"], ["--submission=yes", "--login", "mallory"], ["--id", "x"]):
+        tap.equal([status(f"{name}@example.net", *options) for name in "xyz"], [0, 0, 0])
+        tap.equal(senders(), 0)
     tap.equal([status(f"{name}@example.net") for name in ("a", "b", "A", "c", "b")],
               [0, 0, 0, 75, 0])
     tap.equal(status("a@example.org"), 75)
     tap.contains(home.log_text(), "does not cover a@example.org")
-    tap.equal(answer("license", "show")["senders"], 2)
+    tap.equal(senders(), 2)
+    # What a sender may not is no lapse: nothing leaves in clear, and others are not affected.
+    for word in WORDS:
+        configure(license={"on_lapse": word}, policy={"encrypt": "preferred"})
+        tap.equal([status(a) for a in ("c@example.net", "a@example.org", "b@example.net")], [75, 75, 0])
+        tap.contains(home.log_text().splitlines()[-2], "result=refused")
+        result = home.check("-f", "a@example.org", "-H", "From: a@example.org", "--", home.alice.address)
+        tap.equal((result.status, b"does not cover" in result.output), (69, True), "the check")
     kept = (home.state / "license" / "state").read_text()
     tap.true("@" not in kept, "an address stands in the state")
 

@@ -256,22 +256,24 @@ static void test_covers(void)
  * Verdicts
  */
 
+/* @expected: V valid, L lapsed, R refused to this sender. */
 static void judge_as(const License *license, LicenseState *state, const char *sender, gint64 now,
-                     gboolean lapsed, const char *why)
+                     char expected, const char *why)
 {
     g_auto(LicenseVerdict) verdict = {0};
     g_autoptr(SealAddress) address = sender ? seal_address_parse(sender, NULL) : NULL;
 
-    license_judge(license, state, address, TRUE, now, &verdict);
+    license_judge(license, state, address, LICENSE_SENT_BY_HIM, now, &verdict);
     g_test_message("%s", verdict.text);
-    if (verdict.lapsed != lapsed || !strstr(verdict.text, why))
-        g_error("expected %s, \"%s\": %s", lapsed ? "lapsed" : "valid", why, verdict.text);
+    char found = verdict.lapsed ? 'L' : verdict.refused ? 'R' : 'V';
+    if (found != expected || !strstr(verdict.text, why))
+        g_error("expected %c, \"%s\", and found %c: %s", expected, why, found, verdict.text);
 }
 
 static void judge(const License *license, LicenseState *state, gint64 now, gboolean lapsed,
                   const char *why)
 {
-    judge_as(license, state, NULL, now, lapsed, why);
+    judge_as(license, state, NULL, now, lapsed ? 'L' : 'V', why);
 }
 
 static void test_dates(void)
@@ -309,32 +311,35 @@ static void test_senders(void)
     g_autoptr(LicenseState) state = license_state_new();
 
     g_clear_pointer(&license->installation, g_free);
-    judge_as(license, state, "a@example.org", START, FALSE, "");
-    judge_as(license, state, "b@example.org", START, FALSE, "");
-    judge_as(license, state, "A@example.org", START, FALSE, "");
-    judge_as(license, state, "c@example.org", START, FALSE, "");
-    judge_as(license, state, "d@example.org", START, TRUE, "one more");
-    judge_as(license, state, "b@example.org", START, FALSE, "");
-    judge_as(license, state, "b@other.example", START, TRUE, "does not cover");
+    judge_as(license, state, "a@example.org", START, 'V', "");
+    judge_as(license, state, "b@example.org", START, 'V', "");
+    judge_as(license, state, "A@example.org", START, 'V', "");
+    judge_as(license, state, "c@example.org", START, 'V', "");
+    judge_as(license, state, "d@example.org", START, 'R', "one more");
+    judge_as(license, state, "b@example.org", START, 'V', "");
+    judge_as(license, state, "b@other.example", START, 'R', "does not cover");
     g_assert_cmpuint(state->senders->len, ==, 3);
-    /* Asking about somebody counts nobody. */
+    /* Asking about somebody counts nobody, and a From that may be forged counts nobody. */
     g_ptr_array_set_size(state->senders, 0);
     g_autoptr(SealAddress) asked = seal_address_parse("e@example.org", NULL);
     g_auto(LicenseVerdict) verdict = {0};
-    license_judge(license, state, asked, FALSE, START, &verdict);
-    g_assert_false(verdict.lapsed);
+    license_judge(license, state, asked, LICENSE_ASKED, START, &verdict);
+    license_judge(license, state, asked, LICENSE_SENT, START, &verdict);
+    g_assert_false(verdict.lapsed || verdict.refused);
     g_assert_cmpuint(state->senders->len, ==, 0);
     /* Going to another licence and back does not begin the count anew. */
     for (const char *name = "abc"; *name; name++) {
         const char address[] = {*name, '@', 'e', 'x', 'a', 'm', 'p',
                                 'l',   'e', '.', 'o', 'r', 'g', '\0'};
-        judge_as(license, state, address, START, FALSE, "");
+        judge_as(license, state, address, START, 'V', "");
     }
-    judge_as(other, state, "x@example.org", START, FALSE, "");
+    judge_as(other, state, "x@example.org", START, 'V', "");
     g_assert_cmpuint(state->senders->len, ==, 0);
-    judge_as(license, state, "a@example.org", START, FALSE, "");
-    judge_as(other, state, "x@example.org", START, FALSE, "");
+    judge_as(license, state, "a@example.org", START, 'V', "");
+    judge_as(other, state, "x@example.org", START, 'V', "");
     g_assert_cmpuint(state->senders->len, ==, 1);
+    /* One that has lapsed has lapsed for all. */
+    judge_as(license, state, "b@other.example", license->valid_until + 1, 'L', "ended on");
 }
 
 static void test_trial(void)
@@ -418,7 +423,7 @@ static gboolean warns(const License *license, LicenseState *state, gint64 now)
 {
     g_auto(LicenseVerdict) verdict = {0};
 
-    license_judge(license, state, NULL, TRUE, now, &verdict);
+    license_judge(license, state, NULL, LICENSE_SENT_BY_HIM, now, &verdict);
     return verdict.warn;
 }
 
@@ -497,7 +502,7 @@ static void test_round_trip(Folder *folder, gconstpointer data)
     g_assert_null(none);
     g_clear_pointer(&license->installation, g_free);
     judge(NULL, state, START, FALSE, "");
-    judge_as(license, state, "a@example.org", START + DAYS(1), FALSE, "");
+    judge_as(license, state, "a@example.org", START + DAYS(1), 'V', "");
     save(folder->dir, state);
     g_autoptr(LicenseState) again = load(folder->dir);
     g_assert_cmpstr(again->installation, ==, state->installation);
@@ -507,7 +512,7 @@ static void test_round_trip(Folder *folder, gconstpointer data)
     g_assert_cmpstr(again->active, ==, "id-1");
     g_assert_cmpuint(again->used->len, ==, 1);
     g_assert_cmpuint(again->senders->len, ==, 1);
-    judge_as(license, again, "a@example.org", START + DAYS(1), FALSE, "");
+    judge_as(license, again, "a@example.org", START + DAYS(1), 'V', "");
     g_assert_cmpuint(again->senders->len, ==, 1);
 }
 
@@ -547,7 +552,7 @@ static void test_deleted(Folder *folder, gconstpointer data)
     g_assert_cmpint(g_unlink(marker), ==, 0);
     g_autoptr(LicenseState) unmarked = load(folder->dir);
     g_auto(LicenseVerdict) verdict = {0};
-    license_judge(NULL, unmarked, NULL, TRUE, START, &verdict);
+    license_judge(NULL, unmarked, NULL, LICENSE_SENT_BY_HIM, START, &verdict);
     g_assert_true(verdict.changed);
     save(folder->dir, unmarked);
     g_assert_true(g_file_test(marker, G_FILE_TEST_EXISTS));

@@ -103,12 +103,27 @@ static const Row ROWS[] = {
     {SIGN("required") STAGE MOCK, TWO, TRUE, NULL, 'R', "one author", NULL},
     {SIGN("preferred") STAGE MOCK, TWO, TRUE, NULL, 'P', "one author", "x\n"},
     {SIGN("required") STAGE MOCK, NOBODY, TRUE, NULL, 'R', "one author", NULL},
-    {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, "mallory@example.org", 'G', "", "author"},
+    /* Who may write as whom. */
+    {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, "mallory@example.org", 'P',
+     "may not sign as carol@example.org", "the words\n"},
+    {SIGN("required") STAGE MOCK, PLAIN, TRUE, "mallory@example.org", 'R',
+     "may not sign as carol@example.org", NULL},
+    {SIGN("required") STAGE MOCK, PLAIN, TRUE, "Carol+bounces@EXAMPLE.org", 'G', "", "author"},
+    {SIGN("required") STAGE "submission_domains=example.org\n" MOCK, PLAIN, TRUE, "app@example.com",
+     'G', "", "author"},
+    {SIGN("required") STAGE "submission_domains=@example.org\n" MOCK, PLAIN, FALSE,
+     "carol@example.org", 'R', "--submission", NULL},
+    {SIGN("required") STAGE "submission_domains=Carol@example.org\n" MOCK, PLAIN, TRUE,
+     "app@example.com", 'G', "", "author"},
+    {SIGN("required") STAGE "submission_domains=example.net\n" MOCK, PLAIN, TRUE,
+     "carol@example.org", 'R', "submission_domains= does not have it", NULL},
+    {SIGN("required") STAGE "submission_domains=a b\n" MOCK, PLAIN, TRUE, NULL, 0, NULL, NULL},
+    {SIGN("required") STAGE "senders=/nowhere\n" MOCK, PLAIN, TRUE, NULL, 0, NULL, NULL},
     /* Keys; that of an address without its detail signs for it, and is no worse than none. */
     {SIGN("required") STAGE MOCK, "From: Carol <carol+lists@example.org>\n" REST "x\n", TRUE, NULL,
      'G', "", "signer=author"},
-    {SIGN("required") STAGE MOCK, "From: car+ol@example.org\n" REST "x\n", TRUE, NULL, 'R',
-     "no mock key", NULL},
+    {SIGN("required") STAGE MOCK, "From: car+ol@example.org\n" REST "x\n", TRUE, "car@example.org",
+     'R', "no mock key", NULL},
     {SIGN("required") STAGE MOCK "signers=none\n", PLAIN, TRUE, NULL, 'R', "no mock key", NULL},
     {SIGN("preferred") STAGE MOCK "signers=none\n", PLAIN, TRUE, NULL, 'P', "no mock key", "words"},
     {SIGN("required") STAGE MOCK "signers=stranger\n", PLAIN, TRUE, NULL, 'R', "no mock key", NULL},
@@ -260,12 +275,163 @@ static void test_check(void)
                     SEAL_VERDICT_PLAIN);
 }
 
+/* The header alone: what the front end does not tell counts as it would be best. */
+static void check_header(const char *header, const char *more, const SealJobSpec *how, char result,
+                         const char *reason)
+{
+    static const char *const recipients[] = {"alice@example.org", NULL};
+    g_autoptr(SealContent) content = seal_content_new_copy(header, strlen(header));
+    SealJobSpec spec = *how;
+    g_autofree char *conf = g_strconcat(SIGN("required") "formats=mock\n" STAGE MOCK, more, NULL);
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(conf, NULL);
+
+    spec.recipients = recipients;
+    spec.message = content;
+    spec.header_only = TRUE;
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+    g_assert_true(seal_dispatcher_check(dispatcher, job, NULL, NULL));
+    const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
+    g_test_message("%s", seal_recipient_reason(recipient));
+    g_assert_cmpint(letter(seal_recipient_result(recipient)), ==, result);
+    g_assert_nonnull(strstr(seal_recipient_reason(recipient), reason));
+}
+
+static void test_check_header(void)
+{
+    const SealJobSpec unknown = {.sender = "carol@example.org", .submission_unknown = TRUE};
+    const SealJobSpec nobody = {.sender = "carol@example.org"};
+    const SealJobSpec login = {
+        .sender = "carol@example.org", .submitted = TRUE, .login = "bob", .names_login = TRUE};
+
+    check_header(FROM REST, "", &unknown, 'P', "");
+    check_header(FROM REST, "signers=none\n", &unknown, 'R', "carol@example.org");
+    check_header(TWO, "", &unknown, 'R', "one author");
+    check_header(FROM REST, "", &nobody, 'R', "--submission");
+    check_header(FROM REST, "", &login, 'R', "login bob may not sign as carol@example.org");
+    /* What may be signed or encrypted already, only the body tells. */
+    check_header(FROM "Content-Type: multipart/signed; boundary=b\n" REST, "signers=none\n",
+                 &unknown, 'P', "");
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Logins
+ */
+
+#define TABLE                                                                                      \
+    "# who may write as whom\n"                                                                    \
+    "bob: bob@example.org\n"                                                                       \
+    "carol  dave@example.org,\n"                                                                   \
+    "# between\n"                                                                                  \
+    "\n"                                                                                           \
+    "\tcarol@example.org\n"                                                                        \
+    "\"a: \\\"b\": @example.org\n"                                                                 \
+    "nobody\n"
+
+static const struct {
+    const char *login;
+    const char *sender;
+    gboolean submitted;
+    gboolean names_login;
+    const char *reason; /* NULL: signed */
+} LOGINS[] = {
+    {"carol", "carol@example.org", TRUE, TRUE, NULL},
+    {"carol", "bounces@example.com", TRUE, TRUE, NULL},
+    {"a: \"b", "carol@example.org", TRUE, TRUE, NULL},
+    {"bob", "carol@example.org", TRUE, TRUE, "login bob may not sign as carol@example.org"},
+    {"Carol", "carol@example.org", TRUE, TRUE, "does not have this login"},
+    {"carol ", "carol@example.org", TRUE, TRUE, "does not have this login"},
+    {"nobody", "carol@example.org", TRUE, TRUE, "among his authors"},
+    {"carol", "carol@example.org", FALSE, TRUE, "--submission"},
+    /* Without a login the table proves nothing, and the sender is no proof beside it. */
+    {NULL, "carol@example.org", TRUE, TRUE, "submission without a login"},
+    {"", "carol@example.org", TRUE, TRUE, "submission without a login"},
+    {NULL, "carol@example.org", TRUE, FALSE, "submission without a login"},
+};
+
+static SealDispatcher *with_table(const char *table, const char *more, GError **error)
+{
+    g_autofree char *path = g_build_filename(top, "senders", NULL);
+    g_autofree char *conf =
+        g_strdup_printf(SIGN("required") "formats=mock\n[pipeline]\noutbound=sign\n" MOCK
+                                         "[module sign]\nsenders=%s\n%s",
+                        path, more);
+
+    g_assert_true(g_file_set_contents(path, table, -1, NULL));
+    g_chmod(path, 0644);
+    return dispatcher_of(conf, error);
+}
+
+static void check_login(SealDispatcher *dispatcher, guint i)
+{
+    static const char *const recipients[] = {"alice@example.org", NULL};
+    g_autoptr(SealContent) content = seal_content_new_copy(PLAIN, strlen(PLAIN));
+    const SealJobSpec spec = {
+        .sender = LOGINS[i].sender,
+        .recipients = recipients,
+        .message = content,
+        .submitted = LOGINS[i].submitted,
+        .login = LOGINS[i].login,
+        .names_login = LOGINS[i].names_login,
+        .one_output = TRUE,
+    };
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+
+    seal_dispatcher_run(dispatcher, job, NULL, NULL);
+    const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
+    g_test_message("%u: %s", i, seal_recipient_reason(recipient));
+    g_assert_cmpint(letter(seal_recipient_result(recipient)), ==, LOGINS[i].reason ? 'R' : 'G');
+    if (LOGINS[i].reason)
+        g_assert_nonnull(strstr(seal_recipient_reason(recipient), LOGINS[i].reason));
+}
+
+static void test_logins(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealDispatcher) dispatcher = with_table(TABLE, "", &error);
+
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(LOGINS); i++)
+        check_login(dispatcher, i);
+}
+
+static void test_tables_refused(void)
+{
+    static const struct {
+        const char *table;
+        const char *reason;
+    } tables[] = {
+        {"bob: nobody\n", "line 1"},
+        {"bob: b@example.org\nbob c@example.org\n", "line 2: the login \"bob\" stands"},
+        {"\n  b@example.org\n", "line 2: a login was expected"},
+        {"\"bob: b@example.org\n", "quotation marks"},
+        {"\"bo\\nb\": b@example.org\n", "quotation marks"},
+        {"\"bob\"b@example.org\n", "quotation marks"},
+        {": b@example.org\n", "a login of 1"},
+        {"bob: b@example.org; c@example.org\n", "line 1"},
+        {"bob: @\n", "line 1"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(SealDispatcher) dispatcher = with_table(tables[i].table, "", &error);
+
+        g_assert_null(dispatcher);
+        g_test_message("%s", error->message);
+        g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+        g_assert_nonnull(strstr(error->message, "senders"));
+        g_assert_nonnull(strstr(error->message, tables[i].reason));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     set_up();
     g_test_add_func("/signing/rows", test_rows);
     g_test_add_func("/signing/check", test_check);
+    g_test_add_func("/signing/check-header", test_check_header);
+    g_test_add_func("/signing/logins", test_logins);
+    g_test_add_func("/signing/tables-refused", test_tables_refused);
     int status = g_test_run();
     tear_down();
     return status;
