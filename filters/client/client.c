@@ -49,8 +49,8 @@ static void drain_input(void)
 static bool takes_value(const char *option)
 {
     static const char *const options[] = {
-        "-c",     "-d",          "-f",       "-H",        "--id",         "--sendmail",
-        "--conf", "--direction", "--sender", "--headers", "--submission",
+        "-c",          "-d",       "-f",        "-H",           "--id",    "--sendmail",   "--conf",
+        "--direction", "--sender", "--headers", "--submission", "--login", "--exim-spool",
     };
 
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {

@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-enum { MAX_REASON = 400 };
+enum {
+    MAX_REASON = 400,
+    /* Exim cuts a header there that it gives as an argument: what is so long may lack its end. */
+    MAX_HEADERS = 65535,
+};
 
 /* The reason goes into an SMTP reply: printable ASCII, and no line end, which would break it. */
 static void print_reason(const char *reason)
@@ -22,10 +26,10 @@ static void print_reason(const char *reason)
     seal_fd_write(runner_output(), line, strlen(line));
 }
 
-/* The header block as Exim's $message_headers_raw has it, or NULL. */
+/* The header block as Exim's $message_headers_raw has it; NULL: it is not known. */
 static SealContent *header_of(const RunnerOptions *options)
 {
-    if (!options->headers || !*options->headers)
+    if (!options->headers || !*options->headers || strlen(options->headers) > MAX_HEADERS)
         return NULL;
 
     g_autofree char *block = g_strconcat(options->headers, "\n\n", NULL);
@@ -33,18 +37,26 @@ static SealContent *header_of(const RunnerOptions *options)
 }
 
 /* Without an error there is a reason. */
-static int check_address(const RunnerOptions *options, char **ret_reason, GError **error)
+static int check_address(const RunnerOptions *options, const RunnerExim *exim, char **ret_reason,
+                         GError **error)
 {
-    g_autoptr(SealContent) header = header_of(options);
+    g_autoptr(SealContent) header = exim ? seal_content_ref(exim->header) : header_of(options);
     SealJobSpec spec = {
         .id = options->id,
-        .sender = options->sender,
+        .sender = exim && !options->sender ? exim->sender : options->sender,
         .recipients = (const char *const *)options->recipients,
         .message = header,
         .header_only = header != NULL,
+        /* What is asked while the message is received is asked before it is known. */
+        .submission_unknown = !exim && !options->login && !options->says_submission,
     };
     guint count = g_strv_length(options->recipients);
 
+    runner_say_submission(options, exim, &spec);
+    if (!exim && options->exim_dir) {
+        spec.submitted = FALSE;
+        spec.submission_unknown = TRUE;
+    }
     if (count != 1) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
                     "exactly one address is to be given, not %u", count);
@@ -69,10 +81,25 @@ static int check_address(const RunnerOptions *options, char **ret_reason, GError
     return runner_status_of(recipient);
 }
 
+/* Before anything else is done: what root may read is not for whom it becomes. An empty id is that
+ * of a message whose recipients are still being named. */
+static gboolean read_exim(const RunnerOptions *options, RunnerExim *exim, gboolean *found,
+                          GError **error)
+{
+    if (!options->exim_dir || (options->id && !*options->id))
+        return TRUE;
+    return runner_exim_read(options->exim_dir, options->id ? options->id : "", exim, found, error);
+}
+
 int runner_check(const RunnerOptions *options, GError **error)
 {
+    g_auto(RunnerExim) exim = {0};
     g_autofree char *reason = NULL;
-    int status = check_address(options, &reason, error);
+    gboolean found = FALSE;
+    int status = RUNNER_DEFER;
+
+    if (read_exim(options, &exim, &found, error))
+        status = check_address(options, found ? &exim : NULL, &reason, error);
 
     print_reason(reason ? reason : "cannot tell now; the log says why");
     return status;

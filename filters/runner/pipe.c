@@ -383,8 +383,8 @@ static SealJob *run_outbound(SealDispatcher *dispatcher, const RunnerOptions *op
         .sender = options->sender,
         .recipients = recipients,
         .message = message,
-        .submitted = options->submitted,
     };
+    runner_say_submission(options, NULL, &spec);
     SealJob *job = seal_job_new(&spec, error);
 
     if (job)
@@ -438,6 +438,9 @@ static gboolean check_options(const RunnerOptions *options, GError **error)
     else if (options->inbound)
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
                             "sealpipe-pipe takes outbound mail only, not -d inbound");
+    else if (options->exim_dir)
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                            "sealpipe-pipe takes --login, not --exim-spool");
     else
         return TRUE;
     return FALSE;

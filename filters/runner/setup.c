@@ -15,6 +15,17 @@ static gboolean read_choice(const char *option, const char *word, const char *fi
     return FALSE;
 }
 
+/* Two words on one thing might differ. */
+static gboolean check_together(const RunnerOptions *options, GError **error)
+{
+    if (!options->exim_dir || (!options->login && !options->headers))
+        return TRUE;
+    g_set_error_literal(
+        error, SEAL_ERROR, SEAL_ERROR_FAILED,
+        "--exim-spool has the login and the header: no --login and no -H beside it");
+    return FALSE;
+}
+
 gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GError **error)
 {
     g_autofree char *direction = NULL, *submission = NULL;
@@ -24,6 +35,8 @@ gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GEr
         {"direction", 'd', 0, G_OPTION_ARG_FILENAME, &direction, NULL, NULL},
         {"sender", 'f', 0, G_OPTION_ARG_FILENAME, &options->sender, NULL, NULL},
         {"headers", 'H', 0, G_OPTION_ARG_FILENAME, &options->headers, NULL, NULL},
+        {"login", 0, 0, G_OPTION_ARG_FILENAME, &options->login, NULL, NULL},
+        {"exim-spool", 0, 0, G_OPTION_ARG_FILENAME, &options->exim_dir, NULL, NULL},
         {"id", 0, 0, G_OPTION_ARG_FILENAME, &options->id, NULL, NULL},
         {"sendmail", 0, 0, G_OPTION_ARG_FILENAME, &options->sendmail, NULL, NULL},
         {"submission", 0, 0, G_OPTION_ARG_FILENAME, &submission, NULL, NULL},
@@ -38,7 +51,9 @@ gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GEr
     gboolean ok = g_option_context_parse(context, &argc, &argv, error);
     if (!options->recipients)
         options->recipients = g_new0(char *, 1);
-    return ok && read_choice("-d", direction, "outbound", "inbound", &options->inbound, error) &&
+    options->says_submission = submission != NULL;
+    return ok && check_together(options, error) &&
+           read_choice("-d", direction, "outbound", "inbound", &options->inbound, error) &&
            read_choice("--submission", submission, "no", "yes", &options->submitted, error);
 }
 
@@ -48,6 +63,8 @@ void runner_options_clear(RunnerOptions *options)
     g_free(options->sender);
     g_free(options->id);
     g_free(options->headers);
+    g_free(options->login);
+    g_free(options->exim_dir);
     g_free(options->sendmail);
     g_strfreev(options->recipients);
 }
@@ -67,6 +84,21 @@ SealDispatcher *runner_open_dispatcher(const RunnerOptions *options, GError **er
     /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
      */
     return seal_dispatcher_refuse_stderr(dispatcher, error) ? g_steal_pointer(&dispatcher) : NULL;
+}
+
+/* A login is a submission, unless the mail server says that it is none. */
+void runner_say_submission(const RunnerOptions *options, const RunnerExim *exim, SealJobSpec *spec)
+{
+    const char *login = exim ? exim->login : options->login;
+    gboolean has_login = login && *login;
+
+    spec->names_login = exim || options->login;
+    spec->login = has_login ? login : NULL;
+    spec->submitted = options->says_submission ? options->submitted : has_login;
+    if (exim && exim->unproven) {
+        spec->submitted = FALSE;
+        spec->unproven = exim->unproven;
+    }
 }
 
 int runner_status_of(const SealRecipient *recipient)

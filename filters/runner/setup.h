@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "core/frontend.h"
+#include "filters/runner/exim.h"
 
 /** What the command line says. Strings belong to the struct. */
 typedef struct {
@@ -12,10 +12,13 @@ typedef struct {
     char *sender; /* NULL where there was no -f */
     char *id;
     char *headers;
+    char *login;    /* NULL where there was no --login */
+    char *exim_dir; /* of --exim-spool */
     char *sendmail;
     char **recipients; /* never NULL */
     gboolean inbound;
     gboolean submitted;
+    gboolean says_submission; /* there was a --submission */
     gboolean debug;
 } RunnerOptions;
 
@@ -26,6 +29,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerOptions, runner_options_clear)
 
 /** The dispatcher for these options. NULL on error. (transfer full) */
 SealDispatcher *runner_open_dispatcher(const RunnerOptions *options, GError **error);
+
+/** What is known of who submitted the message, for @spec, which borrows from both. @exim is NULL
+ * where there is no spool file to ask. */
+void runner_say_submission(const RunnerOptions *options, const RunnerExim *exim, SealJobSpec *spec);
 
 /** A recipient's result as an exit code: something leaves for it, it is refused, or deferred. */
 int runner_status_of(const SealRecipient *recipient);

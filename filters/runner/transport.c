@@ -50,7 +50,7 @@ static SealContent *the_output(SealJob *job)
 }
 
 static int run_transport(SealDispatcher *dispatcher, SealContent *message,
-                         const RunnerOptions *options, GError **error)
+                         const RunnerOptions *options, const RunnerExim *exim, GError **error)
 {
     SealJobSpec spec = {
         .direction = options->inbound ? SEAL_DIRECTION_INBOUND : SEAL_DIRECTION_OUTBOUND,
@@ -58,10 +58,10 @@ static int run_transport(SealDispatcher *dispatcher, SealContent *message,
         .sender = options->sender,
         .recipients = (const char *const *)options->recipients,
         .message = message,
-        .submitted = options->submitted,
         .one_output = TRUE,
     };
     g_autoptr(GError) problem = NULL;
+    runner_say_submission(options, exim, &spec);
     g_autoptr(SealJob) job = seal_job_new(&spec, error);
     if (!job)
         return RUNNER_DEFER;
@@ -77,6 +77,22 @@ static int run_transport(SealDispatcher *dispatcher, SealContent *message,
     return output ? RUNNER_OK : RUNNER_DEFER;
 }
 
+/* Of a message that is on its way Exim has the whole file. */
+static gboolean read_exim(const RunnerOptions *options, RunnerExim *exim, GError **error)
+{
+    const char *id = options->id ? options->id : "";
+    gboolean found = FALSE;
+
+    if (!options->exim_dir)
+        return TRUE;
+    if (!runner_exim_read(options->exim_dir, id, exim, &found, error))
+        return FALSE;
+    if (!found)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "Exim has no spool file of %s in %s yet", id, options->exim_dir);
+    return found;
+}
+
 int runner_transport(const RunnerOptions *options, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = runner_open_dispatcher(options, error);
@@ -87,7 +103,11 @@ int runner_transport(const RunnerOptions *options, GError **error)
     if (!message)
         return RUNNER_DEFER;
     runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
-    if (options->inbound || seal_dispatcher_enabled(dispatcher))
-        return run_transport(dispatcher, message, options, error);
-    return pass_through(message, options, error);
+    if (!options->inbound && !seal_dispatcher_enabled(dispatcher))
+        return pass_through(message, options, error);
+
+    g_auto(RunnerExim) exim = {0};
+    if (!read_exim(options, &exim, error))
+        return RUNNER_DEFER;
+    return run_transport(dispatcher, message, options, options->exim_dir ? &exim : NULL, error);
 }

@@ -53,8 +53,8 @@ class Job:
         (conf / "50-bench.conf").write_text("".join(
             f"[{group}]\n" + "".join(f"{k}={v}\n" for k, v in keys.items())
             for group, keys in groups.items()))
-        self.sealpipe = [str(home.bin / "sealpipe"), "-c", str(conf), "--submission=yes", "--",
-                         home.bob.address]
+        self.sealpipe = [str(home.bin / "sealpipe"), "-c", str(conf), "-f", CAROL, "--submission=yes",
+                         "--", home.bob.address]
 
 
 def jobs(home):

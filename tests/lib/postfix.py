@@ -155,13 +155,14 @@ class Postfix:
         master = MASTER + "".join((
             snippets.changed(page["smtpd"], ("smtp      inet", f"127.0.0.1:{self.port} inet"),
                              ("       y  ", "       n  ")),
-            # Nobody logs in here: who connects is believed.
+            # Nobody logs in here: who connects is believed, and says who he is by XCLIENT.
             snippets.changed(page["submission"],
                              ("submission inet", f"127.0.0.1:{self.submission} inet"),
                              ("       y  ", "       n  "),
                              ("permit_sasl_authenticated", "permit_mynetworks"),
                              ("security_level=encrypt", "security_level=none"),
-                             ("auth_enable=yes", "auth_enable=no")),
+                             ("auth_enable=yes",
+                              "auth_enable=no\n  -o smtpd_authorized_xclient_hosts=127.0.0.1")),
             snippets.changed(page["pipe"], ("/usr/bin/sealpipe-pipe", command))))
         main = MAIN.replace("DIR", str(self.folder)).replace("SINK", str(sink.port)) + page["main"]
         (self.etc / "postfix/main.cf").write_text(main)
@@ -192,10 +193,14 @@ class Postfix:
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def send(self, message, *recipients, sender="carol@example.net", port=None):
-        """Hands a message in; its queue id."""
+    def send(self, message, *recipients, sender="carol@example.net", port=None, login=None):
+        """Hands a message in; its queue id. @login: as if that one had logged in."""
         with smtplib.SMTP("127.0.0.1", port or self.port, timeout=60) as smtp:
             smtp.ehlo()
+            if login:
+                code, text = smtp.docmd("XCLIENT", f"LOGIN={login}")
+                tap.equal(code, 220, f"XCLIENT: {text}")
+                smtp.ehlo()
             smtp.mail(sender, ["BODY=8BITMIME"])
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)

@@ -49,7 +49,7 @@ class Ways:
             "policy": {"formats": form, "encrypt": "never" if what == "sign" else "required",
                        "sign": "never" if what == "encrypt" else "required",
                        "encrypt_to_sender": "false", **policy},
-            "module sign": {},
+            "module sign": {"submission_domains": "example.org;example.net"},
             "module smime": {"server_keys": self.server,
                              "trust_anchors": self.home.authority.cert},
             "module pgp": {"home": self.own.path},

@@ -178,6 +178,22 @@ def _():
     o.opens(got[outcomes.ALICE], home.alice, original)
 
 
+@tap.test("no word of a message stands in an argument, and a rule on a field is decided all the same")
+def _():
+    for piece in PAGE.values():
+        tap.equal(re.findall(r"\$\{?(?:[rb]?h(?:eader)?_|message_(?:headers|body))", piece), [])
+    far = b"".join(b"X-Filler: " + b"x" * 900 + b"\r\n" for _ in range(90))
+    rule = {"rule far": {"match_header": "X-Last: secret", "encrypt": "required"}}
+    for word, refused in ((b"secret", True), (b"open", False)):
+        o.begin(policy={"encrypt": "never"}, **rule)
+        original = outcomes.message(outcomes.NOBODY, extra=far + b"X-Last: " + word + b"\r\n")
+        ident = server.send(original, outcomes.NOBODY, sender=outcomes.BOB)
+        if refused:
+            tap.contains(server.refused(ident)[0], "refused: ")
+        server.wait_empty()
+        tap.equal(outcomes.NOBODY in o.by_recipient(), not refused, "what left")
+
+
 @tap.test("a recipient that begins with a dash")
 def _():
     o.begin()

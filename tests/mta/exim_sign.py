@@ -70,8 +70,7 @@ plain:
 """
 
 # As README.md has it; a test compares them.
-SUBMISSION = ('"${if or{{def:authenticated_id}{eq{$received_protocol}{local}}}'
-              '{--submission=yes}{--submission=no}}"')
+SPOOL = "--exim-spool $spool_directory/input --id=$message_exim_id"
 
 # Exim looks for long lines before the filter, which ends
 # them, has run.
@@ -83,7 +82,7 @@ NAME:
   size_addition = -1
   return_path_add
   message_linelength_limit = 1M
-  transport_filter = BIN/sealpipe -c CONF --id $message_exim_id SUBMISSION -- $pipe_addresses
+  transport_filter = BIN/sealpipe -c CONF SPOOL -- $pipe_addresses
   transport_filter_timeout = 2m
 """
 
@@ -101,7 +100,7 @@ plain:
   driver = plaintext
   public_name = PLAIN
   server_prompts = :
-  server_condition = ${if and{{eq{$auth2}{carol}}{eq{$auth3}{a password}}}}
+  server_condition = ${if eq{$auth3}{a password}}
   server_set_id = $auth2
 """
 
@@ -115,9 +114,17 @@ home = ways.home
 sink = sinks.Sink()
 
 
+SENDERS = home.folder / "senders"
+SENDERS.write_text(f"carol: {CAROL}\nbob: bob@example.org\nwww-data: {CAROL}\n"
+                   f"Debian-exim: {CAROL}\nroot: {CAROL}\n")
+SENDERS.chmod(0o644)
+
+
 def configure(name, way, changes):
     home.conf = home.folder / f"conf-{name}"
     home.conf.mkdir()
+    changes = {**changes, "module sign": {"senders": SENDERS, "submission_domains": "",
+                                          **changes.get("module sign", {})}}
     ways.configure(way, changes, sign="preferred" if name.endswith("wish") else "required")
     return home.conf
 
@@ -139,7 +146,7 @@ def configuration(server):
             label = name.replace("-", "_")
             routers += ROUTER.replace("NAME", label).replace("DOMAIN", name)
             transports += TRANSPORT.replace("NAME", label).replace("CONF", str(conf)) \
-                .replace("SUBMISSION", SUBMISSION)
+                .replace("SPOOL", SPOOL)
             transports += DKIM if name.endswith("dkim") else ""
     text = routers + transports + END
     for word, value in (("DIR", server.folder), ("BIN", home.bin), ("RELAY", relay),
@@ -148,12 +155,12 @@ def configuration(server):
     return exim.places(server.folder, f"{server.port} : {relay}") + text
 
 
-def send(message, recipient, login=True, port=None, chunk=False):
+def send(message, recipient, login="carol", port=None, chunk=False):
     """Hands a message in; its id."""
     with smtplib.SMTP("127.0.0.1", port or server.port, timeout=60) as smtp:
         smtp.ehlo()
         if login:
-            smtp.login("carol", "a password")
+            smtp.login(login, "a password")
         smtp.mail(CAROL, ["BODY=8BITMIME"])
         tap.equal(smtp.rcpt(recipient)[0], 250, "RCPT")
         if chunk:
@@ -232,45 +239,92 @@ def each_body(function):
 
 def relayed(octets):
     """Without the line that Exim adds, which is a header's."""
-    again = arrives(octets, "x@example.com", login=False, port=relay)
+    again = arrives(octets, "x@example.com", login=None, port=relay)
     tap.true(again.count(b"Received: ") > octets.count(b"Received: "), "it went through no relay")
     return again
 
 
 # -- Who is signed for ----------------------------------------------------------------------------
 
-@tap.test("the expression for --submission is the documented one")
+@tap.test("what tells who has logged in is the documented one")
 def _():
     readme = pathlib.Path(__file__).resolve().parent.parent.parent / "README.md"
-    tap.contains(readme.read_text(), SUBMISSION, "README.md")
+    tap.contains(readme.read_text().replace("\\\n   ", ""), SPOOL, "README.md")
 
 
-@tap.test("who has logged in is signed for, and nobody else")
-def _():
-    message = HEAD + BODIES["plain"]
-    for form in FORMS:
-        holds(form, arrives(message, f"x@{form}.test"), message)
-        holds(form, arrives(message, f"x@{form}-wish.test"), message)
-        octets = arrives(message, f"x@{form}-wish.test", login=False)
-        tap.equal(mail.Message(octets).body, mail.Message(message).body, f"{form}: not signed")
-        tap.equal(mail.Message(octets).all("Content-Type"), [], f"{form}: Content-Type")
-        tap.contains(home.log_text().splitlines()[-1], "--submission", "log")
+def is_not_signed(message, why, handed_in, forms=FORMS):
+    """@handed_in(message, recipient) sends it; it leaves without a signature where one is only wished
+    for, and stays where it is required."""
+    for form in forms:
         sink.clear()
-        ident = send(message, f"x@{form}.test", login=False)
+        handed_in(message, f"x@{form}-wish.test")
+        octets = tap.wait_for(sink.complete, "it arrives")[0].message()
+        tap.equal(mail.Message(octets).all("Content-Type"), [], f"{form}: Content-Type")
+        tap.contains(octets, b"plain words", f"{form}: not signed")
+        tap.contains(home.log_text().splitlines()[-1], why, "log")
+        server.wait_empty()
+        sink.clear()
+        handed_in(message, f"x@{form}.test")
+        ident = tap.wait_for(server.queue, "it waits")[0].name.removesuffix("-H")
         server.deferred(ident)
         tap.equal(sink.complete(), [], f"{form}: required and not possible")
         server.run("-Mrm", ident)
 
 
-@tap.test("what the server's own programs send is signed")
+def by_login(login):
+    return lambda message, recipient: send(message, recipient, login=login)
+
+
+@tap.test("who has logged in is signed for, as himself; nobody else")
+def _():
+    message = HEAD + BODIES["plain"]
+    for form in FORMS:
+        holds(form, arrives(message, f"x@{form}.test"), message)
+        holds(form, arrives(message, f"x@{form}-wish.test"), message)
+    is_not_signed(message, "--submission", by_login(None))
+    is_not_signed(message, "login bob may not sign as carol@example.org", by_login("bob"))
+    is_not_signed(message, "senders= does not have this login", by_login("Carol"), ["smime"])
+
+
+@tap.test("two authors, and a login that would be another's")
+def _():
+    two = HEAD.replace(b"From: Carol", b"From: bob@example.org, Carol") + BODIES["plain"]
+    is_not_signed(two, "one author", by_login("bob"), ["smime"])
+    for login in ("bob\n-auth_id carol", "carol\n-x", "carol\n-local"):
+        is_not_signed(HEAD + BODIES["plain"], "may not sign", by_login(login), ["smime"])
+
+
+def hand_in(user, sender, *options):
+    """By that user of this machine."""
+    as_user = ["runuser", "-u", user, "--"] if user != "root" else []
+    def run(message, recipient):
+        subprocess.run([*server.command[:-len(OWN)], *as_user, *OWN, *options, "-odf", "-f", sender,
+                        recipient], input=message.replace(b"\r\n", b"\n"), timeout=120, check=True,
+                       cwd="/")
+    return run
+
+
+OWN = server.command[server.command.index(exim.EXIM):]
+
+
+@tap.test("what the server's own programs send is signed, where senders= has their user")
 def _():
     message = (HEAD + BODIES["plain"]).replace(b"\r\n", b"\n")
-    for form in FORMS:
-        sink.clear()
-        subprocess.run([*server.command, "-odf", "-f", CAROL, f"x@{form}.test"], input=message,
-                       timeout=120, check=True)
-        tap.wait_for(sink.complete, "it arrives")
-        holds(form, sink.complete()[0].message(), message)
+    for user in ("root", "www-data"):
+        for form in FORMS:
+            sink.clear()
+            hand_in(user, CAROL)(message, f"x@{form}.test")
+            tap.wait_for(sink.complete, "it arrives")
+            holds(form, sink.complete()[0].message(), message)
+    is_not_signed(message, "login games may not sign as", hand_in("games", CAROL), ["smime"])
+
+
+@tap.test("what Exim's own user hands in is nobody's, whatever senders= has")
+def _():
+    # So does a pipe to sendmail that a forwarded message takes.
+    is_not_signed(HEAD + BODIES["plain"], "own user", hand_in("Debian-exim", CAROL), ["smime"])
+    is_not_signed(HEAD + BODIES["plain"], "proves nobody", hand_in("root", CAROL, "-oMr", "sealed"),
+                  ["smime"])
 
 
 # -- Whether it holds -----------------------------------------------------------------------------

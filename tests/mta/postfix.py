@@ -32,6 +32,24 @@ def _():
     o.opens(got[outcomes.ALICE], home.alice, original)
 
 
+@tap.test("who has logged in is signed for as himself, by Postfix's word on who it was")
+def _():
+    senders = home.folder / "senders"
+    senders.write_text(f"carol: {outcomes.SENDER}\nbob: {outcomes.BOB}\n")
+    senders.chmod(0o644)
+    for login, signed, why in (("carol", True, ""), ("bob", False, "login bob may not sign as"),
+                               (None, False, "--submission")):
+        o.begin(policy={"encrypt": "never", "sign": "preferred"},
+                **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": o.server_key},
+                   "module sign": {"senders": senders}})
+        ident = server.send(outcomes.message(outcomes.DORA), outcomes.DORA, port=server.submission,
+                            login=login)
+        server.wait_empty()
+        got = o.by_recipient()[outcomes.DORA].message()
+        tap.equal(b"multipart/signed" in got, signed, f"signed for {login}")
+        tap.contains(home.log_text(), why, "log")
+
+
 @tap.test("69 and 75 lead to a bounce and a deferral, with the line and its status code")
 def _():
     o.begin()

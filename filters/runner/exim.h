@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * exim.h: what Exim's own spool file says of a message: its header, and who handed it in. Exim
+ * gives neither to a command as an argument: it refuses logins there, and cuts the header.
+ */
+#pragma once
+
+#include "core/frontend.h"
+
+typedef struct {
+    char *sender;   /* of the envelope; "" for the null sender */
+    char *login;    /* who submitted it; NULL for nobody */
+    char *unproven; /* why he who handed it in is nobody, for people, or NULL */
+    SealContent *header;
+} RunnerExim;
+
+void runner_exim_clear(RunnerExim *spool);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerExim, runner_exim_clear)
+
+/** Reads DIR/ID-H, or DIR/?/ID-H of a split spool, to its end. *@found is FALSE where the message
+ * is still being received. SEAL_ERROR_UNAVAILABLE where there is no such message, or its file is
+ * not as Exim writes it. */
+gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gboolean *found,
+                          GError **error);
+
+/** Likewise, of the octets of a file that belongs to @owner: Exim's user. */
+gboolean runner_exim_parse(const char *id, const char *text, gsize size, guint owner,
+                           RunnerExim *spool, GError **error);
