@@ -108,7 +108,7 @@ PROOFS = {
     "17": [
         (HERE, "the key is the author's, who is not the envelope's sender"),
         (HERE, "only the author's key signs, whatever else the server has"),
-        ("mta/exim_sign.py", "who has logged in is signed for, and nobody else"),
+        ("mta/exim_sign.py", "who has logged in is signed for, as himself; nobody else"),
     ],
 }
 LESSONS = ("2", "3", "4", "5", "9", "11", "13", "14", "15", "16", "17")

@@ -160,20 +160,28 @@ def _():
     tap.equal(files, ["20-policy.conf", "40-sign.conf", "50-smime.conf"], "files")
     for path in home.conf.iterdir():
         path.unlink()
+    senders = home.folder / "senders"
+    senders.write_text("carol: carol@example.org, nobody@example.org\n")
     for name in files:
         text = (example / name).read_text()
         text = text.replace("=/etc/sealpipe/server-keys\n", f"={ways.server}\n")
+        text = text.replace("=/etc/sealpipe/senders\n", f"={senders}\n")
         home.write_conf(name, text)
     home.write_conf("10-core.conf", f"[core]\nlog_target={home.log}\n")
     home.clear_log()
-    output = ways.leaves(PLAIN)
+    output = ways.leaves(PLAIN, login="carol")
     tap.contains(mail.Message(output).all("Content-Type")[0], b"multipart/signed")
     tap.contains(ways.verified("smime-sign", output), b"the secret words")
     log_line(result="signed")
     # Alice has a certificate; it is not used. Who has no key here sends unsigned.
-    tap.equal(ways.leaves(BY_NOBODY), BY_NOBODY)
-    tap.contains(log_line(result="plain"), "not signed: ")
-    tap.equal(ways.leaves(PLAIN, submission="no"), PLAIN)
+    tap.equal(ways.leaves(BY_NOBODY, login="carol"), BY_NOBODY)
+    tap.contains(log_line(result="plain"), "not signed: no smime key")
+    # Nor who is not the author, nor whom nobody knows.
+    tap.equal(ways.leaves(PLAIN, login="bob"), PLAIN)
+    tap.contains(log_line(result="plain"), "login bob may not sign as carol@example.org")
+    tap.equal(ways.leaves(PLAIN), PLAIN)
+    tap.contains(log_line(result="plain"), "submission without a login")
+    tap.equal(ways.leaves(PLAIN, submission="no", login="carol"), PLAIN)
     tap.contains(log_line(result="plain"), "--submission")
     # The folder is what it says: without it mail waits.
     ways.server.rename(home.folder / "elsewhere")

@@ -59,8 +59,8 @@ class Ways:
         self.home.configure(groups)
         self.home.clear_log()
 
-    def run(self, message, *recipients, submission="yes", sender=CAROL, **how):
-        return self.home.seal(message, "-f", sender, f"--submission={submission}", "--",
+    def run(self, message, *recipients, submission="yes", login="", sender=CAROL, **how):
+        return self.home.seal(message, "-f", sender, f"--submission={submission}", "--login", login, "--",
                               *(recipients or [ALICE]), **how)
 
     def leaves(self, message, *recipients, **how):

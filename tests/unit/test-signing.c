@@ -423,6 +423,21 @@ static void test_tables_refused(void)
     }
 }
 
+/* Who can write the table can sign as everybody. */
+static void test_table_of_others(void)
+{
+    g_autofree char *path = g_build_filename(top, "senders", NULL);
+    g_autofree char *conf = g_strdup_printf(STAGE "senders=%s\n" MOCK, path);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(g_file_set_contents(path, TABLE, -1, NULL));
+    g_chmod(path, 0666);
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(conf, &error);
+    g_assert_null(dispatcher);
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+    g_assert_nonnull(strstr(error->message, "senders"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -432,6 +447,7 @@ int main(int argc, char **argv)
     g_test_add_func("/signing/check-header", test_check_header);
     g_test_add_func("/signing/logins", test_logins);
     g_test_add_func("/signing/tables-refused", test_tables_refused);
+    g_test_add_func("/signing/table-of-others", test_table_of_others);
     int status = g_test_run();
     tear_down();
     return status;
