@@ -154,7 +154,7 @@ static void keep_pending(Handover *self, const char **keys, const bool *found)
 static bool use_journal(Handover *self, const char **keys, bool *found)
 {
     if (!seal_journal_open(&self->journal, self->container.state_dir) ||
-        !seal_journal_lock(&self->journal, self->container.id) ||
+        !seal_journal_lock(&self->journal, self->container.id, keys, self->n_pending) ||
         !seal_journal_find(&self->journal, keys, self->n_pending, found))
         return false;
     keep_pending(self, keys, found);

@@ -15,8 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECORD (SEAL_JOURNAL_KEY + 3)
-#define BATCH  1000 /* records read at once */
+#define RECORD    (SEAL_JOURNAL_KEY + 3)
+#define BATCH     1000 /* records read at once */
+#define LOCKS_MAX 200  /* of one run */
 
 __attribute__((format(printf, 2, 3))) static bool note_failure(SealJournal *journal,
                                                                const char *format, ...)
@@ -115,50 +116,73 @@ static bool try_octet(int file, const void *octet)
     return fcntl(file, F_OFD_SETLK, octet) == 0;
 }
 
+static int64_t end_of_wait(void)
+{
+    return seal_io_now_ms() + (int64_t)SEAL_JOURNAL_WAIT_S * 1000;
+}
+
 /* Asks again and again, since there is no waiting with an end. */
-static bool wait_lock(bool (*try)(int file, const void *what), int file, const void *what)
+static bool wait_lock(bool (*try)(int file, const void *what), int file, const void *what,
+                      int64_t until)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
 
-    for (int i = 0; i < SEAL_JOURNAL_WAIT_S * 100; i++) {
-        if (try(file, what))
-            return true;
+    while (!try(file, what)) {
         if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return false;
+        errno = 0;
+        if (seal_io_now_ms() >= until)
             return false;
         nanosleep(&pause, NULL);
     }
-    errno = 0;
-    return false;
+    return true;
 }
 
-/* FNV-1a. Two ids with one place would wait for each other, and that is all. */
-static off_t place_of(const char *id)
+/* FNV-1a. Two texts with one place would wait for each other, and that is all. */
+static off_t place_of(const char *text)
 {
     uint64_t hash = 14695981039346656037U;
 
-    for (; *id; id++)
-        hash = (hash ^ (unsigned char)*id) * 1099511628211U;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211U;
     return (off_t)(hash >> 2);
 }
 
-bool seal_journal_lock(SealJournal *journal, const char *id)
+/* An octet for each text, of a file that has none: nothing is to be removed, and whoever holds one
+ * loses it by ending. */
+static bool lock_octet(SealJournal *journal, const char *text, short type, int64_t until)
 {
-    /* An octet for each id, of a file that has none: nothing is to be removed, and whoever holds
-     * one loses it by ending. */
     const struct flock octet = {
-        .l_type = F_WRLCK,
+        .l_type = type,
         .l_whence = SEEK_SET,
-        .l_start = place_of(id),
+        .l_start = place_of(text),
         .l_len = 1,
     };
 
+    return wait_lock(try_octet, journal->lock, &octet, until);
+}
+
+/* A mail server may run us once for each recipient, and these need not wait for one another: the
+ * id's octet is shared. With many recipients it stands for all of them. */
+static bool lock_octets(SealJournal *journal, const char *id, const char *const *keys, size_t count)
+{
+    const int64_t until = end_of_wait();
+    bool ok = lock_octet(journal, id, count > LOCKS_MAX ? F_WRLCK : F_RDLCK, until);
+
+    for (size_t i = 0; i < count && count <= LOCKS_MAX && ok; i++)
+        ok = lock_octet(journal, keys[i], F_WRLCK, until);
+    return ok;
+}
+
+bool seal_journal_lock(SealJournal *journal, const char *id, const char *const *keys, size_t count)
+{
     journal->lock = openat(journal->folder, "lock",
                            O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
     if (journal->lock < 0)
         return note_failure(journal, "cannot open the journal's lock");
-    return wait_lock(try_octet, journal->lock, &octet) ||
+    return lock_octets(journal, id, keys, count) ||
            note_failure(journal,
-                        "another run with this id is handing over, and did not end within %d s",
+                        "another run is handing the same over, and did not end within %d s",
                         SEAL_JOURNAL_WAIT_S);
 }
 
@@ -354,7 +378,7 @@ bool seal_journal_find(SealJournal *journal, const char *const *keys, size_t cou
 /* The lock is held for one write. */
 static bool lock_file(SealJournal *journal)
 {
-    return wait_lock(try_file, journal->file, NULL) ||
+    return wait_lock(try_file, journal->file, NULL, end_of_wait()) ||
            note_failure(journal, "cannot lock the journal within %d s", SEAL_JOURNAL_WAIT_S);
 }
 

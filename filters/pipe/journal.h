@@ -11,8 +11,8 @@
  * A file goes when it is more than 5 days old by the clock and 7 younger ones are there: a clock
  * that jumps ahead makes none of them old. One in which a message of now is found stays.
  *
- * Who hands over holds a lock of the message's id, from before the first look into the journal to
- * the end: two runs with one id would find nothing and both hand over.
+ * Who hands over holds a lock of each of his keys, from before the first look into the journal to
+ * the end: two runs with one key would find nothing and both hand over.
  */
 #pragma once
 
@@ -39,9 +39,10 @@ typedef struct {
 bool seal_journal_open(SealJournal *journal, const char *state_dir);
 void seal_journal_close(SealJournal *journal);
 
-/** Keeps every other run with this id out until the journal is closed or the process has ended,
- *  however. FALSE: another is at it, and does not end soon. */
-bool seal_journal_lock(SealJournal *journal, const char *id);
+/** Keeps every other run with one of @keys out until the journal is closed or the process has
+ * ended, however. FALSE: another is at it, and does not end soon. All @keys are of the message @id.
+ */
+bool seal_journal_lock(SealJournal *journal, const char *id, const char *const *keys, size_t count);
 
 /** Finds out which of @keys were handed over: found[i] is set for keys[i]. Drops what is too old.
  */

@@ -249,28 +249,61 @@ static void test_clock_back(Fixture *fixture, gconstpointer unused)
     g_assert_true(is_there(fixture, -400));
 }
 
-/* -1: it does not come to hold it. */
-static int hold_lock(const Fixture *fixture, const char *id, SealJournal *journal)
+/* Those that the letters stand for, of one message. */
+static gboolean lock_keys(SealJournal *journal, const char *letters)
+{
+    const char *keys[8];
+    size_t count = strlen(letters);
+
+    for (size_t i = 0; i < count; i++)
+        keys[i] = key(letters[i]);
+    return seal_journal_lock(journal, "Q1", keys, count);
+}
+
+/* As a new process would. */
+static gboolean hold_lock(const Fixture *fixture, const char *letters, SealJournal *journal)
 {
     g_assert_true(seal_journal_open(journal, fixture->state_dir));
-    return seal_journal_lock(journal, id) ? 0 : -1;
+    return lock_keys(journal, letters);
 }
 
 static void test_lock(Fixture *fixture, gconstpointer unused)
 {
     SealJournal one, same, other;
 
-    g_assert_cmpint(hold_lock(fixture, "Q1", &one), ==, 0);
-    g_assert_cmpint(hold_lock(fixture, "Q1", &same), ==, -1);
-    g_assert_nonnull(strstr(same.why, "another run with this id is handing over"));
-    g_assert_cmpint(hold_lock(fixture, "Q2", &other), ==, 0);
+    g_assert_true(hold_lock(fixture, "ab", &one));
+    g_assert_false(hold_lock(fixture, "bc", &same));
+    g_assert_nonnull(strstr(same.why, "another run is handing the same over"));
     seal_journal_close(&same);
+    g_assert_true(hold_lock(fixture, "cd", &other));
     seal_journal_close(&other);
     /* What another descriptor of this process did has released nothing. */
-    g_assert_cmpint(hold_lock(fixture, "Q1", &same), ==, -1);
+    g_assert_false(hold_lock(fixture, "a", &same));
     seal_journal_close(&one);
-    g_assert_true(seal_journal_lock(&same, "Q1"));
+    g_assert_true(lock_keys(&same, "a"));
     seal_journal_close(&same);
+}
+
+/* One lock stands for all, of this message and of no other. */
+static void test_lock_many(Fixture *fixture, gconstpointer unused)
+{
+    enum { MANY = 1000 };
+    const char *keys[MANY];
+    SealJournal one, other;
+
+    for (int i = 0; i < MANY; i++)
+        keys[i] = key('a');
+    g_assert_true(seal_journal_open(&one, fixture->state_dir));
+    g_assert_true(seal_journal_lock(&one, "Q1", keys, MANY));
+    g_assert_false(hold_lock(fixture, "z", &other));
+    g_assert_true(seal_journal_lock(&other, "Q2", keys, 1));
+    seal_journal_close(&one);
+    seal_journal_close(&other);
+    g_assert_true(hold_lock(fixture, "z", &other));
+    g_assert_true(seal_journal_open(&one, fixture->state_dir));
+    g_assert_false(seal_journal_lock(&one, "Q1", keys, MANY));
+    seal_journal_close(&one);
+    seal_journal_close(&other);
 }
 
 /* Whoever is killed holds nothing any more, and what has been waiting gets it. */
@@ -283,16 +316,16 @@ static void test_lock_after_crash(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(pipe(ready), ==, 0);
     pid_t child = fork();
     if (child == 0) {
-        if (hold_lock(fixture, "Q1", &journal) == 0 && write(ready[1], "x", 1) == 1)
+        if (hold_lock(fixture, "a", &journal) && write(ready[1], "x", 1) == 1)
             pause();
         _exit(1);
     }
     g_assert_cmpint(read(ready[0], &octet, 1), ==, 1);
-    g_assert_cmpint(hold_lock(fixture, "Q1", &journal), ==, -1);
+    g_assert_false(hold_lock(fixture, "a", &journal));
     seal_journal_close(&journal);
     g_assert_cmpint(kill(child, SIGKILL), ==, 0);
     g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    g_assert_cmpint(hold_lock(fixture, "Q1", &journal), ==, 0);
+    g_assert_true(hold_lock(fixture, "a", &journal));
     seal_journal_close(&journal);
     close(ready[0]);
     close(ready[1]);
@@ -356,6 +389,7 @@ int main(int argc, char **argv)
     ADD("clock-ahead", test_clock_ahead);
     ADD("clock-back", test_clock_back);
     ADD("lock", test_lock);
+    ADD("lock-many", test_lock_many);
     ADD("lock-after-crash", test_lock_after_crash);
     ADD("bad-folders", test_bad_folders);
     ADD("rubbish", test_rubbish);
