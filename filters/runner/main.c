@@ -5,6 +5,7 @@
 #include "filters/runner/modes.h"
 #include "filters/runner/runner.h"
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 static int run_mode(const char *mode, const RunnerOptions *options, GError **error)
@@ -20,6 +21,13 @@ static int run_mode(const char *mode, const RunnerOptions *options, GError **err
     return RUNNER_DEFER;
 }
 
+/* Nothing that runs here, gpg and its agent too, needs a program that is set-user-id: one that was
+ * taken over would. The client keeps the right, since sendmail is such a program. */
+static gboolean renounce_rights(void)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
 /* What is done here in the end is done before the client hears of it. */
 static int run_process(int argc, char **argv)
 {
@@ -27,7 +35,7 @@ static int run_process(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status = RUNNER_DEFER;
 
-    if (argc < 2 || !runner_output_open())
+    if (argc < 2 || !renounce_rights() || !runner_output_open())
         return RUNNER_DEFER;
     g_set_prgname("sealpipe");
 

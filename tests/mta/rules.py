@@ -43,6 +43,7 @@ RULES = {
         ("client/client.py", "the runner leads a process group, with umask 077"),
         ("client/client.py", "signals that the parent ignored or blocked are reset"),
         ("mta/rules.py", "the deadline ends a run that does not come to an end"),
+        ("mta/rules.py", "a child of the runner gains no rights, leaves no core file, and holds nothing of ours"),
     ],
     "5. Assume no HOME and a minimal PATH": [
         ("client/client.py", "the environment is PATH and what is kept"),
@@ -81,6 +82,7 @@ RULES = {
 }
 
 MODULE = tap.arguments()[0]
+SANITIZED = "--sanitize" in sys.argv
 ALICE, NOBODY = "alice@example.org", "nobody@example.org"
 MESSAGE = b"From: carol@example.net\nTo: alice@example.org\nSubject: s\n\nThe secret body.\n"
 home = Home("rules")
@@ -175,6 +177,30 @@ def _():
         tap.true(mark.exists(), "it came to no stop")
     finally:
         home.configure()
+
+
+@tap.test("a child of the runner gains no rights, leaves no core file, and holds nothing of ours")
+def _():
+    mark = home.folder / "child"
+    modules = home.modules_with(MODULE)
+    home.configure({"core": {"spool_memory": "1K"}, "pipeline": {"outbound": "hold;smime"},
+                    "module hold": {"what": "child", "mark": mark}})
+    try:
+        big = MESSAGE + b"more of the body\n" * 10000
+        status, _, errors = run(big, "-c", home.conf, "--", ALICE,
+                                env={"SEALPIPE_MODULES": str(modules)})
+        tap.equal((status, errors), (0, b""))
+    finally:
+        home.configure()
+    text = mark.read_text()
+    tap.true(re.search(r"(?m)^NoNewPrivs:\t1$", text), "NoNewPrivs")
+    tap.true(re.search(r"(?m)^Umask:\t0077$", text), "umask")
+    if not SANITIZED:
+        tap.true(re.search(r"(?m)^Max core file size +0 +0 ", text), "core files")
+    # Standard input, the mark, /dev/null, and the folder that ls reads.
+    held = sorted(re.findall(r" (\d+) -> (.*)", text))
+    tap.equal([number for number, _ in held], ["0", "1", "2", "3"], f"descriptors {held}")
+    tap.equal((held[1][1], held[2][1]), (str(mark), "/dev/null"), "standard output and error")
 
 
 @tap.test("an empty environment, an unreadable HOME and a foreign cwd change nothing")
