@@ -141,7 +141,7 @@ SEAL_FRONT const char *seal_recipient_reason(const SealRecipient *recipient);
 SEAL_FRONT GPtrArray *seal_delivery_keys(const SealDelivery *delivery);
 
 /* -------------------------------------------------------------------------------------------
- * Decisions and detections, to be rendered
+ * Decisions, to be rendered
  */
 
 SEAL_FRONT SealDecision *seal_decision_new(const char *step, const char *subject);
@@ -155,17 +155,6 @@ SEAL_FRONT const char *seal_decision_key(const SealDecision *decision);
 SEAL_FRONT const char *seal_decision_text(const SealDecision *decision);
 /** The word for a verdict in logs: "sealed", "deferred". */
 SEAL_FRONT const char *seal_verdict_name(SealVerdict verdict);
-
-SEAL_FRONT SealDetection *seal_detection_new(void);
-SEAL_FRONT void seal_detection_free(SealDetection *detection);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDetection, seal_detection_free)
-SEAL_FRONT SealDetected seal_detection_what(const SealDetection *detection);
-SEAL_FRONT guint64 seal_detection_content_size(const SealDetection *detection);
-SEAL_FRONT const char *seal_detection_text(const SealDetection *detection);
-/** The recipients that say who they are. (borrowed, element type char *) */
-SEAL_FRONT GPtrArray *seal_detection_ids(const SealDetection *detection);
-/** How many do not. */
-SEAL_FRONT guint seal_detection_hidden(const SealDetection *detection);
 
 /* -------------------------------------------------------------------------------------------
  * The process

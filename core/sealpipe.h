@@ -479,6 +479,65 @@ SEAL_API void seal_detection_set(SealDetection *detection, SealDetected what, gu
  *  SealKey has in detected_ids; NULL for one that does not say who it is. */
 SEAL_API void seal_detection_add(SealDetection *detection, const char *detected_id);
 
+SEAL_API SealDetection *seal_detection_new(void);
+SEAL_API void seal_detection_free(SealDetection *detection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDetection, seal_detection_free)
+SEAL_API SealDetected seal_detection_what(const SealDetection *detection);
+SEAL_API guint64 seal_detection_content_size(const SealDetection *detection);
+SEAL_API const char *seal_detection_text(const SealDetection *detection);
+/** The recipients that say who they are. (borrowed, element type char *) */
+SEAL_API GPtrArray *seal_detection_ids(const SealDetection *detection);
+/** How many do not. */
+SEAL_API guint seal_detection_hidden(const SealDetection *detection);
+
+/* What is encrypted or signed is told by its structure, with no key and whatever is enabled: core
+ * asks these of every message, and a Format that has one of them as its detect() says that what
+ * it finds is for that Format's keys.
+ *
+ * PARTLY is what has anything beside the ciphertext that could be somebody's text: fields, armour
+ * headers and preambles other than those that mail programs write, recipients other than by their
+ * own keys, keys and ciphertext that have the look of text. */
+
+/** S/MIME (RFC 8551): CMS, and multipart/signed with it. */
+SEAL_API gboolean seal_smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                                    SealDetection *detection, GError **error);
+/** PGP/MIME (RFC 3156), as Exchange hands it on too. */
+SEAL_API gboolean seal_openpgp_detect(SealModule *self, SealEntity *entity,
+                                      GCancellable *cancellable, SealDetection *detection,
+                                      GError **error);
+/** What seal_openpgp_detect() would find in one armoured message. */
+SEAL_API gboolean seal_openpgp_read_message(SealContent *armor, GCancellable *cancellable,
+                                            SealDetection *detection, GError **error);
+/** The id of a certificate by its issuer's name and its serial number: the DER form of the one, the
+ *  contents octets of the other. (transfer full) */
+SEAL_API char *seal_cms_id_issuer_serial(const guint8 *name, gsize name_length,
+                                         const guint8 *serial, gsize serial_length);
+/** That by its subject key identifier. (transfer full) */
+SEAL_API char *seal_cms_id_key(const guint8 *key_id, gsize length);
+
+/** OpenPGP packets (RFC 4880 4.2), read one after the other. */
+typedef struct SealPackets SealPackets;
+
+/** @armor is the label of their ASCII armour ("PUBLIC KEY BLOCK"), NULL where they have none.
+ *  @among: armour may stand among other text, more than once. (transfer full) */
+SEAL_API SealPackets *seal_packets_new(GInputStream *in, const char *armor, gboolean among);
+SEAL_API void seal_packets_free(SealPackets *packets);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPackets, seal_packets_free)
+/** What is wrong with them, once one of the next three returned FALSE. */
+SEAL_API const char *seal_packets_fault(const SealPackets *packets);
+/** Goes to the next one, the last having been read to its end; *@tag is 0 where there is none. */
+SEAL_API gboolean seal_packets_next(SealPackets *packets, guint8 *tag);
+/** Its octets that are still to come: those of its first piece, where it comes in pieces. */
+SEAL_API guint64 seal_packets_left(const SealPackets *packets);
+/** Reads it to its end in place of what is in @out; more than @max octets are a fault. */
+SEAL_API gboolean seal_packets_rest(SealPackets *packets, GByteArray *out, gsize max);
+/** Passes over it. */
+SEAL_API gboolean seal_packets_skip(SealPackets *packets);
+/** Takes the first subpacket (RFC 4880 5.2.3.1) of a signature's area of *@left octets at *@at, and
+ *  goes behind it. FALSE where it is broken. */
+SEAL_API gboolean seal_packets_subpacket(const guint8 **at, gsize *left, guint8 *type,
+                                         const guint8 **data, gsize *length);
+
 /** Format.flags: ciphertext has at least the size of the canonical content. */
 #define SEAL_FORMAT_INCOMPRESSIBLE (1u << 0)
 /** Format.flags: recipients can be hidden from one another. */

@@ -28,6 +28,8 @@ struct SealEntity {
     GHashTable *parameters;
     GHashTable *values; /* unfolded fields that were asked for */
     GPtrArray *parts;
+    guint64 frame_start; /* of the first delimiter */
+    guint64 frame_end;   /* behind the closing one; zero where there is none */
 };
 
 SealEntity *seal_entity_new(SealContent *content, SealHeader *header, guint depth)
@@ -89,6 +91,15 @@ const char *seal_entity_field(SealEntity *entity, const char *name)
 guint seal_entity_count(SealEntity *entity, const char *name)
 {
     return seal_header_count(entity->header, name);
+}
+
+gboolean seal_entity_frame(const SealEntity *entity, guint64 *start, guint64 *end)
+{
+    if (entity->frame_end == 0)
+        return FALSE;
+    *start = entity->frame_start;
+    *end = entity->frame_end;
+    return TRUE;
 }
 
 SealContent *seal_entity_content(SealEntity *entity)
@@ -194,6 +205,8 @@ static gboolean scan_line(Scan *scan, const char *line, gsize length, guint64 st
 
     if (kind == 0)
         return TRUE;
+    if (!scan->in_part)
+        scan->parent->frame_start = start;
     if (scan->in_part) {
         guint64 end = MAX(start - eol, scan->part_start);
         if (!add_part(scan->parent, scan->part_start, end - scan->part_start, error))
@@ -201,6 +214,8 @@ static gboolean scan_line(Scan *scan, const char *line, gsize length, guint64 st
     }
     scan->in_part = kind == 1;
     scan->closed = kind == 2;
+    if (scan->closed)
+        scan->parent->frame_end = start + length;
     scan->part_start = start + length;
     return TRUE;
 }

@@ -288,6 +288,26 @@ SealContent *seal_message_clear(SealMessage *message)
     return join_text(front, rest);
 }
 
+gboolean seal_message_without_rest(SealMessage *message, SealMessage **ret_parts, GError **error)
+{
+    SealContent *body = seal_entity_body(message->entity);
+    guint64 start, end;
+    GPtrArray *parts;
+
+    *ret_parts = NULL;
+    if (!seal_entity_parts(message->entity, &parts, error))
+        return FALSE;
+    if (!seal_entity_frame(message->entity, &start, &end) ||
+        (start == 0 && end == seal_content_size(body)))
+        return TRUE;
+    g_autoptr(SealContent) front = seal_content_slice(seal_entity_content(message->entity), 0,
+                                                      seal_message_header(message)->body_offset);
+    g_autoptr(SealContent) framed = seal_content_slice(body, start, end - start);
+    g_autoptr(SealContent) both = seal_content_join(front, framed);
+    *ret_parts = seal_message_new(both, error);
+    return *ret_parts != NULL;
+}
+
 SealContent *seal_message_match_line_ends(SealMessage *message, SealContent *entity,
                                           GOutputStream *spool, GError **error)
 {

@@ -34,6 +34,10 @@ SealContent *seal_message_wrap(SealMessage *message, SealContent *entity);
 /** The message as it leaves in clear: without Bcc, Resent-Bcc and Return-path. (transfer full) */
 SealContent *seal_message_clear(SealMessage *message);
 
+/** A multipart message without what stands before its first part and behind the last; *@ret_parts
+ *  is NULL where nothing does, or where its end is missing. (transfer full) */
+gboolean seal_message_without_rest(SealMessage *message, SealMessage **ret_parts, GError **error);
+
 /** The name of a field in the header that never leaves (Bcc, Resent-Bcc, Return-path), or NULL.
  *  (borrowed) */
 const char *seal_message_private_field(SealMessage *message);

@@ -117,10 +117,29 @@ static gboolean apply_step(const SealPipeline *pipeline, SealJob *job, SealDeliv
     return TRUE;
 }
 
+/* What readers do not show, and nothing protects. */
+static gboolean leave_rest_out(SealJob *job, SealDelivery *delivery, GError **error)
+{
+    g_autoptr(SealMessage) parts = NULL;
+
+    if (!seal_message_without_rest(delivery->source, &parts, error))
+        return FALSE;
+    if (!parts)
+        return seal_job_stop(job, error, "planned as encrypted already, but it is not");
+    if (delivery->own_source)
+        seal_message_free(delivery->source);
+    delivery->source = g_steal_pointer(&parts);
+    delivery->own_source = TRUE;
+    seal_delivery_note(delivery, "text around the encrypted parts was left out");
+    return TRUE;
+}
+
 /* The message, without the tag that made a rule win; or a report in its place. */
 static gboolean find_source(SealJob *job, SealDelivery *delivery, GError **error)
 {
     const SealRecipient *first = g_ptr_array_index(delivery->recipients, 0);
+
+    gboolean without_rest = delivery->choice == SEAL_CHOICE_ALREADY && job->has_rest;
 
     delivery->own_source = delivery->tag || delivery->choice == SEAL_CHOICE_REPORT;
     if (delivery->choice == SEAL_CHOICE_REPORT) {
@@ -131,7 +150,7 @@ static gboolean find_source(SealJob *job, SealDelivery *delivery, GError **error
     } else {
         delivery->source = job->message;
     }
-    return delivery->source != NULL;
+    return delivery->source && (!without_rest || leave_rest_out(job, delivery, error));
 }
 
 /* One output serves all: what one of them must not get, none gets. */

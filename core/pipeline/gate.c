@@ -6,6 +6,7 @@
 #include "core/pipeline/gate.h"
 
 #include "core/mail/entity.h"
+#include "core/pipeline/already.h"
 #include "core/pipeline/signature.h"
 #include "core/plugin/calls.h"
 
@@ -155,9 +156,9 @@ static gboolean check_parts(SealJob *job, SealMessage *message, GError **error)
 }
 
 /* Outside a sealed entity stand the fields that came outside, in their order, and nothing else:
- * nothing of the body can hide among them. */
+ * nothing of the body can hide among them. @least: so many MIME-Version fields, and one at most. */
 static gboolean check_outside(SealJob *job, const SealDelivery *delivery, SealMessage *message,
-                              GError **error)
+                              guint least, GError **error)
 {
     const SealHeader *in = seal_message_header(delivery->source);
     const SealHeader *out = seal_message_header(message);
@@ -179,7 +180,7 @@ static gboolean check_outside(SealJob *job, const SealDelivery *delivery, SealMe
         at++;
     }
     guint versions = seal_header_count(out, "MIME-Version");
-    if (versions != 1)
+    if (versions < least || versions > 1)
         return seal_job_stop(job, error, "the header field MIME-Version stands %u times, not once",
                              versions);
     return TRUE;
@@ -226,9 +227,11 @@ static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDel
                              SealMessage *message, GCancellable *cancellable, GError **error)
 {
     const SealFormatEntry *format = seal_pipeline_format(pipeline, delivery->format);
+
+    if (!check_content_fields(job, delivery, message, error))
+        return FALSE;
     g_autoptr(SealDetection) detection =
         seal_format_detect(format, seal_message_entity(message), cancellable, error);
-
     if (!detection)
         return FALSE;
     const char *text = seal_detection_text(detection);
@@ -241,26 +244,15 @@ static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDel
         return seal_job_stop(job, error, "the ciphertext is shorter than what was to be encrypted");
     return check_lines(job, message, error) && check_parts(job, message, error) &&
            check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
-           check_outside(job, delivery, message, error) &&
-           check_content_fields(job, delivery, message, error);
+           check_outside(job, delivery, message, 1, error);
 }
 
-static gboolean check_already(const SealPipeline *pipeline, SealJob *job, SealMessage *message,
+static gboolean check_already(const SealPipeline *pipeline, SealJob *job,
+                              const SealDelivery *delivery, SealMessage *message,
                               GCancellable *cancellable, GError **error)
 {
-    GPtrArray *formats = seal_registry_formats(pipeline->registry);
-
-    for (guint i = 0; i < formats->len; i++) {
-        const SealFormatEntry *format = g_ptr_array_index(formats, i);
-        g_autoptr(SealDetection) detection =
-            seal_format_detect(format, seal_message_entity(message), cancellable, error);
-
-        if (!detection)
-            return FALSE;
-        if (seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED)
-            return TRUE;
-    }
-    return seal_job_stop(job, error, "planned as encrypted already, but it is not");
+    return seal_already_check(pipeline, job, delivery, message, cancellable, error) &&
+           check_outside(job, delivery, message, 0, error);
 }
 
 /* In clear only where the policy of each recipient says so: never, or no key for at least one of
@@ -297,7 +289,7 @@ static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
            seal_signature_check(
                job, seal_registry_format(pipeline->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
-           check_outside(job, delivery, message, error) &&
+           check_outside(job, delivery, message, 1, error) &&
            check_content_fields(job, delivery, message, error);
 }
 
@@ -333,7 +325,7 @@ static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDel
     case SEAL_CHOICE_REPORT:
         return check_report(pipeline, job, delivery, message, cancellable, error);
     case SEAL_CHOICE_ALREADY:
-        return check_already(pipeline, job, message, cancellable, error);
+        return check_already(pipeline, job, delivery, message, cancellable, error);
     case SEAL_CHOICE_CLEAR:
         return check_clear(pipeline, job, delivery, message, cancellable, error);
     default:

@@ -141,6 +141,7 @@ static void share_facts(Shared *shared, const SealJob *job, const SealRecipient 
     all->encrypt = MAX(all->encrypt, one.encrypt);
     all->fallback = MAX(all->fallback, one.fallback);
     all->already_sealed = MAX(all->already_sealed, one.already_sealed);
+    all->is_sealed = all->is_sealed && one.is_sealed;
     if (all->settled == SEAL_VERDICT_NONE && one.settled != SEAL_VERDICT_NONE) {
         all->settled = one.settled;
         all->reason = one.reason;
@@ -153,11 +154,10 @@ static void share_facts(Shared *shared, const SealJob *job, const SealRecipient 
 
 static Shared find_shared(const SealPipeline *pipeline, const SealJob *job, const char *format)
 {
-    Shared shared = {.all_named = TRUE};
+    Shared shared = {.facts.is_sealed = TRUE, .all_named = TRUE};
 
     for (guint i = 0; i < job->recipients->len; i++)
         share_facts(&shared, job, g_ptr_array_index(job->recipients, i));
-    shared.facts.is_sealed = job->already_sealed;
     shared.facts.has_key = format != NULL;
     if (format && !shared.all_named)
         shared.facts.exposes_recipient =

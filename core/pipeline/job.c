@@ -26,6 +26,7 @@ static void recipient_free(gpointer data)
     g_ptr_array_unref(recipient->keys);
     seal_key_unref(recipient->key);
     g_free(recipient->no_key);
+    seal_key_unref(recipient->sealed_key);
     g_free(recipient->reason);
     g_free(recipient);
 }
@@ -195,6 +196,8 @@ void seal_job_free(SealJob *job)
     g_free(job->login);
     g_free(job->unproven);
     g_free(job->sender_text);
+    g_clear_pointer(&job->sealed_ids, g_hash_table_unref);
+    g_free(job->sealed_partly);
     g_free(job->stages);
     g_free(job->id);
     g_free(job);
@@ -310,7 +313,7 @@ SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipien
         .unable = recipient->unable,
         .reason = settled ? recipient->reason : recipient->no_key,
         .has_key = recipient->keys->len > 0,
-        .is_sealed = job->already_sealed,
+        .is_sealed = recipient->is_sealed,
     };
 }
 
@@ -326,6 +329,8 @@ void seal_recipient_reset(SealRecipient *recipient)
     g_clear_pointer(&recipient->no_key, g_free);
     recipient->in_doubt = FALSE;
     g_clear_pointer(&recipient->reason, g_free);
+    g_clear_pointer(&recipient->sealed_key, seal_key_unref);
+    recipient->is_sealed = FALSE;
     recipient->unable = FALSE;
     recipient->has_fallback = FALSE;
     recipient->asked_for = FALSE;

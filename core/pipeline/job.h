@@ -6,6 +6,7 @@
 
 #include "core/mail/message.h"
 #include "core/pipeline/choice.h"
+#include "core/plugin/registry.h"
 
 struct SealRecipient {
     SealAddress *address;
@@ -17,9 +18,11 @@ struct SealRecipient {
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
-    char *no_key;      /* why there is none, for people */
-    gboolean in_doubt; /* one may be in what could not be read */
-    SealKey *key;      /* the one that was used: to encrypt, or, in clear, to sign */
+    char *no_key;        /* why there is none, for people */
+    gboolean in_doubt;   /* one may be in what could not be read */
+    gboolean is_sealed;  /* it came encrypted, and for this recipient as far as can be known */
+    SealKey *sealed_key; /* to this key of the recipient's; NULL where none is known */
+    SealKey *key;        /* the one that was used: to encrypt, or, in clear, to sign */
     SealVerdict result;
     char *reason;
 };
@@ -59,8 +62,13 @@ struct SealJob {
     SealAddress *author; /* the one address in From, or NULL */
     SealMessage *message;
     GError *fault; /* why the message cannot be handled, now or later; it is then not there */
-    gboolean header_only;    /* the message is its header, and its body is not known */
-    gboolean already_sealed; /* it came encrypted as a whole */
+    gboolean header_only;                 /* the message is its header, and its body is not known */
+    gboolean already_sealed;              /* it came encrypted as a whole: */
+    GHashTable *sealed_ids;               /* to these */
+    gboolean sealed_hidden;               /* or to somebody who is not named */
+    const SealFormatEntry *sealed_format; /* whose keys they are, or NULL */
+    gboolean has_rest;                    /* text around the parts of it is to be left out */
+    char *sealed_partly;     /* why what is encrypted in it is not the whole, or NULL */
     gboolean already_signed; /* it came signed */
     gboolean submitted;
     gboolean submission_unknown;

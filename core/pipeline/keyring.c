@@ -39,6 +39,7 @@ typedef struct {
     char *why;         /* why the first one was passed over */
     char *doubt;       /* what a source could not read */
     gboolean in_doubt; /* and is not to be passed over */
+    SealKey *other;    /* a usable one that is not among those that come first */
 } Search;
 
 static void memory_free(gpointer data)
@@ -204,6 +205,14 @@ static gboolean judge_key(Search *search, SealKey *key, SealAddress *address, gb
     return TRUE;
 }
 
+static void take_usable(Search *search, SealKey *usable, SealKey **key)
+{
+    if (!search->query->among || seal_key_is_among(usable, search->query->among))
+        *key = seal_key_ref(usable);
+    else if (!search->other)
+        search->other = seal_key_ref(usable);
+}
+
 /* The first one of @keys that is usable as one of @address; *@key stays NULL where there is none.
  */
 static gboolean find_usable(Search *search, GPtrArray *keys, SealAddress *address, SealKey **key,
@@ -215,7 +224,7 @@ static gboolean find_usable(Search *search, GPtrArray *keys, SealAddress *addres
         if (!judge_key(search, g_ptr_array_index(keys, i), address, &usable, error))
             return FALSE;
         if (usable)
-            *key = seal_key_ref(g_ptr_array_index(keys, i));
+            take_usable(search, g_ptr_array_index(keys, i), key);
     }
     return TRUE;
 }
@@ -275,9 +284,12 @@ static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey
     const char *address = seal_address_text(search->query->address);
     g_autofree char *why = g_steal_pointer(&search->why);
     g_autofree char *doubt = g_steal_pointer(&search->doubt);
+    g_autoptr(SealKey) other = g_steal_pointer(&search->other);
 
     if (!ok)
         return FALSE;
+    if (!*found)
+        *found = g_steal_pointer(&other);
     if (!*found && !why)
         why = search->query->purpose == SEAL_PURPOSE_SIGN
                   ? g_strdup_printf("no %s key here with which %s could sign", format, address)

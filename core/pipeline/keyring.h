@@ -21,7 +21,9 @@ typedef struct {
     const SealFormatEntry *format;
     SealPurpose purpose;
     SealTrust min_trust;
-    gint64 at; /* Unix seconds */
+    gint64 at;         /* Unix seconds */
+    GHashTable *among; /* keys with one of these detected_ids come first, wherever they are; NULL
+                          where it does not matter */
 } SealKeyQuery;
 
 /** The key to use. *@key is NULL where there is none, and *@why then says so for people; that is no

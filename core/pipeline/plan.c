@@ -4,33 +4,13 @@
  */
 #include "core/pipeline/plan.h"
 
+#include "core/pipeline/already.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 
 /* -------------------------------------------------------------------------------------------
  * The message as it came
  */
-
-static gboolean look_at_message(const SealPipeline *pipeline, SealJob *job,
-                                GCancellable *cancellable, GError **error)
-{
-    GPtrArray *formats = seal_registry_formats(pipeline->registry);
-
-    if (!job->message || job->header_only)
-        return TRUE;
-    for (guint i = 0; i < formats->len && !job->already_sealed; i++) {
-        const SealFormatEntry *format = g_ptr_array_index(formats, i);
-        g_autoptr(SealDetection) detection =
-            seal_format_detect(format, seal_message_entity(job->message), cancellable, error);
-
-        if (!detection)
-            return FALSE;
-        job->already_sealed = seal_detection_what(detection) == SEAL_DETECTED_ENCRYPTED;
-        job->already_signed =
-            job->already_signed || seal_detection_what(detection) == SEAL_DETECTED_SIGNED;
-    }
-    return TRUE;
-}
 
 /* Where the body is not known: what may turn out to be encrypted or signed already. */
 static gboolean may_be_sealed(SealJob *job)
@@ -48,10 +28,10 @@ static gboolean may_be_sealed(SealJob *job)
 }
 
 /* What policy says of signing, unless the message is none that is signed. */
-static SealNeed sign_need(SealJob *job, const SealPolicy *policy)
+static SealNeed sign_need(SealJob *job, const SealRecipient *recipient, const SealPolicy *policy)
 {
     if (seal_job_is_bounce(job) || may_be_sealed(job) ||
-        (job->already_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
+        (recipient->is_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
         (job->already_signed && policy->keep_signed))
         return SEAL_NEED_NEVER;
     return policy->sign;
@@ -148,29 +128,41 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
     }
     if (recipient->keys->len == 0 && !recipient->no_key)
         recipient->no_key = g_strdup("none of the policy's formats stands in [pipeline] outbound");
+    if (recipient->keys->len == 0 && job->sealed_partly) {
+        g_autofree char *why = g_steal_pointer(&recipient->no_key);
+        recipient->no_key = g_strdup_printf("%s; and the message is not encrypted as a whole: %s",
+                                            why, job->sealed_partly);
+    }
     return TRUE;
 }
 
-/* A recipient about whom a source could not find out waits; the others need not. So does one who
- * must be encrypted to (@need) and whose key may be in what could not be read. */
+/* A recipient about whom a source could not find out waits; the others need not. */
+static gboolean or_defer(SealJob *job, SealRecipient *recipient, gboolean found, GError *problem,
+                         GError **error)
+{
+    g_autoptr(GError) why = problem;
+
+    if (found)
+        return TRUE;
+    if (!g_error_matches(why, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return FALSE;
+    }
+    seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s", why->message);
+    return TRUE;
+}
+
+/* So does one who must be encrypted to (@need) and whose key may be in what could not be read. */
 static gboolean find_keys_or_defer(const SealPipeline *pipeline, SealJob *job,
                                    SealRecipient *recipient, SealNeed need, gboolean every_format,
                                    GCancellable *cancellable, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
+    GError *problem = NULL;
+    gboolean found = find_keys(pipeline, job, recipient, every_format, cancellable, &problem);
 
-    if (find_keys(pipeline, job, recipient, every_format, cancellable, &problem)) {
-        if (need == SEAL_NEED_REQUIRED && recipient->in_doubt && recipient->keys->len == 0)
-            seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s",
-                            recipient->no_key);
-        return TRUE;
-    }
-    if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return FALSE;
-    }
-    seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s", problem->message);
-    return TRUE;
+    if (found && need == SEAL_NEED_REQUIRED && recipient->in_doubt && recipient->keys->len == 0)
+        seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s", recipient->no_key);
+    return or_defer(job, recipient, found, problem, error);
 }
 
 /* In one output, a recipient who needs no encryption shares that of those who do. */
@@ -183,11 +175,17 @@ static SealNeed key_need(const SealJob *job, const SealRecipient *recipient, Sea
 
 /* With @policy, and as if nothing had been found out about the recipient yet. */
 static gboolean begin_recipient(const SealPipeline *pipeline, SealJob *job,
-                                SealRecipient *recipient, const SealPolicy *policy, GError **error)
+                                SealRecipient *recipient, const SealPolicy *policy,
+                                GCancellable *cancellable, GError **error)
 {
+    GError *problem = NULL;
+
     seal_recipient_reset(recipient);
     recipient->policy = policy;
-    recipient->sign = sign_need(job, policy);
+    gboolean found = seal_already_ask(pipeline, job, recipient, policy, cancellable, &problem);
+    if (!or_defer(job, recipient, found, problem, error))
+        return FALSE;
+    recipient->sign = sign_need(job, recipient, policy);
     return ask_stages(pipeline, job, recipient, error);
 }
 
@@ -197,14 +195,14 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
     gboolean shared = job->one_output && job->recipients->len > 1;
     SealNeed highest = SEAL_NEED_NEVER;
 
-    if (!look_at_message(pipeline, job, cancellable, error))
+    if (!seal_already_look(pipeline, job, cancellable, error))
         return FALSE;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
         const SealPolicy *policy = seal_policies_find(pipeline->policies, job, recipient, 0);
 
         highest = MAX(highest, policy->encrypt);
-        if (!begin_recipient(pipeline, job, recipient, policy, error))
+        if (!begin_recipient(pipeline, job, recipient, policy, cancellable, error))
             return FALSE;
     }
     for (guint i = 0; i < job->recipients->len; i++) {
@@ -246,7 +244,7 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
 
     for (guint i = 0; (policy = seal_policies_find(pipeline->policies, job, recipient, i)) != NULL;
          i++) {
-        if (!begin_recipient(pipeline, job, recipient, policy, error))
+        if (!begin_recipient(pipeline, job, recipient, policy, cancellable, error))
             return FALSE;
         SealNeed need = key_need(job, recipient, policy->encrypt);
         if (need != SEAL_NEED_NEVER &&

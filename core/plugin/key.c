@@ -160,3 +160,14 @@ const char *seal_trust_name(SealTrust trust)
 {
     return (guint)trust < G_N_ELEMENTS(TRUST_NAMES) ? TRUST_NAMES[trust] : "";
 }
+
+gboolean seal_key_is_among(const SealKey *key, GHashTable *ids)
+{
+    const char *const *names = seal_key_detected_ids(key);
+
+    for (; *names; names++) {
+        if (g_hash_table_contains(ids, *names))
+            return TRUE;
+    }
+    return FALSE;
+}

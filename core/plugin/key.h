@@ -8,3 +8,6 @@
 
 /** "verified" and so on; "" for SEAL_TRUST_UNSET. */
 const char *seal_trust_name(SealTrust trust);
+
+/** TRUE where one of the key's detected_ids is in @ids. */
+gboolean seal_key_is_among(const SealKey *key, GHashTable *ids);

@@ -50,7 +50,7 @@ const SealSetting SEAL_TABLE_POLICY[] = {
     {"encrypt_to_sender", SEAL_SETTING_BOOLEAN, "true",
      .help = "Encrypt to the author as well, where a key of the author is known."},
     {"already_sealed", SEAL_SETTING_CHOICE, "pass", "pass|wrap|refuse",
-     .help = "What happens to a message that is encrypted as a whole already."},
+     .help = "What happens to a message that came encrypted as a whole, and for the recipient."},
     {"already_signed", SEAL_SETTING_CHOICE, "keep", "keep|wrap",
      .help = "Whether a signed message is signed again."},
     {"header_protection", SEAL_SETTING_CHOICE, "off", "off|clear|cipher", "clear|cipher",

@@ -14,6 +14,59 @@ static gboolean have_common_hash(GPtrArray *keys)
     return common != 0;
 }
 
+/* -------------------------------------------------------------------------------------------
+ * What the engine has made, compared with what it was to make
+ */
+
+/* Takes one of the key's ids out of @ids. */
+static gboolean take_id(GPtrArray *ids, const SealKey *key)
+{
+    const char *const *names = seal_key_detected_ids(key);
+
+    for (guint i = 0; i < ids->len; i++) {
+        if (g_strv_contains(names, g_ptr_array_index(ids, i))) {
+            g_ptr_array_remove_index_fast(ids, i);
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static const char *check_recipients(const SealDetection *found, const SealSealing *sealing)
+{
+    g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
+    GPtrArray *ids = seal_detection_ids(found);
+
+    for (guint i = 0; i < sealing->keys->len; i++) {
+        SealKey *key = g_ptr_array_index(sealing->keys, i);
+
+        if (g_hash_table_add(keys, (gpointer)seal_key_fingerprint(key)) && !sealing->hide &&
+            !take_id(ids, key))
+            return "it is not encrypted to every recipient";
+    }
+    if (ids->len > 0)
+        return "it is encrypted to a key of nobody among the recipients";
+    if (seal_detection_hidden(found) != (sealing->hide ? g_hash_table_size(keys) : 0))
+        return "it has another number of hidden recipients than it should";
+    return NULL;
+}
+
+/* Is @armor one message, whole, to exactly the keys of @sealing? */
+static gboolean check_made(SealContent *armor, const SealSealing *sealing,
+                           GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SealDetection) found = seal_detection_new();
+
+    if (!seal_openpgp_read_message(armor, cancellable, found, error))
+        return FALSE;
+    const char *fault = seal_detection_what(found) == SEAL_DETECTED_ENCRYPTED
+                            ? check_recipients(found, sealing)
+                            : seal_detection_text(found);
+    if (fault)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "what gpg made is not used: %s", fault);
+    return !fault;
+}
+
 SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error)
 {
@@ -39,7 +92,7 @@ SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancella
     g_autoptr(GOutputStream) spool = seal_module_spool(self);
     g_autoptr(SealContent) armor =
         pgp_engine_make(module->engine, &now, spool, NULL, cancellable, error);
-    if (!armor || !pgp_check_made(armor, &now, cancellable, error))
+    if (!armor || !check_made(armor, &now, cancellable, error))
         return NULL;
     return pgp_mime_encrypted(armor);
 }

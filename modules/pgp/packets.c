@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * packets.c: the packets of an OpenPGP message or key (RFC 4880 4.2), one after the other, none of
- * them kept, every length checked against what is there.
+ * packets.c: what the packets of a key hold: signatures (RFC 4880 5.2).
  */
 #include "packets.h"
 
@@ -11,147 +10,6 @@ guint32 pgp_number(const guint8 *data)
 {
     return (guint32)data[0] << 24 | (guint32)data[1] << 16 | (guint32)data[2] << 8 | data[3];
 }
-
-static gboolean read_number(PgpOctets *octets, guint size, guint64 *number)
-{
-    guint8 bytes[4];
-
-    if (!pgp_octets_read(octets, bytes, size))
-        return FALSE;
-    *number = 0;
-    for (guint i = 0; i < size; i++)
-        *number = *number << 8 | bytes[i];
-    return TRUE;
-}
-
-/* A length of the new format. Pieces are for data of unknown size only (RFC 4880 4.2.2.4). */
-static gboolean read_new_length(PgpPacket *packet)
-{
-    guint8 first, second;
-
-    packet->partial = FALSE;
-    if (!pgp_octets_read(packet->octets, &first, 1))
-        return FALSE;
-    if (first < 192) {
-        packet->left = first;
-        return TRUE;
-    }
-    if (first < 224) {
-        if (!pgp_octets_read(packet->octets, &second, 1))
-            return FALSE;
-        packet->left = ((guint64)first - 192) * 256 + second + 192;
-        return TRUE;
-    }
-    if (first == 255)
-        return read_number(packet->octets, 4, &packet->left);
-    packet->partial = TRUE;
-    packet->left = (guint64)1 << (first & 31);
-    return TRUE;
-}
-
-static gboolean may_be_partial(guint8 tag)
-{
-    return tag == PGP_TAG_SED || tag == PGP_TAG_SEIPD || tag == PGP_TAG_AEAD || tag == 8 ||
-           tag == 11;
-}
-
-gboolean pgp_packet_next(PgpPacket *packet, PgpOctets *octets, gboolean *none)
-{
-    guint8 head;
-
-    memset(packet, 0, sizeof *packet);
-    packet->octets = octets;
-    if (!pgp_octets_ended(octets, none))
-        return FALSE;
-    if (*none)
-        return TRUE;
-    if (!pgp_octets_read(octets, &head, 1))
-        return FALSE;
-    if (!(head & 0x80))
-        return pgp_octets_fail(octets, "there is something that is not an OpenPGP packet");
-    if (head & 0x40) {
-        packet->tag = head & 0x3f;
-        if (!read_new_length(packet))
-            return FALSE;
-        return !packet->partial || may_be_partial(packet->tag) ||
-               pgp_octets_fail(octets, "a packet comes in pieces that may not");
-    }
-    packet->tag = (head >> 2) & 0x0f;
-    if ((head & 3) == 3)
-        return pgp_octets_fail(octets, "a packet does not say how long it is");
-    return read_number(octets, 1u << (head & 3), &packet->left);
-}
-
-/* Goes on to the next piece where this one is used up; *@end where there is none. */
-static gboolean next_piece(PgpPacket *packet, gboolean *end)
-{
-    while (packet->left == 0 && packet->partial) {
-        if (!read_new_length(packet))
-            return FALSE;
-    }
-    *end = packet->left == 0;
-    return TRUE;
-}
-
-gboolean pgp_packet_read(PgpPacket *packet, guint8 *out, guint64 length)
-{
-    while (length > 0) {
-        gboolean end;
-
-        if (!next_piece(packet, &end))
-            return FALSE;
-        if (end)
-            return pgp_octets_fail(packet->octets, "a packet is too short for its kind");
-        guint64 piece = MIN(length, packet->left);
-        if (!pgp_octets_read(packet->octets, out, piece))
-            return FALSE;
-        packet->left -= piece;
-        length -= piece;
-        out = out ? out + piece : NULL;
-    }
-    return TRUE;
-}
-
-gboolean pgp_packet_skip(PgpPacket *packet, guint64 *count)
-{
-    for (;;) {
-        gboolean end;
-
-        if (!next_piece(packet, &end))
-            return FALSE;
-        if (end)
-            return TRUE;
-        if (count)
-            *count += packet->left;
-        if (!pgp_octets_read(packet->octets, NULL, packet->left))
-            return FALSE;
-        packet->left = 0;
-    }
-}
-
-gboolean pgp_packet_rest(PgpPacket *packet, GByteArray *out, gsize max)
-{
-    g_byte_array_set_size(out, 0);
-    for (;;) {
-        gboolean end;
-
-        if (!next_piece(packet, &end))
-            return FALSE;
-        if (end)
-            return TRUE;
-        guint at = out->len;
-        if (packet->left > max - at)
-            return pgp_octets_fail(packet->octets, "a packet is too large");
-        g_byte_array_set_size(out, at + (guint)packet->left);
-        if (!pgp_octets_read(packet->octets, out->data + at, packet->left))
-            return FALSE;
-        packet->left = 0;
-    }
-}
-
-/* -------------------------------------------------------------------------------------------
- * Signatures (RFC 4880 5.2)
- */
 
 enum {
     SUB_CREATED = 2,
@@ -213,28 +71,16 @@ static void take_subpacket(PgpSignature *signature, guint8 type, const guint8 *d
 static gboolean take_area(PgpSignature *signature, const guint8 *data, gsize length,
                           gboolean hashed)
 {
-    gsize at = 0;
+    while (length > 0) {
+        const guint8 *value;
+        gsize size;
+        guint8 type;
 
-    while (at < length) {
-        gsize size = data[at++];
-
-        if (size == 255) {
-            if (length - at < 4)
-                return FALSE;
-            size = pgp_number(data + at);
-            at += 4;
-        } else if (size >= 192) {
-            if (at == length)
-                return FALSE;
-            size = (size - 192) * 256 + data[at++] + 192;
-        }
-        if (size == 0 || size > length - at)
+        if (!seal_packets_subpacket(&data, &length, &type, &value, &size))
             return FALSE;
-        guint8 type = data[at] & 0x7f;
         if (hashed)
-            take_subpacket(signature, type, data + at + 1, size - 1);
-        take_issuer(signature, type, data + at + 1, size - 1);
-        at += size;
+            take_subpacket(signature, type, value, size);
+        take_issuer(signature, type, value, size);
     }
     return TRUE;
 }

@@ -17,8 +17,6 @@ typedef struct {
 /* The calls of the Format. */
 gboolean pgp_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                   GError **error);
-gboolean pgp_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
-                    SealDetection *detection, GError **error);
 gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                     gint64 at, SealDecision *decision, GError **error);
 SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
@@ -35,9 +33,6 @@ gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, 
  *  error only where there are no others, and never in the home. */
 gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
                        GPtrArray *keys, GError **error);
-/** Is @content one armoured message, whole, to exactly the keys of @sealing? */
-gboolean pgp_check_made(SealContent *content, const SealSealing *sealing, GCancellable *cancellable,
-                        GError **error);
 /** PGP/MIME with @armor in it (RFC 3156 4). (transfer full) */
 SealContent *pgp_mime_encrypted(SealContent *armor);
 /** PGP/MIME with @entity and its @signature (RFC 3156 5). (transfer full) */

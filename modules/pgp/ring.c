@@ -302,46 +302,47 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
         build->over = 0;
 }
 
-static gboolean take_packets(PgpOctets *octets, Build *build, PgpRing *ring)
+/* FALSE with *@fault set. */
+static gboolean take_packets(SealPackets *packets, Build *build, PgpRing *ring, const char **fault)
 {
     g_autoptr(GByteArray) data = g_byte_array_new();
+    guint8 tag;
 
-    for (;;) {
-        PgpPacket packet;
-        gboolean none;
-
-        if (!pgp_packet_next(&packet, octets, &none))
-            return FALSE;
-        if (none)
+    while (seal_packets_next(packets, &tag)) {
+        if (tag == 0)
             return TRUE;
-        if (ring->keys->len == MAX_KEYS)
-            return pgp_octets_fail(octets, "there are more than " G_STRINGIFY(MAX_KEYS) " keys");
-        g_byte_array_set_size(data, 0);
-        gsize most = packet.tag == PGP_TAG_USER_ID ? MAX_USER_ID : MAX_PACKET;
-        gboolean read = is_read(packet.tag) && packet.left <= most;
-        if (read ? !pgp_packet_rest(&packet, data, most) : !pgp_packet_skip(&packet, NULL))
+        if (ring->keys->len == MAX_KEYS) {
+            *fault = "there are more than " G_STRINGIFY(MAX_KEYS) " keys";
             return FALSE;
-        if (is_read(packet.tag) && !read && build->key) {
+        }
+        g_byte_array_set_size(data, 0);
+        gsize most = tag == PGP_TAG_USER_ID ? MAX_USER_ID : MAX_PACKET;
+        gboolean read = is_read(tag) && seal_packets_left(packets) <= most;
+        if (read ? !seal_packets_rest(packets, data, most) : !seal_packets_skip(packets))
+            break;
+        if (is_read(tag) && !read && build->key) {
             build->key->flooded = TRUE;
             build->over = 0;
         } else {
-            take_packet(build, ring, packet.tag, data);
+            take_packet(build, ring, tag, data);
         }
     }
+    *fault = seal_packets_fault(packets);
+    return FALSE;
 }
 
-/* What was complete before the fault is good. There is a fault: bytes have no errors. */
+/* What was complete before the fault is good. */
 static void read_packets(PgpRing *ring, const guint8 *start, gsize length, const char *label)
 {
     g_autoptr(GInputStream) in = g_memory_input_stream_new_from_data(start, (gssize)length, NULL);
-    g_auto(PgpOctets) octets = {0};
+    g_autoptr(SealPackets) packets = seal_packets_new(in, label, label != NULL);
     g_auto(Build) build = {0};
+    const char *fault = NULL;
 
-    pgp_octets_init(&octets, in, label, label != NULL, NULL);
-    if (take_packets(&octets, &build, ring))
+    if (take_packets(packets, &build, ring, &fault))
         end_key(&build, ring);
     else
-        skip_key(ring, octets.fault);
+        skip_key(ring, fault);
 }
 
 /* -------------------------------------------------------------------------------------------

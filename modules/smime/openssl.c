@@ -96,24 +96,25 @@ GBytes *smime_cert_digest(X509 *cert)
 
 char *smime_id_issuer_serial(const X509_NAME *issuer, const ASN1_INTEGER *serial)
 {
-    guint8 digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
+    guint8 *name = NULL, *number = NULL;
+    const guint8 *value;
+    long length = 0;
+    int tag, class;
 
-    if (!X509_NAME_digest(issuer, EVP_sha256(), digest, &length)) {
-        ERR_clear_error();
-        return NULL;
-    }
-    g_autofree char *name = seal_text_hex(digest, length);
-    g_autofree char *number =
-        seal_text_hex(ASN1_STRING_get0_data(serial), (gsize)ASN1_STRING_length(serial));
-    const char *sign = ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER ? "-" : "";
-    return g_strconcat("is:", name, ":", sign, number, NULL);
+    int name_length = i2d_X509_NAME(issuer, &name);
+    int number_length = i2d_ASN1_INTEGER(serial, &number);
+    value = number;
+    char *id = name_length > 0 && number_length > 0 &&
+                       !(ASN1_get_object(&value, &length, &tag, &class, number_length) & 0x80)
+                   ? seal_cms_id_issuer_serial(name, (gsize)name_length, value, (gsize)length)
+                   : NULL;
+    OPENSSL_free(name);
+    OPENSSL_free(number);
+    ERR_clear_error();
+    return id;
 }
 
 char *smime_id_key(const ASN1_OCTET_STRING *key_id)
 {
-    g_autofree char *hex =
-        seal_text_hex(ASN1_STRING_get0_data(key_id), (gsize)ASN1_STRING_length(key_id));
-
-    return g_strconcat("ski:", hex, NULL);
+    return seal_cms_id_key(ASN1_STRING_get0_data(key_id), (gsize)ASN1_STRING_length(key_id));
 }

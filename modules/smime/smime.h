@@ -211,97 +211,6 @@ gboolean smime_server_load(SealModule *self, GError **error);
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
- * ber.c: BER (X.690 8.1) while a body streams by; every length is checked against what encloses it
- */
-
-/** A body, its transfer encoding taken off, read piece by piece. */
-typedef struct {
-    GInputStream *in;
-    GCancellable *cancellable;
-    gboolean base64;
-    gboolean spoilt; /**< behind data stands what is no base64 */
-    SealBase64 decoder;
-    guint8 *raw;
-    guint8 *data;
-    gsize at;
-    gsize length;
-    guint64 taken;       /**< octets given out */
-    GByteArray *capture; /**< gets a copy of what is given out, where set */
-    const char *fault;   /**< what is wrong with the bytes */
-    GError *error;       /**< they could not be read */
-} SmimeOctets;
-
-void smime_octets_init(SmimeOctets *octets, SealContent *body, gboolean base64,
-                       GCancellable *cancellable);
-void smime_octets_clear(SmimeOctets *octets);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeOctets, smime_octets_clear)
-/** These return FALSE with fault or error set. */
-gboolean smime_octets_read(SmimeOctets *octets, guint8 *out, gsize length);
-gboolean smime_octets_skip(SmimeOctets *octets, guint64 length);
-gboolean smime_octets_ended(SmimeOctets *octets, gboolean *ended);
-/** Sets the fault. Always FALSE. */
-gboolean smime_octets_fail(SmimeOctets *octets, const char *fault);
-
-/** An element that was opened, or the whole. */
-typedef struct {
-    gboolean indefinite;
-    guint64 end; /**< where it ends, or where at the latest */
-    guint depth;
-} SmimeBox;
-
-/** The head of an element. */
-typedef struct {
-    gboolean none; /**< the box has no more */
-    guint8 tag;    /**< the identifier octet; tag numbers over 30 are a fault */
-    SmimeBox box;  /**< what is in it */
-} SmimeElement;
-
-/** The next element of @box, or that there is none. */
-gboolean smime_ber_next(SmimeOctets *octets, SmimeBox *box, SmimeElement *element);
-/** The next element of @box, which must have this identifier octet. */
-gboolean smime_ber_expect(SmimeOctets *octets, SmimeBox *box, guint8 tag, SmimeElement *element,
-                          const char *fault);
-/** There must be nothing left in @box. */
-gboolean smime_ber_close(SmimeOctets *octets, SmimeBox *box);
-/** Passes over what is in @element. */
-gboolean smime_ber_skip(SmimeOctets *octets, SmimeElement *element);
-/** Reads a primitive element of at most @room octets. */
-gboolean smime_ber_value(SmimeOctets *octets, SmimeElement *element, guint8 *out, gsize room,
-                         gsize *length);
-/** Passes over an OCTET STRING in one piece or many, and counts its octets. */
-gboolean smime_ber_count(SmimeOctets *octets, SmimeElement *element, guint64 *count);
-
-/* -------------------------------------------------------------------------------------------
- * cms.c: a CMS message from its first octet to its last
- */
-
-typedef enum {
-    SMIME_CMS_NONE = 0, /**< not CMS */
-    SMIME_CMS_OTHER,    /**< CMS of a type that neither encrypts nor signs */
-    SMIME_CMS_SIGNED,
-    SMIME_CMS_ENVELOPED,
-    SMIME_CMS_AUTH_ENVELOPED,
-} SmimeCmsType;
-
-typedef struct {
-    SmimeCmsType type;
-    GByteArray *front;     /**< version, originatorInfo, recipientInfos, as they came */
-    GByteArray *algorithm; /**< contentEncryptionAlgorithm */
-    guint8 inner[32];      /**< the content octets of the inner content type */
-    gsize inner_length;
-    guint64 content_size;
-    gboolean has_content;
-    gsize mac_length;
-    gboolean clear_attributes; /**< attributes that no cipher covers */
-    GByteArray *signers;       /**< SignerInfos, as they came */
-} SmimeCms;
-
-void smime_cms_clear(SmimeCms *cms);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SmimeCms, smime_cms_clear)
-/** Fills @cms, as far as it comes where it returns FALSE. */
-gboolean smime_cms_walk(SmimeOctets *octets, SmimeCms *cms);
-
-/* -------------------------------------------------------------------------------------------
  * stream.c: content through CMS into base64
  */
 
@@ -360,8 +269,6 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
                     GError **error);
 /** scan.c: where certificates stand, and whose they are. */
 gboolean smime_scan(SealModule *self, GBytes *data, SealKeyScan *scan, GError **error);
-gboolean smime_detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
-                      SealDetection *detection, GError **error);
 gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                       gint64 at, SealDecision *decision, GError **error);
 /** Does @key pass for @purpose, with no more said? Its chain is not asked for. */

@@ -320,8 +320,6 @@ def _():
         "text before the armour": pgp.replace(b"-----BEGIN", SECRET + b"\n-----BEGIN"),
         "text behind the armour": pgp.replace(b"-----END PGP MESSAGE-----\n",
                                               b"-----END PGP MESSAGE-----\n" + SECRET + b"\n"),
-        "a preamble": mail.Message(pgp).header + b"\n" + SECRET + b"\n" + mail.Message(pgp).body,
-        "an epilogue": pgp + SECRET + b"\n",
         "a third part": re.sub(rb"\n(--[^\n]+)--\n$",
                                rb"\n\1\nContent-Type: text/plain\n\n" + SECRET + rb"\n\1--\n", pgp),
         "text behind the CMS": smime + SECRET + b"\n",
@@ -348,6 +346,21 @@ def _():
                 tap.equal(content, mail.inner_entity(bait), "what is inside")
             except AssertionError as error:
                 raise AssertionError(f"{way}: {what}: {error}") from None
+
+
+@tap.test("text around the parts of what is encrypted is left out, and the log says so")
+def _():
+    pgp = sealed_parts()[1][0]
+    message = mail.Message(pgp)
+    for way in ENCRYPTING:
+        ways.configure(way)
+        for what, octets in {
+            "preamble": message.header + b"\n" + SECRET + b"\n" + message.body,
+            "epilogue": pgp + SECRET + b"\n",
+        }.items():
+            ways.home.clear_log()
+            tap.equal(ways.leaves(octets), pgp, f"{way}: {what}")
+            tap.contains(ways.home.log_text(), "left out", f"{way}: {what}")
 
 
 @tap.test("bait: what only looks signed is signed")

@@ -21,6 +21,7 @@ ROOMS = {
     "core/base": (),
     "core/mail": ("core/base",),
     "core/plugin": ("core/base",),
+    "core/sealed": ("core/base", "core/mail"),
     "core/pipeline": ("core/base", "core/mail", "core/plugin"),
 }
 MAX_LINES = 900
@@ -70,7 +71,7 @@ def _():
     tap.equal(circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}), [["b", "c"]])
 
 
-@tap.test("core: pipeline uses plugin, mail and base; plugin and mail use base; base nothing of ours")
+@tap.test("core: pipeline uses plugin, mail and base; sealed uses mail and base; plugin and mail base; base nothing of ours")
 def _():
     seen = set()
     for path in files():

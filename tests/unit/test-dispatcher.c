@@ -38,20 +38,26 @@ static void openssl(const char *arguments)
     g_assert_cmpint(status, ==, 0);
 }
 
-static void make_certificate(const char *name)
+/* @folder/@name.pem, for this local part. */
+static void make_certificate_for(const char *local, const char *folder, const char *name)
 {
-    g_autofree char *ext = g_strdup_printf("subjectAltName=email:%s@example.org\n", name);
+    g_autofree char *ext = g_strdup_printf("subjectAltName=email:%s@example.org\n", local);
     g_autofree char *request = g_strdup_printf("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
                                                "-nodes -keyout %s.key -out %s.csr -subj /CN=%s",
                                                name, name, name);
     g_autofree char *issue =
         g_strdup_printf("x509 -req -in %s.csr -CA ca.pem -CAkey ca.key -days 30 "
-                        "-extfile ext.cnf -out certs/%s.pem",
-                        name, name);
+                        "-extfile ext.cnf -out %s/%s.pem",
+                        name, folder, name);
 
     put("ext.cnf", ext);
     openssl(request);
     openssl(issue);
+}
+
+static void make_certificate(const char *name)
+{
+    make_certificate_for(name, "certs", name);
 }
 
 static void copy_module(const char *from, const char *name)
@@ -150,16 +156,24 @@ static const char MESSAGE[] = "From: carol@example.org\nTo: alice@example.org, b
                               "\nmore than one line of them\n";
 static const char *const ALICE[] = {"alice@example.org", NULL};
 
-/* What a message sealed to @who looks like, for stages that put it in another's place. */
-static void make_sealed_file(const char *message, const char *who, const char *file)
+/* What a message sealed to @who looks like; @/ in @more is the folder of the test. */
+static void make_sealed_by(const char *more, const char *message, const char *who, const char *file)
 {
     const char *const recipients[] = {who, NULL};
-    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_auto(GStrv) parts = g_strsplit(more, "@/", -1);
+    g_autofree char *folder = g_strconcat(top, "/", NULL);
+    g_autofree char *text = g_strjoinv(folder, parts);
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of(text, NULL);
     g_autoptr(SealJob) job = job_of(message, recipients, TRUE);
 
     g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
     g_autofree char *output = output_of(job, 0);
     put(file, output);
+}
+
+static void make_sealed_file(const char *message, const char *who, const char *file)
+{
+    make_sealed_by("", message, who, file);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -192,7 +206,8 @@ static void test_gate_faults(void)
     assert_stopped("multipart", "plain.eml", "not wholly encrypted");
     assert_stopped("field", "plain.eml", "the header field X-Body stands outside");
     assert_stopped("field", "plain.eml", "added or changed by faulty");
-    assert_stopped("content-field", "plain.eml", "the header field Content-Body stands outside, and belongs to what");
+    assert_stopped("content-field", "plain.eml",
+                   "the header field Content-Body stands outside, and belongs to what");
     assert_stopped("twice", "plain.eml", "Content-Disposition stands 2 times");
     assert_stopped("bcc", "plain.eml", "never leaves; added or changed by faulty");
     assert_stopped("version", "plain.eml", "MIME-Version");
@@ -542,6 +557,133 @@ static void test_already_sealed(void)
     }
 }
 
+/* For whom it was encrypted. */
+static void test_sealed_to(void)
+{
+    static const struct {
+        const char *file, *more, *recipients, *results;
+        gboolean same;
+    } rows[] = {
+        {"alice.eml", "", "alice@example.org", "S", TRUE},
+        {"alice.eml", "", "alice+news@example.org", "S", TRUE},
+        /* To somebody else only, as far as is known. */
+        {"mallory.eml", "", "alice@example.org", "S", FALSE},
+        {"mallory.eml", "", "nokey@example.org", "S", TRUE},
+        {"mallory.eml", "[policy]\nalready_sealed=refuse", "alice@example.org", "S", FALSE},
+        {"mallory.eml", "[policy]\nalready_sealed=refuse", "nokey@example.org", "R", TRUE},
+        {"mallory.eml", "[policy]\nencrypt=never", "alice@example.org", "P", TRUE},
+        /* One output is for each of them, or encrypted again. */
+        {"alice.eml", "", "alice@example.org;bob@example.org", "SS", FALSE},
+        {"alice.eml", "", "bob@example.org;alice@example.org", "SS", FALSE},
+        {"alice.eml", "", "alice@example.org;nokey@example.org", "SS", TRUE},
+        {"alice.eml", "", "bob@example.org;nokey@example.org", "RR", TRUE},
+        /* Any of the recipient's usable keys will do, wherever it is. */
+        {"second.eml",
+         "[keyring]\nsources=file;faulty\n[module faulty]\nlookup=keys\nfile=@/"
+         "second.pem",
+         "alice@example.org", "S", TRUE},
+        {"second.eml", "", "alice@example.org", "S", FALSE},
+        /* Not to find out is not "no key". */
+        {"mallory.eml", "[keyring]\nsources=faulty\n[module faulty]\nlookup=error",
+         "nokey@example.org", "D", TRUE},
+        {"mallory.eml", "[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error",
+         "alice@example.org", "D", TRUE},
+        {"alice.eml", "[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error",
+         "alice@example.org", "S", TRUE},
+        /* A key that cannot be used is none. */
+        {"mallory.eml", "[policy]\nmin_trust=manual", "alice@example.org", "S", TRUE},
+    };
+
+    make_certificate_for("alice", ".", "second");
+    make_sealed_file(MESSAGE, "alice@example.org", "alice.eml");
+    make_sealed_file(MESSAGE, "mallory@example.org", "mallory.eml");
+    make_sealed_by("[keyring]\nsources=faulty\n[module faulty]\nlookup=keys\nfile=@/second.pem",
+                   MESSAGE, "alice@example.org", "second.eml");
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(GStrv) parts = g_strsplit(rows[i].more, "@/", -1);
+        g_auto(GStrv) recipients = g_strsplit(rows[i].recipients, ";", -1);
+        g_autofree char *path = g_build_filename(top, rows[i].file, NULL);
+        g_autofree char *folder = g_strconcat(top, "/", NULL);
+        g_autofree char *more = g_strjoinv(folder, parts);
+        g_autofree char *sealed = NULL;
+        g_autoptr(GString) results = g_string_new(NULL);
+
+        g_test_message("%s: %s -> %s", rows[i].file, rows[i].more, rows[i].recipients);
+        g_assert_true(g_file_get_contents(path, &sealed, NULL, NULL));
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
+        g_autoptr(SealJob) job = job_of(sealed, (const char *const *)recipients, TRUE);
+        seal_dispatcher_run(dispatcher, job, NULL, NULL);
+        for (guint n = 0; n < seal_job_recipients(job)->len; n++)
+            g_string_append_c(results, letter(result_of(job, n)));
+        g_assert_cmpstr(results->str, ==, rows[i].results);
+        if (seal_job_deliveries(job)->len == 0)
+            continue;
+        g_autofree char *output = output_of(job, 0);
+        g_assert_true(g_str_equal(output, sealed) == rows[i].same);
+    }
+}
+
+/* PGP/MIME to a key that nobody here knows. Nothing in it needs to decrypt. (transfer full) */
+static char *pgp_message(const char *fields, const char *preamble)
+{
+    guint8 packets[3 + 10 + 2 + 256 + 3 + 300];
+    g_autoptr(GRand) rand = g_rand_new_with_seed(29);
+
+    for (guint i = 0; i < sizeof packets; i++)
+        packets[i] = (guint8)g_rand_int(rand);
+    memcpy(packets, "\x85\x01\x0c\x03\x11\x22\x33\x44\x55\x66\x77\x88\x01\x08\x00", 15);
+    memcpy(packets + 271, "\xd2\xc0\x6c\x01", 4);
+    g_autofree char *base64 = g_base64_encode(packets, sizeof packets);
+    return g_strconcat("From: carol@example.org\nTo: nokey@example.org\n", fields,
+                       "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; "
+                       "boundary=b\n\n",
+                       preamble,
+                       "--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\n"
+                       "Content-Type: application/octet-stream\n\n-----BEGIN PGP MESSAGE-----\n\n",
+                       base64, "\n-----END PGP MESSAGE-----\n\n--b--\n", NULL);
+}
+
+/* Its module is not enabled here, and its structure says what it is. */
+static void test_sealed_otherwise(void)
+{
+    static const struct {
+        const char *fields, *preamble, *recipient;
+        char result;
+        gboolean same;
+        const char *reason;
+    } rows[] = {
+        {"MIME-Version: 1.0\n", "", "nokey@example.org", 'S', TRUE, "encrypted already"},
+        {"", "", "nokey@example.org", 'S', TRUE, "encrypted already"},
+        {"MIME-Version: 1.0\n", "This is a multi-part message in MIME format.\n",
+         "nokey@example.org", 'S', TRUE, "encrypted already"},
+        /* Encrypted again for a recipient whose certificate is known. */
+        {"MIME-Version: 1.0\n", "", "alice@example.org", 'S', FALSE, ""},
+        /* Readers do not show it, and nothing protects it. */
+        {"MIME-Version: 1.0\n", SECRET "\n", "nokey@example.org", 'S', FALSE, "left out"},
+        {"MIME-Version: 1.0\nContent-Description: " SECRET "\n", "", "nokey@example.org", 'R',
+         FALSE, "not encrypted as a whole"},
+        {"MIME-Version: 1.0\nMIME-Version: 1.0\n", "", "nokey@example.org", 'R', FALSE,
+         "not encrypted as a whole"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *const recipients[] = {rows[i].recipient, NULL};
+        g_autofree char *text = pgp_message(rows[i].fields, rows[i].preamble);
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+        g_autoptr(SealJob) job = job_of(text, recipients, TRUE);
+
+        g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+        g_test_message("%u: %s", i, reason_of(job, 0));
+        g_assert_cmpint(letter(result_of(job, 0)), ==, rows[i].result);
+        g_assert_nonnull(strstr(reason_of(job, 0), rows[i].reason));
+        if (rows[i].result == 'R')
+            continue;
+        g_autofree char *output = output_of(job, 0);
+        g_assert_true(g_str_equal(output, text) == rows[i].same);
+        g_assert_null(strstr(output, SECRET));
+    }
+}
+
 /* Bait in the text is no encryption. */
 static void test_bait(void)
 {
@@ -672,6 +814,8 @@ int main(int argc, char **argv)
     g_test_add_func("/dispatcher/wrong-address", test_wrong_address);
     g_test_add_func("/dispatcher/weak-trust", test_weak_trust);
     g_test_add_func("/dispatcher/already-sealed", test_already_sealed);
+    g_test_add_func("/dispatcher/sealed-to", test_sealed_to);
+    g_test_add_func("/dispatcher/sealed-otherwise", test_sealed_otherwise);
     g_test_add_func("/dispatcher/bait", test_bait);
     g_test_add_func("/dispatcher/crlf", test_crlf);
     g_test_add_func("/dispatcher/inbound", test_inbound);
