@@ -84,7 +84,8 @@ def transport(server):
 
 
 def reinject(server):
-    return single(server, checked(), SMTP + programs(PAGE["reinject-transport"]))
+    """With a split spool, too."""
+    return "split_spool_directory = true\n" + single(server, checked(), SMTP + programs(PAGE["reinject-transport"]))
 
 
 SPLIT = """dc_eximconfig_configtype='smarthost'
