@@ -258,8 +258,10 @@ SEAL_API void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict ve
 /** What a key can be used for; a set. */
 typedef enum {
     SEAL_PURPOSE_ENCRYPT = 1 << 0, /**< to encrypt to its owner */
-    SEAL_PURPOSE_SIGN = 1 << 1,    /**< to check its owner's signatures, or make them */
+    SEAL_PURPOSE_SIGN = 1 << 1,    /**< to make its owner's signatures, and check them */
     SEAL_PURPOSE_ISSUE = 1 << 2,   /**< a CA's: to vouch for others */
+    SEAL_PURPOSE_VERIFY = 1 << 3,  /**< asked of usable() alone: to check its owner's signatures,
+                                        whoever has the private key */
 } SealPurpose;
 
 /** How far a key's binding to its address is believed, in ascending order. */
@@ -564,6 +566,16 @@ typedef struct {
 SEAL_API void seal_key_scan_add(SealKeyScan *scan, gsize offset, gsize length,
                                 const char *const *addresses);
 
+/** A signature that is to be verified. */
+typedef struct {
+    gsize size;         /**< sizeof(SealVerifying), as core has it */
+    SealEntity *entity; /**< what detect() says is signed; of multipart/signed it has been seen that
+                             nothing stands beside its two parts */
+    GPtrArray *keys;    /**< those of the author's, fit or not, that may have made it; element type
+                             SealKey */
+    gpointer reserved[4];
+} SealVerifying;
+
 /** A message format that seals. What it makes is an entity with LF line ends: Content-* fields,
  *  an empty line, a body. Core puts it in place of the inner entity. */
 typedef struct {
@@ -603,7 +615,14 @@ typedef struct {
      *  seal_key_scan_add(), in a small part of the time and without keeping anything; answers as
      *  read() does. May be NULL: then read() is called. */
     gboolean (*scan)(SealModule *self, GBytes *data, SealKeyScan *scan, GError **error);
-    gpointer reserved[8];
+    /** Appends to @signers each key (SealKey) with which the whole of the entity was signed, by a
+     * signature that holds and is of a kind that cannot be forged. Keys are from @verifying, or
+     * came with the signature; whose they are, and whether they are fit, is asked afterwards. Where
+     * there is none, @why may say why for people, and that is no error; not finding out is.
+     * May be NULL. @why: (transfer full) */
+    gboolean (*verify)(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
+                       GPtrArray *signers, char **why, GError **error);
+    gpointer reserved[6];
 } SealFormat;
 
 /** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */

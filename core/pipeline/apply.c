@@ -9,6 +9,7 @@
 #include "core/mail/bounce.h"
 #include "core/pipeline/notice.h"
 #include "core/pipeline/signature.h"
+#include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 
 /* A stage has set a signer: what leaves in clear is signed now. */
@@ -49,7 +50,7 @@ static gboolean encrypt_delivery(const SealPipeline *pipeline, SealJob *job, Sea
         return FALSE;
 
     g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
-    if (!message)
+    if (!message || !seal_verify_check_kept(job, delivery, message, error))
         return FALSE;
     g_autoptr(SealContent) inner = seal_message_inner(message);
     SealSealing sealing = {
@@ -172,6 +173,17 @@ static SealContent *clear_content(SealJob *job, SealDelivery *delivery, GError *
     return seal_message_clear(delivery->source);
 }
 
+/* What became of the signature that it came with. */
+static void note_signature(const SealJob *job, SealDelivery *delivery)
+{
+    if (seal_verify_keeps(delivery))
+        seal_delivery_note(delivery, "it came signed by its author");
+    else if (job->not_verified && delivery->sign == SEAL_NEED_REQUIRED &&
+             delivery->choice != SEAL_CHOICE_REPORT)
+        seal_delivery_note(delivery, "the signature that it came with does not count: %s",
+                           job->not_verified);
+}
+
 gboolean seal_apply(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                     GCancellable *cancellable, GError **error)
 {
@@ -182,6 +194,7 @@ gboolean seal_apply(const SealPipeline *pipeline, SealJob *job, SealDelivery *de
     if (!clear)
         return FALSE;
     seal_delivery_set_content(delivery, clear);
+    note_signature(job, delivery);
     if (delivery->choice == SEAL_CHOICE_ALREADY)
         return TRUE;
     for (guint i = 0; i < pipeline->steps->len; i++) {

@@ -8,6 +8,7 @@
 #include "core/mail/entity.h"
 #include "core/pipeline/already.h"
 #include "core/pipeline/signature.h"
+#include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 
 #include <string.h>
@@ -209,9 +210,28 @@ static gboolean check_content_fields(SealJob *job, const SealDelivery *delivery,
     return TRUE;
 }
 
+/* A signature that it came with is no reason to leave it unsigned, unless it was verified. */
+static gboolean check_kept(SealJob *job, const SealDelivery *delivery, GError **error)
+{
+    for (guint i = 0; i < delivery->recipients->len && !delivery->is_signed; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
+        const SealPolicy *policy = recipient->policy;
+
+        if (policy->sign == SEAL_NEED_REQUIRED && job->already_signed && policy->keep_signed &&
+            !(job->verified & 1u << policy->min_trust) && !seal_job_is_bounce(job) &&
+            !seal_recipient_stage_decides(recipient))
+            return seal_job_stop(job, error,
+                                 "not signed by its author, as far as that is known, and "
+                                 "sign=required");
+    }
+    return TRUE;
+}
+
 /* What policy wants signed is signed. */
 static gboolean check_signed(SealJob *job, const SealDelivery *delivery, GError **error)
 {
+    if (delivery->choice != SEAL_CHOICE_REPORT && !check_kept(job, delivery, error))
+        return FALSE;
     if (delivery->sign == SEAL_NEED_REQUIRED && !delivery->is_signed)
         return seal_job_stop(job, error, "not signed, and sign=required");
     if (delivery->signer && !delivery->is_signed)
@@ -297,7 +317,8 @@ static gboolean check_clear(const SealPipeline *pipeline, SealJob *job,
                             const SealDelivery *delivery, SealMessage *message,
                             GCancellable *cancellable, GError **error)
 {
-    if (!check_allowed(job, delivery, error) || !check_signed(job, delivery, error))
+    if (!check_allowed(job, delivery, error) || !check_signed(job, delivery, error) ||
+        !seal_verify_check_kept(job, delivery, message, error))
         return FALSE;
     return !delivery->is_signed ||
            check_signed_entity(pipeline, job, delivery, message, cancellable, error);
@@ -339,7 +360,8 @@ static SealVerdict result_of(const SealDelivery *delivery)
         return SEAL_VERDICT_REPORT;
     if (delivery->choice != SEAL_CHOICE_CLEAR)
         return SEAL_VERDICT_SEALED;
-    return delivery->is_signed ? SEAL_VERDICT_SIGNED : SEAL_VERDICT_PLAIN;
+    return delivery->is_signed || seal_verify_keeps(delivery) ? SEAL_VERDICT_SIGNED
+                                                              : SEAL_VERDICT_PLAIN;
 }
 
 static void settle_recipients(SealJob *job, const SealDelivery *delivery)
@@ -354,7 +376,8 @@ static void settle_recipients(SealJob *job, const SealDelivery *delivery)
                                       : g_strdup(delivery->note ? delivery->note : own);
 
         if (result == SEAL_VERDICT_SIGNED && !recipient->key)
-            recipient->key = seal_key_ref(delivery->signer);
+            recipient->key =
+                seal_key_ref(delivery->is_signed ? delivery->signer : job->verified_key);
         seal_job_settle(job, recipient, result, "gate", "%s", reason);
     }
 }

@@ -195,6 +195,8 @@ void seal_job_free(SealJob *job)
     g_clear_error(&job->fault);
     g_free(job->login);
     g_free(job->unproven);
+    seal_key_unref(job->verified_key);
+    g_free(job->not_verified);
     g_free(job->sender_text);
     g_clear_pointer(&job->sealed_ids, g_hash_table_unref);
     g_free(job->sealed_partly);
@@ -332,6 +334,7 @@ void seal_recipient_reset(SealRecipient *recipient)
     g_clear_pointer(&recipient->sealed_key, seal_key_unref);
     recipient->is_sealed = FALSE;
     recipient->unable = FALSE;
+    recipient->keeps_signature = FALSE;
     recipient->has_fallback = FALSE;
     recipient->asked_for = FALSE;
     recipient->result = SEAL_VERDICT_NONE;

@@ -18,11 +18,12 @@ struct SealRecipient {
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
-    char *no_key;        /* why there is none, for people */
-    gboolean in_doubt;   /* one may be in what could not be read */
-    gboolean is_sealed;  /* it came encrypted, and for this recipient as far as can be known */
-    SealKey *sealed_key; /* to this key of the recipient's; NULL where none is known */
-    SealKey *key;        /* the one that was used: to encrypt, or, in clear, to sign */
+    char *no_key;             /* why there is none, for people */
+    gboolean in_doubt;        /* one may be in what could not be read */
+    gboolean is_sealed;       /* it came encrypted, and for this recipient as far as can be known */
+    SealKey *sealed_key;      /* to this key of the recipient's; NULL where none is known */
+    gboolean keeps_signature; /* that which the message came with, and which was verified */
+    SealKey *key;             /* the one that was used: to encrypt, or, in clear, to sign */
     SealVerdict result;
     char *reason;
 };
@@ -70,6 +71,11 @@ struct SealJob {
     gboolean has_rest;                    /* text around the parts of it is to be left out */
     char *sealed_partly;     /* why what is encrypted in it is not the whole, or NULL */
     gboolean already_signed; /* it came signed */
+    guint was_verified;      /* that signature, by keys of this trust: a bit for each SealTrust */
+    guint verified;          /* likewise: and it was the author's */
+    SealKey *verified_key;   /* the author's, with which it was made, or NULL */
+    gboolean signature_in_doubt; /* its key may be in what could not be read */
+    char *not_verified;          /* why it does not count, or NULL */
     gboolean submitted;
     gboolean submission_unknown;
     gboolean vouched_sender; /* the mail server names the sender, and no logins */

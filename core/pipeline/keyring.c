@@ -364,3 +364,68 @@ gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuer
     *in_doubt = !*key && search.in_doubt;
     return TRUE;
 }
+
+/* -------------------------------------------------------------------------------------------
+ * Keys that others have signed with
+ */
+
+static gboolean collect_from(Search *search, const SealSourceEntry *source, SealAddress *address,
+                             GPtrArray *keys, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GPtrArray) found = ask_keys(search, source, address, &problem);
+
+    for (guint i = 0; found && i < found->len; i++)
+        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(found, i)));
+    if (found || seal_source_may_skip(source))
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "key source %s could not find out: %s",
+                source->table.name, problem->message);
+    return FALSE;
+}
+
+static gboolean collect_for(Search *search, SealAddress *address, GPtrArray *keys, GError **error)
+{
+    g_autoptr(GPtrArray) own = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    GPtrArray *sources = search->keyring->sources;
+
+    for (guint i = 0; i < sources->len; i++) {
+        if (!collect_from(search, g_ptr_array_index(sources, i), address, keys, error))
+            return FALSE;
+    }
+    if (!seal_format_signers(search->query->format, address, search->cancellable, own, error))
+        return FALSE;
+    keep_right_ones(own, search->query, address);
+    for (guint i = 0; i < own->len; i++)
+        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(own, i)));
+    return TRUE;
+}
+
+gboolean seal_keyring_collect(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
+                              GCancellable *cancellable, GPtrArray *keys, gboolean *in_doubt,
+                              GError **error)
+{
+    Search search = {.keyring = keyring, .job = job, .query = query, .cancellable = cancellable};
+    g_autoptr(SealAddress) bare = seal_address_without_detail(query->address);
+
+    gboolean ok = collect_for(&search, query->address, keys, error) &&
+                  (!bare || collect_for(&search, bare, keys, error));
+    g_free(search.doubt);
+    *in_doubt = search.in_doubt;
+    return ok;
+}
+
+gboolean seal_keyring_judge(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
+                            SealKey *key, GCancellable *cancellable, char **why, GError **error)
+{
+    Search search = {.keyring = keyring, .job = job, .query = query, .cancellable = cancellable};
+    gboolean usable = FALSE;
+
+    *why = NULL;
+    if (!judge_key(&search, key, query->address, &usable, error)) {
+        g_free(search.why);
+        return FALSE;
+    }
+    *why = search.why;
+    return TRUE;
+}

@@ -33,3 +33,14 @@ typedef struct {
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
                            GCancellable *cancellable, SealKey **key, char **why, gboolean *in_doubt,
                            GError **error);
+
+/** Appends all keys for the address, and those for it without its detail, that the sources and the
+ *  Format itself have, fit for the purpose or not. *@in_doubt: there may be more. FALSE as above.
+ */
+gboolean seal_keyring_collect(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
+                              GCancellable *cancellable, GPtrArray *keys, gboolean *in_doubt,
+                              GError **error);
+
+/** Is @key fit? *@why is NULL where it is, and says why not for people. (transfer full) */
+gboolean seal_keyring_judge(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
+                            SealKey *key, GCancellable *cancellable, char **why, GError **error);

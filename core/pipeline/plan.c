@@ -5,6 +5,7 @@
 #include "core/pipeline/plan.h"
 
 #include "core/pipeline/already.h"
+#include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 
@@ -32,14 +33,53 @@ static SealNeed sign_need(SealJob *job, const SealRecipient *recipient, const Se
 {
     if (seal_job_is_bounce(job) || may_be_sealed(job) ||
         (recipient->is_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
-        (job->already_signed && policy->keep_signed))
+        (job->already_signed && policy->keep_signed &&
+         (policy->sign != SEAL_NEED_REQUIRED || recipient->keeps_signature)))
         return SEAL_NEED_NEVER;
     return policy->sign;
+}
+
+/* A signature that came with the message takes the place of one that must be made only where it is
+ * the author's. A recipient for whom that cannot be found out waits. */
+static gboolean find_sign_need(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
+                               const SealPolicy *policy, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (sign_need(job, recipient, policy) == SEAL_NEED_REQUIRED && job->already_signed &&
+        policy->keep_signed &&
+        !seal_verify(pipeline, job, recipient, policy->min_trust, cancellable, &problem)) {
+        if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+        seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable",
+                        "the signature that it came with cannot be verified now: %s",
+                        problem->message);
+    }
+    recipient->sign = sign_need(job, recipient, policy);
+    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
  * Stages
  */
+
+/* What cannot be signed may have come with a signature: then it matters why that does not count,
+ * and whether that may change. */
+static void refuse_for_stage(SealJob *job, SealRecipient *recipient, const SealStageEntry *stage,
+                             const SealDecision *decision)
+{
+    gboolean came_signed = (stage->table.flags & SEAL_STAGE_SIGNS) && job->not_verified &&
+                           recipient->policy->keep_signed;
+
+    seal_job_settle(job, recipient,
+                    came_signed && job->signature_in_doubt ? SEAL_VERDICT_DEFER
+                                                           : SEAL_VERDICT_REFUSE,
+                    seal_decision_code(decision), "%s%s%s", seal_decision_text(decision),
+                    came_signed ? "; its own signature does not count: " : "",
+                    came_signed ? job->not_verified : "");
+}
 
 /* A stage may let a recipient pass, say that it cannot be served, or refuse it. */
 static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStageEntry *stage,
@@ -51,8 +91,7 @@ static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStag
     if (!seal_stage_plan(stage, job, recipient, decision, error))
         return FALSE;
     if (seal_decision_verdict(decision) == SEAL_VERDICT_REFUSE)
-        seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, seal_decision_code(decision), "%s",
-                        seal_decision_text(decision));
+        refuse_for_stage(job, recipient, stage, decision);
     if (seal_decision_verdict(decision) != SEAL_VERDICT_UNABLE)
         return TRUE;
 
@@ -183,10 +222,10 @@ static gboolean begin_recipient(const SealPipeline *pipeline, SealJob *job,
     seal_recipient_reset(recipient);
     recipient->policy = policy;
     gboolean found = seal_already_ask(pipeline, job, recipient, policy, cancellable, &problem);
-    if (!or_defer(job, recipient, found, problem, error))
+    if (!or_defer(job, recipient, found, problem, error) ||
+        !find_sign_need(pipeline, job, recipient, policy, cancellable, error))
         return FALSE;
-    recipient->sign = sign_need(job, recipient, policy);
-    return ask_stages(pipeline, job, recipient, error);
+    return recipient->result != SEAL_VERDICT_NONE || ask_stages(pipeline, job, recipient, error);
 }
 
 gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,

@@ -229,6 +229,21 @@ SealContent *seal_format_sign(const SealFormatEntry *format, const SealSealing *
     return content_made(format->table.name, made, problem, error);
 }
 
+gboolean seal_format_verify(const SealFormatEntry *format, const SealVerifying *verifying,
+                            GCancellable *cancellable, GPtrArray *signers, char **why,
+                            GError **error)
+{
+    GError *problem = NULL;
+
+    if (!format->table.verify) {
+        *why = g_strdup_printf("%s cannot verify signatures", format->table.name);
+        return TRUE;
+    }
+    gboolean ok =
+        format->table.verify(format->module, verifying, cancellable, signers, why, &problem);
+    return call_ended(format->table.name, ok, problem, error);
+}
+
 gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address,
                              GCancellable *cancellable, GPtrArray *keys, GError **error)
 {

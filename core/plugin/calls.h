@@ -30,6 +30,10 @@ SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealin
 /** (transfer full) */
 SealContent *seal_format_sign(const SealFormatEntry *format, const SealSealing *sealing,
                               GCancellable *cancellable, GError **error);
+/** Appends nothing where the Format cannot verify. *@why may be NULL. */
+gboolean seal_format_verify(const SealFormatEntry *format, const SealVerifying *verifying,
+                            GCancellable *cancellable, GPtrArray *signers, char **why,
+                            GError **error);
 /** Appends nothing where the Format has no keys of its own. */
 gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address,
                              GCancellable *cancellable, GPtrArray *keys, GError **error);

@@ -52,7 +52,10 @@ const SealSetting SEAL_TABLE_POLICY[] = {
     {"already_sealed", SEAL_SETTING_CHOICE, "pass", "pass|wrap|refuse",
      .help = "What happens to a message that came encrypted as a whole, and for the recipient."},
     {"already_signed", SEAL_SETTING_CHOICE, "keep", "keep|wrap",
-     .help = "Whether a signed message is signed again."},
+     .help =
+         "Whether a signed message is signed again. Kept, it satisfies sign=required only where "
+         "its signature is the author's, covers the whole of it and verifies; else it is signed "
+         "again, or refused."},
     {"header_protection", SEAL_SETTING_CHOICE, "off", "off|clear|cipher", "clear|cipher",
      .help = "Whether header fields are protected too (RFC 9788)."},
     {"report_text", SEAL_SETTING_PATH,

@@ -15,6 +15,12 @@ PgpEngine *pgp_engine_new(const char *home, SealSecret *passphrase);
 void pgp_engine_free(PgpEngine *engine);
 /** Verifies @key and sets its judgement. FALSE where that was not possible. */
 gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error);
+/** Appends those of @keys (SealKey) to @signers that have made a good detached @signature of the
+ *  canonical form of @text. Where there is none, *@why says why. FALSE where that was not possible.
+ */
+gboolean pgp_engine_verify(PgpEngine *engine, GPtrArray *keys, SealContent *text, GBytes *signature,
+                           GCancellable *cancellable, GPtrArray *signers, char **why,
+                           GError **error);
 /** Encrypts, signs, or both: encrypts where @sealing has keys, signs where it has a signer. What is
  *  made is armour, written to @spool. Success means that all of the entity was read, and that the
  *  engine says it has come to its end. *@hash (RFC 4880 9.4) is what was signed with, if anything;

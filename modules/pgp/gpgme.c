@@ -45,6 +45,7 @@ static gboolean fail_gpgme(GError **error, SealError code, const char *what, gpg
 
 typedef struct {
     gboolean import_ended; /* it has seen the whole of the keys that it was to judge */
+    gboolean told;         /* it has said something about a signature, or why it could not */
     gboolean no_such_key;
     gboolean end_encryption;
     guint cipher;
@@ -90,6 +91,11 @@ static gpgme_error_t note_status(void *data, const char *keyword, const char *ar
         note_encryption(status, arguments);
     else if (g_str_equal(keyword, "END_ENCRYPTION"))
         status->end_encryption = TRUE;
+    else if (g_str_equal(keyword, "GOODSIG") || g_str_equal(keyword, "BADSIG") ||
+             g_str_equal(keyword, "ERRSIG") || g_str_equal(keyword, "EXPSIG") ||
+             g_str_equal(keyword, "EXPKEYSIG") || g_str_equal(keyword, "REVKEYSIG") ||
+             g_str_equal(keyword, "NODATA") || g_str_equal(keyword, "FAILURE"))
+        status->told = TRUE;
     else if (g_str_equal(keyword, "SIG_CREATED"))
         note_signature(status, arguments);
     return 0;
@@ -146,13 +152,12 @@ static gboolean make_folder(PgpEngine *engine, GError **error)
     return engine->folder != NULL;
 }
 
-/* A context that reports gpg's status lines to @status. */
-static gboolean open_context(PgpEngine *engine, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
-                             GError **error)
+/* A context in @home that reports gpg's status lines to @status. */
+static gboolean open_context_in(const char *home, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
+                                GError **error)
 {
-    if (!start_gpgme(error) || (!engine->home && !make_folder(engine, error)))
+    if (!start_gpgme(error))
         return FALSE;
-    const char *home = engine->home ? engine->home : engine->folder;
     if (g_strcmp0(g_getenv("GNUPGHOME"), home) != 0)
         g_setenv("GNUPGHOME", home, TRUE);
 
@@ -168,6 +173,14 @@ static gboolean open_context(PgpEngine *engine, Status *status, PgpLoop *loop, g
     gpgme_set_status_cb(*ctx, note_status, status);
     pgp_loop_init(loop, *ctx);
     return TRUE;
+}
+
+/* In the operator's home, else in one of our own. */
+static gboolean open_context(PgpEngine *engine, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
+                             GError **error)
+{
+    return (engine->home || make_folder(engine, error)) &&
+           open_context_in(engine->home ? engine->home : engine->folder, status, loop, ctx, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -592,4 +605,132 @@ SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOut
     if (hash)
         *hash = status.hash;
     return seal_spool_finish(spool, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Verifying
+ */
+
+static gboolean import_keys(const char *home, GPtrArray *keys, GCancellable *cancellable,
+                            GError **error)
+{
+    g_autoptr(GByteArray) octets = g_byte_array_new();
+    g_auto(gpgme_data_t) data = NULL;
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    Status status = {0};
+
+    for (guint i = 0; i < keys->len; i++) {
+        const PgpKey *key = seal_key_native(g_ptr_array_index(keys, i));
+        g_byte_array_append(octets, key->octets->data, key->octets->len);
+    }
+    if (!open_context_in(home, &status, &loop, &ctx, error))
+        return FALSE;
+    gpgme_error_t problem =
+        gpgme_data_new_from_mem(&data, (const char *)octets->data, octets->len, 0);
+    if (!problem)
+        problem = gpgme_op_import_start(ctx, data);
+    if (!problem)
+        problem = pgp_loop_run(&loop, ctx, cancellable);
+    if (!problem && status.import_ended)
+        return TRUE;
+    return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot take the keys of the author",
+                      problem);
+}
+
+static SealKey *find_signer(GPtrArray *keys, const char *fingerprint)
+{
+    g_autofree char *lower = g_ascii_strdown(fingerprint, -1);
+
+    for (guint i = 0; i < keys->len; i++) {
+        if (is_signer(seal_key_native(g_ptr_array_index(keys, i)), lower))
+            return g_ptr_array_index(keys, i);
+    }
+    return NULL;
+}
+
+static const char *signature_fault(gpgme_signature_t signature)
+{
+    switch (gpgme_err_code(signature->status)) {
+    case GPG_ERR_NO_ERROR:
+        break;
+    case GPG_ERR_BAD_SIGNATURE:
+        return "what it signs was changed, or it was made for something else";
+    case GPG_ERR_SIG_EXPIRED:
+        return "it has expired";
+    case GPG_ERR_KEY_EXPIRED:
+        return "its key has expired";
+    case GPG_ERR_CERT_REVOKED:
+        return "its key was revoked";
+    case GPG_ERR_NO_PUBKEY:
+        return "no key of the author is known here that has made it";
+    default:
+        return "gpg cannot verify it";
+    }
+    if (signature->wrong_key_usage)
+        return "its key is not for signatures";
+    return is_sound_hash(signature->hash_algo) ? NULL : "its hash can be forged";
+}
+
+/* gpg's list holds one for each signature packet. */
+static void take_signatures(gpgme_ctx_t ctx, GPtrArray *keys, GPtrArray *signers, char **why)
+{
+    gpgme_verify_result_t result = gpgme_op_verify_result(ctx);
+
+    for (gpgme_signature_t at = result ? result->signatures : NULL; at; at = at->next) {
+        const char *fault = signature_fault(at);
+        SealKey *key = !fault && at->fpr ? find_signer(keys, at->fpr) : NULL;
+
+        if (key)
+            g_ptr_array_add(signers, seal_key_ref(key));
+        else if (!*why)
+            *why = g_strdup(fault ? fault : "it was made by a key that is not the author's");
+    }
+    if (signers->len == 0 && !*why)
+        *why = g_strdup("gpg finds no signature in it");
+}
+
+static gboolean verify_in(const char *home, GPtrArray *keys, Flow *flow, GBytes *signature,
+                          GPtrArray *signers, char **why, GError **error)
+{
+    gsize size;
+    const char *octets = g_bytes_get_data(signature, &size);
+    g_auto(gpgme_data_t) data = NULL;
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    Status status = {0};
+
+    if (!import_keys(home, keys, flow->cancellable, error) ||
+        !open_context_in(home, &status, &loop, &ctx, error) || !make_data(flow, error))
+        return FALSE;
+    gpgme_error_t problem = gpgme_data_new_from_mem(&data, octets, size, 0);
+    if (!problem)
+        problem = gpgme_op_verify_start(ctx, data, flow->data_in, NULL);
+    if (!problem)
+        problem = pgp_loop_run(&loop, ctx, flow->cancellable);
+    if (flow->error) {
+        g_propagate_error(error, g_steal_pointer(&flow->error));
+        return FALSE;
+    }
+    /* gpg that dies says nothing; what it says of a bad signature is an answer. */
+    if (!status.told)
+        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot verify", problem);
+    take_signatures(ctx, keys, signers, why);
+    return TRUE;
+}
+
+/* In a home that has these keys alone, so that nobody else's can count. */
+gboolean pgp_engine_verify(PgpEngine *engine, GPtrArray *keys, SealContent *text, GBytes *signature,
+                           GCancellable *cancellable, GPtrArray *signers, char **why,
+                           GError **error)
+{
+    g_autoptr(GInputStream) in = seal_content_read_canonical(text);
+    g_auto(Flow) flow = {.in = in, .cancellable = cancellable};
+    g_autofree char *home = pgp_folder_make(error);
+
+    if (!home)
+        return FALSE;
+    gboolean ok = verify_in(home, keys, &flow, signature, signers, why, error);
+    pgp_folder_remove(home);
+    return ok;
 }

@@ -89,6 +89,7 @@ static const SealFormat format = {
     .encrypt = pgp_encrypt,
     .sign = pgp_sign,
     .signers = pgp_signers,
+    .verify = pgp_verify,
 };
 
 static const SealSource source = {

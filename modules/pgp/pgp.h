@@ -25,6 +25,8 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
                       GError **error);
 gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                      GPtrArray *keys, GError **error);
+gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
+                    GPtrArray *signers, char **why, GError **error);
 /* That of the key source. */
 gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
                     GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);

@@ -62,7 +62,8 @@ static gboolean check_form(Question *question)
             "is flooded: it has more user ids, subkeys or signatures than a key can need");
     if (key->revoked_by_other)
         return refuse_key(question, "revoked", "was revoked by a key that it names as its revoker");
-    if (!(seal_key_purposes(question->key) & question->purpose))
+    if (!(seal_key_purposes(question->key) &
+          (question->purpose == SEAL_PURPOSE_VERIFY ? SEAL_PURPOSE_SIGN : question->purpose)))
         return refuse_without_subkey(question, "subkey");
     if (question->purpose == SEAL_PURPOSE_ENCRYPT && !key->preferences.aes)
         return refuse_key(

@@ -86,6 +86,7 @@ static const SealFormat format = {
     .sign = smime_sign,
     .signers = smime_signers,
     .scan = smime_scan,
+    .verify = smime_verify,
 };
 
 static const SealFormat *const formats[] = {&format, NULL};

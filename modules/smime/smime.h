@@ -275,6 +275,8 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, Seal
 gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at);
 gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                        GPtrArray *keys, GError **error);
+gboolean smime_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
+                      GPtrArray *signers, char **why, GError **error);
 SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                         GError **error);
 SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,

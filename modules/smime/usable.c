@@ -271,7 +271,9 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, Seal
                       gint64 at, SealDecision *decision, GError **error)
 {
     SmimeKey *native = seal_key_native(key);
-    Question question = {key, native->cert, purpose, at, decision};
+    /* What a certificate may sign with does not depend on who has the private key. */
+    SealPurpose asked = purpose == SEAL_PURPOSE_VERIFY ? SEAL_PURPOSE_SIGN : purpose;
+    Question question = {key, native->cert, asked, at, decision};
     gboolean ok;
 
     if (address && !seal_key_is_for(key, address)) {

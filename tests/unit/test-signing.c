@@ -69,6 +69,10 @@ static void tear_down(void)
 #define TWO     "From: carol@example.org, dave@example.org\n" REST "x\n"
 #define SIGNED  FROM "Content-Type: application/x-mock; signer=somebody\n" REST "x\n"
 
+#define TWO_SIGNED                                                                                 \
+    "From: carol@example.org, dave@example.org\nContent-Type: application/x-mock; "                \
+    "signer=somebody\n" REST "x\n"
+
 #define SIGN(need) "[policy]\nencrypt=never\nsign=" need "\n"
 #define STAGE      "[pipeline]\noutbound=sign\n[module sign]\n"
 #define MOCK       "[module mock]\n"
@@ -172,7 +176,30 @@ static const Row ROWS[] = {
     {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK "fault=other\n",
      PLAIN, TRUE, NULL, 'D', "the key that", NULL},
     /* What is signed already. */
-    {SIGN("required") STAGE MOCK, SIGNED, TRUE, NULL, 'P', "never", "signer=somebody\n"},
+    {SIGN("preferred") STAGE MOCK, SIGNED, TRUE, NULL, 'P', "never", "signer=somebody\n"},
+    {SIGN("required") STAGE MOCK, SIGNED, TRUE, NULL, 'G', "not count: the mock has made it up",
+     "signer=author; form=clear\n\nContent-Type: application/x-mock; signer=somebody\n"},
+    {SIGN("required") STAGE MOCK, SIGNED, FALSE, NULL, 'R', "not count: the mock has made it up",
+     NULL},
+    {SIGN("required") STAGE MOCK "verify=author\n", SIGNED, FALSE, NULL, 'G',
+     "it came signed by its author", "application/x-mock; signer=somebody\n"},
+    {SIGN("required") "min_trust=manual\n" STAGE MOCK "verify=author\n", SIGNED, FALSE, NULL, 'G',
+     "it came signed by its author", "signer=somebody\n"},
+    {SIGN("required") STAGE MOCK "verify=stranger\n", SIGNED, FALSE, NULL, 'R',
+     "made by Carol, whose key is not for carol@example.org", NULL},
+    {SIGN("required") STAGE MOCK "verify=author\nusable=no\n", SIGNED, FALSE, NULL, 'R',
+     "has expired", NULL},
+    {SIGN("required") STAGE MOCK "verify=error\n", SIGNED, TRUE, NULL, 'D',
+     "cannot be verified now: ", NULL},
+    {SIGN("required") STAGE MOCK "signers=error\n", SIGNED, TRUE, NULL, 'D',
+     "cannot be verified now: ", NULL},
+    {SIGN("required") STAGE MOCK "verify=author\n", TWO_SIGNED, TRUE, NULL, 'R',
+     "not count: From does not name one author", NULL},
+    {SIGN("required") STAGE MOCK "verify=author\n", "Content-Type: text/plain\n" SIGNED, FALSE,
+     NULL, 'R', "--submission", NULL},
+    {SIGN("required") "[pipeline]\noutbound=sign;faulty\n[module sign]\n[module faulty]\n"
+                      "fault=append\n" MOCK "verify=author\n",
+     SIGNED, FALSE, NULL, 'D', "what it covers was changed", NULL},
     {SIGN("required") "already_signed=wrap\n" STAGE MOCK, SIGNED, TRUE, NULL, 'G', "",
      "signer=author; form=clear\n\nContent-Type: application/x-mock; signer=somebody\n"},
     /* Configurations that cannot be. */

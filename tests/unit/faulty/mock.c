@@ -11,6 +11,7 @@ static const SealSetting SETTINGS[] = {
     {"fault", SEAL_SETTING_STRING, "none", .help = "What to do wrong in sign."},
     {"signers", SEAL_SETTING_STRING, "one", .help = "What to answer in signers."},
     {"usable", SEAL_SETTING_STRING, "yes", .help = "What to answer in usable."},
+    {"verify", SEAL_SETTING_STRING, "none", .help = "What to answer in verify."},
     {"stage", SEAL_SETTING_STRING, "sign", .help = "What to do in the stage."},
     {"opaque", SEAL_SETTING_BOOLEAN, "false", .help = "Ask for an opaque signature."},
     {NULL},
@@ -46,7 +47,8 @@ static gboolean detect(SealModule *self, SealEntity *entity, GCancellable *cance
 static gboolean usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                        gint64 at, SealDecision *decision, GError **error)
 {
-    gboolean yes = is(self, "usable", "yes") && purpose == SEAL_PURPOSE_SIGN;
+    gboolean yes = is(self, "usable", "yes") &&
+                   (purpose == SEAL_PURPOSE_SIGN || purpose == SEAL_PURPOSE_VERIFY);
 
     seal_decision_set_usable(decision, yes ? SEAL_KEY_USABLE : SEAL_KEY_UNUSABLE, "mock", "%s",
                              yes ? "fine" : "the mock key has expired");
@@ -82,11 +84,9 @@ static SealContent *sign(SealModule *self, const SealSealing *sealing, GCancella
     return seal_content_join(first, sealing->entity);
 }
 
-static gboolean signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
-                        GPtrArray *keys, GError **error)
+static SealKey *make_key(const char *address)
 {
-    const char *const addresses[] = {
-        is(self, "signers", "stranger") ? "stranger@example.org" : "carol@example.org", NULL};
+    const char *const addresses[] = {address, NULL};
     const char *const ids[] = {"author", NULL};
     const SealKeySpec spec = {
         .size = sizeof spec,
@@ -99,12 +99,36 @@ static gboolean signers(SealModule *self, SealAddress *address, GCancellable *ca
     };
     const SealOrigin origin = {sizeof origin, "server", "mock", SEAL_TRUST_MANUAL};
 
+    return seal_key_new(&spec, &origin);
+}
+
+static gboolean signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
+                        GPtrArray *keys, GError **error)
+{
     if (is(self, "signers", "error")) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the agent does not answer");
         return FALSE;
     }
     if (!is(self, "signers", "none"))
-        g_ptr_array_add(keys, seal_key_new(&spec, &origin));
+        g_ptr_array_add(keys, make_key(is(self, "signers", "stranger") ? "stranger@example.org"
+                                                                       : "carol@example.org"));
+    return TRUE;
+}
+
+/* Whoever is said to have signed has. */
+static gboolean verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
+                       GPtrArray *signers, char **why, GError **error)
+{
+    if (is(self, "verify", "error")) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the agent does not answer");
+        return FALSE;
+    }
+    if (is(self, "verify", "stranger"))
+        g_ptr_array_add(signers, make_key("stranger@example.org"));
+    else if (is(self, "verify", "author"))
+        g_ptr_array_add(signers, make_key("carol@example.org"));
+    else
+        *why = g_strdup("the mock has made it up");
     return TRUE;
 }
 
@@ -137,6 +161,7 @@ static const SealFormat FORMAT = {
     .encrypt = encrypt,
     .sign = sign,
     .signers = signers,
+    .verify = verify,
 };
 static const SealFormat *const FORMATS[] = {&FORMAT, NULL};
 static const SealStage STAGE = {
