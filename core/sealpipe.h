@@ -357,8 +357,9 @@ SEAL_API const char *seal_job_id(const SealJob *job);
 /** The envelope sender; NULL for the null sender (RFC 5321 4.5.5) and for one that is no address.
  *  (borrowed) */
 SEAL_API SealAddress *seal_job_sender(const SealJob *job);
-/** The author: the one address in From (RFC 5322 3.6.2); NULL where there is none, where there are
- *  several, or where only an address is asked about. (borrowed) */
+/** The author: exactly one clean mailbox in exactly one clean From field (RFC 5322 3.6.2), by the
+ *  strictest and the laxest reading; NULL where there is none, or where only an address is asked
+ *  about. (borrowed) */
 SEAL_API SealAddress *seal_job_author(const SealJob *job);
 /** TRUE where the header is known: of a message, or where only its header is asked about. */
 SEAL_API gboolean seal_job_has_header(const SealJob *job);

@@ -13,6 +13,8 @@
 enum {
     MAX_NAME = 70,  /* of a field that is written here */
     MAX_LINE = 998, /* RFC 5322 2.1.1 */
+    MAX_ADDRESSES = 20000,
+    MAX_CONTENT_TYPE = 64 * 1024, /* as mime.h has it */
 };
 
 struct SealMessage {
@@ -22,6 +24,22 @@ struct SealMessage {
 /* They name recipients that others must not see, or the envelope. */
 static const char *const PRIVATE_FIELDS[] = {"Bcc", "Resent-Bcc", "Return-path", NULL};
 static const char *const SPENT_FIELDS[] = {"DKIM-Signature", NULL};
+
+/* A field that a library reads must be no longer than that is good for; another would then be a
+ * message of another kind for those who read it all. */
+static gboolean check_structured(const SealHeader *header, GError **error)
+{
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (field->length > MAX_CONTENT_TYPE && seal_field_is(header, field, "Content-Type")) {
+            g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "Content-Type has more than %d octets",
+                        MAX_CONTENT_TYPE);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
 
 SealMessage *seal_message_new(SealContent *content, GError **error)
 {
@@ -34,8 +52,9 @@ SealMessage *seal_message_new(SealContent *content, GError **error)
     SealHeader *header = seal_header_read(content, TRUE, error);
     if (!header)
         return NULL;
-    if (header->fault) {
+    if (header->fault)
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE, header->fault);
+    if (header->fault || !check_structured(header, error)) {
         seal_header_free(header);
         return NULL;
     }
@@ -74,11 +93,11 @@ char *seal_message_return_path(SealMessage *message)
     return g_strdup(value);
 }
 
-GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names, GError **error)
+gboolean seal_message_each_address(SealMessage *message, const char *const *names,
+                                   SealMailboxVisitor visit, gpointer user_data, GError **error)
 {
     const SealHeader *header = seal_message_header(message);
-    g_autoptr(GPtrArray) addresses =
-        g_ptr_array_new_with_free_func((GDestroyNotify)seal_address_unref);
+    SealMailboxCount count = {.most = MAX_ADDRESSES};
 
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
@@ -86,10 +105,10 @@ GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names
         if (!seal_field_is_any(header, field, names))
             continue;
         g_autofree char *value = seal_field_value(header, field);
-        if (!seal_mime_addresses(value, addresses, error))
-            return NULL;
+        if (!seal_mailbox_each(value, &count, visit, user_data, error))
+            return FALSE;
     }
-    return g_steal_pointer(&addresses);
+    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #include "core/frontend.h"
 #include "core/mail/header.h"
+#include "core/mail/mailbox.h"
 
 const SealHeader *seal_message_header(const SealMessage *message);
 
@@ -13,9 +14,10 @@ const SealHeader *seal_message_header(const SealMessage *message);
  *  NULL where there is none. (transfer full) */
 char *seal_message_return_path(SealMessage *message);
 
-/** The mailboxes of every field of these names. @names ends with NULL. (transfer full, element type
- *  SealAddress) */
-GPtrArray *seal_message_addresses(SealMessage *message, const char *const *names, GError **error);
+/** Visits the mailboxes of every field of these names. @names ends with NULL. SEAL_ERROR_LIMIT
+ * beyond 20,000. */
+gboolean seal_message_each_address(SealMessage *message, const char *const *names,
+                                   SealMailboxVisitor visit, gpointer user_data, GError **error);
 
 /** TRUE where a Subject, decoded, has @tag, without regard to ASCII's case. */
 gboolean seal_message_has_tag(SealMessage *message, const char *tag);

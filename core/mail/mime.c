@@ -9,7 +9,6 @@
 
 enum {
     MAX_CONTENT_TYPE = 64 * 1024,
-    MAX_ADDRESSES = 10000,
 };
 
 static void init_once(void)
@@ -64,43 +63,4 @@ char *seal_mime_encode(const char *text)
     init_once();
 
     return g_mime_utils_header_encode_text(NULL, text, "UTF-8");
-}
-
-static gboolean collect_addresses(InternetAddressList *list, GPtrArray *addresses, guint depth,
-                                  GError **error)
-{
-    for (int i = 0; i < internet_address_list_length(list); i++) {
-        InternetAddress *item = internet_address_list_get_address(list, i);
-
-        if (addresses->len >= MAX_ADDRESSES) {
-            g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d addresses in the header",
-                        MAX_ADDRESSES);
-            return FALSE;
-        }
-        if (INTERNET_ADDRESS_IS_MAILBOX(item)) {
-            const char *text = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(item));
-            SealAddress *address = text ? seal_address_parse(text, NULL) : NULL;
-
-            if (address)
-                g_ptr_array_add(addresses, address);
-        } else if (INTERNET_ADDRESS_IS_GROUP(item) && depth == 0) {
-            /* RFC 5322 has no groups within groups. */
-            if (!collect_addresses(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(item)),
-                                   addresses, depth + 1, error))
-                return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-gboolean seal_mime_addresses(const char *value, GPtrArray *addresses, GError **error)
-{
-    init_once();
-
-    InternetAddressList *list = internet_address_list_parse(NULL, value);
-    if (!list)
-        return TRUE;
-    gboolean ok = collect_addresses(list, addresses, 0, error);
-    g_object_unref(list);
-    return ok;
 }

@@ -15,7 +15,3 @@ void seal_mime_content_type(const char *value, char **type, GHashTable **paramet
 char *seal_mime_decode(const char *value);
 /** The reverse, for an unstructured field: ASCII. (transfer full) */
 char *seal_mime_encode(const char *text);
-
-/** Appends the mailboxes of an address-list value (RFC 5322 3.4), groups included, to @addresses;
- *  what does not parse is left out. At most 10,000, beyond that SEAL_ERROR_LIMIT. */
-gboolean seal_mime_addresses(const char *value, GPtrArray *addresses, GError **error);

@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/job.h"
 
+#include "core/mail/author.h"
 #include "core/plugin/decision.h"
 
 #include <string.h>
@@ -84,34 +85,40 @@ static gboolean add_recipients(SealJob *job, const char *const *texts, GError **
     return TRUE;
 }
 
-/* The author is the one address in From; with several there is none. */
+static void add_maybe_author(SealAddress *address, gpointer job)
+{
+    g_ptr_array_add(((SealJob *)job)->maybe_authors, seal_address_ref(address));
+}
+
 static gboolean read_author(SealJob *job, GError **error)
 {
-    static const char *const from[] = {"From", NULL};
-    g_autoptr(GPtrArray) authors = seal_message_addresses(job->message, from, error);
+    const SealHeader *header = seal_message_header(job->message);
 
-    if (!authors)
+    if (!seal_author_guess(header, add_maybe_author, job, error))
         return FALSE;
-    if (authors->len == 1)
-        job->author = seal_address_ref(g_ptr_array_index(authors, 0));
+    job->author = seal_author_read(header, &job->no_author);
     return TRUE;
 }
 
+static void note_named(SealAddress *address, gpointer recipients)
+{
+    SealRecipient *recipient = g_hash_table_lookup(recipients, seal_address_key(address));
+
+    if (recipient)
+        recipient->named = TRUE;
+}
+
+/* Who is not surely named is a Bcc. */
 static gboolean read_named(SealJob *job, GError **error)
 {
     static const char *const fields[] = {"To", "Cc", "Resent-To", "Resent-Cc", NULL};
-    g_autoptr(GPtrArray) named = seal_message_addresses(job->message, fields, error);
-    g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) by_key = g_hash_table_new(g_str_hash, g_str_equal);
 
-    if (!named)
-        return FALSE;
-    for (guint i = 0; i < named->len; i++)
-        g_hash_table_add(keys, (gpointer)seal_address_key(g_ptr_array_index(named, i)));
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
-        recipient->named = g_hash_table_contains(keys, seal_address_key(recipient->address));
+        g_hash_table_insert(by_key, (gpointer)seal_address_key(recipient->address), recipient);
     }
-    return TRUE;
+    return seal_message_each_address(job->message, fields, note_named, by_key, error);
 }
 
 /* What the front end says; else the Return-path line; else the author. One that is no address is
@@ -174,6 +181,7 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->recipients = g_ptr_array_new_with_free_func(recipient_free);
     job->deliveries = g_ptr_array_new_with_free_func(delivery_free);
     job->decisions = g_ptr_array_new_with_free_func((GDestroyNotify)seal_decision_free);
+    job->maybe_authors = g_ptr_array_new_with_free_func((GDestroyNotify)seal_address_unref);
     job->stages = g_strdup("");
     if (!add_recipients(job, spec->recipients, error) ||
         (spec->message && !read_message(job, spec->message, error)))
@@ -191,6 +199,8 @@ void seal_job_free(SealJob *job)
     g_ptr_array_unref(job->decisions);
     seal_address_unref(job->sender);
     seal_address_unref(job->author);
+    g_free(job->no_author);
+    g_ptr_array_unref(job->maybe_authors);
     seal_message_free(job->message);
     g_clear_error(&job->fault);
     g_free(job->login);
@@ -343,6 +353,12 @@ void seal_recipient_reset(SealRecipient *recipient)
 gboolean seal_job_is_bounce(const SealJob *job)
 {
     return !job->sender && g_str_equal(job->sender_text, "<>");
+}
+
+char *seal_job_no_author_reason(const SealJob *job)
+{
+    return g_strdup_printf("From does not name one author: %s",
+                           job->no_author ? job->no_author : "it is not there");
 }
 
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format)

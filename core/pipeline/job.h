@@ -60,7 +60,9 @@ struct SealJob {
     char *id;
     SealAddress *sender; /* NULL for the null sender, and for one that cannot be read */
     char *sender_text;   /* as it was given, for the log; "<>" for the null sender */
-    SealAddress *author; /* the one address in From, or NULL */
+    SealAddress *author; /* exactly one clean mailbox in exactly one clean From, or NULL */
+    char *no_author;     /* why there is none, for people; NULL where there is, or no message */
+    GPtrArray *maybe_authors; /* of SealAddress: whomever anybody could take for an author */
     SealMessage *message;
     GError *fault; /* why the message cannot be handled, now or later; it is then not there */
     gboolean header_only;                 /* the message is its header, and its body is not known */
@@ -136,6 +138,9 @@ SealDelivery *seal_job_add_delivery(SealJob *job, SealChoice choice, const char 
 
 /** TRUE for the null sender (RFC 5321 4.5.5): a bounce. */
 gboolean seal_job_is_bounce(const SealJob *job);
+
+/** A sentence of why there is no author. (transfer full) */
+char *seal_job_no_author_reason(const SealJob *job);
 
 /** The recipient's key for @format, or NULL. (borrowed) */
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format);

@@ -345,7 +345,7 @@ gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *for
         return find_signer(job, entry, cancellable, signer, why, error);
     *signer = NULL;
     *why = job->author ? g_strdup_printf("there is no format %s", format)
-                       : g_strdup("From does not name one author");
+                       : seal_job_no_author_reason(job);
     return TRUE;
 }
 

@@ -57,7 +57,7 @@ gboolean seal_module_prove_author(SealModule *self, SealJob *job, SealProof *pro
 
     if (!job->author) {
         found = seal_job_has_header(job) ? SEAL_PROOF_NONE : SEAL_PROOF_UNDECIDED;
-        text = g_strdup("From does not name one author");
+        text = seal_job_no_author_reason(job);
     } else if (!prove(self, job, &found, &text, error)) {
         return FALSE;
     } else if (found == SEAL_PROOF_NONE && !job->submitted) {

@@ -211,11 +211,18 @@ static SealMatch match_sender(const SealRule *rule, const SealJob *job)
     return job->message ? SEAL_MATCH_NO : match_unknown_sender(rule);
 }
 
+/* Whom From could name counts for a rule that asks for more, whom it surely names for others. */
 static SealMatch match_author(const SealRule *rule, const SealJob *job)
 {
     if (!job->message)
         return SEAL_MATCH_MAYBE;
-    return yes_or_no(job->author && match_any(rule, rule->authors, job->author));
+    if (rule->strict || job->author)
+        return yes_or_no(job->author && match_any(rule, rule->authors, job->author));
+    for (guint i = 0; i < job->maybe_authors->len; i++) {
+        if (match_any(rule, rule->authors, g_ptr_array_index(job->maybe_authors, i)))
+            return SEAL_MATCH_YES;
+    }
+    return SEAL_MATCH_NO;
 }
 
 /* Of a field that stands twice, nobody knows which one its readers see. */

@@ -76,7 +76,10 @@ const SealSetting SEAL_TABLE_RULE[] = {
          "The envelope sender: user@domain, @domain, @.domain (its subdomains), a glob, or <>, "
          "the null sender. In a rule that exempts from something, addresses are alike where only "
          "the case of A to Z differs; in others also where Unicode folds them together."},
-    {"match_from", SEAL_SETTING_LIST, .help = "The author, the one address in From, likewise."},
+    {"match_from", SEAL_SETTING_LIST,
+     .help =
+         "The author, the one address in From, likewise. In a rule that exempts from something, "
+         "From must be one clean mailbox; in others whoever it could name counts."},
     {"match_recipient", SEAL_SETTING_LIST, .help = "The recipient, likewise."},
     {"match_header", SEAL_SETTING_LIST,
      .help =

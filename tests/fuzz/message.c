@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include "core/mail/author.h"
 #include "core/mail/entity.h"
 #include "core/mail/message.h"
 
@@ -222,21 +223,46 @@ static void compare(SealEntity *one, SealEntity *other, guint *seen)
         compare(g_ptr_array_index(parts, i), g_ptr_array_index(others, i), seen);
 }
 
+static void check_address(SealAddress *address, gpointer user_data)
+{
+    fuzz_assert_one_line(seal_address_text(address));
+}
+
+/* An author is among those whom anybody could take for one, and alone there. */
+typedef struct {
+    SealAddress *author;
+    gboolean found;
+} Guess;
+
+static void note_guess(SealAddress *address, gpointer user_data)
+{
+    Guess *guess = user_data;
+
+    if (guess->author)
+        g_assert_true(seal_address_equal(guess->author, address));
+    guess->found = TRUE;
+}
+
 static void check_addresses(SealMessage *message)
 {
     static const char *const names[] = {"From", "To", "Cc", NULL};
     g_autofree char *return_path = seal_message_return_path(message);
+    g_autofree char *why = NULL;
+    g_autoptr(SealAddress) author = NULL;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) addresses = seal_message_addresses(message, names, &error);
 
     g_assert_true((return_path != NULL) ==
                   (seal_entity_field(seal_message_entity(message), "Return-path") != NULL));
-    if (!addresses) {
+    if (!seal_message_each_address(message, names, check_address, NULL, &error))
         g_assert_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT);
-        return;
-    }
-    for (guint i = 0; i < addresses->len; i++)
-        fuzz_assert_one_line(seal_address_text(g_ptr_array_index(addresses, i)));
+    author = seal_author_read(seal_message_header(message), &why);
+    g_assert_true((author == NULL) == (why != NULL));
+    g_clear_error(&error);
+    Guess guess = {author, FALSE};
+    if (!seal_author_guess(seal_message_header(message), note_guess, &guess, &error))
+        g_assert_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT);
+    else
+        g_assert_true(!author || guess.found);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

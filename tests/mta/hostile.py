@@ -89,8 +89,12 @@ def groups(depth):
     return b"From: c@example.net\nTo: " + b"g:" * depth + b"a@example.org" + b";" * depth + b"\n\nbody\n"
 
 
+def to(octets):
+    return b"From: c@example.net\nTo: " + octets + b"\n\nbody\n"
+
+
 FIELDS, OCTETS, MALFORMED = "more than 10000 fields", "more than 1048576 octets", "malformed message"
-ADDRESSES = "more than 10000 addresses"
+ADDRESSES = "more than 20000 addresses"
 # What is no fault of the message.
 BEFORE = ("the input is empty", "more than 10000 recipients")
 # (what, the message, the bound that it passes or None)
@@ -107,14 +111,25 @@ MESSAGES = [
     ("5,000 Content-Type parameters", parameters(5000), None),
     ("10,000 Content-Type parameters of one name", parameters(10000, b";a=b"), None),
     ("8,000 sections of one parameter", parameters(4000, b";a*%d=b"), None),
-    ("20,000 Content-Type parameters", parameters(20000), None),
+    ("20,000 Content-Type parameters", parameters(20000), "Content-Type has more than 65536"),
     ("a header line of 1,000,000 octets", long_line(1000000), None),
     ("a header line of 10 MB", long_line(10000000), OCTETS),
     ("a Content-Type of 10 MB", long_line(10000000, b"Content-Type"), OCTETS),
     ("a header of 10 MB without an end", HEAD + b"X: y\n z" + b"\n " * 5000000, OCTETS),
     ("5,000 recipients in To", addressees(5000), None),
-    ("20,000 recipients in To", addressees(20000), ADDRESSES),
-    ("10,000 groups within groups in To", groups(10000), None),
+    ("15,000 recipients in To", addressees(15000), None),
+    ("25,000 recipients in To", addressees(25000), ADDRESSES),
+    ("100,000 short ones", to(b"a@b," * 100000), ADDRESSES),
+    ("300,000 words for addresses", to(b"a, " * 300000), None),
+    ("300,000 empty groups", to(b"a:;" * 300000), None),
+    ("300,000 quoted words", to(b'"" ' * 300000), None),
+    ("40,000 encoded words", to(b"=?utf-8?q?=C3=BC?= " * 40000), None),
+    ("300,000 groups within groups in To", groups(300000), None),
+    ("20,000 addresses with a Unicode domain", to("a@ü.example,".encode() * 19000), None),
+    ("groups within groups in From", HEAD.replace(b"From: ", b"From: " + b"g:" * 60000), "From has more than 65536"),
+    ("4,000 encoded words in From", HEAD.replace(b"From: ", b"From: " + b"=?utf-8?q?a?= " * 4000), None),
+    ("60,000 octets of comments in From", HEAD.replace(b"From: ", b"From: " + b"(" * 60000), None),
+    ("1,500 addresses in From", HEAD.replace(b"From: ", b"From: " + b"a@b, " * 1500), "more than 1000 addresses"),
     ("a To of 500,000 brackets", HEAD.replace(b"To: ", b"To: " + b"<" * 500000), None),
     ("a To of 500,000 comments", HEAD.replace(b"To: ", b"To: " + b"(" * 500000), None),
     ("NUL bytes in the header and the body", HEAD + b"X: a\0b\n\0: c\n\n" + b"\0" * 100000, MALFORMED),

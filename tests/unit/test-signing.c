@@ -106,7 +106,16 @@ static const Row ROWS[] = {
     /* The author is the one address in From. */
     {SIGN("required") STAGE MOCK, TWO, TRUE, NULL, 'R', "one author", NULL},
     {SIGN("preferred") STAGE MOCK, TWO, TRUE, NULL, 'P', "one author", "x\n"},
-    {SIGN("required") STAGE MOCK, NOBODY, TRUE, NULL, 'R', "one author", NULL},
+    {SIGN("required") STAGE MOCK, NOBODY, TRUE, NULL, 'R', "one author: there is none", NULL},
+    {SIGN("required") STAGE MOCK, "From: carol@example.org, mallory@-evil-\n" REST "x\n", TRUE,
+     NULL, 'R', "From does not name one author: a comma", NULL},
+    {SIGN("preferred") STAGE MOCK, FROM "From:\n" REST "x\n", TRUE, NULL, 'P',
+     "From does not name one author: From stands more than once", "x\n"},
+    {SIGN("preferred") STAGE MOCK, "From : carol@example.org\n" REST "x\n", TRUE, NULL, 'P',
+     "before its colon", "x\n"},
+    {SIGN("required") STAGE MOCK,
+     "From: =?utf-8?q?Car=C3=B6l=2C_C=2E?= <carol@example.org>\n" REST "x\n", TRUE, NULL, 'G', "",
+     "signer=author"},
     /* Who may write as whom. */
     {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, "mallory@example.org", 'P',
      "may not sign as carol@example.org", "the words\n"},

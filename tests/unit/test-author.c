@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * test-author.c: who surely wrote a message, and who is named in its address fields.
+ */
+#include "core/mail/author.h"
+#include "core/mail/message.h"
+
+#include <string.h>
+
+static SealMessage *message_of(const char *header)
+{
+    g_autofree char *whole = g_strconcat(header, "\n\nbody\n", NULL);
+    g_autoptr(SealContent) content = seal_content_new_copy(whole, strlen(whole));
+    g_autoptr(GError) error = NULL;
+    SealMessage *message = seal_message_new(content, &error);
+
+    g_assert_no_error(error);
+    return message;
+}
+
+/* One mailbox for everybody, in the ways that clients write it. */
+static const char *const CLEAN[] = {
+    "From: me@example.org",
+    "from:me@example.org",
+    "FROM:\tme@example.org ",
+    "From: <me@example.org>",
+    "From: Me <me@example.org>",
+    "From: Me<me@example.org>",
+    "From: Me Myself <me@example.org>",
+    "From: Dr. M. E. Myself <me@example.org>",
+    "From: \"Myself, Me\" <me@example.org>",
+    "From: \"Me; Myself: I\" <me@example.org>",
+    "From: \"Me (sales)\" <me@example.org>",
+    "From: \"Me \\\"the one\\\" Myself\" <me@example.org>",
+    "From: M\u00fcller <me@example.org>",
+    "From: \"M\u00fcller, J\u00fcrgen\" <me@example.org>",
+    "From: =?utf-8?q?M=C3=BCller=2C_Me?= <me@example.org>",
+    "From: =?UTF-8?B?TcO8bGxlciwgTWU=?= <me@example.org>",
+    "From: =?iso-8859-1?Q?M=FCller?= <me@example.org>",
+    "From: =?iso-8859-1*de?Q?M=FCller?= <me@example.org>",
+    "From: =?utf-8?q?M=C3?= =?utf-8?q?=BCller?= <me@example.org>",
+    "From: =?utf-8?b?TcO8bA==?= =?utf-8?b?bGVy?= Me <me@example.org>",
+    "From: =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= <me@example.org>",
+    "From: =?utf-8?q?Me_=28Berlin=29?= <me@example.org>",
+    "From: \"=?utf-8?q?M=C3=BCller?=\" <me@example.org>",
+    "From: me@example.org (Me Myself)",
+    "From: me@example.org (Me (really))",
+    "From: (Me) me@example.org",
+    "From: Me (Berlin) <me@example.org> (work)",
+    "From: \"me@example.org\" <me@example.org>",
+    "From: \"'me@example.org'\" <Me@Example.org>",
+    "From: me@example.org (me@example.org)",
+    "From: Me\n <me@example.org>",
+    "From: Me\r\n\t<me@example.org>",
+    "From:\n me@example.org",
+    "Sender: you@example.org\nFrom: me@example.org\nReply-To: you@example.org",
+    "Resent-From: you@example.org\nFrom: me@example.org",
+};
+
+/* The field, and a part of the reason. */
+static const char *const UNCLEAR[][2] = {
+    {"To: me@example.org", "there is none"},
+    {"From:", "no address"},
+    {"From: Me", "no address"},
+    {"From: \"me@example.org\"", "no address"},
+    {"From: (me@example.org)", "no address"},
+    /* Several fields. */
+    {"From: me@example.org\nFrom: me@example.org", "more than once"},
+    {"From: me@example.org\nFrom:", "more than once"},
+    {"From: me@example.org\nFROM: broken@", "more than once"},
+    {"From: me@-no-\nFrom : me@example.org", "more than once"},
+    {"From : me@example.org", "before its colon"},
+    {"From\t: me@example.org", "before its colon"},
+    {"From: Me\n \n <me@example.org>", "blanks alone"},
+    /* Several mailboxes, or what could be. */
+    {"From: me@example.org, you@example.org", "comma"},
+    {"From: me@example.org,", "comma"},
+    {"From: ,me@example.org", "comma"},
+    {"From: me@example.org,,", "comma"},
+    {"From: you, me@example.org", "comma"},
+    {"From: me@example.org, you", "comma"},
+    {"From: me@example.org, you@-evil-", "comma"},
+    {"From: me@example.org, you@[[bad", "comma"},
+    {"From: Myself, Me <me@example.org>", "comma"},
+    {"From: me@example.org; you@example.org", "group"},
+    {"From: me@example.org;", "group"},
+    {"From: Board: me@example.org;", "group"},
+    {"From: undisclosed:;, me@example.org", "group"},
+    {"From: x: y: you@example.org;, me@example.org;", "group"},
+    {"From: me@example.org: you@example.org", "group"},
+    {"From: me@example.org you@example.org", "behind"},
+    {"From: me@example.org you", "behind"},
+    {"From: me@example.org <you@example.org>", "behind"},
+    {"From: me@example.org <me@example.org>", "behind"},
+    {"From: Me me@example.org", "@ stands beside"},
+    {"From: Me at you@example.org <me@example.org>", "@ stands beside"},
+    {"From: <me@example.org> you@example.org", "behind"},
+    {"From: <me@example.org> Me", "behind"},
+    {"From: <me@example.org> <you@example.org>", "behind"},
+    {"From: <me@example.org>>", "only in quotes"},
+    {"From: <<me@example.org>>", "plain words"},
+    {"From: <@a.example,@b.example:me@example.org>", "route"},
+    {"From: <me@example.org, you@example.org>", "angle brackets"},
+    {"From: <me@example.org you@example.org>", "angle brackets"},
+    {"From: < me@example.org >", "plain words"},
+    {"From: <me@example.org (x)>", "angle brackets"},
+    {"From: <me@example.org", "angle brackets"},
+    {"From: <me (x)@example.org>", "plain words"},
+    {"From: me(x)@example.org", "@ stands beside"},
+    {"From: me @example.org", "@ stands beside"},
+    {"From: me@ example.org", "plain words"},
+    {"From: me@you@example.org", "@ stands beside"},
+    {"From: <me@you@example.org>", "angle brackets"},
+    {"From: \"me\"@example.org", "@ stands beside"},
+    {"From: <\"me you\"@example.org>", "plain words"},
+    {"From: <>", "plain words"},
+    {"From: me@example.org.", "none that can be"},
+    {"From: me@-evil-", "none that can be"},
+    {"From: me@[192.0.2.1]", "plain words"},
+    {"From: Me [work] <me@example.org>", "only in quotes"},
+    {"From: Me \\<you@example.org> <me@example.org>", "only in quotes"},
+    /* Texts that do not end, or end elsewhere for others. */
+    {"From: \"Me <me@example.org>", "does not end"},
+    {"From: \"Me\\\" <me@example.org>", "does not end"},
+    {"From: (Me <me@example.org>", "does not end"},
+    {"From: me@example.org (Me", "does not end"},
+    {"From: me@example.org (((((((((((Me)))))))))))", "too deep"},
+    {"From: Me) <me@example.org>", "only in quotes"},
+    /* An address that somebody could see in a name or comment. */
+    {"From: \"you@example.org\" <me@example.org>", "second address"},
+    {"From: \"<you@example.org>\" <me@example.org>", "second address"},
+    {"From: \"you@example.org,\" <me@example.org>", "second address"},
+    {"From: \"xme@example.org\" <me@example.org>", "second address"},
+    {"From: \"me@example.orgx\" <me@example.org>", "second address"},
+    {"From: \"me@example.org.evil.example\" <me@example.org>", "second address"},
+    {"From: \"x'me@example.org'\" <me@example.org>", "second address"},
+    {"From: me@example.org (you@example.org)", "second address"},
+    {"From: (you@example.org) me@example.org", "second address"},
+    {"From: me@example.org (\\) you@example.org)", "second address"},
+    {"From: \"you\uff20example.org\" <me@example.org>", "reads as an address"},
+    {"From: you\ufe6bexample.org <me@example.org>", "reads as an address"},
+    /* Encoded words that say more than a name. */
+    {"From: =?utf-8?q?you=40example=2Eorg?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-8?q?you=40example=2Eorg_=28?= <me@example.org>", "more than a name"},
+    {"From: =?utf-8?b?eW91QGV4YW1wbGUub3Jn?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-8?b?eW91QGV4?= =?utf-8?b?YW1wbGUub3Jn?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-7?q?you+AEA-example.org?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-16be?b?AHkAbwB1AEAAeA==?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-8?q?you=EF=BC=A0example=2Eorg?= <me@example.org>", "reads as an address"},
+    {"From: \"=?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "reads as an address"},
+    {"From: me@example.org (=?utf-8?q?you=40example=2Eorg?=)", "reads as an address"},
+    {"From: x=?utf-8?q?you=40example=2Eorg?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-8?q?you?==?utf-8?q?=40example=2Eorg?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-8?q?Me_=3Cyou=3E?= <me@example.org>", "more than a name"},
+    {"From: =?utf-8?q?Me_=22?= <me@example.org>", "more than a name"},
+    {"From: =?utf-8?q?Me_=28?= <me@example.org>", "more than a name"},
+    {"From: =?utf-8?q?Me=5C?= <me@example.org>", "more than a name"},
+    {"From: =?utf-8?q?Me=0AFrom=3A_you?= <me@example.org>", "more than a name"},
+    {"From: =?utf-8?q?Me=00?= <me@example.org>", "cannot be decoded"},
+    {"From: =?x-nobody-knows?q?Me?= <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?q?Me=C3?= <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?q?Me=4?= <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?b?TWU?= <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?q?Me <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?q?you?=@example.org", "encoded word stands in its address"},
+    {"From: <=?utf-8?q?you?=@example.org>", "encoded word stands in its address"},
+    {"From: M\xfcller <me@example.org>", "UTF-8"},
+};
+
+static void test_clean(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(CLEAN); i++) {
+        g_autoptr(SealMessage) message = message_of(CLEAN[i]);
+        g_autofree char *why = NULL;
+        g_autoptr(SealAddress) author = seal_author_read(seal_message_header(message), &why);
+
+        g_test_message("%s", CLEAN[i]);
+        g_assert_cmpstr(why, ==, NULL);
+        g_assert_cmpstr(seal_address_key(author), ==, "me@example.org");
+    }
+}
+
+static void test_unclear(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(UNCLEAR); i++) {
+        g_autoptr(SealMessage) message = message_of(UNCLEAR[i][0]);
+        g_autofree char *why = NULL;
+        g_autoptr(SealAddress) author = seal_author_read(seal_message_header(message), &why);
+
+        g_autofree char *shown = g_strescape(UNCLEAR[i][0], NULL);
+        g_test_message("%s: %s", shown, why);
+        g_assert_null(author);
+        g_assert_nonnull(strstr(why, UNCLEAR[i][1]));
+    }
+}
+
+/* A From of which nobody knows where it ends, and one that is too long to be anybody's. */
+static void test_ends(void)
+{
+    static const char text[] = "From: me@example.org\nno field\n\nbody\n";
+    g_autoptr(SealContent) content = seal_content_new_copy(text, sizeof text - 1);
+    g_autoptr(SealMessage) message = seal_message_new(content, NULL);
+    g_autofree char *name = g_strnfill(20000, 'x');
+    g_autofree char *field = g_strconcat("From: ", name, " <me@example.org>", NULL);
+    g_autoptr(SealMessage) other = message_of(field);
+    g_autofree char *why = NULL, *why_other = NULL;
+
+    g_assert_null(seal_author_read(seal_message_header(message), &why));
+    g_assert_nonnull(strstr(why, "no empty line"));
+    g_assert_null(seal_author_read(seal_message_header(other), &why_other));
+    g_assert_nonnull(strstr(why_other, "16 KiB"));
+}
+
+static void append_key(SealAddress *address, gpointer all)
+{
+    g_string_append_printf(all, "%s ", seal_address_key(address));
+}
+
+/* Whom a rule that asks for more must think of. */
+static void test_guess(void)
+{
+    static const char *const rows[][2] = {
+        {"From: Me <me@x.org>", "me@x.org "},
+        {"From: you, \"(a@x.org\" <b@x.org>; =?utf-8?q?c=40x.org?=\nFrom : 'd@x.org'.",
+         "a@x.org b@x.org c@x.org d@x.org "},
+        {"From: <@r.org:a@x.org>, b@[[bad, c@x.org(e@x.org", "a@x.org c@x.org e@x.org "},
+        {"From: nobody", ""},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(SealMessage) message = message_of(rows[i][0]);
+        g_autoptr(GString) all = g_string_new(NULL);
+        g_auto(GStrv) wanted = g_strsplit(rows[i][1], " ", -1);
+
+        g_assert_true(seal_author_guess(seal_message_header(message), append_key, all, NULL));
+        for (char **key = wanted; *key; key++)
+            g_assert_nonnull(strstr(all->str, *key));
+        g_assert_cmpint(*rows[i][1] == '\0', ==, all->len == 0);
+    }
+}
+
+static void test_named(void)
+{
+    static const char *const rows[][2] = {
+        {"a@x.org, B <b@x.org>,, \"c, d\" <c@x.org> (e@x.org)", "a@x.org b@x.org c@x.org "},
+        {"team: a@x.org, b@x.org;, c@x.org", "a@x.org b@x.org c@x.org "},
+        {"a@x.org; b@x.org", "a@x.org b@x.org "},
+        {"g:g:g:a@x.org;;;", "a@x.org "},
+        {"undisclosed-recipients:;", ""},
+        {"\"a@x.org\" <b@x.org>", "b@x.org "},
+        {"(a@x.org) b@x.org", "b@x.org "},
+        {"a@x.org <b@x.org>", "b@x.org "},
+        {"a@x.org b@x.org, c@x.org", "c@x.org "},
+        {"\"a b\"@x.org, <\"c d\"@x.org>", "a b@x.org c d@x.org "},
+        {"a@x.org, \"b@x.org, c@x.org", "a@x.org "},
+        {"a@x.org, (b@x.org, c@x.org", "a@x.org "},
+        {"<@r.org:a@x.org>, b@-x, , <>, <", ""},
+        {"< a@x.org >", "a@x.org "},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        SealMailboxCount count = {.most = 100};
+        g_autoptr(GString) all = g_string_new(NULL);
+
+        g_test_message("%s", rows[i][0]);
+        g_assert_true(seal_mailbox_each(rows[i][0], &count, append_key, all, NULL));
+        g_assert_cmpstr(all->str, ==, rows[i][1]);
+    }
+}
+
+static void test_too_many(void)
+{
+    SealMailboxCount count = {.most = 3}, again = {.most = 3};
+    g_autoptr(GError) error = NULL, other = NULL;
+    g_autoptr(GString) all = g_string_new(NULL);
+
+    g_assert_true(seal_mailbox_each("a, b, c, d, e, f@x", &count, append_key, all, NULL));
+    g_assert_false(seal_mailbox_each("a@x, b@x, c@x", &count, append_key, all, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT);
+    g_assert_false(seal_mailbox_guess("a@x b@x c@x d@x", &again, append_key, all, &other));
+    g_assert_error(other, SEAL_ERROR, SEAL_ERROR_LIMIT);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/author/clean", test_clean);
+    g_test_add_func("/author/unclear", test_unclear);
+    g_test_add_func("/author/ends", test_ends);
+    g_test_add_func("/author/guess", test_guess);
+    g_test_add_func("/mailbox/named", test_named);
+    g_test_add_func("/mailbox/too-many", test_too_many);
+    return g_test_run();
+}
