@@ -6,6 +6,8 @@ import time
 import traceback
 
 _tests = []
+_todo = set()
+_todo_may_hold = False
 
 
 class Skip(Exception):
@@ -56,6 +58,13 @@ def note(text):
         print(f"# {line}", flush=True)
 
 
+def todo(names, may_hold=False):
+    """Tests that are expected to fail; one that holds is a failure, unless they may."""
+    global _todo_may_hold
+    _todo.update(names)
+    _todo_may_hold = may_hold
+
+
 def _run(number, name, function):
     try:
         function()
@@ -63,8 +72,11 @@ def _run(number, name, function):
         print(f"ok {number} - {name} # SKIP {reason}", flush=True)
         return True
     except Exception as error:
-        print(f"not ok {number} - {name}", flush=True)
+        print(f"not ok {number} - {name}" + (" # TODO" if name in _todo else ""), flush=True)
         note(str(error) if isinstance(error, AssertionError) else traceback.format_exc())
+        return name in _todo
+    if name in _todo and not _todo_may_hold:
+        print(f"not ok {number} - {name}: it holds now: take it from the list", flush=True)
         return False
     print(f"ok {number} - {name}", flush=True)
     return True
