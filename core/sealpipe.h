@@ -481,6 +481,9 @@ SEAL_API void seal_detection_set(SealDetection *detection, SealDetected what, gu
 /** Adds a recipient found in the ciphertext, or a signer found in the signature, by the id that its
  *  SealKey has in detected_ids; NULL for one that does not say who it is. */
 SEAL_API void seal_detection_add(SealDetection *detection, const char *detected_id);
+/** What is encrypted as a whole names its recipients at such length that it could be text, unless
+ *  they are known: @text says so. What others have sealed is then taken as PARTLY. */
+SEAL_API void seal_detection_set_doubt(SealDetection *detection, const char *text);
 
 SEAL_API SealDetection *seal_detection_new(void);
 SEAL_API void seal_detection_free(SealDetection *detection);
@@ -492,6 +495,8 @@ SEAL_API const char *seal_detection_text(const SealDetection *detection);
 SEAL_API GPtrArray *seal_detection_ids(const SealDetection *detection);
 /** How many do not. */
 SEAL_API guint seal_detection_hidden(const SealDetection *detection);
+/** What seal_detection_set_doubt() was told, or NULL. */
+SEAL_API const char *seal_detection_doubt(const SealDetection *detection);
 
 /* What is encrypted or signed is told by its structure, with no key and whatever is enabled: core
  * asks these of every message, and a Format that has one of them as its detect() says that what

@@ -108,6 +108,12 @@ static gboolean look_by_formats(const SealPipeline *pipeline, SealEntity *entity
     return TRUE;
 }
 
+static void say_partly(Look *look, const char *text)
+{
+    look->is_partly = TRUE;
+    seal_detection_set(look->detection, SEAL_DETECTED_PARTLY, 0, text);
+}
+
 /* A second MIME-Version, and readers differ in what it is. */
 static gboolean look_at(const SealPipeline *pipeline, SealMessage *message, Look *look,
                         GCancellable *cancellable, GError **error)
@@ -117,11 +123,10 @@ static gboolean look_at(const SealPipeline *pipeline, SealMessage *message, Look
     if (!look_by_structure(pipeline, entity, look, cancellable, error) ||
         !look_by_formats(pipeline, entity, look, cancellable, error))
         return FALSE;
-    if (seal_header_count(seal_message_header(message), "MIME-Version") > 1 && is_done(look)) {
-        look->is_partly = TRUE;
-        seal_detection_set(look->detection, SEAL_DETECTED_PARTLY, 0,
-                           "encrypted, but with more than one MIME-Version field");
-    }
+    if (seal_header_count(seal_message_header(message), "MIME-Version") > 1 && is_done(look))
+        say_partly(look, "encrypted, but with more than one MIME-Version field");
+    if (is_done(look) && seal_detection_doubt(look->detection))
+        say_partly(look, seal_detection_doubt(look->detection));
     return TRUE;
 }
 

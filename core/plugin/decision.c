@@ -17,6 +17,7 @@ struct SealDetection {
     SealDetected what;
     guint64 content_size;
     char *text;
+    char *doubt;
     GPtrArray *ids;
     guint hidden;
 };
@@ -158,6 +159,7 @@ void seal_detection_free(SealDetection *detection)
     if (!detection)
         return;
     g_free(detection->text);
+    g_free(detection->doubt);
     g_ptr_array_unref(detection->ids);
     g_free(detection);
 }
@@ -177,6 +179,17 @@ void seal_detection_add(SealDetection *detection, const char *detected_id)
         g_ptr_array_add(detection->ids, g_strdup(detected_id));
     else
         detection->hidden++;
+}
+
+void seal_detection_set_doubt(SealDetection *detection, const char *text)
+{
+    g_free(detection->doubt);
+    detection->doubt = g_strdup(text);
+}
+
+const char *seal_detection_doubt(const SealDetection *detection)
+{
+    return detection->doubt;
 }
 
 SealDetected seal_detection_what(const SealDetection *detection)

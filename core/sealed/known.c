@@ -13,6 +13,9 @@
 enum {
     MAX_VALUE = 600,
     MAX_BOUNDARY = 70, /* RFC 2046 5.1.1 */
+    MAX_BOUNDARY_WORDS = 4,
+    MAX_NAME_WORDS = 10,
+    MAX_SMALL_WORDS = 5,
     MAX_ID = 130,
     MAX_NUMBER = 15,
     MAX_NUMBERS = 2,
@@ -236,6 +239,23 @@ gboolean seal_known_preamble(const char *text)
     return line->len == 0 || is_among(line->str, PREAMBLES);
 }
 
+gboolean seal_known_is_prose(const char *name, gsize length)
+{
+    guint words = 0, small = 0;
+    gboolean inside = FALSE;
+
+    for (gsize i = 0; i < length; i++) {
+        gboolean begins = !inside && name[i] != ' ';
+
+        words += begins;
+        small += begins && g_ascii_islower(name[i]);
+        inside = name[i] != ' ';
+        if (i + 1 < length && strchr(";!?", name[i]) && name[i] && name[i + 1] == ' ')
+            return TRUE;
+    }
+    return words > MAX_NAME_WORDS || small > MAX_SMALL_WORDS;
+}
+
 /* -------------------------------------------------------------------------------------------
  * Parameters
  */
@@ -294,9 +314,34 @@ static gboolean is_filename(const char *value)
     return is_among(stem, stems);
 }
 
+/* Of three letters or more, of which the first alone may be a capital. */
+static gboolean is_word(const char *start, gsize length)
+{
+    for (gsize i = 1; i < length; i++) {
+        if (!g_ascii_islower(start[i]))
+            return FALSE;
+    }
+    return length >= 3;
+}
+
+static guint count_words(const char *text)
+{
+    guint words = 0;
+
+    while (*text) {
+        gsize length = strspn(text, LETTERS);
+
+        words += is_word(text, length);
+        text += length > 0 ? length : 1;
+    }
+    return words;
+}
+
+/* Made up by a program, maybe with some words in it. */
 static gboolean is_boundary(const char *value)
 {
-    return consists_of(value, DIGITS LETTERS "'()+_,-./:=?", 1, MAX_BOUNDARY);
+    return consists_of(value, DIGITS LETTERS "'()+_,-./:=?", 1, MAX_BOUNDARY) &&
+           count_words(value) <= MAX_BOUNDARY_WORDS;
 }
 
 static gboolean is_date(const char *value)

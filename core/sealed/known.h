@@ -11,6 +11,9 @@ gboolean seal_known_armor_header(const char *line, gsize length);
 /** TRUE where the text in front of the first part is a sentence that mail programs put there, or
  *  blank. */
 gboolean seal_known_preamble(const char *text);
+/** TRUE where a name reads as somebody's sentence rather than as a name: it has many words, or many
+ *  in small letters. Certification authorities have names of ten. */
+gboolean seal_known_is_prose(const char *name, gsize length);
 /** What is wrong with the Content fields of @entity, or with any other field where it is a part;
  *  NULL where they are known ones, once each, and say nothing but what they are for. */
 const char *seal_known_fields(SealEntity *entity, gboolean is_part);

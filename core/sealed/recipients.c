@@ -7,13 +7,16 @@
  */
 #include "core/sealed/recipients.h"
 
+#include "core/sealed/known.h"
+
 #include <string.h>
 
 enum {
     MAX_IDS = 10000,
-    MAX_NAME = 512,
-    MAX_NAMES = 16 * 1024, /* of different issuers, together */
-    MAX_NAME_VALUE = 128,  /* X.520 has 64 for most, and 128 */
+    MAX_NAME = 400,
+    MAX_NAMES = 4 * 1024, /* of different issuers, together */
+    MAX_NAME_VALUE = 64,  /* X.520's bound for most */
+    ROOM_NAME = 4096,     /* more than that is no name */
     MAX_OID = 12,
     MAX_SERIAL = 21, /* RFC 5280 4.1.2.2, and a sign */
     MAX_KEY_ID = 64,
@@ -90,11 +93,18 @@ static gboolean add_id(SealOctets *octets, SealNames *names, char *id)
            seal_octets_fail(octets, "it has more than 10000 recipients or signers");
 }
 
+/* Who somebody is has to be known to tell whether that is a name. */
+static void find_doubt(SealNames *names, const char *what)
+{
+    if (!names->doubt)
+        names->doubt = what;
+}
+
 static gboolean walk_name(SealOctets *octets, SealBox *box, guint depth, SealNames *names)
 {
     for (;;) {
         SealElement element;
-        guint8 value[4 * MAX_NAME];
+        guint8 value[ROOM_NAME];
         gsize length;
 
         if (!seal_ber_next(octets, box, &element))
@@ -110,8 +120,9 @@ static gboolean walk_name(SealOctets *octets, SealBox *box, guint depth, SealNam
         }
         if (!seal_ber_value(octets, &element, value, sizeof value, &length))
             return FALSE;
-        if (length > (element.tag == SEAL_BER_OID ? MAX_OID : MAX_NAME_VALUE))
-            find_beside(names, "the names of issuers in it are longer than those of any");
+        if (length > (element.tag == SEAL_BER_OID ? MAX_OID : MAX_NAME_VALUE) ||
+            (element.tag != SEAL_BER_OID && seal_known_is_prose((const char *)value, length)))
+            find_doubt(names, "the name of an issuer in it is longer than names are");
     }
 }
 
@@ -124,7 +135,7 @@ static gboolean take_name(SealOctets *octets, SealElement *element, SealNames *n
     gboolean indefinite = element->box.indefinite;
     g_byte_array_set_size(names->name, 0);
     octets->capture = names->name;
-    octets->capture_most = 4 * MAX_NAME;
+    octets->capture_most = ROOM_NAME;
     gboolean ok = walk_name(octets, &element->box, 0, names);
     octets->capture = NULL;
     if (!ok)
@@ -151,7 +162,7 @@ static gboolean take_name(SealOctets *octets, SealElement *element, SealNames *n
     if (g_hash_table_add(names->seen, digest))
         names->names += length;
     if (length > MAX_NAME || names->names > MAX_NAMES)
-        find_beside(names, "the names of issuers in it are longer than those of any");
+        find_doubt(names, "the names of issuers in it are longer than names are");
     return TRUE;
 }
 
@@ -170,8 +181,8 @@ static gboolean take_issuer_serial(SealOctets *octets, SealElement *element, Sea
         !seal_ber_value(octets, &inner, serial, sizeof serial, &length) ||
         !seal_ber_close(octets, &element->box))
         return FALSE;
-    if (length > MAX_SERIAL)
-        find_beside(names, "the number of a certificate in it has more octets than any has");
+    if (length > MAX_SERIAL || !seal_noise_check(serial, length))
+        find_doubt(names, "the number of a certificate in it is too long, or has the look of text");
     return add_id(octets, names,
                   seal_cms_id_issuer_serial(names->name->data, names->name->len, serial, length));
 }
@@ -184,7 +195,7 @@ static gboolean take_key_id(SealOctets *octets, SealElement *element, SealNames 
     if (!seal_ber_value(octets, element, key_id, sizeof key_id, &length))
         return FALSE;
     if (!seal_noise_check(key_id, length))
-        find_beside(names, "a key identifier in it has the look of text");
+        find_doubt(names, "a key identifier in it has the look of text");
     return add_id(octets, names, seal_cms_id_key(key_id, length));
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     gsize names;        /* octets of the names seen so far, each counted once */
     GHashTable *seen;   /* of those names, by their digest */
     const char *beside; /* what stands there beside the recipients, or NULL */
+    const char *doubt;  /* what could be text in who they are, or NULL */
 } SealNames;
 
 void seal_names_init(SealNames *names);

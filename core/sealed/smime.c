@@ -59,6 +59,7 @@ static void judge_enveloped(SealDetection *detection, SealEntity *entity, const 
     guint count = cms->names.ids->len;
 
     add_ids(detection, cms);
+    seal_detection_set_doubt(detection, cms->names.doubt);
     if (fault)
         detection_say(detection, SEAL_DETECTED_PARTLY, cms->content_size, "S/MIME with %s, but %s",
                       cms->cipher, fault);

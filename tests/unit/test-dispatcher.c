@@ -623,6 +623,27 @@ static void test_sealed_to(void)
     }
 }
 
+/* A name of many words is a name where the key is known, and could be text where it is not. */
+static void test_sealed_long_name(void)
+{
+    static const char more[] = "[keyring]\nsources=faulty\n[module faulty]\nlookup=keys\n"
+                               "trust=manual\nfile=@/talker.pem";
+    static const char *const nokey[] = {"nokey@example.org", NULL};
+    g_autofree char *path = g_build_filename(top, "talker.eml", NULL);
+    g_autofree char *sealed = NULL;
+
+    openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout talker.key -out "
+            "talker.pem -subj '/CN=the one that we made for alice at home' -days 30 "
+            "-addext subjectAltName=email:alice@example.org");
+    make_sealed_by(more, MESSAGE, "alice@example.org", "talker.eml");
+    g_assert_true(g_file_get_contents(path, &sealed, NULL, NULL));
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+    g_autoptr(SealJob) job = job_of(sealed, nokey, TRUE);
+    g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+    g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_REFUSE);
+    g_assert_nonnull(strstr(reason_of(job, 0), "longer than names are"));
+}
+
 /* PGP/MIME to a key that nobody here knows. Nothing in it needs to decrypt. (transfer full) */
 static char *pgp_message(const char *fields, const char *preamble)
 {
@@ -815,6 +836,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dispatcher/weak-trust", test_weak_trust);
     g_test_add_func("/dispatcher/already-sealed", test_already_sealed);
     g_test_add_func("/dispatcher/sealed-to", test_sealed_to);
+    g_test_add_func("/dispatcher/sealed-long-name", test_sealed_long_name);
     g_test_add_func("/dispatcher/sealed-otherwise", test_sealed_otherwise);
     g_test_add_func("/dispatcher/bait", test_bait);
     g_test_add_func("/dispatcher/crlf", test_crlf);
