@@ -21,6 +21,7 @@ typedef struct {
 
 static const guint8 OID_ALTERNATIVE_NAME[] = {0x55, 0x1d, 0x11};
 static const guint8 OID_CONSTRAINTS[] = {0x55, 0x1d, 0x13};
+static const guint8 OID_SIGNED[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02};
 static const guint8 OID_EMAIL[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01};
 static const guint8 OID_UTF8_MAILBOX[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x09};
 
@@ -260,11 +261,10 @@ static void add_found(SealKeyScan *scan, gsize offset, gsize length, const Found
  * Many of them
  */
 
-/* Certificates one after the other, and nothing else. With @scan they are added. */
-static gboolean go_through_der(const guint8 *data, gsize length, SealKeyScan *scan)
+/* Certificates one after the other, and nothing else; @data is what offsets count from. With @scan
+ * they are added. */
+static gboolean go_through_row(Der der, const guint8 *data, SealKeyScan *scan)
 {
-    Der der = {data, data + length};
-
     for (guint count = 0; der.at < der.end; count++) {
         g_auto(Found) found = {0};
         gsize offset = (gsize)(der.at - data);
@@ -275,6 +275,28 @@ static gboolean go_through_der(const guint8 *data, gsize length, SealKeyScan *sc
             add_found(scan, offset, (gsize)(der.at - data) - offset, &found);
     }
     return TRUE;
+}
+
+/* The certificates in PKCS#7 (RFC 5652 5.1). */
+static gboolean enter_pkcs7(Der der, Der *certs)
+{
+    Der info, type, content, body;
+
+    return der_enter(&der, TAG_SEQUENCE, &info) && der.at == der.end &&
+           der_enter(&info, TAG_OID, &type) && der_is(&type, OID_SIGNED, sizeof OID_SIGNED) &&
+           der_enter(&info, TAG_FIRST, &content) && der_enter(&content, TAG_SEQUENCE, &body) &&
+           der_skip(&body, TAG_INTEGER) && der_skip(&body, TAG_SET) &&
+           der_skip(&body, TAG_SEQUENCE) && der_enter(&body, TAG_FIRST, certs);
+}
+
+static gboolean scan_der(SealKeyScan *scan, const guint8 *data, gsize length)
+{
+    const Der all = {data, data + length};
+    Der row = all;
+
+    if (!enter_pkcs7(all, &row))
+        row = all;
+    return go_through_row(row, data, NULL) && go_through_row(row, data, scan);
 }
 
 static gboolean is_certificate_label(const char *label)
@@ -317,7 +339,7 @@ gboolean smime_scan(SealModule *self, GBytes *data, SealKeyScan *scan, GError **
     gboolean done = length == 0;
 
     if (!done && *octets == TAG_SEQUENCE)
-        done = go_through_der(octets, length, NULL) && go_through_der(octets, length, scan);
+        done = scan_der(scan, octets, length);
     else if (!done)
         done = scan_pem(scan, (const char *)octets, length);
     if (!done)

@@ -6,6 +6,7 @@ bench.py [--json | --tap]: a table for people, JSON for programs, or the bound o
 """
 
 import argparse
+import base64
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import certs
 import gnupg
 import tap
 from home import Home
@@ -150,6 +152,42 @@ def measure_memory(home, job):
             "processes": peaks, "pass": usage.ru_maxrss * 1024 < MEMORY_BOUND}
 
 
+# -- Many keys ----------------------------------------------------------------------------------
+
+MANY = 8000
+NUMBER = 4321  # whose mail is sealed
+
+
+def many_certificates(home):
+    """Of @MANY people, as a folder, as one file of PEM, and as PKCS#7. All have one key and one
+    signature, which does not hold: only names and addresses differ."""
+    one = home.authority.person("u00000@example.org", "rsa")
+    der = certs.openssl("x509", "-in", one.cert, "-outform", "DER")
+    folder, bundle = home.folder / "many", home.folder / "many.pem"
+    folder.mkdir()
+    with open(bundle, "wb") as file:
+        for number in range(MANY):
+            text = base64.encodebytes(der.replace(b"u00000", b"u%05d" % number))
+            pem = b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
+            (folder / f"{number}.pem").write_bytes(pem)
+            file.write(pem)
+    pkcs7 = home.folder / "many.p7b"
+    certs.openssl("crl2pkcs7", "-nocrl", "-certfile", bundle, "-outform", "DER", "-out", pkcs7)
+    return {"files in a folder": folder, "in one file of PEM": bundle, "in PKCS#7": pkcs7}
+
+
+def seal_among_many(home, path):
+    """The peak of memory where one message is sealed."""
+    address = f"u{NUMBER:05d}@example.org"
+    home.configure({"module keys-file": {"paths": path, "trust": "manual"}})
+    child = start([str(home.bin / "sealpipe"), "-c", str(home.conf), "--", address],
+                  message(home, 4096))
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    tap.equal(child.returncode, 0, home.log_text())
+    return usage.ru_maxrss * 1024
+
+
 # -- Time ---------------------------------------------------------------------------------------
 
 def wall(command, path):
@@ -207,6 +245,13 @@ def main():
                 memory = measure_memory(home, job)
                 tap.note(describe(memory))
                 tap.true(memory["pass"], "too much memory")
+        many = many_certificates(home)
+        for what, path in many.items():
+            @tap.test(f"{MANY} certificates, {what}: one message in less than {MEMORY_BOUND // MIB} MiB")
+            def _(path=path):
+                peak = seal_among_many(home, path)
+                tap.note(f"{peak / MIB:.1f} MiB")
+                tap.true(peak < MEMORY_BOUND, "too much memory")
         tap.main()
     memories = [measure_memory(home, job) for job in everything]
     times = [row for job in everything for row in measure_times(home, job)]
