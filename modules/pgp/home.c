@@ -5,6 +5,7 @@
  */
 #include "home.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -39,20 +40,24 @@ static gboolean is_options_file(const char *name)
 
 static gboolean check_options(SealModule *self, const char *path, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GDir) dir = g_dir_open(path, 0, &problem);
-    const char *name;
+    DIR *dir = opendir(path);
+    const struct dirent *entry = NULL;
+    gboolean ok = TRUE;
 
-    if (!dir)
-        return seal_module_refuse(self, "home", error, "%s", problem->message);
-    while ((name = g_dir_read_name(dir))) {
-        if (is_options_file(name))
-            return seal_module_refuse(self, "home", error,
-                                      "%s/%s would change what gpg does; sealpipe's home has no "
-                                      "file of options: remove it",
-                                      path, name);
+    /* Not through GDir, which takes an error for the end. */
+    while (ok && dir && (errno = 0, entry = readdir(dir))) {
+        if (is_options_file(entry->d_name))
+            ok = seal_module_refuse(self, "home", error,
+                                    "%s/%s would change what gpg does; sealpipe's home has no "
+                                    "file of options: remove it",
+                                    path, entry->d_name);
     }
-    return TRUE;
+    if (ok && errno != 0)
+        ok = seal_module_refuse(self, "home", error, "%s cannot be read to its end: %s", path,
+                                g_strerror(errno));
+    if (dir)
+        closedir(dir);
+    return ok;
 }
 
 gboolean pgp_home_check(SealModule *self, const char *path, GError **error)

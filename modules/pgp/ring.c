@@ -315,6 +315,7 @@ static gboolean take_packets(SealPackets *packets, Build *build, PgpRing *ring, 
             *fault = "there are more than " G_STRINGIFY(MAX_KEYS) " keys";
             return FALSE;
         }
+        ring->packets++;
         g_byte_array_set_size(data, 0);
         gsize most = tag == PGP_TAG_USER_ID ? MAX_USER_ID : MAX_PACKET;
         gboolean read = is_read(tag) && seal_packets_left(packets) <= most;
@@ -415,7 +416,8 @@ void pgp_ring_read(PgpRing *ring, GBytes *bytes)
         ring->secret++;
     if (has_text(data, length, "-----BEGIN PGP PUBLIC KEY BLOCK-----")) {
         read_packets(ring, data, length, "PUBLIC KEY BLOCK");
-        if (ring->keys->len + ring->broken + ring->secret + ring->old == 0)
+        /* gpg puts a colon before those that are not to be taken by mistake. */
+        if (ring->packets + ring->broken == 0 && !has_text(data, length, ":-----BEGIN PGP "))
             skip_key(ring, "nothing else may stand in the line that begins its armour");
     } else if (has_text(data, length, "-----END PGP PUBLIC KEY BLOCK-----")) {
         skip_key(ring, "the line that begins its armour is missing");

@@ -10,6 +10,7 @@ typedef struct {
     GPtrArray *keys; /**< PgpKey */
     guint broken;
     guint secret;
+    guint packets;     /**< of whatever kind */
     guint old;         /**< keys of versions that nobody uses any more */
     const char *fault; /**< of the last one that is broken */
 } PgpRing;

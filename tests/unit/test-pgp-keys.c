@@ -154,11 +154,14 @@ static void test_headers(void)
 static void test_none(void)
 {
     static const char *const texts[] = {"", "nothing", "\x30\x82\x01\x01xx",
+                                        ":-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n",
                                         "-----BEGIN CERTIFICATE-----\nAAAA\n"};
     static const char *const broken[] = {
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ!\n",
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\nno header\n\nmDME\n",
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+        "> -----BEGIN PGP PUBLIC KEY BLOCK-----\n> \n> mDME\n",
+        "mDME\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
         "\x99\x01\x0d\x04\x01\x02"};
     g_auto(Pgp) pgp = {0};
     pgp_start(&pgp);
@@ -178,6 +181,29 @@ static void test_none(void)
         g_autoptr(GPtrArray) keys = pgp_keys(&pgp, data, &error);
         g_assert_null(keys);
         g_assert_error(error, SEAL_ERROR, SEAL_ERROR_KEY);
+    }
+}
+
+/* Two keys, of which the second breaks off: the first counts, and that there was another is said.
+ */
+static void test_second_cut(void)
+{
+    g_auto(Pgp) pgp = {0};
+    pgp_start(&pgp);
+    gpg_generate(&pgp, pgp.theirs, ALICE, NULL);
+    g_autoptr(GBytes) one = gpg_export(&pgp, pgp.theirs, "alice@example.org", FALSE);
+    gsize size = g_bytes_get_size(one);
+
+    for (guint cut = 1; cut < size; cut += 7) {
+        g_autoptr(GByteArray) both = g_byte_array_new();
+        g_byte_array_append(both, g_bytes_get_data(one, NULL), (guint)size);
+        g_byte_array_append(both, g_bytes_get_data(one, NULL), cut);
+        g_autoptr(GBytes) data = g_bytes_new(both->data, both->len);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) keys = pgp_keys(&pgp, data, &error);
+
+        /* Packets have no end mark: where one ends, so may the key. */
+        g_assert_true(error || (keys && keys->len == 2));
     }
 }
 
@@ -414,6 +440,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/forms", test_forms);
     g_test_add_func("/pgp/headers", test_headers);
     g_test_add_func("/pgp/none", test_none);
+    g_test_add_func("/pgp/second-cut", test_second_cut);
     g_test_add_func("/pgp/good", test_good);
     g_test_add_func("/pgp/revoked", test_revoked);
     g_test_add_func("/pgp/expired", test_expired);
