@@ -143,11 +143,11 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
         g_ptr_array_add(recipient->keys, g_steal_pointer(&key));
         return TRUE;
     }
-    /* The first Format's reason is the reason, unless only a later one's is in doubt. */
-    if (!recipient->no_key || (in_doubt && !recipient->in_doubt)) {
-        g_free(recipient->no_key);
-        recipient->no_key = g_steal_pointer(&why);
-    }
+    /* That one Format has no key is not the whole of it where another has one that will not do. */
+    char *all =
+        recipient->no_key ? g_strjoin("; ", recipient->no_key, why, NULL) : g_steal_pointer(&why);
+    g_free(recipient->no_key);
+    recipient->no_key = all;
     recipient->in_doubt = recipient->in_doubt || in_doubt;
     return TRUE;
 }
