@@ -13,25 +13,28 @@
  * The message as it came
  */
 
-/* Where the body is not known: what may turn out to be encrypted or signed already. */
-static gboolean may_be_sealed(SealJob *job)
+/* Where the body is not known: what says of itself that it is encrypted, or may be. */
+static gboolean may_be_encrypted(SealJob *job)
 {
-    static const char *const types[] = {"multipart/signed",
-                                        "multipart/encrypted",
-                                        "multipart/mixed",
-                                        "application/pkcs7-mime",
-                                        "application/x-pkcs7-mime",
-                                        "application/octet-stream",
+    static const char *const types[] = {"multipart/encrypted", "application/pkcs7-mime",
+                                        "application/x-pkcs7-mime", "application/octet-stream",
                                         NULL};
 
     return job->header_only &&
            g_strv_contains(types, seal_entity_type(seal_message_entity(job->message)));
 }
 
+/* Likewise, signed. */
+static gboolean may_be_signed(SealJob *job)
+{
+    return job->header_only &&
+           g_str_equal(seal_entity_type(seal_message_entity(job->message)), "multipart/signed");
+}
+
 /* What policy says of signing, unless the message is none that is signed. */
 static SealNeed sign_need(SealJob *job, const SealRecipient *recipient, const SealPolicy *policy)
 {
-    if (seal_job_is_bounce(job) || may_be_sealed(job) ||
+    if (seal_job_is_bounce(job) || may_be_encrypted(job) || may_be_signed(job) ||
         (recipient->is_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
         (job->already_signed && policy->keep_signed &&
          (policy->sign != SEAL_NEED_REQUIRED || recipient->keeps_signature)))
@@ -270,6 +273,17 @@ static void settle_as_chosen(SealJob *job, SealRecipient *recipient)
                         answer.reason);
 }
 
+/* To whom, only the body says. */
+static void settle_as_encrypted(SealJob *job, SealRecipient *recipient)
+{
+    const SealPolicy *policy = recipient->policy;
+
+    if (recipient->result == SEAL_VERDICT_NONE && policy->encrypt != SEAL_NEED_NEVER &&
+        policy->already_sealed == SEAL_ALREADY_PASS && may_be_encrypted(job))
+        seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "already-sealed",
+                        "it says that it is encrypted already, which the message itself will show");
+}
+
 static gboolean is_handled(const SealRecipient *recipient)
 {
     return recipient->result != SEAL_VERDICT_REFUSE && recipient->result != SEAL_VERDICT_DEFER;
@@ -285,8 +299,9 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
          i++) {
         if (!begin_recipient(pipeline, job, recipient, policy, cancellable, error))
             return FALSE;
+        settle_as_encrypted(job, recipient);
         SealNeed need = key_need(job, recipient, policy->encrypt);
-        if (need != SEAL_NEED_NEVER &&
+        if (need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE &&
             !find_keys_or_defer(pipeline, job, recipient, need, FALSE, cancellable, error))
             return FALSE;
         settle_as_chosen(job, recipient);

@@ -210,6 +210,13 @@ def _():
     result = home.check("--", NOBODY)
     tap.equal((result.status, result.errors), (69, b""))
     tap.true(result.output and not re.search(rb"[\x00-\x1f]", result.output), repr(result.output))
+    # What says that it is encrypted already is the filter's to judge, where that would let it pass.
+    for name, status in (("multipart/encrypted; boundary=b", 0), ("application/pkcs7-mime", 0),
+                         ("multipart/signed; boundary=b", 69), ("multipart/mixed; boundary=b", 69)):
+        tap.equal(home.check("-H", f"Content-Type: {name}", "--", NOBODY).status, status, name)
+    home.configure({"policy": {"already_sealed": "wrap"}})
+    tap.equal(home.check("-H", "Content-Type: multipart/encrypted", "--", NOBODY).status, 69)
+    home.configure()
     for address in (ALICE, BOB, "ALICE@example.org"):
         tap.equal(home.check("--", address).status, 0, address)
         tap.equal(home.check("-f", "", "--", address).status, 0, address)
