@@ -47,6 +47,7 @@ typedef struct SealRecipient SealRecipient;
 typedef struct SealDelivery SealDelivery;
 typedef struct SealModule SealModule;
 typedef struct SealOut SealOut;
+typedef struct SealFolder SealFolder;
 
 /* -------------------------------------------------------------------------------------------
  * Errors
@@ -103,6 +104,16 @@ SEAL_API GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError *
 /** A stream that keeps what is written, in memory up to [core] spool_memory, then in an unlinked
  *  file in [core] spool_dir. (transfer full) */
 SEAL_API GOutputStream *seal_module_spool(SealModule *self);
+/** A new folder, mode 0700, for what has to have a name for a moment: below [core] run_dir or
+ *  state_dir, where these are the running user's alone, else in the temporary folder. It is removed
+ *  with all that is in it when it is freed, and by a later process where this one is killed.
+ *  SEAL_ERROR_UNAVAILABLE. (transfer full) */
+SEAL_API SealFolder *seal_module_make_folder(SealModule *self, GError **error);
+SEAL_API const char *seal_folder_path(const SealFolder *folder);
+/** Removes it; NULL is allowed. */
+SEAL_API void seal_folder_free(SealFolder *folder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealFolder, seal_folder_free)
+
 /** Ends writing and gives what was written. (transfer full) */
 SEAL_API SealContent *seal_spool_finish(GOutputStream *spool, GError **error);
 

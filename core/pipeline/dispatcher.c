@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/base/owner.h"
+#include "core/base/scratch.h"
 #include "core/base/spool.h"
 #include "core/base/state.h"
 #include "core/pipeline/apply.h"
@@ -35,21 +36,32 @@ static gboolean configure_log(const SealSettings *core, GError **error)
 }
 
 /* It need not be there: what is kept in it makes itself heard. */
-static gboolean check_state_dir(const SealSettings *core, GError **error)
+static gboolean check_dir(const SealSettings *core, const char *key, GError **error)
 {
-    const char *dir = seal_settings_string(core, "state_dir");
+    const char *dir = seal_settings_string(core, key);
 
     return g_path_is_absolute(dir) ||
-           seal_settings_refuse(core, "state_dir", error, "\"%s\" is not an absolute path", dir);
+           seal_settings_refuse(core, key, error, "\"%s\" is not an absolute path", dir);
+}
+
+/* What processes that were killed have left behind. */
+static void sweep_dirs(const SealSettings *core)
+{
+    const char *const dirs[] = {seal_settings_string(core, "run_dir"),
+                                seal_settings_string(core, "state_dir"), NULL};
+
+    seal_scratch_sweep(dirs);
 }
 
 static gboolean read_core(SealDispatcher *self, GError **error)
 {
     self->core = seal_settings_new("core", seal_config_group(self->config, "core"), SEAL_TABLE_CORE,
                                    NULL, error);
-    if (!self->core || !check_state_dir(self->core, error) || !configure_log(self->core, error))
+    if (!self->core || !check_dir(self->core, "state_dir", error) ||
+        !check_dir(self->core, "run_dir", error) || !configure_log(self->core, error))
         return FALSE;
     seal_owner_set_service(seal_settings_string(self->core, "state_dir"));
+    sweep_dirs(self->core);
     return TRUE;
 }
 

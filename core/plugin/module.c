@@ -7,6 +7,7 @@
 #include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/owner.h"
+#include "core/base/scratch.h"
 #include "core/base/spool.h"
 #include "core/base/state.h"
 
@@ -155,6 +156,14 @@ GOutputStream *seal_module_spool(SealModule *self)
 {
     return seal_spool_open(seal_settings_string(self->core, "spool_dir"),
                            (gsize)seal_settings_number(self->core, "spool_memory"));
+}
+
+SealFolder *seal_module_make_folder(SealModule *self, GError **error)
+{
+    const char *const parents[] = {seal_settings_string(self->core, "run_dir"),
+                                   seal_settings_string(self->core, "state_dir"), NULL};
+
+    return seal_scratch_make(parents, error);
 }
 
 const char *seal_module_state_dir(SealModule *self, gboolean write, GError **error)

@@ -9,8 +9,9 @@ const SealSetting SEAL_TABLE_CORE[] = {
      .help = "false: outbound mail passes as it came, byte for byte, and the log says so."},
     {"state_dir", SEAL_SETTING_STRING, "/var/lib/sealpipe",
      .help = "The folder where state is kept; of the user that sealpipe runs as, mode 0700."},
-    {"run_dir", SEAL_SETTING_STRING, "/run/sealpipe", .later = "*",
-     .help = "Where the daemon's socket stands."},
+    {"run_dir", SEAL_SETTING_STRING, "/run/sealpipe",
+     .help = "Where the daemon's socket will stand, and what is needed for a moment only; of the "
+             "user that sealpipe runs as, mode 0700. It need not be there."},
     {"spool_dir", SEAL_SETTING_PATH, "/var/tmp",
      .help = "Where large messages are kept while they are worked on, in files without a name."},
     {"spool_memory", SEAL_SETTING_SIZE, "1M", "0..256M",

@@ -2,6 +2,7 @@
  *
  * encrypt.c: encrypts (RFC 3156 4), and signs with it where there is a signer (RFC 3156 6.2).
  */
+#include "options.h"
 #include "pgp.h"
 
 /* A hash of SHA-2 that every recipient can verify, as far as their keys say. */
@@ -92,7 +93,8 @@ SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancella
     g_autoptr(GOutputStream) spool = seal_module_spool(self);
     g_autoptr(SealContent) armor =
         pgp_engine_make(module->engine, &now, spool, NULL, cancellable, error);
-    if (!armor || !check_made(armor, &now, cancellable, error))
-        return NULL;
-    return pgp_mime_encrypted(armor);
+    if (armor && check_made(armor, &now, cancellable, error))
+        return pgp_mime_encrypted(armor);
+    pgp_options_blame(PGP_SYSTEM_FOLDER, error);
+    return NULL;
 }

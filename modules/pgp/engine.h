@@ -10,7 +10,7 @@ typedef struct PgpEngine PgpEngine;
 
 /** @home: NULL for an empty one of our own. Takes @passphrase, NULL for the empty one. Neither
  *  opens nor starts anything. (transfer full) */
-PgpEngine *pgp_engine_new(const char *home, SealSecret *passphrase);
+PgpEngine *pgp_engine_new(SealModule *self, const char *home, SealSecret *passphrase);
 /** Stops what was started for a home of our own, and removes it. */
 void pgp_engine_free(PgpEngine *engine);
 /** Verifies @key and sets its judgement. FALSE where that was not possible. */

@@ -21,8 +21,9 @@ enum {
 };
 
 struct PgpEngine {
+    SealModule *self;
     char *home;             /* of the operator's, or NULL */
-    char *folder;           /* of our own: key files, and the home where there is no other */
+    SealFolder *folder;     /* of our own: key files, and the home where there is no other */
     guint files;            /* made there so far */
     SealSecret *passphrase; /* or NULL: the empty one */
 };
@@ -105,10 +106,11 @@ static gpgme_error_t note_status(void *data, const char *keyword, const char *ar
  * Life
  */
 
-PgpEngine *pgp_engine_new(const char *home, SealSecret *passphrase)
+PgpEngine *pgp_engine_new(SealModule *self, const char *home, SealSecret *passphrase)
 {
     PgpEngine *engine = g_new0(PgpEngine, 1);
 
+    engine->self = self;
     engine->home = g_strdup(home);
     engine->passphrase = passphrase;
     return engine;
@@ -118,9 +120,7 @@ void pgp_engine_free(PgpEngine *engine)
 {
     if (!engine)
         return;
-    if (engine->folder)
-        pgp_folder_remove(engine->folder);
-    g_free(engine->folder);
+    seal_folder_free(engine->folder);
     g_free(engine->home);
     seal_secret_free(engine->passphrase);
     g_free(engine);
@@ -148,7 +148,7 @@ static gboolean start_gpgme(GError **error)
 static gboolean make_folder(PgpEngine *engine, GError **error)
 {
     if (!engine->folder)
-        engine->folder = pgp_folder_make(error);
+        engine->folder = seal_module_make_folder(engine->self, error);
     return engine->folder != NULL;
 }
 
@@ -180,7 +180,8 @@ static gboolean open_context(PgpEngine *engine, Status *status, PgpLoop *loop, g
                              GError **error)
 {
     return (engine->home || make_folder(engine, error)) &&
-           open_context_in(engine->home ? engine->home : engine->folder, status, loop, ctx, error);
+           open_context_in(engine->home ? engine->home : seal_folder_path(engine->folder), status,
+                           loop, ctx, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -411,9 +412,10 @@ static gboolean make_data(Flow *flow, GError **error)
 /* Public keys only, each in a file that is there as long as gpg needs it. */
 static char *write_key(PgpEngine *engine, const PgpKey *key, GError **error)
 {
-    g_autofree char *path = make_folder(engine, error)
-                                ? g_strdup_printf("%s/%u.pgp", engine->folder, ++engine->files)
-                                : NULL;
+    g_autofree char *path =
+        make_folder(engine, error)
+            ? g_strdup_printf("%s/%u.pgp", seal_folder_path(engine->folder), ++engine->files)
+            : NULL;
 
     if (!path || !g_file_set_contents_full(path, (const char *)key->octets->data, key->octets->len,
                                            G_FILE_SET_CONTENTS_NONE, 0600, error))
@@ -726,11 +728,7 @@ gboolean pgp_engine_verify(PgpEngine *engine, GPtrArray *keys, SealContent *text
 {
     g_autoptr(GInputStream) in = seal_content_read_canonical(text);
     g_auto(Flow) flow = {.in = in, .cancellable = cancellable};
-    g_autofree char *home = pgp_folder_make(error);
+    g_autoptr(SealFolder) home = seal_module_make_folder(engine->self, error);
 
-    if (!home)
-        return FALSE;
-    gboolean ok = verify_in(home, keys, &flow, signature, signers, why, error);
-    pgp_folder_remove(home);
-    return ok;
+    return home && verify_in(seal_folder_path(home), keys, &flow, signature, signers, why, error);
 }

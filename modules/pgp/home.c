@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * home.c: the GnuPG home: whose it is, what stands in it; and a folder of our own for what is only
- * needed for a moment.
+ * home.c: the GnuPG home: whose it is, and what stands in it.
  */
 #include "home.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,13 +14,11 @@
 enum {
     MAX_SOCKET = 106, /* what gpg-agent accepts */
     MAX_RING = 256 * 1024 * 1024,
-    STALE = 3600, /* seconds */
 };
 
 /* The longest name among the sockets that gpg-agent opens; it does not start without any of them.
  */
 #define SOCKET "/S.gpg-agent.browser"
-#define PREFIX "sealpipe-gnupg-"
 
 static const char *const RINGS[] = {"pubring.kbx", "pubring.gpg"};
 
@@ -129,55 +125,4 @@ char *pgp_home_state(const char *path)
             g_string_append(state, "-;");
     }
     return g_string_free(state, FALSE);
-}
-
-/* -------------------------------------------------------------------------------------------
- * A folder of our own
- */
-
-/* gpg makes files in its home, and no folder that is not empty. */
-void pgp_folder_remove(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *file = g_build_filename(path, name, NULL);
-        if (unlink(file) < 0)
-            rmdir(file);
-    }
-    rmdir(path);
-}
-
-/* A process that was killed has left its folder behind: its name tells whose it was. */
-static void remove_stale(const char *parent)
-{
-    g_autoptr(GDir) dir = g_dir_open(parent, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        if (!g_str_has_prefix(name, PREFIX))
-            continue;
-        gint64 pid = g_ascii_strtoll(name + strlen(PREFIX), NULL, 10);
-        g_autofree char *path = g_build_filename(parent, name, NULL);
-        struct stat st;
-
-        if (pid > 0 && pid < G_MAXINT32 && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-            st.st_uid == geteuid() && st.st_mtime + STALE < g_get_real_time() / G_USEC_PER_SEC &&
-            kill((pid_t)pid, 0) < 0 && errno == ESRCH)
-            pgp_folder_remove(path);
-    }
-}
-
-char *pgp_folder_make(GError **error)
-{
-    const char *parent = g_get_tmp_dir();
-    g_autofree char *path = g_strdup_printf("%s/" PREFIX "%d-XXXXXX", parent, (int)getpid());
-
-    remove_stale(parent);
-    if (g_mkdtemp_full(path, 0700))
-        return g_steal_pointer(&path);
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "cannot make a temporary folder in %s: %s",
-                parent, g_strerror(errno));
-    return NULL;
 }

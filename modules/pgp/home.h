@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * home.h: the GnuPG home, and a folder for what is only needed for a moment.
+ * home.h: the GnuPG home.
  */
 #pragma once
 
@@ -12,6 +12,3 @@ gboolean pgp_home_check(SealModule *self, const char *path, GError **error);
 GBytes *pgp_home_read(const char *path, GError **error);
 /** A text that changes when they may have. (transfer full) */
 char *pgp_home_state(const char *path);
-/** A folder of our own, mode 0700. (transfer full) */
-char *pgp_folder_make(GError **error);
-void pgp_folder_remove(const char *path);

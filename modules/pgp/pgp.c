@@ -4,6 +4,7 @@
  */
 #include "pgp.h"
 #include "home.h"
+#include "options.h"
 
 #include <string.h>
 
@@ -49,7 +50,7 @@ static gboolean init_module(SealModule *self, GError **error)
         !read_passphrase(self, &passphrase, error))
         return FALSE;
     PgpModule *module = g_new0(PgpModule, 1);
-    module->engine = pgp_engine_new(home, passphrase);
+    module->engine = pgp_engine_new(self, home, passphrase);
     seal_module_set_data(self, module);
     return TRUE;
 }
@@ -99,8 +100,27 @@ static const SealSource source = {
     .lookup = pgp_lookup,
 };
 
+/* Files of options in the home are refused; those for the whole system are not ours. */
+static gboolean run_check(SealModule *self, SealOut *out, GError **error)
+{
+    g_autofree char *options = pgp_options_describe(PGP_SYSTEM_FOLDER);
+
+    if (!options)
+        return TRUE;
+    g_set_error(
+        error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+        "gpg obeys options for the whole system, also in a home of sealpipe's own: %s; remove "
+        "them there, or put them into the homes of those who want them: mail that they change "
+        "is deferred",
+        options);
+    return FALSE;
+}
+
+static const SealCheck check = {.size = sizeof check, .name = "pgp", .run = run_check};
+
 static const SealFormat *const formats[] = {&format, NULL};
 static const SealSource *const sources[] = {&source, NULL};
+static const SealCheck *const checks[] = {&check, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .head = SEAL_MODULE_HEAD,
@@ -112,4 +132,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .fini = free_module,
     .formats = formats,
     .sources = sources,
+    .checks = checks,
 };

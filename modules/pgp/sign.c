@@ -3,6 +3,7 @@
  * sign.c: signs in clear (RFC 3156 5): the content as it is, and a signature of its canonical form
  * beside it.
  */
+#include "options.h"
 #include "pgp.h"
 
 SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
@@ -22,5 +23,8 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
     g_autoptr(GOutputStream) spool = seal_module_spool(self);
     g_autoptr(SealContent) signature =
         pgp_engine_make(module->engine, &alone, spool, &hash, cancellable, error);
-    return signature ? pgp_mime_signed(sealing->entity, signature, hash) : NULL;
+    if (signature)
+        return pgp_mime_signed(sealing->entity, signature, hash);
+    pgp_options_blame(PGP_SYSTEM_FOLDER, error);
+    return NULL;
 }

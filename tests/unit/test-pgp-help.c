@@ -76,22 +76,26 @@ char *pgp_write(Pgp *pgp, const char *name, const void *data, gsize length)
 void pgp_prepare(Pgp *pgp)
 {
     g_autofree char *conf = NULL;
+    g_autofree char *state = NULL;
 
     /* A socket's path is short. */
     pgp->dir = g_dir_make_tmp("sp-XXXXXX", NULL);
     pgp->theirs = g_build_filename(pgp->dir, "theirs", NULL);
     pgp->ours = g_build_filename(pgp->dir, "ours", NULL);
     conf = g_build_filename(pgp->dir, "conf.d", NULL);
+    state = g_build_filename(pgp->dir, "state", NULL);
     g_assert_cmpint(g_mkdir(pgp->theirs, 0700), ==, 0);
     g_assert_cmpint(g_mkdir(pgp->ours, 0700), ==, 0);
     g_assert_cmpint(g_mkdir(conf, 0755), ==, 0);
+    g_assert_cmpint(g_mkdir(state, 0700), ==, 0);
 }
 
 gboolean pgp_open(Pgp *pgp, const char *settings, GError **error)
 {
-    g_autofree char *text = g_strdup_printf("[core]\nspool_dir=%s\nlog_target=%s/log\n"
-                                            "[policy]\nformats=pgp\n[module pgp]\n%s\n",
-                                            pgp->dir, pgp->dir, settings ? settings : "");
+    g_autofree char *text =
+        g_strdup_printf("[core]\nspool_dir=%s\nstate_dir=%s/state\nlog_target=%s/log\n"
+                        "[policy]\nformats=pgp\n[module pgp]\n%s\n",
+                        pgp->dir, pgp->dir, pgp->dir, settings ? settings : "");
     g_autofree char *conf = g_build_filename(pgp->dir, "conf.d", NULL);
 
     g_clear_pointer(&pgp->dispatcher, seal_dispatcher_free);

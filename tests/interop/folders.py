@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What of gpg's stands outside of sealpipe's reach: folders that need a name, when their maker is
+killed, and the options that gpg reads for the whole system."""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import gnupg
+import home as homes
+import tap
+from ways import ALICE, CAROL, Ways
+
+ways = Ways("folders")
+home = ways.home
+PREFIX = "sealpipe-tmp-"
+PLAIN = b"From: carol@example.org\nTo: alice@example.org\nSubject: s\n\nthe secret words\n"
+
+
+def configure(**core):
+    # Without a home: then gpg's is one of our own, and keys stand in files.
+    ways.configure("pgp-encrypt", {"core": core} if core else None)
+    path = home.conf / "50-test.conf"
+    path.write_text(path.read_text().replace(f"home={ways.own.path}\n", ""))
+
+
+def left(folder=None):
+    return sorted(path.name for path in (folder or home.state).glob(PREFIX + "*"))
+
+
+@tap.test("folders of processes that are gone are removed, and nothing else")
+def _():
+    configure()
+    outside = home.folder / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("kept")
+    dead, alive, foreign = (home.state / f"{PREFIX}{name}" for name in ("dead00", "alive0", "foreig"))
+    for path in (dead, alive, foreign):
+        path.mkdir(mode=0o700)
+        (path / "key.pgp").write_text("a key")
+    (dead / "private-keys-v1.d").mkdir()
+    (dead / "private-keys-v1.d" / "x.key").write_text("x")
+    (dead / "link").symlink_to(outside)
+    (home.state / f"{PREFIX}link00").symlink_to(outside)
+    (home.state / "sealpipe-other").mkdir()
+    kept = [alive.name, f"{PREFIX}link00"]
+    if os.geteuid() == 0:
+        os.chown(foreign, 65534, 65534)
+        kept.append(foreign.name)
+    lock = os.open(alive, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    ways.leaves(PLAIN)
+    tap.equal(left(), sorted(kept), "what is left")
+    tap.equal((outside / "file").read_text(), "kept", "behind a link")
+    tap.true((home.state / "sealpipe-other").exists(), "another's name")
+    os.close(lock)
+    ways.leaves(PLAIN)
+    tap.true(alive.name not in left(), "once its maker is gone")
+    shutil.rmtree(foreign, ignore_errors=True)
+    (home.state / f"{PREFIX}link00").unlink()
+
+
+@tap.test("a runner that is killed leaves a folder in state_dir, and the next one removes it")
+def _():
+    configure()
+    client = subprocess.Popen([home.bin / "sealpipe", "-c", home.conf, "-f", CAROL, "--", ALICE],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
+    output = []
+    reader = threading.Thread(target=lambda: output.append(client.stdout.read()))
+    reader.start()
+    client.stdin.write(PLAIN + b"words\n" * 5_000_000)
+    client.stdin.close()
+    tap.wait_for(lambda: any((home.state / name / "1.pgp").exists() for name in left()), "a folder")
+    for runner in gnupg.children(client.pid):
+        os.killpg(runner, signal.SIGKILL)
+    tap.equal(client.wait(homes.BOUND), 75, "status")
+    reader.join()
+    tap.equal(len(left()), 1, "what is left of it")
+    ways.leaves(PLAIN)
+    tap.equal(left(), [], "what is left then")
+
+
+@tap.test("run_dir comes first, the temporary folder last")
+def _():
+    run, temporary = home.folder / "run", home.folder / "temporary"
+    temporary.mkdir()
+    runner = homes.prefix() / "libexec" / "sealpipe" / "sealpipe-run"
+
+    def swept(folder):
+        stale = folder / f"{PREFIX}stale0"
+        stale.mkdir(mode=0o700)
+        result = subprocess.run([runner, "transport", "-c", home.conf, "-f", CAROL, "--", ALICE],
+                                input=PLAIN, capture_output=True, timeout=homes.BOUND,
+                                env={**gnupg.CLEAN, "TMPDIR": str(temporary)})
+        tap.equal(result.returncode, 0, home.log_text()[-300:])
+        gone = not stale.exists()
+        shutil.rmtree(stale, ignore_errors=True)
+        tap.equal(left(folder), [], str(folder))
+        return gone
+
+    configure(run_dir=run)
+    run.mkdir(mode=0o700)
+    tap.true(swept(run), "run_dir")
+    tap.true(swept(home.state), "state_dir")
+    tap.true(not swept(temporary), "the temporary folder is not looked at")
+    # What others can write is nobody's own.
+    run.chmod(0o777)
+    home.state.rename(home.folder / "elsewhere")
+    try:
+        tap.true(swept(temporary), "the temporary folder")
+    finally:
+        (home.folder / "elsewhere").rename(home.state)
+
+
+def with_options(text, *command, **how):
+    """Runs @command where /etc/gnupg/gpg.conf has @text; None where that cannot be done."""
+    etc = home.folder / "etc"
+    if not etc.exists():
+        shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True,
+                        ignore=lambda folder, names: [n for n in names if "ssl" in n or "shadow" in n])
+    (etc / "gnupg").mkdir(exist_ok=True)
+    (etc / "gnupg" / "gpg.conf").write_text(text)
+    script = f'mount --bind {etc} /etc && exec "$@"'
+    return subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *map(str, command)],
+                          capture_output=True, timeout=homes.BOUND, **how)
+
+
+@tap.test("options of gpg's for the whole system: none adds a reader, and each is named")
+def _():
+    if os.geteuid() != 0 or with_options("", "true").returncode != 0:
+        tap.note("not run: it needs a mount namespace")
+        return
+    configure()
+    eve = gnupg.Ring(home.folder / "eve")
+    eve.generate("eve@example.org")
+    (home.folder / "eve.pgp").write_bytes(eve.export("eve@example.org", armor=False))
+    fingerprint = ways.ring.fingerprint(ALICE)
+    seal = (home.bin / "sealpipe", "-c", home.conf, "-f", CAROL, "--", ALICE)
+    status = (home.bin / "sealctl", "-c", home.conf, "status")
+    for option in ("encrypt-to " + eve.fingerprint("eve@example.org"),
+                   "hidden-encrypt-to " + eve.fingerprint("eve@example.org")):
+        result = with_options(option + "\n", *seal, input=PLAIN)
+        tap.equal(result.returncode, 0, home.log_text()[-300:])
+        tap.equal(len(gnupg.key_ids(ways.ring, gnupg.armor(result.stdout))), 1, option)
+    for option in (f"recipient-file {home.folder / 'eve.pgp'}", "throw-keyids", "comment words",
+                   "no-armor"):
+        home.clear_log()
+        result = with_options("# ours\nkeyserver hkps://example.org\n" + option + "\n", *seal,
+                              input=PLAIN)
+        name = option.partition(" ")[0]
+        if result.returncode == 0:
+            # gpg of this release does not take it from a file, or GPGME's switches win.
+            tap.equal(len(gnupg.key_ids(ways.ring, gnupg.armor(result.stdout))), 1, option)
+            tap.true(fingerprint and b"words" not in result.stdout, option)
+        else:
+            tap.equal((result.returncode, result.stdout), (75, b""), option)
+            tap.contains(home.log_text(), f"{name} (/etc/gnupg/gpg.conf, line 3)", option)
+        answer = with_options("# ours\nkeyserver hkps://example.org\n" + option + "\n", *status)
+        tap.contains(answer.stdout.decode(), f"{name} (/etc/gnupg/gpg.conf, line 3)", "status")
+    answer = with_options("keyserver hkps://example.org\n", *status)
+    tap.true("gpg.conf" not in answer.stdout.decode(), "what is harmless is not named")
+
+
+tap.main()
