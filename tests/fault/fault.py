@@ -181,6 +181,43 @@ for _call, _late in (("open", False), ("read", False), ("pread", True), ("write"
         tap.true(check(InRunner(), call, late), f"some {call} matters")
 
 
+# -- While keys to sign with are looked for ------------------------------------------------------
+
+def sign_with_fault(call, at):
+    for path in (count_file, done_file, status_file):
+        path.unlink(missing_ok=True)
+    command, env = InRunner().command(call, at)
+    result = subprocess.run(
+        [*command, "-c", home.conf, "-f", "carol@example.org", "--submission=yes", "--", ALICE],
+        env=env, input=MESSAGE, capture_output=True, timeout=homes.BOUND)
+    no_report(f"{call} {at} failing")
+    return result.returncode, result.stdout
+
+
+for _call in ("open", "read", "stat", "opendir", "readdir"):
+    @tap.test(f"{_call} fails while keys to sign with are looked for: nothing leaves unsigned")
+    def _(call=_call):
+        carol = home.authority.person("carol@example.org", "ec")
+        folder = home.folder / "server-keys"
+        folder.mkdir(exist_ok=True)
+        for number in range(3):
+            path = folder / f"{number}.pem"
+            path.write_bytes(carol.cert.read_bytes() + carol.key.read_bytes())
+            path.chmod(0o600)
+        home.configure({
+            "core": {"log_target": home.log}, "policy": {"encrypt": "never", "sign": "preferred"},
+            "module sign": {"trust_from": "true"}, "module smime": {"server_keys": folder}})
+        status, output = sign_with_fault(call, 0)
+        tap.true(status == 0 and b"multipart/signed" in output, "without a fault")
+        count = int(count_file.read_text())
+        for at in range(1, count + 1, max(1, -(-count // MOST_RUNS))):
+            status, output = sign_with_fault(call, at)
+            tap.true(status == 75 or (status == 0 and b"multipart/signed" in output),
+                     f"{call} {at} failing: {status}, {output[:200]!r}")
+        home.configure({"core": {"log_target": home.log, "spool_memory": "1K"},
+                        "policy": {"encrypt": "preferred"}})
+
+
 # -- In the client ------------------------------------------------------------------------------
 
 # The last three may fail when the result has gone out. How many reads there are depends on how the

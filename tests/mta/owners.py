@@ -143,6 +143,19 @@ def _():
     shutil.rmtree(away)
 
 
+@tap.test("a licence that others may write is refused before it is read")
+def _():
+    prepare()
+    licence = home.folder / "licence"
+    licence.write_text("none\n")
+    os.chmod(licence, 0o666)
+    home.configure({"module license": {"file": licence}})
+    result = home.run("sealctl", "status")
+    tap.equal(result.status, 1)
+    tap.contains(result.errors.decode(), f"[module license] file: {licence} can be written")
+    licence.unlink()
+
+
 @tap.test("a group of the service's own may write")
 def _():
     prepare()
