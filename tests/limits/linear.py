@@ -52,10 +52,17 @@ def to(text):
     return Load(body(FROM + b"Subject: s\nTo: " + text + b"\n"))
 
 
+carol = home.authority.person("carol@example.net", "rsa")
+(home.folder / "server").mkdir()
+(home.folder / "server/carol.pem").write_bytes(carol.cert.read_bytes() + carol.key.read_bytes())
+(home.folder / "server/carol.pem").chmod(0o600)
+SIGNING = {"module sign": {"trust_from": "true"}, "module smime": {"server_keys": home.folder / "server"},
+           "policy": {"encrypt": "never", "sign": "preferred"}}
+
+
 def author(text):
     """With signing, which reads it."""
-    return Load(body(b"From: " + text + b"\nTo: alice@example.org\nSubject: s\n"), "--submission=yes",
-                changes={"module sign": {}, "policy": {"encrypt": "never", "sign": "preferred"}})
+    return Load(body(b"From: " + text + b"\nTo: alice@example.org\nSubject: s\n"), changes=SIGNING)
 
 
 # What stands in an address field, n times.
@@ -99,9 +106,9 @@ def nested(n):
     return Load(HEAD + parts + b"\nthe kernel\n")
 
 
-def unlike(load):
-    """As it is where parts are looked at: by a rule."""
-    load.changes = {"rule exe": {"match_part": "*.exe", "encrypt": "never"}}
+def signed(load):
+    """Which looks at all parts, whether they can be carried."""
+    load.changes = SIGNING
     return load
 
 
@@ -125,15 +132,15 @@ MESSAGES = {
         b"Content-Type: " + b"(" * n + b")" * n + b"text/plain\n"),
     "quoted pairs in a parameter": lambda n: content(b'Content-Type: text/plain; a="' + b"\\a" * n + b'"\n'),
     "parts": lambda n: parted(b"--b\nContent-Type: text/plain\n\nx\n" * n),
-    "parts with names": lambda n: unlike(parted(
+    "parts with names": lambda n: signed(parted(
         b"".join(b"--b\nContent-Disposition: attachment; filename=a%d\n\nx\n" % i for i in range(n)))),
     "parts within parts": nested,
-    "parts within parts, looked for names": lambda n: unlike(nested(n)),
-    "messages within messages": lambda n: unlike(
+    "parts within parts, signed": lambda n: signed(nested(n)),
+    "messages within messages": lambda n: signed(
         Load(HEAD + b"Content-Type: message/rfc822\n\n" * n + b"\nthe kernel\n")),
     "lines that are nearly a delimiter": lambda n: content(
         b"Content-Type: multipart/mixed; boundary=" + b"b" * 60 + b"\n", (b"--" + b"b" * 59 + b"\n") * n),
-    "fields of one part": lambda n: unlike(parted(
+    "fields of one part": lambda n: signed(parted(
         b"--b\n" + b"".join(b"X-%d: v\n" % i for i in range(n)) + b"\nx\n")),
     "a body's lines": lambda n: Load(body(HEAD, b"x\n" * n * 20)),
     "a body's empty lines": lambda n: Load(body(HEAD, b"\n" * n * 20)),
@@ -288,6 +295,7 @@ def run(load):
     status, output, errors, cpu, peak = meter.run(command, load.message)
     log = home.log_text()
     tap.equal(errors, b"", "standard error")
+    tap.true(str(home.conf) not in log, f"the configuration: {log[-300:]!r}")
     tap.true(status in (0, 75), f"status {status}")
     tap.equal(status == 0, output != b"", "whether there is output")
     if status == 75:
