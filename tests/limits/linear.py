@@ -49,7 +49,9 @@ def body(header, text=b"body\n"):
 
 
 def to(text):
-    return Load(body(FROM + b"Subject: s\nTo: " + text + b"\n"))
+    """For two, since it is read to see who is a Bcc."""
+    return Load(body(FROM + b"Subject: s\nCc: alice@example.org, bob@example.org\nTo: " + text + b"\n"),
+                to=(ALICE, "bob@example.org"))
 
 
 carol = home.authority.person("carol@example.net", "rsa")
