@@ -344,6 +344,9 @@ SEAL_API void seal_key_index_add(SealKeyIndex *index, SealKey *key);
  *  those of @format alone, unless it is NULL. */
 SEAL_API void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address,
                                   const char *format, GPtrArray *keys);
+/** Appends a reference to each key that a source's copies() is to give of @key. */
+SEAL_API void seal_key_index_find_copies(const SealKeyIndex *index, const SealKey *key,
+                                         GPtrArray *keys);
 
 /* -------------------------------------------------------------------------------------------
  * Jobs, as a stage sees them
@@ -639,7 +642,12 @@ typedef struct {
      * May be NULL. @why: (transfer full) */
     gboolean (*verify)(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
                        GPtrArray *signers, char **why, GError **error);
-    gpointer reserved[6];
+    /** Makes one key of @copies (element type SealKey): the first is the one in question, the
+     * others are what copies() of the key sources gave. What any of them says counts, revocations
+     * above all; source, place and trust are the first one's. May be NULL: then sources are not
+     * asked for copies. (transfer full) */
+    SealKey *(*merge)(SealModule *self, GPtrArray *copies, GError **error);
+    gpointer reserved[5];
 } SealFormat;
 
 /** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */
@@ -655,7 +663,12 @@ typedef struct {
      *  preferred. */
     gboolean (*lookup)(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
                        GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);
-    gpointer reserved[8]; /**< put, list, remove, recall and remember will stand here */
+    /** Appends to @keys what there is of @key, itself and parts of it included: keys of its format
+     *  whose fingerprint is that of @key, or one of its detected_ids. Whatever their addresses are.
+     *  May be NULL: then lookup() is asked once more. */
+    gboolean (*copies)(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
+                       GPtrArray *keys, GError **error);
+    gpointer reserved[7]; /**< put, list, remove, recall and remember will stand here */
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */

@@ -27,7 +27,8 @@ struct SealKeyring {
     GPtrArray *sources; /* of SealSourceEntry, borrowed */
     gint64 cache;       /* microseconds, as is the next */
     gint64 negative_cache;
-    GHashTable *memory; /* "source\nformat\naddress" -> Memory */
+    GHashTable *memory; /* "source\nformat\naddress" -> Memory; with "\ntrust" behind it, of keys
+                           merged with their copies in sources of that trust */
 };
 
 /* One search for one key. */
@@ -40,6 +41,7 @@ typedef struct {
     char *doubt;       /* what a source could not read */
     gboolean in_doubt; /* and is not to be passed over */
     SealKey *other;    /* a usable one that is not among those that come first */
+    gboolean failed;   /* another source than the one that was asked; that has been said */
 } Search;
 
 static void memory_free(gpointer data)
@@ -132,6 +134,20 @@ static void take_doubt(Search *search, const SealSourceEntry *source, const char
     search->doubt = all;
 }
 
+/* Takes @name and @doubt over. */
+static void remember_keys(SealKeyring *keyring, char *name, GPtrArray *keys, char *doubt,
+                          gint64 time)
+{
+    Memory *memory = g_new0(Memory, 1);
+
+    if (g_hash_table_size(keyring->memory) >= MAX_REMEMBERED)
+        g_hash_table_remove_all(keyring->memory);
+    memory->keys = g_ptr_array_ref(keys);
+    memory->doubt = doubt;
+    memory->until = g_get_monotonic_time() + time;
+    g_hash_table_replace(keyring->memory, name, memory);
+}
+
 static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAddress *address,
                            GError **error)
 {
@@ -161,14 +177,149 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
     keep_right_ones(keys, search->query, address);
     g_ptr_array_sort(keys, newest_first);
 
-    if (g_hash_table_size(keyring->memory) >= MAX_REMEMBERED)
-        g_hash_table_remove_all(keyring->memory);
-    Memory *memory = g_new0(Memory, 1);
-    memory->keys = g_ptr_array_ref(keys);
-    memory->doubt = g_steal_pointer(&doubt);
-    memory->until = now + (keys->len ? keyring->cache : keyring->negative_cache);
-    g_hash_table_replace(keyring->memory, g_steal_pointer(&name), memory);
+    remember_keys(keyring, g_steal_pointer(&name), keys, g_steal_pointer(&doubt),
+                  keys->len ? keyring->cache : keyring->negative_cache);
     return g_steal_pointer(&keys);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Copies: one key may lie in several places, here with its revocation and there without
+ */
+
+/* TRUE where @problem of @source is passed over; a decision either way. Takes @problem over. */
+static gboolean pass_over(Search *search, const SealSourceEntry *source, GError *problem,
+                          GError **error)
+{
+    g_autoptr(GError) own = problem;
+    gboolean skip = seal_source_may_skip(source);
+
+    seal_decision_set(
+        seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
+        skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
+        "key source %s could not find out: %s", source->table.name, own->message);
+    if (!skip)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "key source %s could not find out: %s", source->table.name, own->message);
+    return skip;
+}
+
+/* Whatever its trust: what a revocation says, the Format verifies. Only a source that would have to
+ * look the address up anew is left alone where it is trusted too little to be asked. */
+static gboolean ask_copies(Search *search, const SealSourceEntry *source, SealKey *key,
+                           SealAddress *address, GPtrArray *copies, GError **error)
+{
+    if (source->table.copies)
+        return seal_source_copies(source, key, search->cancellable, copies, error);
+    if (seal_source_trust(source) < search->query->min_trust)
+        return TRUE;
+    g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
+
+    for (guint i = 0; keys && i < keys->len; i++) {
+        SealKey *other = g_ptr_array_index(keys, i);
+
+        if (g_str_equal(seal_key_fingerprint(other), seal_key_fingerprint(key)))
+            g_ptr_array_add(copies, seal_key_ref(other));
+    }
+    return keys != NULL;
+}
+
+/* Appends those that @source has to @copies. */
+static gboolean add_copies(Search *search, const SealSourceEntry *source, SealAddress *address,
+                           GPtrArray *copies, GError **error)
+{
+    SealKey *key = g_ptr_array_index(copies, 0);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    GError *problem = NULL;
+
+    if (!ask_copies(search, source, key, address, found, &problem)) {
+        if (pass_over(search, source, problem, error))
+            return TRUE;
+        search->failed = TRUE;
+        return FALSE;
+    }
+    if (found->len > MAX_KEYS) {
+        search->failed = TRUE;
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "key source %s has more than %d copies of the key %s", source->table.name,
+                    MAX_KEYS, seal_key_fingerprint(key));
+        return FALSE;
+    }
+    for (guint i = 0; i < found->len; i++) {
+        SealKey *copy = g_ptr_array_index(found, i);
+
+        if (g_str_equal(seal_key_format(copy), seal_key_format(key)) &&
+            !g_ptr_array_find(copies, copy, NULL))
+            g_ptr_array_add(copies, seal_key_ref(copy));
+    }
+    return TRUE;
+}
+
+/* @key with what every source has of it. (transfer full) */
+static SealKey *merge_key(Search *search, SealKey *key, SealAddress *address, GError **error)
+{
+    gboolean merges = search->query->format->table.merge != NULL;
+    GPtrArray *sources = search->keyring->sources;
+    g_autoptr(GPtrArray) copies = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    g_ptr_array_add(copies, seal_key_ref(key));
+    for (guint i = 0; i < sources->len && merges; i++) {
+        if (!add_copies(search, g_ptr_array_index(sources, i), address, copies, error))
+            return NULL;
+    }
+    return copies->len == 1 ? seal_key_ref(key)
+                            : seal_format_merge(search->query->format, copies, error);
+}
+
+static gboolean has_fingerprint(GPtrArray *keys, const char *fingerprint)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static GPtrArray *merge_keys(Search *search, GPtrArray *keys, SealAddress *address, GError **error)
+{
+    g_autoptr(GPtrArray) merged = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if (has_fingerprint(merged, seal_key_fingerprint(key)))
+            continue;
+        SealKey *one = merge_key(search, key, address, error);
+        if (!one)
+            return NULL;
+        g_ptr_array_add(merged, one);
+    }
+    return g_steal_pointer(&merged);
+}
+
+/* The keys that @source has for @address, each merged with its copies. That a source has none of
+ * them is believed as long as that it has no key. */
+static GPtrArray *ask_merged(Search *search, const SealSourceEntry *source, SealAddress *address,
+                             GError **error)
+{
+    SealKeyring *keyring = search->keyring;
+    const SealKeyQuery *query = search->query;
+    g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
+
+    if (!keys || keys->len == 0 || !query->format->table.merge)
+        return g_steal_pointer(&keys);
+
+    g_autofree char *name =
+        g_strdup_printf("%s\n%s\n%s\n%d", source->table.name, query->format->table.name,
+                        seal_address_key(address), (int)query->min_trust);
+    Memory *known = g_hash_table_lookup(keyring->memory, name);
+    if (known && known->until > g_get_monotonic_time())
+        return g_ptr_array_ref(known->keys);
+
+    g_autoptr(GPtrArray) merged = merge_keys(search, keys, address, error);
+    if (merged)
+        remember_keys(keyring, g_steal_pointer(&name), merged, NULL,
+                      MIN(keyring->cache, keyring->negative_cache));
+    return g_steal_pointer(&merged);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -232,7 +383,7 @@ static gboolean find_usable(Search *search, GPtrArray *keys, SealAddress *addres
 static gboolean find_in_source(Search *search, const SealSourceEntry *source, SealAddress *address,
                                SealKey **key, GError **error)
 {
-    g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
+    g_autoptr(GPtrArray) keys = ask_merged(search, source, address, error);
 
     return keys && find_usable(search, keys, address, key, error);
 }
@@ -251,8 +402,8 @@ static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, Sea
 static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKey **key,
                            GError **error)
 {
-    g_autoptr(GError) problem = NULL;
     const char *subject = seal_address_text(search->query->address);
+    GError *problem = NULL;
 
     if (seal_source_trust(source) < search->query->min_trust) {
         seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
@@ -262,17 +413,9 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     }
     if (ask_both_ways(search, source, key, &problem))
         return TRUE;
-
-    g_assert(problem);
-    const char *why = problem->message;
-    gboolean skip = seal_source_may_skip(source);
-    seal_decision_set(seal_job_decide(search->job, "source", subject),
-                      skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
-                      "key source %s could not find out: %s", source->table.name, why);
-    if (skip)
-        return TRUE;
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "key source %s could not find out: %s",
-                source->table.name, why);
+    if (!search->failed)
+        return pass_over(search, source, problem, error);
+    g_propagate_error(error, problem);
     return FALSE;
 }
 
@@ -373,12 +516,16 @@ static gboolean collect_from(Search *search, const SealSourceEntry *source, Seal
                              GPtrArray *keys, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    g_autoptr(GPtrArray) found = ask_keys(search, source, address, &problem);
+    g_autoptr(GPtrArray) found = ask_merged(search, source, address, &problem);
 
     for (guint i = 0; found && i < found->len; i++)
         g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(found, i)));
-    if (found || seal_source_may_skip(source))
+    if (found || (seal_source_may_skip(source) && !search->failed))
         return TRUE;
+    if (search->failed) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "key source %s could not find out: %s",
                 source->table.name, problem->message);
     return FALSE;
@@ -386,19 +533,20 @@ static gboolean collect_from(Search *search, const SealSourceEntry *source, Seal
 
 static gboolean collect_for(Search *search, SealAddress *address, GPtrArray *keys, GError **error)
 {
-    g_autoptr(GPtrArray) own = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     GPtrArray *sources = search->keyring->sources;
 
     for (guint i = 0; i < sources->len; i++) {
         if (!collect_from(search, g_ptr_array_index(sources, i), address, keys, error))
             return FALSE;
     }
-    if (!seal_format_signers(search->query->format, address, search->cancellable, own, error))
+    if (!seal_format_signers(search->query->format, address, search->cancellable, found, error))
         return FALSE;
-    keep_right_ones(own, search->query, address);
-    for (guint i = 0; i < own->len; i++)
+    keep_right_ones(found, search->query, address);
+    g_autoptr(GPtrArray) own = merge_keys(search, found, address, error);
+    for (guint i = 0; own && i < own->len; i++)
         g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(own, i)));
-    return TRUE;
+    return own != NULL;
 }
 
 gboolean seal_keyring_collect(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,

@@ -211,6 +211,23 @@ gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAdd
            is_undecided(format->table.name, seal_key_label(key), error);
 }
 
+SealKey *seal_format_merge(const SealFormatEntry *format, GPtrArray *copies, GError **error)
+{
+    const char *name = format->table.name;
+    const char *fingerprint = seal_key_fingerprint(g_ptr_array_index(copies, 0));
+    GError *problem = NULL;
+    g_autoptr(SealKey) made = format->table.merge(format->module, copies, &problem);
+
+    if (!call_ended(name, made != NULL, problem, error))
+        return NULL;
+    if (g_str_equal(seal_key_format(made), name) &&
+        g_str_equal(seal_key_fingerprint(made), fingerprint))
+        return g_steal_pointer(&made);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                "%s made another key of the copies of the key %s", name, fingerprint);
+    return NULL;
+}
+
 SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
                                  GCancellable *cancellable, GError **error)
 {
@@ -288,6 +305,16 @@ gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address,
     GError *problem = NULL;
     gboolean ok = source->table.lookup(source->module, address, format, seal_source_trust(source),
                                        cancellable, keys, doubt, &problem);
+
+    return call_ended(source->table.name, ok, problem, error);
+}
+
+gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancellable *cancellable,
+                            GPtrArray *keys, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.copies(source->module, key, seal_source_trust(source), cancellable,
+                                       keys, &problem);
 
     return call_ended(source->table.name, ok, problem, error);
 }

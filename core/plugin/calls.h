@@ -24,6 +24,9 @@ SealDetection *seal_format_detect(const SealFormatEntry *format, SealEntity *ent
                                   GCancellable *cancellable, GError **error);
 gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAddress *address,
                             SealPurpose purpose, gint64 at, SealDecision *decision, GError **error);
+/** Of a Format with merge() alone. What it gives is a key of @copies' first one's format and
+ *  fingerprint. (transfer full) */
+SealKey *seal_format_merge(const SealFormatEntry *format, GPtrArray *copies, GError **error);
 /** (transfer full) */
 SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
                                  GCancellable *cancellable, GError **error);
@@ -47,5 +50,9 @@ gboolean seal_source_may_skip(const SealSourceEntry *source);
 gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
                             GCancellable *cancellable, GPtrArray *keys, char **doubt,
                             GError **error);
+
+/** Appends what the source has of @key. A source without copies() is an error. */
+gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancellable *cancellable,
+                            GPtrArray *keys, GError **error);
 
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);

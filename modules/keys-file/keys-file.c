@@ -362,6 +362,16 @@ static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const c
     return TRUE;
 }
 
+/* Of a Format that merges copies; such keys are all in the index. */
+static gboolean keys_file_copies(SealModule *self, SealKey *key, SealTrust trust,
+                                 GCancellable *cancellable, GPtrArray *keys, GError **error)
+{
+    KeysFile *source = seal_module_data(self);
+
+    seal_key_index_find_copies(source->index, key, keys);
+    return TRUE;
+}
+
 static const SealSetting settings[] = {
     {.key = "paths",
      .type = SEAL_SETTING_PATHS,
@@ -375,6 +385,7 @@ static const SealSource file_source = {
     .trust = SEAL_TRUST_VERIFIED,
     .may_skip = FALSE,
     .lookup = keys_file_lookup,
+    .copies = keys_file_copies,
 };
 
 static const SealSource *const sources[] = {&file_source, NULL};

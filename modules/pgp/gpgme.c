@@ -15,6 +15,10 @@
 
 #define PIECE "65536"
 
+/* Of a home of our own. gpg 2.4 lists user ids that their key's owner never certified, and 2.2 does
+ * not: such are dropped by both. */
+#define OPTIONS "no-allow-non-selfsigned-uid\n"
+
 enum {
     CIPHER_AES128 = 7,
     CIPHER_AES256 = 9,
@@ -147,9 +151,16 @@ static gboolean start_gpgme(GError **error)
 
 static gboolean make_folder(PgpEngine *engine, GError **error)
 {
-    if (!engine->folder)
-        engine->folder = seal_module_make_folder(engine->self, error);
-    return engine->folder != NULL;
+    g_autoptr(SealFolder) folder =
+        engine->folder ? NULL : seal_module_make_folder(engine->self, error);
+
+    if (!folder)
+        return engine->folder != NULL;
+    g_autofree char *path = g_build_filename(seal_folder_path(folder), "gpg.conf", NULL);
+    if (!g_file_set_contents(path, OPTIONS, -1, error))
+        return FALSE;
+    engine->folder = g_steal_pointer(&folder);
+    return TRUE;
 }
 
 /* A context in @home that reports gpg's status lines to @status. */
@@ -175,13 +186,15 @@ static gboolean open_context_in(const char *home, Status *status, PgpLoop *loop,
     return TRUE;
 }
 
-/* In the operator's home, else in one of our own. */
-static gboolean open_context(PgpEngine *engine, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
-                             GError **error)
+/* @in_home: gpg needs what is in the operator's home, if there is one; else in one of our own. */
+static gboolean open_context(PgpEngine *engine, gboolean in_home, Status *status, PgpLoop *loop,
+                             gpgme_ctx_t *ctx, GError **error)
 {
-    return (engine->home || make_folder(engine, error)) &&
-           open_context_in(engine->home ? engine->home : seal_folder_path(engine->folder), status,
-                           loop, ctx, error);
+    gboolean theirs = in_home && engine->home;
+
+    return (theirs || make_folder(engine, error)) &&
+           open_context_in(theirs ? engine->home : seal_folder_path(engine->folder), status, loop,
+                           ctx, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -213,6 +226,10 @@ static gboolean add_subkey(PgpEngine *engine, PgpJudgement *judgement, gpgme_sub
         .expires = from->expires,
     };
 
+    if (from->fpr) {
+        g_autofree char *lower = g_ascii_strdown(from->fpr, -1);
+        g_strlcpy(subkey.fingerprint, lower, sizeof subkey.fingerprint);
+    }
     if (engine->home && from->keygrip && *from->keygrip &&
         !has_secret(engine, from->keygrip, &subkey.secret, error))
         return FALSE;
@@ -279,7 +296,7 @@ static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_hom
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, &status, &loop, &ctx, error))
+    if (!open_context(engine, from_home, &status, &loop, &ctx, error))
         return FALSE;
     gpgme_error_t problem =
         from_home ? start_list_of_home(ctx, key) : start_list_of_octets(ctx, key, &data);
@@ -302,33 +319,55 @@ static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_hom
     return ended || fail_broken_off(error, key);
 }
 
-/* A list that breaks off looks like a key that has less. */
-static gboolean lacks_something(const PgpKey *key, const PgpJudgement *judgement)
+static const PgpJudgedSubkey *find_subkey(const PgpJudgement *judgement, const char *fingerprint)
 {
-    if (!judgement->known)
-        return FALSE;
-    for (guint i = 0; i < key->addresses->len; i++) {
-        if (!g_ptr_array_find_with_equal_func(
-                judgement->addresses, g_ptr_array_index(key->addresses, i), g_str_equal, NULL))
-            return TRUE;
+    for (guint i = 0; i < judgement->subkeys->len; i++) {
+        const PgpJudgedSubkey *subkey = &g_array_index(judgement->subkeys, PgpJudgedSubkey, i);
+
+        if (g_str_equal(subkey->fingerprint, fingerprint))
+            return subkey;
     }
-    return judgement->subkeys->len < key->subkeys->len;
+    return NULL;
 }
 
+/* gpg signs by what it has in the home: a secret subkey serves where that is alive there as well.
+ */
+static void take_home(PgpJudgement *judgement, PgpJudgement *home)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    judgement->known = judgement->known && home->known;
+    judgement->disabled = judgement->disabled || home->disabled;
+    g_clear_pointer(&judgement->own, judgement->own_free);
+    judgement->own = g_steal_pointer(&home->own);
+    judgement->own_free = judgement->own ? home->own_free : NULL;
+    home->own_free = NULL;
+    for (guint i = 0; i < judgement->subkeys->len; i++) {
+        PgpJudgedSubkey *subkey = &g_array_index(judgement->subkeys, PgpJudgedSubkey, i);
+        const PgpJudgedSubkey *same = find_subkey(home, subkey->fingerprint);
+
+        subkey->secret =
+            same && same->secret && !same->dead && (same->expires == 0 || same->expires > now);
+    }
+}
+
+/* By its octets, which are verified as they are; from the home comes what is in no octets. */
 static gboolean judge_key(PgpEngine *engine, const PgpKey *key, PgpJudgement *judgement,
                           GError **error)
 {
-    if (!list_key(engine, key, key->in_home, judgement, error))
+    if (!list_key(engine, key, FALSE, judgement, error))
         return FALSE;
-    if (!key->in_home || !lacks_something(key, judgement))
+    if (!key->in_home)
         return TRUE;
 
-    g_autoptr(PgpJudgement) second = pgp_judgement_new();
-    if (!list_key(engine, key, FALSE, second, error))
+    g_autoptr(PgpJudgement) home = pgp_judgement_new();
+    if (!list_key(engine, key, TRUE, home, error))
         return FALSE;
-    return (second->subkeys->len == judgement->subkeys->len &&
-            second->addresses->len == judgement->addresses->len) ||
-           fail_broken_off(error, key);
+    /* A list that breaks off looks like a key that has less. */
+    if (home->known && !key->merged && home->subkeys->len < judgement->subkeys->len)
+        return fail_broken_off(error, key);
+    take_home(judgement, home);
+    return TRUE;
 }
 
 gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error)
@@ -444,7 +483,7 @@ static gboolean list_recipients(PgpEngine *engine, const SealSealing *sealing, G
 
         if (!g_hash_table_add(seen, (gpointer)seal_key_fingerprint(key)))
             continue;
-        if (native->in_home) {
+        if (native->in_home && !native->merged) {
             g_string_append_printf(list, "--no-file\n%s\n", seal_key_fingerprint(key));
             continue;
         }
@@ -600,7 +639,7 @@ SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOut
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, &status, &loop, &ctx, error) ||
+    if (!open_context(engine, TRUE, &status, &loop, &ctx, error) ||
         !make_output(engine, &loop, ctx, sealing, &flow, error) ||
         !check_status(sealing, &status, &flow, error))
         return NULL;

@@ -33,6 +33,7 @@ PgpKey *pgp_key_new(void)
     key->octets = g_byte_array_new();
     key->subkeys = g_array_new(FALSE, FALSE, sizeof(PgpSubkey));
     key->addresses = g_ptr_array_new_with_free_func(g_free);
+    key->bound_until = g_array_new(FALSE, FALSE, sizeof(gint64));
     key->valid_until = G_MAXINT64;
     return key;
 }
@@ -44,6 +45,7 @@ void pgp_key_free(PgpKey *key)
     g_byte_array_unref(key->octets);
     g_array_unref(key->subkeys);
     g_ptr_array_unref(key->addresses);
+    g_array_unref(key->bound_until);
     g_free(key->label);
     pgp_judgement_free(key->judgement);
     g_free(key);

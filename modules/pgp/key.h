@@ -21,6 +21,7 @@ typedef struct {
     gboolean secret; /**< its secret part is in the home */
     gint64 created;
     gint64 expires; /**< zero: never */
+    char fingerprint[2 * PGP_FINGERPRINT + 1];
 } PgpJudgedSubkey;
 
 /** What gpg has verified of a key. */
@@ -43,20 +44,25 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgpJudgement, pgp_judgement_free)
 typedef struct {
     GByteArray *octets;   /**< the key, without what others have certified */
     GArray *subkeys;      /**< PgpSubkey, the primary key first */
-    GPtrArray *addresses; /**< of user ids that the key itself has signed */
+    GPtrArray *addresses; /**< of user ids that the key itself claims to have signed, ever */
+    GArray *bound_until;  /**< gint64 for each of them: when the newest such signature ends */
     char *label;
     gint64 valid_until;
     guint certifications; /**< by others, left out */
     gboolean flooded;
     gboolean revoked_by_other;
     PgpPreferences preferences;
-    gboolean in_home;
-    PgpJudgement *judgement; /**< or NULL */
-    gint64 judged;           /**< when: monotonic, microseconds */
+    gboolean in_home;       /**< a copy of it is in the home */
+    gboolean merged;        /**< of several copies */
+    gboolean is_revocation; /**< no key: revocations of the key of that fingerprint or id alone */
+    char revokes[2 * PGP_FINGERPRINT + 1]; /**< that fingerprint or key id */
+    PgpJudgement *judgement;               /**< or NULL */
+    gint64 judged;                         /**< when: monotonic, microseconds */
 } PgpKey;
 
 PgpKey *pgp_key_new(void);
 void pgp_key_free(PgpKey *key);
+/** Not of a revocation. */
 const PgpSubkey *pgp_key_primary(const PgpKey *key);
 /** The mailbox in a user id, or NULL. (transfer full) */
 char *pgp_user_id_address(const char *text);

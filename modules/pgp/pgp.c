@@ -87,6 +87,7 @@ static const SealFormat format = {
     .read = pgp_read,
     .detect = seal_openpgp_detect,
     .usable = pgp_usable,
+    .merge = pgp_merge,
     .encrypt = pgp_encrypt,
     .sign = pgp_sign,
     .signers = pgp_signers,
@@ -98,6 +99,7 @@ static const SealSource source = {
     .name = "gnupg",
     .trust = SEAL_TRUST_VERIFIED,
     .lookup = pgp_lookup,
+    .copies = pgp_copies,
 };
 
 /* Files of options in the home are refused; those for the whole system are not ours. */

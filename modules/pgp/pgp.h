@@ -19,6 +19,7 @@ gboolean pgp_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtr
                   GError **error);
 gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                     gint64 at, SealDecision *decision, GError **error);
+SealKey *pgp_merge(SealModule *self, GPtrArray *copies, GError **error);
 SealContent *pgp_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error);
 SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
@@ -31,10 +32,15 @@ gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellab
 gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
                     GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);
 
+gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
+                    GPtrArray *keys, GError **error);
+
 /** Appends the keys that are in ASCII armour, octets or a keybox. Those that cannot be read are an
  *  error only where there are no others, and never in the home. */
 gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
                        GPtrArray *keys, GError **error);
+/** (transfer full) Takes @key. */
+SealKey *pgp_seal_key(PgpKey *key, const SealOrigin *origin);
 /** PGP/MIME with @armor in it (RFC 3156 4). (transfer full) */
 SealContent *pgp_mime_encrypted(SealContent *armor);
 /** PGP/MIME with @entity and its @signature (RFC 3156 5). (transfer full) */

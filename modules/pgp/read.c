@@ -19,9 +19,26 @@ static gboolean can_sign(guint8 algorithm)
            algorithm == 22 || algorithm == 27 || algorithm == 28;
 }
 
-/* Messages name keys by their ids, signatures mostly by fingerprints. */
-static SealKey *make_key(PgpKey *key, const SealOrigin *origin)
+static SealKey *make_revocation(PgpKey *key, const SealOrigin *origin)
 {
+    SealKeySpec spec = {
+        .size = sizeof spec,
+        .format = PGP_FORMAT,
+        .fingerprint = key->revokes,
+        .label = key->label,
+        .valid_until = G_MAXINT64,
+        .native = key,
+        .native_free = (GDestroyNotify)pgp_key_free,
+    };
+
+    return seal_key_new(&spec, origin);
+}
+
+SealKey *pgp_seal_key(PgpKey *key, const SealOrigin *origin)
+{
+    if (key->is_revocation)
+        return make_revocation(key, origin);
+
     const PgpSubkey *primary = pgp_key_primary(key);
     g_autoptr(GPtrArray) ids = g_ptr_array_new();
     SealKeySpec spec = {
@@ -35,6 +52,7 @@ static SealKey *make_key(PgpKey *key, const SealOrigin *origin)
         .native_free = (GDestroyNotify)pgp_key_free,
     };
 
+    /* Messages name keys by their ids, signatures mostly by fingerprints. */
     for (guint i = 0; i < key->subkeys->len; i++) {
         PgpSubkey *subkey = &g_array_index(key->subkeys, PgpSubkey, i);
 
@@ -63,7 +81,7 @@ static void add_keys(SealModule *self, PgpRing *ring, const SealOrigin *origin, 
         if (key->certifications > MANY_CERTIFICATIONS)
             seal_module_warn(self, "%s: the key of %s is flooded: %u certifications are left out",
                              place, key->label, key->certifications);
-        g_ptr_array_add(keys, make_key(key, origin));
+        g_ptr_array_add(keys, pgp_seal_key(key, origin));
     }
 }
 

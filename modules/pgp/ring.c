@@ -27,21 +27,21 @@ typedef struct {
     guint8 id[PGP_KEY_ID];
     guint8 over; /* the tag of what the next signature is over; zero: of what is left out */
     char *user_id;
-    gint64 newest; /* of the signatures over the user id in hand */
-    gboolean bound;
-    PgpPreferences preferences;
+    gint64 newest; /* of the signatures over the user id in hand that the key claims to have made */
+    gint64 until;  /* when that one ends; zero: there is none */
     gint64 newest_expiry;
     guint signatures; /* that the key seems to have made */
     guint revocations;
     guint user_ids;
-    GByteArray *revokers; /* key ids of those who may revoke it */
+    GByteArray *revokers;   /* key ids of those who may revoke it */
+    GByteArray *revoked_by; /* and of others who did */
 } Build;
 
 /* -------------------------------------------------------------------------------------------
  * One key
  */
 
-static void keep_packet(Build *build, guint8 tag, const GByteArray *data)
+static void append_packet(GByteArray *octets, guint8 tag, const GByteArray *data)
 {
     guint8 head[6] = {0xc0 | tag,
                       255,
@@ -49,14 +49,19 @@ static void keep_packet(Build *build, guint8 tag, const GByteArray *data)
                       (guint8)(data->len >> 16),
                       (guint8)(data->len >> 8),
                       (guint8)data->len};
-    GByteArray *octets = build->key->octets;
 
-    if (octets->len + data->len + sizeof head > MAX_KEY) {
-        build->key->flooded = TRUE;
-        return;
-    }
     g_byte_array_append(octets, head, sizeof head);
     g_byte_array_append(octets, data->data, data->len);
+}
+
+static void keep_packet(Build *build, guint8 tag, const GByteArray *data)
+{
+    PgpKey *key = build->key;
+
+    if (key->octets->len + data->len > MAX_KEY)
+        key->flooded = TRUE;
+    else
+        append_packet(key->octets, tag, data);
 }
 
 static void add_subkey(Build *build, const GByteArray *data)
@@ -80,17 +85,34 @@ static void add_subkey(Build *build, const GByteArray *data)
     g_array_append_val(build->key->subkeys, subkey);
 }
 
-/* @among: of several, only what all of them say counts; else @from counts alone. */
-static void take_preferences(PgpPreferences *to, const PgpPreferences *from, gboolean among)
+/* Nothing of it is verified, so that no signature takes away what another one says: gpg goes by the
+ * genuine ones, and what it makes with anything but AES is not used. Hashes that not all of them
+ * name are done without. */
+static void take_preferences(Build *build, const PgpPreferences *from)
 {
-    if (from->has_ciphers) {
-        to->aes = from->aes && (!among || !to->has_ciphers || to->aes);
-        to->has_ciphers = TRUE;
-    }
+    PgpPreferences *to = &build->key->preferences;
+
+    to->has_ciphers = to->has_ciphers || from->has_ciphers;
+    to->aes = to->aes || from->aes;
     if (from->has_hashes) {
-        to->hashes = from->hashes & (among && to->has_hashes ? to->hashes : ~0u);
+        to->hashes = from->hashes & (to->has_hashes ? to->hashes : ~0u);
         to->has_hashes = TRUE;
     }
+}
+
+/* Takes @address over. */
+static void add_address(PgpKey *key, char *address, gint64 until)
+{
+    guint at;
+
+    if (!g_ptr_array_find_with_equal_func(key->addresses, address, g_str_equal, &at)) {
+        g_ptr_array_add(key->addresses, address);
+        g_array_append_val(key->bound_until, until);
+        return;
+    }
+    gint64 *known = &g_array_index(key->bound_until, gint64, at);
+    *known = MAX(*known, until);
+    g_free(address);
 }
 
 /* The user id in hand is complete: does it count? */
@@ -100,13 +122,11 @@ static void end_user_id(Build *build)
 
     if (!build->user_id)
         return;
-    if (build->bound) {
-        g_autofree char *address = pgp_user_id_address(build->user_id);
+    if (build->until) {
+        char *address = pgp_user_id_address(build->user_id);
 
-        if (address &&
-            !g_ptr_array_find_with_equal_func(key->addresses, address, g_str_equal, NULL))
-            g_ptr_array_add(key->addresses, g_steal_pointer(&address));
-        take_preferences(&key->preferences, &build->preferences, TRUE);
+        if (address)
+            add_address(key, address, build->until);
         if (!key->label)
             key->label = seal_text_line(build->user_id, strlen(build->user_id), MAX_LABEL);
     }
@@ -126,8 +146,8 @@ static void begin_user_id(Build *build, const GByteArray *data)
     }
     build->over = PGP_TAG_USER_ID;
     build->user_id = g_strndup((const char *)data->data, data->len);
-    build->newest = -1;
-    build->bound = FALSE;
+    build->newest = 0;
+    build->until = 0;
     keep_packet(build, PGP_TAG_USER_ID, data);
 }
 
@@ -142,28 +162,26 @@ static void take_key_expiry(Build *build, const PgpSignature *signature)
         signature->key_lives ? pgp_key_primary(key)->created + signature->key_lives : G_MAXINT64;
 }
 
-/* A certification of the user id in hand by the key itself, or its revocation: the newest counts.
- */
+/* A certification of the user id in hand that claims to be the key's own. Whether it is, and
+ * whether it was revoked, gpg says when it is asked about that address: here the key is found under
+ * it. */
 static void take_user_id_signature(Build *build, const PgpSignature *signature)
 {
-    gboolean certifies = signature->type >= 0x10 && signature->type <= 0x13;
-
-    if (!build->user_id || (!certifies && signature->type != 0x30) ||
-        signature->created < build->newest)
+    if (!build->user_id || signature->type < 0x10 || signature->type > 0x13)
         return;
-    build->newest = signature->created;
-    build->bound = certifies && (signature->lives == 0 || signature->created + signature->lives >
-                                                              g_get_real_time() / G_USEC_PER_SEC);
-    build->preferences = signature->preferences;
-    if (certifies)
-        take_key_expiry(build, signature);
+    if (!build->until || signature->created >= build->newest) {
+        build->newest = signature->created;
+        build->until = signature->lives ? signature->created + signature->lives : G_MAXINT64;
+    }
+    take_preferences(build, &signature->preferences);
+    take_key_expiry(build, signature);
 }
 
 static void take_direct_signature(Build *build, const PgpSignature *signature)
 {
     if (signature->type != 0x1f)
         return;
-    take_preferences(&build->key->preferences, &signature->preferences, FALSE);
+    take_preferences(build, &signature->preferences);
     take_key_expiry(build, signature);
     if (signature->has_revoker)
         g_byte_array_append(build->revokers, signature->revoker, PGP_KEY_ID);
@@ -176,10 +194,7 @@ static void take_foreign(Build *build, const PgpSignature *signature, const GByt
     build->key->certifications++;
     if (signature->type != 0x20 || ++build->revocations > MAX_REVOCATIONS)
         return;
-    for (guint i = 0; i < build->revokers->len; i += PGP_KEY_ID) {
-        if (memcmp(build->revokers->data + i, signature->issuer, PGP_KEY_ID) == 0)
-            build->key->revoked_by_other = TRUE;
-    }
+    g_byte_array_append(build->revoked_by, signature->issuer, PGP_KEY_ID);
     keep_packet(build, PGP_TAG_SIGNATURE, data);
 }
 
@@ -230,6 +245,7 @@ static void begin_key(Build *build, const GByteArray *data)
     memset(build, 0, sizeof *build);
     build->key = pgp_key_new();
     build->revokers = g_byte_array_new();
+    build->revoked_by = g_byte_array_new();
     build->over = PGP_TAG_PUBLIC_KEY;
     add_subkey(build, data);
     keep_packet(build, PGP_TAG_PUBLIC_KEY, data);
@@ -240,14 +256,27 @@ static void build_clear(Build *build)
     g_clear_pointer(&build->key, pgp_key_free);
     g_clear_pointer(&build->user_id, g_free);
     g_clear_pointer(&build->revokers, g_byte_array_unref);
+    g_clear_pointer(&build->revoked_by, g_byte_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
+
+static gboolean is_revoked_by_other(const Build *build)
+{
+    for (guint i = 0; i < build->revokers->len; i += PGP_KEY_ID) {
+        for (guint n = 0; n < build->revoked_by->len; n += PGP_KEY_ID) {
+            if (memcmp(build->revokers->data + i, build->revoked_by->data + n, PGP_KEY_ID) == 0)
+                return TRUE;
+        }
+    }
+    return FALSE;
+}
 
 static void end_key(Build *build, PgpRing *ring)
 {
     if (!build->key)
         return;
     end_user_id(build);
+    build->key->revoked_by_other = is_revoked_by_other(build);
     if (!build->key->label)
         build->key->label = g_strdup_printf("key %s", pgp_key_primary(build->key)->id);
     g_ptr_array_add(ring->keys, g_steal_pointer(&build->key));
@@ -267,6 +296,26 @@ static void skip_key(PgpRing *ring, const char *fault)
 {
     ring->broken++;
     ring->fault = fault;
+}
+
+/* A signature over no key in sight: the revocation of one that lies elsewhere, as gpg makes it for
+ * each new key. Whatever else it is says nothing. */
+static void take_bare_signature(PgpRing *ring, const GByteArray *data)
+{
+    PgpSignature signature;
+
+    if (!pgp_signature_read(&signature, data->data, data->len) || signature.type != 0x20 ||
+        !signature.has_issuer)
+        return;
+    PgpKey *key = pgp_key_new();
+    g_autofree char *revokes = signature.has_issuer_fingerprint
+                                   ? seal_text_hex(signature.issuer_fingerprint, PGP_FINGERPRINT)
+                                   : seal_text_hex(signature.issuer, PGP_KEY_ID);
+    key->is_revocation = TRUE;
+    g_strlcpy(key->revokes, revokes, sizeof key->revokes);
+    key->label = g_strdup_printf("the revocation of %s", revokes);
+    append_packet(key->octets, PGP_TAG_SIGNATURE, data);
+    g_ptr_array_add(ring->keys, key);
 }
 
 /* Of packets that are not read, it does not matter how long they are. */
@@ -290,8 +339,11 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
             ring->old++;
         return;
     }
-    if (!build->key)
+    if (!build->key) {
+        if (tag == PGP_TAG_SIGNATURE)
+            take_bare_signature(ring, data);
         return;
+    }
     if (tag == PGP_TAG_SIGNATURE)
         take_signature(build, data);
     else if (tag == PGP_TAG_USER_ID)
@@ -400,6 +452,15 @@ static guint8 first_tag(const guint8 *data, gsize length)
     return data[0] & 0x40 ? data[0] & 0x3f : (data[0] >> 2) & 0x0f;
 }
 
+/* Only a bare revocation among signatures is of use: what is wrong with others is no fault here. */
+static void read_signatures(PgpRing *ring, const guint8 *data, gsize length, const char *label)
+{
+    guint broken = ring->broken;
+
+    read_packets(ring, data, length, label);
+    ring->broken = broken;
+}
+
 void pgp_ring_read(PgpRing *ring, GBytes *bytes)
 {
     gsize length;
@@ -423,5 +484,9 @@ void pgp_ring_read(PgpRing *ring, GBytes *bytes)
         skip_key(ring, "the line that begins its armour is missing");
     } else if (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY) {
         read_packets(ring, data, length, NULL);
+    } else if (tag == PGP_TAG_SIGNATURE) {
+        read_signatures(ring, data, length, NULL);
+    } else if (has_text(data, length, "-----BEGIN PGP SIGNATURE-----")) {
+        read_signatures(ring, data, length, "SIGNATURE");
     }
 }

@@ -7,7 +7,7 @@
 #include "key.h"
 
 typedef struct {
-    GPtrArray *keys; /**< PgpKey */
+    GPtrArray *keys; /**< PgpKey; bare revocations among them */
     guint broken;
     guint secret;
     guint packets;     /**< of whatever kind */

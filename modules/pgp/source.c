@@ -51,6 +51,19 @@ gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, 
     return !g_str_equal(format, PGP_FORMAT) || find_keys(self, address, keys, error);
 }
 
+gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
+                    GPtrArray *keys, GError **error)
+{
+    PgpModule *module = seal_module_data(self);
+
+    if (!seal_module_string(self, "home"))
+        return TRUE;
+    if (!load_ring(self, error))
+        return FALSE;
+    seal_key_index_find_copies(module->ring, key, keys);
+    return TRUE;
+}
+
 gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                      GPtrArray *keys, GError **error)
 {

@@ -53,6 +53,8 @@ static gboolean check_form(Question *question)
 {
     PgpKey *key = question->native;
 
+    if (key->is_revocation)
+        return refuse_key(question, "revoked", "is a revocation alone");
     if (question->purpose == SEAL_PURPOSE_ISSUE)
         return refuse_key(question, "purpose",
                           "cannot vouch for other keys: that is for S/MIME alone");
@@ -106,18 +108,42 @@ static gboolean check_primary(Question *question)
     return TRUE;
 }
 
+static gint find_address(GPtrArray *texts, const SealAddress *wanted, guint from)
+{
+    for (guint i = from; i < texts->len; i++) {
+        g_autoptr(SealAddress) address = seal_address_parse(g_ptr_array_index(texts, i), NULL);
+
+        if (address && seal_address_equal(address, wanted))
+            return (gint)i;
+    }
+    return -1;
+}
+
+/* gpg does not say, through GPGME, when a user id's signature has expired. */
+static gint64 bound_until(const PgpKey *key, const SealAddress *address)
+{
+    gint64 until = 0;
+
+    for (gint i = find_address(key->addresses, address, 0); i >= 0;
+         i = find_address(key->addresses, address, (guint)i + 1))
+        until = MAX(until, g_array_index(key->bound_until, gint64, i));
+    return until;
+}
+
 /* Only the address in question: anybody can add a user id to a copy of somebody's key. */
 static gboolean check_address(Question *question)
 {
-    GPtrArray *bound = question->native->judgement->addresses;
+    const PgpKey *key = question->native;
 
     if (!question->address)
         return TRUE;
-    for (guint i = 0; i < bound->len; i++) {
-        g_autoptr(SealAddress) address = seal_address_parse(g_ptr_array_index(bound, i), NULL);
-
-        if (address && seal_address_equal(address, question->address))
+    if (find_address(key->judgement->addresses, question->address, 0) >= 0) {
+        gint64 until = bound_until(key, question->address);
+        if (until > question->at)
             return TRUE;
+        g_autofree char *date = seal_text_day(until);
+        return refuse_key(question, "user-id", "is not one of %s any more: that ended on %s",
+                          seal_address_text(question->address), date);
     }
     return refuse_key(question, "user-id",
                       "is not one of %s: it has no user id with that address that its owner has "

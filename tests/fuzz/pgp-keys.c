@@ -28,12 +28,18 @@ static void check_key(const SealKey *key)
     const char *const *ids = seal_key_detected_ids(key);
 
     g_assert_cmpstr(seal_key_format(key), ==, "pgp");
+    fuzz_assert_one_line(seal_key_label(key));
+    g_assert_true(*seal_key_label(key));
+    if (!*ids) { /* a bare revocation */
+        check_id(seal_key_fingerprint(key));
+        g_assert_cmpuint(addresses->len, ==, 0);
+        g_assert_cmpuint(seal_key_purposes(key), ==, 0);
+        return;
+    }
     g_assert_cmpuint(strlen(seal_key_fingerprint(key)), ==, 40);
     g_assert_true(g_strv_contains(ids, seal_key_fingerprint(key)));
     for (; *ids; ids++)
         check_id(*ids);
-    fuzz_assert_one_line(seal_key_label(key));
-    g_assert_true(*seal_key_label(key));
     for (guint i = 0; i < addresses->len; i++)
         fuzz_assert_one_line(seal_address_text(g_ptr_array_index(addresses, i)));
 }
@@ -53,6 +59,24 @@ static gboolean read_keys(const uint8_t *data, size_t size, GPtrArray *keys)
     return FALSE;
 }
 
+/* Whatever lies beside it, and in whatever order, a key remains that key. */
+static void check_merged(GPtrArray *keys, guint at)
+{
+    g_autoptr(GPtrArray) copies = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+    SealKey *key = g_ptr_array_index(keys, at);
+
+    if (!*seal_key_detected_ids(key))
+        return;
+    g_ptr_array_add(copies, key);
+    for (guint i = 0; i < keys->len; i++)
+        g_ptr_array_add(copies, g_ptr_array_index(keys, i));
+    g_autoptr(SealKey) merged = pgp.format->merge(pgp.module, copies, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(seal_key_fingerprint(merged), ==, seal_key_fingerprint(key));
+    check_key(merged);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
@@ -65,6 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     gboolean all = read_keys(data, size, keys);
     for (guint i = 0; i < keys->len; i++)
         check_key(g_ptr_array_index(keys, i));
+    for (guint i = 0; i < MIN(keys->len, 4); i++)
+        check_merged(keys, i);
     /* What was read once is read the same way again. */
     g_assert_cmpint(read_keys(data, size, again), ==, all);
     g_assert_cmpuint(again->len, ==, keys->len);

@@ -377,9 +377,9 @@ static void test_user_id_revoked(void)
     g_bytes_unref(gpg(&pgp, pgp.theirs, "--pinentry-mode", "loopback", "--passphrase", "",
                       "--quick-revoke-uid", "alice@example.org", "old@example.org", NULL));
     g_autoptr(GBytes) one = gpg_export(&pgp, pgp.theirs, "alice@example.org", FALSE);
-    g_autoptr(SealKey) after = pgp_key(&pgp, one);
-    g_assert_cmpuint(seal_key_addresses(after)->len, ==, 1);
-    assert_judged(&pgp, one, "usable", NULL);
+    /* It is found under the old address, so that the reason can be said. */
+    assert_judged_for(&pgp, one, "alice@example.org", "usable", NULL);
+    assert_judged_for(&pgp, one, "old@example.org", "user-id", "old@example.org");
 }
 
 /* Certifications by others do not make a key large; its own do. */
@@ -418,9 +418,8 @@ static void test_no_gpg(void)
 {
     g_auto(Pgp) pgp = {0};
     pgp_start(&pgp);
-    gpg_generate(&pgp, pgp.theirs, ALICE, NULL);
-    g_autoptr(GBytes) data = gpg_export(&pgp, pgp.theirs, "alice@example.org", FALSE);
-    g_autoptr(SealKey) key = pgp_key(&pgp, data);
+    gpg_generate(&pgp, pgp.ours, ALICE, NULL);
+    g_autoptr(SealKey) key = pgp_home_key(&pgp, "alice@example.org");
     g_autoptr(SealDecision) decision = seal_decision_new("key", "test");
     g_autoptr(GError) error = NULL;
 
