@@ -37,7 +37,12 @@ static void answer_read(Pgp *pgp, const char *path)
     if (!keys)
         fputs("error", stdout);
     for (guint i = 0; keys && i < keys->len; i++) {
-        printf("%s%s", separator, seal_key_fingerprint(g_ptr_array_index(keys, i)));
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        /* A bare revocation is no key. */
+        if (seal_key_purposes(key) == 0 && *seal_key_detected_ids(key) == NULL)
+            continue;
+        printf("%s%s", separator, seal_key_fingerprint(key));
         separator = "\t";
     }
     putchar('\n');
