@@ -92,6 +92,63 @@ void seal_pattern_free(SealPattern *pattern)
     g_free(pattern);
 }
 
+/* Where @text goes on behind what the characters from @glob to @end, no star among them, match at
+ * its front; NULL where they do not. */
+static const char *segment_end(const char *glob, const char *end, const char *text)
+{
+    for (; glob < end; glob++) {
+        if (*text == '\0' || (*glob != '?' && *glob != *text))
+            return NULL;
+        text = *glob == '?' ? g_utf8_next_char(text) : text + 1;
+    }
+    return text;
+}
+
+/* Likewise for the first place at which they match. */
+static const char *find_segment(const char *glob, const char *end, const char *text)
+{
+    gsize length = (gsize)(end - glob);
+    const char *found = NULL;
+
+    if (!memchr(glob, '?', length)) {
+        found = memmem(text, strlen(text), glob, length);
+        return found ? found + length : NULL;
+    }
+    for (; *text && !found; text = g_utf8_next_char(text))
+        found = segment_end(glob, end, text);
+    return found;
+}
+
+/* What stands behind the last star matches the end of the text. */
+static gboolean tail_fits(const char *glob, const char *text)
+{
+    const char *at = text + strlen(text);
+
+    for (const char *c = glob; *c; c = g_utf8_next_char(c)) {
+        if (at == text)
+            return FALSE;
+        at = g_utf8_prev_char(at);
+    }
+    const char *end = segment_end(glob, glob + strlen(glob), at);
+    return end && *end == '\0';
+}
+
+/* Each part between two stars takes the first place where it fits, which leaves the most to those
+ * behind it: none is gone back to. */
+static gboolean glob_fits(const char *glob, const char *text)
+{
+    const char *star = strchrnul(glob, '*'), *next;
+
+    text = segment_end(glob, star, text);
+    if (!text || !*star)
+        return text && *text == '\0';
+    if (!tail_fits(strrchr(glob, '*') + 1, text))
+        return FALSE;
+    for (; text && (next = strchr(star + 1, '*')); star = next)
+        text = find_segment(star + 1, next, text);
+    return text && tail_fits(star + 1, text);
+}
+
 static gboolean match_one(const SealPattern *pattern, SealAddress *address, gboolean wide)
 {
     switch (pattern->kind) {
@@ -103,8 +160,8 @@ static gboolean match_one(const SealPattern *pattern, SealAddress *address, gboo
     case SUBDOMAINS:
         return g_str_has_suffix(seal_address_domain(address), pattern->text);
     case GLOB:
-        return g_pattern_match_simple(pattern->text, seal_address_key(address)) ||
-               (wide && g_pattern_match_simple(pattern->wide, seal_address_wide_key(address)));
+        return glob_fits(pattern->text, seal_address_key(address)) ||
+               (wide && glob_fits(pattern->wide, seal_address_wide_key(address)));
     case NULL_SENDER:
     default:
         return FALSE;
@@ -125,10 +182,35 @@ gboolean seal_pattern_is_null_sender(const SealPattern *pattern)
     return pattern->kind == NULL_SENDER;
 }
 
-gboolean seal_glob_match(const char *glob, const char *text)
-{
-    g_autofree char *one = seal_text_fold(glob);
-    g_autofree char *other = seal_text_fold(text);
+struct SealGlob {
+    char *text;
+    char *wide;
+};
 
-    return g_pattern_match_simple(one, other);
+SealGlob *seal_glob_new(const char *glob)
+{
+    SealGlob *self = g_new0(SealGlob, 1);
+
+    self->text = g_ascii_strdown(glob, -1);
+    self->wide = seal_text_fold(glob);
+    return self;
+}
+
+void seal_glob_free(SealGlob *glob)
+{
+    if (!glob)
+        return;
+    g_free(glob->text);
+    g_free(glob->wide);
+    g_free(glob);
+}
+
+gboolean seal_glob_match(const SealGlob *glob, const char *lower)
+{
+    return glob_fits(glob->text, lower);
+}
+
+gboolean seal_glob_match_wide(const SealGlob *glob, const char *folded)
+{
+    return glob_fits(glob->wide, folded);
 }

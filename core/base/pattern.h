@@ -24,5 +24,13 @@ gboolean seal_pattern_match(const SealPattern *pattern, SealAddress *address, gb
 /** TRUE for `<>`. */
 gboolean seal_pattern_is_null_sender(const SealPattern *pattern);
 
-/** TRUE where all of @text matches @glob, without regard to case. */
-gboolean seal_glob_match(const char *glob, const char *text);
+/** A glob over texts, with `*` and `?`. */
+typedef struct SealGlob SealGlob;
+
+SealGlob *seal_glob_new(const char *glob);
+void seal_glob_free(SealGlob *glob);
+/** TRUE where all of @lower, in which A to Z are lower case, matches without regard to their case.
+ *  The time is that of the text's length times the glob's. */
+gboolean seal_glob_match(const SealGlob *glob, const char *lower);
+/** Likewise of @folded, which is what seal_text_fold() makes of a text. */
+gboolean seal_glob_match_wide(const SealGlob *glob, const char *folded);

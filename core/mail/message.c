@@ -7,6 +7,7 @@
 #include "core/base/spool.h"
 #include "core/mail/entity.h"
 #include "core/mail/mime.h"
+#include "core/mail/words.h"
 
 #include <string.h>
 
@@ -127,58 +128,99 @@ static SealContent *join_text(GString *text, SealContent *rest)
  * Tags
  */
 
-static const char *find_tag(const char *text, const char *tag)
-{
-    gsize length = strlen(tag);
+/* Text without a tag, as it grows. */
+typedef struct {
+    GString *left;
+    const char *tag;
+    gsize length; /* of the tag */
+    gsize floor;  /* what stands before it stays as it is */
+} Cut;
 
-    for (; *text; text++) {
-        if (g_ascii_strncasecmp(text, tag, length) == 0)
-            return text;
+/* Appends @c, unless it is the last of a tag, which then goes: what is left of others around it may
+ * be one as well. TRUE where one went. */
+static gboolean cut_append(Cut *cut, char c)
+{
+    GString *left = cut->left;
+
+    g_string_append_c(left, c);
+    if (left->len < cut->floor + cut->length ||
+        g_ascii_strncasecmp(left->str + left->len - cut->length, cut->tag, cut->length) != 0)
+        return FALSE;
+    g_string_truncate(left, left->len - cut->length);
+    return TRUE;
+}
+
+/* A blank that begins a line keeps it one of the field's. */
+static gboolean ends_in_blank(const Cut *cut)
+{
+    const GString *left = cut->left;
+
+    return left->len > cut->floor && left->str[left->len - 1] == ' ' &&
+           (left->len < 2 || left->str[left->len - 2] != '\n');
+}
+
+/* Cuts every @tag out of the text from @text to @end, each with one of the blanks around it. */
+static void cut_text(Cut *cut, const char *text, const char *end)
+{
+    for (const char *c = text; c < end; c++) {
+        if (!cut_append(cut, *c))
+            continue;
+        if (c + 1 < end && c[1] == ' ')
+            c++;
+        else if (ends_in_blank(cut))
+            g_string_truncate(cut->left, cut->left->len - 1);
     }
-    return NULL;
 }
 
-static char *decoded_value(const SealHeader *header, const SealField *field)
-{
-    g_autofree char *value = seal_field_value(header, field);
-
-    return seal_mime_decode(value);
-}
-
-gboolean seal_message_has_tag(SealMessage *message, const char *tag)
-{
-    const SealHeader *header = seal_message_header(message);
-
-    for (guint i = 0; i < header->fields->len; i++) {
-        const SealField *field = &g_array_index(header->fields, SealField, i);
-        g_autofree char *text =
-            seal_field_is(header, field, "Subject") ? decoded_value(header, field) : NULL;
-
-        if (text && find_tag(text, tag))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* Cuts every @tag out, with one of the blanks around it. */
 static char *cut_tag(const char *text, const char *tag)
 {
-    GString *left = g_string_new(text);
-    const char *at;
+    Cut cut = {g_string_new(NULL), tag, strlen(tag), 0};
 
-    while ((at = find_tag(left->str, tag))) {
-        gssize offset = at - left->str;
-        gsize length = strlen(tag);
+    cut_text(&cut, text, text + strlen(text));
+    return g_string_free(cut.left, FALSE);
+}
 
-        if (left->str[(gsize)offset + length] == ' ')
-            length++;
-        else if (offset > 0 && left->str[offset - 1] == ' ') {
-            offset--;
-            length++;
-        }
-        g_string_erase(left, offset, (gssize)length);
+/* Likewise, without a look into encoded words. */
+static char *cut_between_words(const char *text, const char *tag)
+{
+    Cut cut = {g_string_new(NULL), tag, strlen(tag), 0};
+    const char *end = NULL, *word;
+
+    for (; (word = seal_words_find(text, &end)); text = end) {
+        cut_text(&cut, text, word);
+        g_string_append_len(cut.left, word, end - word);
+        cut.floor = cut.left->len;
     }
-    return g_string_free(left, FALSE);
+    cut_text(&cut, text, text + strlen(text));
+    return g_string_free(cut.left, FALSE);
+}
+
+static gboolean has_tag(const char *value, const char *tag)
+{
+    g_autofree char *lower_tag = g_ascii_strdown(tag, -1);
+    gboolean found = FALSE;
+
+    for (guint i = 0; i < SEAL_READINGS && !found; i++) {
+        g_autofree char *text = seal_words_decode(value, (SealReading)i);
+        g_autofree char *lower = g_ascii_strdown(text, -1);
+
+        found = strstr(lower, lower_tag) != NULL;
+    }
+    return found;
+}
+
+/* The lines of a value, but those of blanks alone, which would end the header for some. */
+static char *tidy_lines(const char *value, const char *eol)
+{
+    g_auto(GStrv) lines = g_strsplit(value, "\n", -1);
+    GString *out = g_string_new(NULL);
+
+    for (guint i = 0; lines[i]; i++) {
+        if (i > 0 && strspn(lines[i], " \t\r") == strlen(lines[i]))
+            continue;
+        g_string_append_printf(out, "%s%s", i > 0 ? eol : "", g_strchomp(lines[i]));
+    }
+    return g_string_free(out, FALSE);
 }
 
 /* Where the tag stands as it is, only its octets go; where it is encoded, the value is written
@@ -186,22 +228,31 @@ static char *cut_tag(const char *text, const char *tag)
 static void append_untagged(GString *out, const SealHeader *header, const SealField *field,
                             const char *tag)
 {
-    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
-    const char *value = (const char *)memchr(start, ':', field->length) + 1;
-    g_autofree char *raw = g_strndup(value, field->length - (gsize)(value - start));
-    g_autofree char *cut = cut_tag(raw, tag);
-    g_autofree char *text = seal_mime_decode(cut);
+    g_autofree char *value = seal_field_value(header, field);
 
-    g_string_append_len(out, start, value - start);
-    if (find_tag(text, tag)) {
-        g_autofree char *left = cut_tag(g_strstrip(text), tag);
-        g_autofree char *encoded = seal_mime_encode(left);
-        g_string_append_printf(out, " %s%s", encoded, header->eol);
+    if (!has_tag(value, tag)) {
+        seal_header_append(out, header, field);
         return;
     }
-    g_string_append(out, cut);
-    if (out->str[out->len - 1] != '\n')
-        g_string_append(out, header->eol);
+    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+    const char *behind = (const char *)memchr(start, ':', field->length) + 1;
+    g_autofree char *raw = g_strndup(behind, field->length - (gsize)(behind - start));
+    g_autofree char *cut = cut_between_words(raw, tag);
+    g_autofree char *lines = tidy_lines(cut, header->eol);
+    g_autofree char *unfolded = tidy_lines(cut, "");
+
+    g_string_append_len(out, start, behind - start);
+    if (!has_tag(unfolded, tag)) {
+        g_string_append_printf(out, "%s%s", lines, header->eol);
+        return;
+    }
+    g_autofree char *text = seal_words_decode(value, SEAL_READING_LAX);
+    g_autofree char *left = g_strstrip(cut_tag(text, tag));
+    g_autofree char *encoded = seal_words_encode(left, header->eol);
+    /* What no reader but the strangest sees may still be in it. */
+    if (has_tag(encoded, tag))
+        g_clear_pointer(&encoded, g_free);
+    g_string_append_printf(out, " %s%s", encoded ? encoded : "", header->eol);
 }
 
 SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error)

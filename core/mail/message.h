@@ -19,9 +19,8 @@ char *seal_message_return_path(SealMessage *message);
 gboolean seal_message_each_address(SealMessage *message, const char *const *names,
                                    SealMailboxVisitor visit, gpointer user_data, GError **error);
 
-/** TRUE where a Subject, decoded, has @tag, without regard to ASCII's case. */
-gboolean seal_message_has_tag(SealMessage *message, const char *tag);
-/** The message with @tag taken out of every Subject. (transfer full) */
+/** The message with @tag taken out of every Subject, whatever the reading of it and ASCII's case.
+ *  (transfer full) */
 SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error);
 
 /** The entity that is to be encrypted: every Content-* field in its order, an empty line, the body;

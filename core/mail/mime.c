@@ -50,14 +50,6 @@ void seal_mime_content_type(const char *value, char **type, GHashTable **paramet
     g_object_unref(parsed);
 }
 
-char *seal_mime_decode(const char *value)
-{
-    init_once();
-
-    g_autofree char *text = g_mime_utils_header_decode_text(NULL, value);
-    return g_utf8_make_valid(text ? text : "", -1);
-}
-
 char *seal_mime_encode(const char *text)
 {
     init_once();

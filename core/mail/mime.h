@@ -10,8 +10,5 @@
  *  parameters, names in lower case. NULL and what is beyond 64 KiB are "text/plain". */
 void seal_mime_content_type(const char *value, char **type, GHashTable **parameters);
 
-/** Decodes the encoded words of a field's value (RFC 2047); the result is valid UTF-8. (transfer
- *  full) */
-char *seal_mime_decode(const char *value);
-/** The reverse, for an unstructured field: ASCII. (transfer full) */
+/** The value of an unstructured field with that text: ASCII, in one line. (transfer full) */
 char *seal_mime_encode(const char *text);

@@ -6,7 +6,6 @@
 #include "core/pipeline/apply.h"
 
 #include "core/base/content.h"
-#include "core/mail/bounce.h"
 #include "core/pipeline/notice.h"
 #include "core/pipeline/signature.h"
 #include "core/pipeline/verify.h"
@@ -91,7 +90,10 @@ static gboolean take_step(const SealPipeline *pipeline, SealJob *job, SealDelive
 {
     const SealStageEntry *stage = step->stage;
 
-    /* A report is none of the sender's mail: it is signed, and nothing else. */
+    /* A report is none of the sender's mail: it is signed, and nothing else; what is left of
+     * somebody else's is not even that. */
+    if (delivery->choice == SEAL_CHOICE_REDUCED)
+        return TRUE;
     if (stage && delivery->choice == SEAL_CHOICE_REPORT && !(stage->table.flags & SEAL_STAGE_SIGNS))
         return TRUE;
     if (stage)
@@ -142,35 +144,20 @@ static gboolean find_source(SealJob *job, SealDelivery *delivery, GError **error
 
     gboolean without_rest = delivery->choice == SEAL_CHOICE_ALREADY && job->has_rest;
 
-    delivery->own_source = delivery->tag || delivery->choice == SEAL_CHOICE_REPORT;
+    delivery->own_source = delivery->tag || delivery->choice == SEAL_CHOICE_REPORT ||
+                           delivery->choice == SEAL_CHOICE_REDUCED;
     if (delivery->choice == SEAL_CHOICE_REPORT) {
         g_autoptr(SealContent) report = seal_notice_new(job, &first->policy->notice);
         delivery->source = seal_message_new(report, error);
+    } else if (delivery->choice == SEAL_CHOICE_REDUCED) {
+        seal_delivery_note(delivery, "a delivery report: reduced to its status fields");
+        delivery->source = seal_message_new(job->reduced, error);
     } else if (delivery->tag) {
         delivery->source = seal_message_without_tag(job->message, delivery->tag, error);
     } else {
         delivery->source = job->message;
     }
     return delivery->source && (!without_rest || leave_rest_out(job, delivery, error));
-}
-
-/* One output serves all: what one of them must not get, none gets. */
-static gboolean delivery_is_reduced(const SealJob *job, const SealDelivery *delivery)
-{
-    for (guint i = 0; i < delivery->recipients->len; i++) {
-        if (seal_recipient_is_reduced(job, g_ptr_array_index(delivery->recipients, i)))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static SealContent *clear_content(SealJob *job, SealDelivery *delivery, GError **error)
-{
-    if (delivery->choice == SEAL_CHOICE_CLEAR && delivery_is_reduced(job, delivery)) {
-        seal_delivery_note(delivery, "a bounce: what it returns was left out");
-        return seal_bounce_reduce(delivery->source, error);
-    }
-    return seal_message_clear(delivery->source);
 }
 
 /* What became of the signature that it came with. */
@@ -190,9 +177,7 @@ gboolean seal_apply(const SealPipeline *pipeline, SealJob *job, SealDelivery *de
     if (!find_source(job, delivery, error))
         return FALSE;
 
-    g_autoptr(SealContent) clear = clear_content(job, delivery, error);
-    if (!clear)
-        return FALSE;
+    g_autoptr(SealContent) clear = seal_message_clear(delivery->source);
     seal_delivery_set_content(delivery, clear);
     note_signature(job, delivery);
     if (delivery->choice == SEAL_CHOICE_ALREADY)

@@ -5,8 +5,12 @@
  */
 #include "core/pipeline/choice.h"
 
-static SealAnswer answer_without_key(SealFallback fallback, const char *code, const char *reason)
+static SealAnswer answer_without_key(const SealFacts *facts, const char *code, const char *reason)
 {
+    SealFallback fallback = facts->fallback;
+
+    if (facts->may_reduce && fallback != SEAL_FALLBACK_ALLOW)
+        return (SealAnswer){SEAL_CHOICE_REDUCED, "reduced", reason};
     return (SealAnswer){fallback == SEAL_FALLBACK_REFUSE   ? SEAL_CHOICE_REFUSE
                         : fallback == SEAL_FALLBACK_REPORT ? SEAL_CHOICE_REPORT
                                                            : SEAL_CHOICE_CLEAR,
@@ -29,9 +33,9 @@ SealAnswer seal_choice_make(const SealFacts *facts)
         return (SealAnswer){SEAL_CHOICE_REFUSE, "already-sealed",
                             "it was encrypted already, and already_sealed=refuse"};
     if (facts->unable || !facts->has_key)
-        return answer_without_key(facts->fallback, facts->unable ? "unable" : "no-key", reason);
+        return answer_without_key(facts, facts->unable ? "unable" : "no-key", reason);
     if (facts->all_or_none && facts->another_has_none)
-        return answer_without_key(facts->fallback, "all-or-none",
+        return answer_without_key(facts, "all-or-none",
                                   "all_or_none, and another recipient has no key");
     if (facts->exposes_recipient)
         return (SealAnswer){SEAL_CHOICE_REFUSE, "bcc",
@@ -45,7 +49,8 @@ SealVerdict seal_choice_verdict(SealChoice choice)
     static const SealVerdict verdicts[] = {
         [SEAL_CHOICE_SEAL] = SEAL_VERDICT_SEALED,   [SEAL_CHOICE_ALREADY] = SEAL_VERDICT_SEALED,
         [SEAL_CHOICE_REPORT] = SEAL_VERDICT_REPORT, [SEAL_CHOICE_CLEAR] = SEAL_VERDICT_PLAIN,
-        [SEAL_CHOICE_REFUSE] = SEAL_VERDICT_REFUSE, [SEAL_CHOICE_DEFER] = SEAL_VERDICT_DEFER,
+        [SEAL_CHOICE_REDUCED] = SEAL_VERDICT_PLAIN, [SEAL_CHOICE_REFUSE] = SEAL_VERDICT_REFUSE,
+        [SEAL_CHOICE_DEFER] = SEAL_VERDICT_DEFER,
     };
 
     return verdicts[choice];

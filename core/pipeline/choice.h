@@ -14,6 +14,7 @@ typedef enum {
                             never leaves */
     SEAL_CHOICE_REPORT,  /* a problem report in the message's place */
     SEAL_CHOICE_CLEAR,   /* the message as it came, but for what never leaves */
+    SEAL_CHOICE_REDUCED, /* what may leave of a delivery report, in its place */
     SEAL_CHOICE_REFUSE,  /* nothing, for good */
     SEAL_CHOICE_DEFER,   /* nothing now */
 } SealChoice;
@@ -35,6 +36,7 @@ typedef struct {
     gboolean exposes_recipient; /* the ciphertext would name a Bcc recipient to others */
     /* The message. */
     gboolean is_sealed;
+    gboolean may_reduce; /* a delivery report, and policy lets what is harmless of it out */
 } SealFacts;
 
 /** What follows, and why. */

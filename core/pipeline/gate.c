@@ -337,6 +337,21 @@ static gboolean check_report(const SealPipeline *pipeline, SealJob *job,
            seal_job_stop(job, error, "a problem report was changed");
 }
 
+/* What is left of a delivery report is what core wrote, and policy lets each recipient have it. */
+static gboolean check_reduced(SealJob *job, const SealDelivery *delivery, GError **error)
+{
+    for (guint i = 0; i < delivery->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
+
+        if (!seal_recipient_facts(job, recipient).may_reduce &&
+            seal_recipient_fallback(recipient) != SEAL_FALLBACK_ALLOW)
+            return seal_job_stop(job, error, "in clear, and %s requires encryption",
+                                 seal_address_text(recipient->address));
+    }
+    return (job->reduced && delivery->content == job->reduced) ||
+           seal_job_stop(job, error, "what is left of a delivery report was changed");
+}
+
 static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                              SealMessage *message, GCancellable *cancellable, GError **error)
 {
@@ -345,6 +360,8 @@ static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDel
         return check_sealed(pipeline, job, delivery, message, cancellable, error);
     case SEAL_CHOICE_REPORT:
         return check_report(pipeline, job, delivery, message, cancellable, error);
+    case SEAL_CHOICE_REDUCED:
+        return check_reduced(job, delivery, error);
     case SEAL_CHOICE_ALREADY:
         return check_already(pipeline, job, delivery, message, cancellable, error);
     case SEAL_CHOICE_CLEAR:
@@ -358,7 +375,7 @@ static SealVerdict result_of(const SealDelivery *delivery)
 {
     if (delivery->choice == SEAL_CHOICE_REPORT)
         return SEAL_VERDICT_REPORT;
-    if (delivery->choice != SEAL_CHOICE_CLEAR)
+    if (delivery->choice != SEAL_CHOICE_CLEAR && delivery->choice != SEAL_CHOICE_REDUCED)
         return SEAL_VERDICT_SEALED;
     return delivery->is_signed || seal_verify_keeps(delivery) ? SEAL_VERDICT_SIGNED
                                                               : SEAL_VERDICT_PLAIN;

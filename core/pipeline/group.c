@@ -46,9 +46,7 @@ static SealDelivery *find_delivery(SealJob *job, SealChoice choice, const char *
 
         if (delivery->choice == choice && g_strcmp0(delivery->format, format) == 0 &&
             delivery->sign == recipient->sign &&
-            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 &&
-            seal_recipient_is_reduced(job, other) == seal_recipient_is_reduced(job, recipient) &&
-            other->named)
+            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 && other->named)
             return delivery;
     }
     return NULL;
@@ -142,6 +140,7 @@ static void share_facts(Shared *shared, const SealJob *job, const SealRecipient 
     all->fallback = MAX(all->fallback, one.fallback);
     all->already_sealed = MAX(all->already_sealed, one.already_sealed);
     all->is_sealed = all->is_sealed && one.is_sealed;
+    all->may_reduce = all->may_reduce && (one.may_reduce || one.fallback == SEAL_FALLBACK_ALLOW);
     if (all->settled == SEAL_VERDICT_NONE && one.settled != SEAL_VERDICT_NONE) {
         all->settled = one.settled;
         all->reason = one.reason;
@@ -154,7 +153,7 @@ static void share_facts(Shared *shared, const SealJob *job, const SealRecipient 
 
 static Shared find_shared(const SealPipeline *pipeline, const SealJob *job, const char *format)
 {
-    Shared shared = {.facts.is_sealed = TRUE, .all_named = TRUE};
+    Shared shared = {.facts.is_sealed = TRUE, .facts.may_reduce = TRUE, .all_named = TRUE};
 
     for (guint i = 0; i < job->recipients->len; i++)
         share_facts(&shared, job, g_ptr_array_index(job->recipients, i));

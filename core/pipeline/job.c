@@ -183,6 +183,10 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->decisions = g_ptr_array_new_with_free_func((GDestroyNotify)seal_decision_free);
     job->maybe_authors = g_ptr_array_new_with_free_func((GDestroyNotify)seal_address_unref);
     job->stages = g_strdup("");
+    job->texts =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+    job->matches = g_array_new(FALSE, FALSE, sizeof(int));
+    job->policies = g_ptr_array_new_with_free_func(g_free);
     if (!add_recipients(job, spec->recipients, error) ||
         (spec->message && !read_message(job, spec->message, error)))
         return NULL;
@@ -197,6 +201,11 @@ void seal_job_free(SealJob *job)
     g_ptr_array_unref(job->deliveries);
     g_ptr_array_unref(job->recipients);
     g_ptr_array_unref(job->decisions);
+    g_hash_table_unref(job->texts);
+    g_array_unref(job->matches);
+    g_ptr_array_unref(job->policies);
+    seal_parts_free(job->parts);
+    seal_content_unref(job->reduced);
     seal_address_unref(job->sender);
     seal_address_unref(job->author);
     g_free(job->no_author);
@@ -213,6 +222,28 @@ void seal_job_free(SealJob *job)
     g_free(job->stages);
     g_free(job->id);
     g_free(job);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * For rules
+ */
+
+GPtrArray *seal_job_texts(SealJob *job, const char *name)
+{
+    GPtrArray *texts = g_hash_table_lookup(job->texts, name);
+
+    if (!texts) {
+        texts = seal_texts_of_fields(seal_message_header(job->message), name);
+        g_hash_table_insert(job->texts, g_strdup(name), texts);
+    }
+    return texts;
+}
+
+const SealParts *seal_job_parts(SealJob *job)
+{
+    if (!job->parts)
+        job->parts = seal_parts_new(seal_message_entity(job->message));
+    return job->parts;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -295,11 +326,6 @@ gboolean seal_recipient_stage_decides(const SealRecipient *recipient)
     return recipient->unable && recipient->has_fallback && recipient->asked_for;
 }
 
-gboolean seal_recipient_is_reduced(const SealJob *job, const SealRecipient *recipient)
-{
-    return seal_job_is_bounce(job) && recipient->policy->encrypt == SEAL_NEED_PREFERRED;
-}
-
 SealFallback seal_recipient_fallback(const SealRecipient *recipient)
 {
     if (seal_recipient_stage_decides(recipient))
@@ -326,6 +352,9 @@ SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipien
         .reason = settled ? recipient->reason : recipient->no_key,
         .has_key = recipient->keys->len > 0,
         .is_sealed = recipient->is_sealed,
+        .may_reduce = job->is_status && policy->reduce_bounces &&
+                      policy->encrypt == SEAL_NEED_REQUIRED &&
+                      !seal_recipient_stage_decides(recipient),
     };
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/mail/message.h"
+#include "core/mail/texts.h"
 #include "core/pipeline/choice.h"
 #include "core/plugin/registry.h"
 
@@ -78,6 +79,9 @@ struct SealJob {
     SealKey *verified_key;   /* the author's, with which it was made, or NULL */
     gboolean signature_in_doubt; /* its key may be in what could not be read */
     char *not_verified;          /* why it does not count, or NULL */
+    gboolean returns;            /* a report that returns something: never signed */
+    gboolean is_status;          /* a delivery report of the null sender, or it may be one */
+    SealContent *reduced; /* what may leave of that; NULL where there is none, or no message */
     gboolean submitted;
     gboolean submission_unknown;
     gboolean vouched_sender; /* the mail server names the sender, and no logins */
@@ -90,11 +94,17 @@ struct SealJob {
     char *stages; /* those that changed something, for the log */
     guint64 size;
     gint64 started; /* monotonic, microseconds */
+    /* What rules have asked of the message, and been told. */
+    GHashTable *texts; /* by a field's name in lower case, GPtrArray of SealText */
+    SealParts *parts;
+    GArray *matches;     /* of int: of each rule, SealMatch or -1 */
+    GPtrArray *policies; /* of SealPolicy: made of several rules */
 };
 
-/** TRUE where what leaves in clear for the recipient is a bounce that should have been encrypted:
- * it goes without what it returns. */
-gboolean seal_recipient_is_reduced(const SealJob *job, const SealRecipient *recipient);
+/** What stands in the fields of that name, in lower case. (borrowed, element type SealText) */
+GPtrArray *seal_job_texts(SealJob *job, const char *name);
+/** The parts of the message. (borrowed) */
+const SealParts *seal_job_parts(SealJob *job);
 
 /** What follows where the recipient cannot be encrypted to: ALLOW where encryption is not required.
  */

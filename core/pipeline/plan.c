@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/plan.h"
 
+#include "core/mail/bounce.h"
 #include "core/pipeline/already.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
@@ -31,10 +32,29 @@ static gboolean may_be_signed(SealJob *job)
            g_str_equal(seal_entity_type(seal_message_entity(job->message)), "multipart/signed");
 }
 
+/* Without the message every one of the null sender's may be a delivery report. */
+static gboolean look_at_report(SealJob *job, GError **error)
+{
+    gboolean bounce = seal_job_is_bounce(job);
+
+    if (!job->message || job->header_only) {
+        job->is_status = bounce && (!job->message || seal_bounce_is_status(job->message));
+        return TRUE;
+    }
+    job->returns = seal_bounce_returns(job->message);
+    if (bounce && !job->reduced && !seal_bounce_reduce(job->message, &job->reduced, error))
+        return FALSE;
+    job->is_status = job->reduced != NULL;
+    return TRUE;
+}
+
 /* What policy says of signing, unless the message is none that is signed. */
 static SealNeed sign_need(SealJob *job, const SealRecipient *recipient, const SealPolicy *policy)
 {
-    if (seal_job_is_bounce(job) || may_be_encrypted(job) || may_be_signed(job) ||
+    if (may_be_encrypted(job) || may_be_signed(job) ||
+        (seal_job_is_bounce(job) &&
+         (job->returns || job->reduced || policy->sign != SEAL_NEED_REQUIRED)) ||
+        (job->returns && policy->sign != SEAL_NEED_REQUIRED) ||
         (recipient->is_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
         (job->already_signed && policy->keep_signed &&
          (policy->sign != SEAL_NEED_REQUIRED || recipient->keeps_signature)))
@@ -228,6 +248,12 @@ static gboolean begin_recipient(const SealPipeline *pipeline, SealJob *job,
     if (!or_defer(job, recipient, found, problem, error) ||
         !find_sign_need(pipeline, job, recipient, policy, cancellable, error))
         return FALSE;
+    if (job->returns && recipient->sign == SEAL_NEED_REQUIRED &&
+        recipient->result == SEAL_VERDICT_NONE) {
+        seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, "returns",
+                        "a report that returns a message is never signed, and sign=required");
+        recipient->sign = SEAL_NEED_NEVER;
+    }
     return recipient->result != SEAL_VERDICT_NONE || ask_stages(pipeline, job, recipient, error);
 }
 
@@ -237,7 +263,7 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
     gboolean shared = job->one_output && job->recipients->len > 1;
     SealNeed highest = SEAL_NEED_NEVER;
 
-    if (!seal_already_look(pipeline, job, cancellable, error))
+    if (!seal_already_look(pipeline, job, cancellable, error) || !look_at_report(job, error))
         return FALSE;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
@@ -314,6 +340,8 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
 gboolean seal_plan_answer(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
                           GError **error)
 {
+    if (!look_at_report(job, error))
+        return FALSE;
     for (guint i = 0; i < job->recipients->len; i++) {
         if (!answer_one(pipeline, job, g_ptr_array_index(job->recipients, i), cancellable, error))
             return FALSE;

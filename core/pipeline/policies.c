@@ -163,6 +163,7 @@ static gboolean read_policy(Entry *entry, const Context *context, GError **error
         (SealFallback)read_strictness(entry, "fallback", SEAL_FALLBACK_REFUSE, p->fallback);
     p->already_sealed = (SealAlready)read_choice(entry, "already_sealed", p->already_sealed);
     p->all_or_none = read_boolean(entry, "all_or_none", p->all_or_none);
+    p->reduce_bounces = read_boolean(entry, "reduce_bounces", p->reduce_bounces);
     p->encrypt_to_sender = read_boolean(entry, "encrypt_to_sender", p->encrypt_to_sender);
     p->keep_signed = read_choice(entry, "already_signed", !p->keep_signed) == 0;
     p->min_trust =
@@ -188,14 +189,6 @@ static const SealSetting *rule_keys(void)
         keys[i].preset = NULL;
     }
     return keys;
-}
-
-/* Whether somebody who makes a message match gets it out with less than [policy] asks for. */
-static gboolean rule_exempts(const SealPolicy *rule, const SealPolicy *base)
-{
-    return rule->encrypt < base->encrypt || rule->sign < base->sign ||
-           rule->fallback < base->fallback || rule->already_sealed < base->already_sealed ||
-           rule->min_trust < base->min_trust;
 }
 
 /* What a rule says must be able to have an effect. */
@@ -230,8 +223,6 @@ static gboolean add_rule(SealPolicies *policies, const SealGroup *group, const C
     if (!entry->rule || !read_policy(entry, context, error) || !check_rule(entry, name, error))
         return FALSE;
     entry->policy.tag = seal_rule_tag(entry->rule);
-    if (rule_exempts(&entry->policy, &policies->base->policy))
-        seal_rule_be_strict(entry->rule);
     g_ptr_array_add(policies->rules, g_steal_pointer(&entry));
     return TRUE;
 }
@@ -268,19 +259,94 @@ void seal_policies_free(SealPolicies *policies)
     g_free(policies);
 }
 
+/* -------------------------------------------------------------------------------------------
+ * Which of them holds
+ */
+
+/* Of those that may hold, the strictest of what each asks for. */
+typedef struct {
+    SealJob *job;
+    const SealPolicy *policy; /* NULL: none yet */
+} Strictest;
+
+/* Where encryption is required, more trust in a key is stricter; else less of it, since the other
+ * way is clear. */
+static gboolean trusts_as_strictly(const SealPolicy *a, const SealPolicy *b)
+{
+    return a->encrypt == SEAL_NEED_REQUIRED ? a->min_trust >= b->min_trust
+                                            : a->min_trust <= b->min_trust;
+}
+
+static gboolean is_stricter(const SealPolicy *a, const SealPolicy *b)
+{
+    if (a->encrypt != b->encrypt)
+        return a->encrypt > b->encrypt;
+    if (a->encrypt == SEAL_NEED_REQUIRED && a->fallback != b->fallback)
+        return a->fallback > b->fallback;
+    return a->min_trust != b->min_trust ? trusts_as_strictly(a, b) : a->sign > b->sign;
+}
+
+static gboolean is_as_strict(const SealPolicy *a, const SealPolicy *b)
+{
+    return !is_stricter(b, a) && a->sign >= b->sign && a->already_sealed >= b->already_sealed &&
+           a->keep_signed <= b->keep_signed && a->reduce_bounces <= b->reduce_bounces &&
+           a->all_or_none >= b->all_or_none &&
+           (a->encrypt != b->encrypt || trusts_as_strictly(a, b));
+}
+
+/* The one that is stricter in what it wants encrypted gives the name and all else. */
+static void mix(SealPolicy *into, const SealPolicy *other)
+{
+    into->sign = MAX(into->sign, other->sign);
+    into->already_sealed = MAX(into->already_sealed, other->already_sealed);
+    into->keep_signed = into->keep_signed && other->keep_signed;
+    into->reduce_bounces = into->reduce_bounces && other->reduce_bounces;
+    into->all_or_none = into->all_or_none || other->all_or_none;
+    if (into->encrypt == other->encrypt && !trusts_as_strictly(into, other))
+        into->min_trust = other->min_trust;
+}
+
+static void add_candidate(Strictest *strictest, const SealPolicy *policy)
+{
+    const SealPolicy *had = strictest->policy;
+    gboolean stricter = had && is_stricter(policy, had);
+
+    if (!had || (stricter && is_as_strict(policy, had))) {
+        strictest->policy = policy;
+    } else if (!is_as_strict(had, policy)) {
+        SealPolicy *own = g_new(SealPolicy, 1);
+
+        *own = stricter ? *policy : *had;
+        mix(own, stricter ? had : policy);
+        g_ptr_array_add(strictest->job->policies, own);
+        strictest->policy = own;
+    }
+}
+
+/* A rule that matches in one reading alone may hold or not: the stricter counts. */
 const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
                                      const SealRecipient *recipient, guint alternative)
 {
+    Strictest strictest = {job, NULL};
+
     for (guint i = 0; i < policies->rules->len; i++) {
         const Entry *entry = g_ptr_array_index(policies->rules, i);
-        SealMatch match = seal_rule_match(entry->rule, job, recipient);
+        SealMatch match = seal_rule_match(entry->rule, i, job, recipient);
 
-        if (match == SEAL_MATCH_NO)
+        if (match == SEAL_MATCH_SOME)
+            add_candidate(&strictest, &entry->policy);
+        if (match != SEAL_MATCH_YES && match != SEAL_MATCH_MAYBE)
             continue;
+        Strictest here = strictest;
+        if (match == SEAL_MATCH_YES || alternative == 0)
+            add_candidate(&here, &entry->policy);
         if (alternative-- == 0)
-            return &entry->policy;
+            return here.policy;
         if (match == SEAL_MATCH_YES)
             return NULL;
     }
-    return alternative == 0 ? &policies->base->policy : NULL;
+    if (alternative > 0)
+        return NULL;
+    add_candidate(&strictest, &policies->base->policy);
+    return strictest.policy;
 }

@@ -16,8 +16,10 @@ SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *re
 void seal_policies_free(SealPolicies *policies);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
 
-/** The policy for @recipient of @job: that of the first rule that matches, else [policy]. Where
- *  only the message could tell and is not there, several may hold: @alternative counts them, from
- *  0; NULL beyond the last. (borrowed) */
+/** The policy for @recipient of @job: that of the first rule that matches, else [policy]. A rule
+ *  that matches in one reading of the message and not in another may be it or not: then the
+ *  strictest of what may hold counts, key by key, by the name of the one that asks most for
+ *  encryption. Where only the message could tell and is not there, several may hold: @alternative
+ *  counts them, from 0; NULL beyond the last. (borrowed) */
 const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
                                      const SealRecipient *recipient, guint alternative);

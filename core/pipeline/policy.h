@@ -28,6 +28,7 @@ typedef struct {
     const char *const *formats; /* in order of preference; those that are there */
     gboolean all_or_none;
     SealFallback fallback;
+    gboolean reduce_bounces; /* a delivery report that may not leave in clear does so reduced */
     gboolean encrypt_to_sender;
     SealAlready already_sealed;
     gboolean keep_signed; /* a signed message is not signed again */

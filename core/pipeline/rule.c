@@ -5,15 +5,14 @@
 #include "core/pipeline/rule.h"
 
 #include "core/base/pattern.h"
-#include "core/mail/entity.h"
-#include "core/mail/mime.h"
+#include "core/mail/texts.h"
 
 #include <string.h>
 
 /* One item of match_header. */
 typedef struct {
-    char *name;
-    char *glob;
+    char *name; /* in lower case */
+    SealGlob *glob;
 } FieldMatch;
 
 struct SealRule {
@@ -21,11 +20,12 @@ struct SealRule {
     GPtrArray *authors;
     GPtrArray *recipients;
     GPtrArray *fields; /* of FieldMatch */
+    GPtrArray *parts;  /* of SealGlob */
     gboolean has_size;
     gboolean larger; /* than size; else smaller */
     guint64 size;
     char *tag;
-    gboolean strict;
+    char *tag_lower;
 };
 
 static void field_match_free(gpointer data)
@@ -33,7 +33,7 @@ static void field_match_free(gpointer data)
     FieldMatch *match = data;
 
     g_free(match->name);
-    g_free(match->glob);
+    seal_glob_free(match->glob);
     g_free(match);
 }
 
@@ -45,7 +45,9 @@ void seal_rule_free(SealRule *rule)
     g_clear_pointer(&rule->authors, g_ptr_array_unref);
     g_clear_pointer(&rule->recipients, g_ptr_array_unref);
     g_clear_pointer(&rule->fields, g_ptr_array_unref);
+    g_clear_pointer(&rule->parts, g_ptr_array_unref);
     g_free(rule->tag);
+    g_free(rule->tag_lower);
     g_free(rule);
 }
 
@@ -101,8 +103,31 @@ static gboolean read_fields(SealRule *rule, const SealSettings *settings, GError
         if (!colon || colon == *texts)
             return seal_settings_refuse(settings, "match_header", error,
                                         "\"%s\" is not written FIELD: GLOB", *texts);
-        match->name = g_strchomp(g_strndup(*texts, (gsize)(colon - *texts)));
-        match->glob = g_strstrip(g_strdup(colon + 1));
+        g_autofree char *name = g_strchomp(g_strndup(*texts, (gsize)(colon - *texts)));
+        g_autofree char *glob = g_strstrip(g_strdup(colon + 1));
+        match->name = g_ascii_strdown(name, -1);
+        match->glob = seal_glob_new(glob);
+    }
+    return TRUE;
+}
+
+static gboolean read_parts(SealRule *rule, const SealSettings *settings, GError **error)
+{
+    const char *const *texts = seal_settings_list(settings, "match_part");
+
+    if (!seal_settings_place(settings, "match_part"))
+        return TRUE;
+    if (!says_something(settings, "match_part", error))
+        return FALSE;
+    rule->parts = g_ptr_array_new_with_free_func((GDestroyNotify)seal_glob_free);
+    for (; *texts; texts++) {
+        if (!strpbrk(*texts, "/."))
+            return seal_settings_refuse(
+                settings, "match_part", error,
+                "\"%s\" is neither a media type, such as text/calendar, nor "
+                "a file name, such as *.ics",
+                *texts);
+        g_ptr_array_add(rule->parts, seal_glob_new(*texts));
     }
     return TRUE;
 }
@@ -143,6 +168,7 @@ static gboolean read_tag(SealRule *rule, const SealSettings *settings, GError **
         return seal_settings_refuse(settings, "match_tag", error,
                                     "a tag has three characters at least, such as [s]");
     rule->tag = g_strdup(text);
+    rule->tag_lower = g_ascii_strdown(text, -1);
     return TRUE;
 }
 
@@ -153,21 +179,16 @@ SealRule *seal_rule_new(const SealSettings *settings, GError **error)
     if (!read_patterns(settings, "match_sender", TRUE, &rule->senders, error) ||
         !read_patterns(settings, "match_from", FALSE, &rule->authors, error) ||
         !read_patterns(settings, "match_recipient", FALSE, &rule->recipients, error) ||
-        !read_fields(rule, settings, error) || !read_size(rule, settings, error) ||
-        !read_tag(rule, settings, error))
+        !read_fields(rule, settings, error) || !read_parts(rule, settings, error) ||
+        !read_size(rule, settings, error) || !read_tag(rule, settings, error))
         return NULL;
-    if (!rule->senders && !rule->authors && !rule->recipients && !rule->fields && !rule->has_size &&
-        !rule->tag) {
+    if (!rule->senders && !rule->authors && !rule->recipients && !rule->fields && !rule->parts &&
+        !rule->has_size && !rule->tag) {
         seal_settings_refuse_group(settings, error,
                                    "says nothing to match; what holds always stands in [policy]");
         return NULL;
     }
     return g_steal_pointer(&rule);
-}
-
-void seal_rule_be_strict(SealRule *rule)
-{
-    rule->strict = TRUE;
 }
 
 const char *seal_rule_tag(const SealRule *rule)
@@ -179,115 +200,185 @@ const char *seal_rule_tag(const SealRule *rule)
  * Matching
  */
 
-static SealMatch yes_or_no(gboolean yes)
-{
-    return yes ? SEAL_MATCH_YES : SEAL_MATCH_NO;
-}
+/* What readers could take in two ways matches in one of them at most: SEAL_MATCH_SOME. */
 
-/* A rule that exempts knows a mailbox by its exact name alone. */
-static gboolean match_any(const SealRule *rule, GPtrArray *patterns, SealAddress *address)
+static SealMatch match_address(GPtrArray *patterns, SealAddress *address)
 {
-    for (guint i = 0; i < patterns->len; i++) {
-        if (seal_pattern_match(g_ptr_array_index(patterns, i), address, !rule->strict))
-            return TRUE;
+    SealMatch best = SEAL_MATCH_NO;
+
+    for (guint i = 0; i < patterns->len && best != SEAL_MATCH_YES; i++) {
+        const SealPattern *pattern = g_ptr_array_index(patterns, i);
+
+        if (seal_pattern_match(pattern, address, FALSE))
+            best = SEAL_MATCH_YES;
+        else if (address && seal_pattern_match(pattern, address, TRUE))
+            best = SEAL_MATCH_SOME;
     }
-    return FALSE;
+    return best;
 }
 
-/* Nobody has said who sends; only that it is no bounce is taken for granted. */
-static SealMatch match_unknown_sender(const SealRule *rule)
+/* Nobody has said who sends, or it cannot be read; only that it is no bounce is taken for granted.
+ */
+static SealMatch match_unknown_sender(const SealRule *rule, SealMatch match)
 {
     for (guint i = 0; i < rule->senders->len; i++) {
         if (!seal_pattern_is_null_sender(g_ptr_array_index(rule->senders, i)))
-            return SEAL_MATCH_MAYBE;
+            return match;
     }
     return SEAL_MATCH_NO;
 }
 
-static SealMatch match_sender(const SealRule *rule, const SealJob *job)
+static SealMatch match_sender(const SealRule *rule, SealJob *job)
 {
     if (job->sender || seal_job_is_bounce(job))
-        return yes_or_no(match_any(rule, rule->senders, job->sender));
-    return job->message ? SEAL_MATCH_NO : match_unknown_sender(rule);
+        return match_address(rule->senders, job->sender);
+    return match_unknown_sender(rule, job->message ? SEAL_MATCH_SOME : SEAL_MATCH_MAYBE);
 }
 
-/* Whom From could name counts for a rule that asks for more, whom it surely names for others. */
-static SealMatch match_author(const SealRule *rule, const SealJob *job)
+/* Where From is not clear, whoever it could name may be the author for some reader. */
+static SealMatch match_author(const SealRule *rule, SealJob *job)
 {
+    SealMatch best = SEAL_MATCH_NO;
+
     if (!job->message)
         return SEAL_MATCH_MAYBE;
-    if (rule->strict || job->author)
-        return yes_or_no(job->author && match_any(rule, rule->authors, job->author));
-    for (guint i = 0; i < job->maybe_authors->len; i++) {
-        if (match_any(rule, rule->authors, g_ptr_array_index(job->maybe_authors, i)))
-            return SEAL_MATCH_YES;
+    if (job->author)
+        return match_address(rule->authors, job->author);
+    for (guint i = 0; i < job->maybe_authors->len && best == SEAL_MATCH_NO; i++)
+        best = match_address(rule->authors, g_ptr_array_index(job->maybe_authors, i));
+    return MIN(best, SEAL_MATCH_SOME);
+}
+
+static SealMatch some_or_all(guint count, guint all)
+{
+    return count == 0 ? SEAL_MATCH_NO : count < all ? SEAL_MATCH_SOME : SEAL_MATCH_YES;
+}
+
+static SealMatch match_text(const SealText *text, const SealGlob *glob)
+{
+    gboolean wide = FALSE, found = FALSE;
+    guint count = 0;
+
+    for (guint i = 0; i < SEAL_READINGS; i++) {
+        if (i == 0 || text->lower[i] != text->lower[i - 1]) {
+            found = seal_glob_match(glob, text->lower[i]);
+            wide = wide || (!found && seal_glob_match_wide(glob, text->folded[i]));
+        }
+        count += found ? 1 : 0;
     }
-    return SEAL_MATCH_NO;
+    return count == 0 && wide ? SEAL_MATCH_SOME : some_or_all(count, SEAL_READINGS);
 }
 
 /* Of a field that stands twice, nobody knows which one its readers see. */
-static gboolean match_field(const SealRule *rule, SealEntity *entity, const FieldMatch *match)
+static SealMatch match_field(SealJob *job, const FieldMatch *match)
 {
-    const SealHeader *header = seal_entity_header(entity);
+    GPtrArray *texts = seal_job_texts(job, match->name);
+    SealMatch best = SEAL_MATCH_NO;
 
-    if (rule->strict && seal_entity_count(entity, match->name) > 1)
-        return FALSE;
-    for (guint i = 0; i < header->fields->len; i++) {
-        const SealField *field = &g_array_index(header->fields, SealField, i);
-
-        if (!seal_field_is(header, field, match->name))
-            continue;
-        g_autofree char *value = seal_field_value(header, field);
-        g_autofree char *text = seal_mime_decode(value);
-        if (seal_glob_match(match->glob, text))
-            return TRUE;
-    }
-    return FALSE;
+    for (guint i = 0; i < texts->len && best == SEAL_MATCH_NO; i++)
+        best = match_text(g_ptr_array_index(texts, i), match->glob);
+    return texts->len > 1 ? MIN(best, SEAL_MATCH_SOME) : best;
 }
 
 static SealMatch match_fields(const SealRule *rule, SealJob *job)
 {
-    if (!job->message)
-        return SEAL_MATCH_MAYBE;
-    for (guint i = 0; i < rule->fields->len; i++) {
-        if (match_field(rule, seal_message_entity(job->message),
-                        g_ptr_array_index(rule->fields, i)))
-            return SEAL_MATCH_YES;
-    }
-    return SEAL_MATCH_NO;
+    SealMatch best = SEAL_MATCH_NO;
+
+    for (guint i = 0; i < rule->fields->len && best != SEAL_MATCH_YES; i++)
+        best = MAX(best, match_field(job, g_ptr_array_index(rule->fields, i)));
+    return best;
 }
 
 static SealMatch match_size(const SealRule *rule, const SealJob *job)
 {
-    if (!job->message || job->header_only)
+    gboolean holds = rule->larger ? job->size > rule->size : job->size < rule->size;
+
+    if (job->header_only)
         return SEAL_MATCH_MAYBE;
-    return yes_or_no(rule->larger ? job->size > rule->size : job->size < rule->size);
+    return holds ? SEAL_MATCH_YES : SEAL_MATCH_NO;
 }
 
 static SealMatch match_tag(const SealRule *rule, SealJob *job)
 {
-    if (!job->message)
-        return SEAL_MATCH_MAYBE;
-    if (rule->strict && seal_entity_count(seal_message_entity(job->message), "Subject") > 1)
-        return SEAL_MATCH_NO;
-    return yes_or_no(seal_message_has_tag(job->message, rule->tag));
+    GPtrArray *texts = seal_job_texts(job, "subject");
+    guint count = 0, all = texts->len * SEAL_READINGS;
+
+    for (guint i = 0; i < texts->len; i++) {
+        const SealText *text = g_ptr_array_index(texts, i);
+        gboolean found = FALSE;
+
+        for (guint n = 0; n < SEAL_READINGS; n++) {
+            if (n == 0 || text->lower[n] != text->lower[n - 1])
+                found = strstr(text->lower[n], rule->tag_lower) != NULL;
+            count += found ? 1 : 0;
+        }
+    }
+    return texts->len > 1 ? MIN(some_or_all(count, all), SEAL_MATCH_SOME) : some_or_all(count, all);
 }
 
-SealMatch seal_rule_match(const SealRule *rule, SealJob *job, const SealRecipient *recipient)
+static SealMatch match_globs(GPtrArray *globs, GPtrArray *texts)
+{
+    SealMatch best = SEAL_MATCH_NO;
+
+    for (guint i = 0; i < globs->len; i++) {
+        for (guint n = 0; n < texts->len && best != SEAL_MATCH_YES; n++)
+            best = MAX(best, match_text(g_ptr_array_index(texts, n), g_ptr_array_index(globs, i)));
+    }
+    return best;
+}
+
+static SealMatch match_parts(const SealRule *rule, SealJob *job)
+{
+    if (job->header_only)
+        return SEAL_MATCH_MAYBE;
+    const SealParts *parts = seal_job_parts(job);
+    SealMatch best = match_globs(rule->parts, parts->clear);
+    if (best == SEAL_MATCH_NO &&
+        (!parts->complete || match_globs(rule->parts, parts->unclear) != SEAL_MATCH_NO))
+        best = SEAL_MATCH_SOME;
+    return best;
+}
+
+/* The cheap questions first; what has been answered with no is not asked further. */
+static SealMatch match_message(const SealRule *rule, SealJob *job)
 {
     SealMatch least = SEAL_MATCH_YES;
 
-    if (rule->recipients && !match_any(rule, rule->recipients, recipient->address))
-        return SEAL_MATCH_NO;
     if (rule->senders)
-        least = MIN(least, match_sender(rule, job));
-    if (rule->authors)
+        least = match_sender(rule, job);
+    if (rule->authors && least != SEAL_MATCH_NO)
         least = MIN(least, match_author(rule, job));
+    if (!job->message)
+        return rule->has_size || rule->tag || rule->fields || rule->parts
+                   ? MIN(least, SEAL_MATCH_MAYBE)
+                   : least;
     if (rule->has_size)
         least = MIN(least, match_size(rule, job));
     if (rule->tag && least != SEAL_MATCH_NO)
         least = MIN(least, match_tag(rule, job));
     if (rule->fields && least != SEAL_MATCH_NO)
         least = MIN(least, match_fields(rule, job));
+    if (rule->parts && least != SEAL_MATCH_NO)
+        least = MIN(least, match_parts(rule, job));
     return least;
+}
+
+SealMatch seal_rule_match(const SealRule *rule, guint index, SealJob *job,
+                          const SealRecipient *recipient)
+{
+    static const int unknown = -1;
+    SealMatch match = SEAL_MATCH_YES;
+
+    while (job->matches->len <= index)
+        g_array_append_val(job->matches, unknown);
+    int *of_message = &g_array_index(job->matches, int, index);
+    if (*of_message == SEAL_MATCH_NO)
+        return SEAL_MATCH_NO;
+    if (rule->recipients)
+        match = match_address(rule->recipients, recipient->address);
+    if (match == SEAL_MATCH_NO)
+        return match;
+    if (*of_message == unknown)
+        *of_message = (int)match_message(rule, job);
+    return MIN(match, (SealMatch)*of_message);
 }

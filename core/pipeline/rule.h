@@ -12,6 +12,7 @@ typedef struct SealRule SealRule;
 typedef enum {
     SEAL_MATCH_NO,
     SEAL_MATCH_MAYBE, /* only the message can tell, and it is not there */
+    SEAL_MATCH_SOME,  /* in one reading of what came, and not in another */
     SEAL_MATCH_YES,
 } SealMatch;
 
@@ -21,11 +22,10 @@ SealRule *seal_rule_new(const SealSettings *settings, GError **error);
 void seal_rule_free(SealRule *rule);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRule, seal_rule_free)
 
-/** Has the rule take no account of a field that stands more than once: for rules that exempt. */
-void seal_rule_be_strict(SealRule *rule);
-
-/** Does it hold for @recipient of @job? Each match_... must, and of a list one item. */
-SealMatch seal_rule_match(const SealRule *rule, SealJob *job, const SealRecipient *recipient);
+/** Does it hold for @recipient of @job? Each match_... must, and of a list one item. What the rule
+ *  asks of the message is found out once for a job: @index is the rule's among all. */
+SealMatch seal_rule_match(const SealRule *rule, guint index, SealJob *job,
+                          const SealRecipient *recipient);
 
 /** The text that comes out of the Subject where the rule wins; NULL: none. (borrowed) */
 const char *seal_rule_tag(const SealRule *rule);

@@ -48,6 +48,10 @@ const SealSetting SEAL_TABLE_POLICY[] = {
      .help = "Encrypt only if all recipients can be encrypted to."},
     {"fallback", SEAL_SETTING_CHOICE, "refuse", "refuse|report|allow",
      .help = "What happens where encryption is required and there is no key."},
+    {"reduce_bounces", SEAL_SETTING_BOOLEAN, "false",
+     .help =
+         "Where encryption is required and there is no key, a delivery report (RFC 3464) of the "
+         "null sender leaves all the same, as a sentence and its status fields."},
     {"encrypt_to_sender", SEAL_SETTING_BOOLEAN, "true",
      .help = "Encrypt to the author as well, where a key of the author is known."},
     {"already_sealed", SEAL_SETTING_CHOICE, "pass", "pass|wrap|refuse",
@@ -75,17 +79,18 @@ const SealSetting SEAL_TABLE_RULE[] = {
     {"match_sender", SEAL_SETTING_LIST,
      .help =
          "The envelope sender: user@domain, @domain, @.domain (its subdomains), a glob, or <>, "
-         "the null sender. In a rule that exempts from something, addresses are alike where only "
-         "the case of A to Z differs; in others also where Unicode folds them together."},
+         "the null sender. Where Unicode takes more than the case of A to Z for alike, it matches "
+         "in some readings only."},
     {"match_from", SEAL_SETTING_LIST,
-     .help =
-         "The author, the one address in From, likewise. In a rule that exempts from something, "
-         "From must be one clean mailbox; in others whoever it could name counts."},
+     .help = "The author, the one address in From, likewise. Where that is not one clean mailbox, "
+             "whoever it could name matches in some readings only."},
     {"match_recipient", SEAL_SETTING_LIST, .help = "The recipient, likewise."},
     {"match_header", SEAL_SETTING_LIST,
-     .help =
-         "FIELD: GLOB, over the whole decoded value. A field that stands twice never matches in "
-         "a rule that exempts from something."},
+     .help = "FIELD: GLOB, over the whole decoded value. A field that stands twice matches in some "
+             "readings only."},
+    {"match_part", SEAL_SETTING_LIST,
+     .help = "What a part of the message is, as a glob: a media type, such as text/calendar, or a "
+             "file name, such as *.ics. Parts of attached messages match in some readings only."},
     {"match_size", SEAL_SETTING_STRING, .help = "The message's octets: >10M or <512K."},
     {"match_tag", SEAL_SETTING_STRING,
      .help = "A word in the Subject, such as [encrypt]; it is taken out when the rule wins."},

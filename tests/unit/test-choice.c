@@ -13,7 +13,7 @@ enum { NO, YES };
 
 typedef struct {
     int settled, encrypt, is_sealed, already, able, has_key, all_or_none, another_has_none, exposes,
-        fallback;
+        fallback, reduce;
     SealChoice want;
     const char *reason; /* a part of it; NULL: that of the facts */
 } Row;
@@ -25,31 +25,51 @@ typedef struct {
 
 /* The columns are those of Row. */
 static const Row ROWS[] = {
-    {REFUSE_, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_REFUSE, NULL},
-    {DEFER_, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_DEFER, NULL},
-    {OPEN_, NEVER_, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_CLEAR, "encrypt=never"},
-    {OPEN_, ANY, YES, SEAL_ALREADY_PASS, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_ALREADY,
+    {REFUSE_, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_REFUSE, NULL},
+    {DEFER_, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_DEFER, NULL},
+    {OPEN_, NEVER_, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_CLEAR,
+     "encrypt=never"},
+    {OPEN_, ANY, YES, SEAL_ALREADY_PASS, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_ALREADY,
      "encrypted already"},
-    {OPEN_, ANY, YES, SEAL_ALREADY_REFUSE, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_REFUSE,
+    {OPEN_, ANY, YES, SEAL_ALREADY_REFUSE, ANY, ANY, ANY, ANY, ANY, ANY, ANY, SEAL_CHOICE_REFUSE,
      "already_sealed=refuse"},
+    /* A delivery report of which something may leave. */
+    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_REFUSE, YES, SEAL_CHOICE_REDUCED,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, ANY, NO, ANY, ANY, ANY, SEAL_FALLBACK_REFUSE, YES, SEAL_CHOICE_REDUCED,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, ANY, NO, ANY, ANY, ANY, SEAL_FALLBACK_REPORT, YES, SEAL_CHOICE_REDUCED,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_REPORT, YES, SEAL_CHOICE_REDUCED,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_REFUSE, YES, SEAL_CHOICE_REDUCED,
+     "all_or_none"},
+    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_REPORT, YES, SEAL_CHOICE_REDUCED,
+     "all_or_none"},
     /* A stage that cannot serve it. */
-    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_REFUSE, SEAL_CHOICE_REFUSE, NULL},
-    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_REPORT, SEAL_CHOICE_REPORT, NULL},
-    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_ALLOW, SEAL_CHOICE_CLEAR, NULL},
+    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_REFUSE, ANY, SEAL_CHOICE_REFUSE,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_REPORT, ANY, SEAL_CHOICE_REPORT,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, NO, ANY, ANY, ANY, ANY, SEAL_FALLBACK_ALLOW, ANY, SEAL_CHOICE_CLEAR,
+     NULL},
     /* No key. */
-    {OPEN_, ANY, ANY, ANY, YES, NO, ANY, ANY, ANY, SEAL_FALLBACK_REFUSE, SEAL_CHOICE_REFUSE, NULL},
-    {OPEN_, ANY, ANY, ANY, YES, NO, ANY, ANY, ANY, SEAL_FALLBACK_REPORT, SEAL_CHOICE_REPORT, NULL},
-    {OPEN_, ANY, ANY, ANY, YES, NO, ANY, ANY, ANY, SEAL_FALLBACK_ALLOW, SEAL_CHOICE_CLEAR, NULL},
+    {OPEN_, ANY, ANY, ANY, YES, NO, ANY, ANY, ANY, SEAL_FALLBACK_REFUSE, ANY, SEAL_CHOICE_REFUSE,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, YES, NO, ANY, ANY, ANY, SEAL_FALLBACK_REPORT, ANY, SEAL_CHOICE_REPORT,
+     NULL},
+    {OPEN_, ANY, ANY, ANY, YES, NO, ANY, ANY, ANY, SEAL_FALLBACK_ALLOW, ANY, SEAL_CHOICE_CLEAR,
+     NULL},
     /* A key, and another recipient without one. */
-    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_REFUSE, SEAL_CHOICE_REFUSE,
+    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_REFUSE, ANY, SEAL_CHOICE_REFUSE,
      "all_or_none"},
-    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_REPORT, SEAL_CHOICE_REPORT,
+    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_REPORT, ANY, SEAL_CHOICE_REPORT,
      "all_or_none"},
-    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_ALLOW, SEAL_CHOICE_CLEAR,
+    {OPEN_, ANY, ANY, ANY, YES, YES, YES, YES, ANY, SEAL_FALLBACK_ALLOW, ANY, SEAL_CHOICE_CLEAR,
      "all_or_none"},
     /* A key. */
-    {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, YES, ANY, SEAL_CHOICE_REFUSE, "max_rcpt = 1"},
-    {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, NO, ANY, SEAL_CHOICE_SEAL, "a usable key"},
+    {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, YES, ANY, ANY, SEAL_CHOICE_REFUSE, "max_rcpt = 1"},
+    {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, NO, ANY, ANY, SEAL_CHOICE_SEAL, "a usable key"},
 };
 
 static gboolean fits(int wanted, guint value)
@@ -67,7 +87,8 @@ static const Row *row_for(const SealFacts *facts)
             fits(row->able, !facts->unable) && fits(row->has_key, facts->has_key) &&
             fits(row->all_or_none, facts->all_or_none) &&
             fits(row->another_has_none, facts->another_has_none) &&
-            fits(row->exposes, facts->exposes_recipient) && fits(row->fallback, facts->fallback))
+            fits(row->exposes, facts->exposes_recipient) && fits(row->fallback, facts->fallback) &&
+            fits(row->reduce, facts->may_reduce))
             return row;
     }
     g_assert_not_reached();
@@ -80,6 +101,8 @@ static void assert_never(const SealFacts *facts, SealChoice choice)
         g_assert_true(choice == SEAL_CHOICE_REFUSE || choice == SEAL_CHOICE_DEFER);
     if (choice == SEAL_CHOICE_CLEAR)
         g_assert_true(facts->encrypt == SEAL_NEED_NEVER || facts->fallback == SEAL_FALLBACK_ALLOW);
+    if (choice == SEAL_CHOICE_REDUCED)
+        g_assert_true(facts->may_reduce && facts->encrypt != SEAL_NEED_NEVER);
     if (choice == SEAL_CHOICE_ALREADY)
         g_assert_true(facts->is_sealed && facts->already_sealed == SEAL_ALREADY_PASS);
     if (choice == SEAL_CHOICE_SEAL)
@@ -99,7 +122,7 @@ static void test_all_combinations(void)
 {
     static const SealVerdict settled[] = {SEAL_VERDICT_NONE, SEAL_VERDICT_REFUSE,
                                           SEAL_VERDICT_DEFER};
-    enum { COMBINATIONS = 3 * 3 * 3 * 3 * 64 };
+    enum { COMBINATIONS = 3 * 3 * 3 * 3 * 128 };
     guint seen[SEAL_CHOICE_DEFER + 1] = {0};
     gboolean used[G_N_ELEMENTS(ROWS)] = {0};
 
@@ -116,6 +139,7 @@ static void test_all_combinations(void)
             .another_has_none = (gboolean)next_digit(&number, 2),
             .exposes_recipient = (gboolean)next_digit(&number, 2),
             .is_sealed = (gboolean)next_digit(&number, 2),
+            .may_reduce = (gboolean)next_digit(&number, 2),
             .reason = "why it is so",
         };
         const Row *row = row_for(&facts);
@@ -136,9 +160,9 @@ static void test_all_combinations(void)
 
 static void test_verdicts(void)
 {
-    static const SealVerdict want[] = {SEAL_VERDICT_SEALED, SEAL_VERDICT_SEALED,
-                                       SEAL_VERDICT_REPORT, SEAL_VERDICT_PLAIN,
-                                       SEAL_VERDICT_REFUSE, SEAL_VERDICT_DEFER};
+    static const SealVerdict want[] = {
+        SEAL_VERDICT_SEALED, SEAL_VERDICT_SEALED, SEAL_VERDICT_REPORT, SEAL_VERDICT_PLAIN,
+        SEAL_VERDICT_PLAIN,  SEAL_VERDICT_REFUSE, SEAL_VERDICT_DEFER};
 
     for (guint i = 0; i < G_N_ELEMENTS(want); i++)
         g_assert_cmpint(seal_choice_verdict((SealChoice)i), ==, want[i]);

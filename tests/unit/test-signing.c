@@ -73,6 +73,10 @@ static void tear_down(void)
     "From: carol@example.org, dave@example.org\nContent-Type: application/x-mock; "                \
     "signer=somebody\n" REST "x\n"
 
+#define RETURNS                                                                                    \
+    FROM "Content-Type: multipart/report; boundary=b; report-type=delivery-status\n" REST          \
+         "--b\n\nx\n--b\nContent-Type: message/rfc822\n\nthe words\n--b--\n"
+
 #define SIGN(need) "[policy]\nencrypt=never\nsign=" need "\n"
 #define STAGE      "[pipeline]\noutbound=sign\n[module sign]\n"
 #define MOCK       "[module mock]\n"
@@ -101,8 +105,15 @@ static const Row ROWS[] = {
     {SIGN("required") STAGE MOCK, PLAIN, FALSE, NULL, 'R', "--submission", NULL},
     {SIGN("preferred") STAGE MOCK, PLAIN, FALSE, NULL, 'P', "--submission", "the words\n"},
     {SIGN("required") STAGE "trust_from=true\n" MOCK, PLAIN, FALSE, NULL, 'G', "", "author"},
-    /* Bounces are never signed. */
-    {SIGN("required") STAGE MOCK, PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
+    /* A report that returns something is never signed; what else comes from the null sender, where
+     * it must be. */
+    {SIGN("required") STAGE MOCK, RETURNS, TRUE, "<>", 'P', "never", "the words\n"},
+    {SIGN("preferred") STAGE MOCK, RETURNS, TRUE, NULL, 'P', "never", "the words\n"},
+    {SIGN("required") STAGE MOCK, RETURNS, TRUE, NULL, 'R', "is never signed", NULL},
+    {SIGN("preferred") STAGE MOCK, PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
+    {SIGN("required") STAGE "trust_from=true\n" MOCK, PLAIN, FALSE, "<>", 'G', "", "signer=author"},
+    {SIGN("required") STAGE MOCK, PLAIN, TRUE, "<>", 'R', "submission", NULL},
+    {SIGN("required") STAGE MOCK, PLAIN, FALSE, "<>", 'R', "--submission", NULL},
     /* The author is the one address in From. */
     {SIGN("required") STAGE MOCK, TWO, TRUE, NULL, 'R', "one author", NULL},
     {SIGN("preferred") STAGE MOCK, TWO, TRUE, NULL, 'P', "one author", "x\n"},
@@ -177,7 +188,8 @@ static const Row ROWS[] = {
     {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, NULL, 'R', "has lapsed", NULL},
     {SIGN("preferred") LAPSED("refuse"), PLAIN, TRUE, NULL, 'R', "has lapsed", NULL},
     {SIGN("never") LAPSED("refuse"), PLAIN, TRUE, NULL, 'P', "never", "the words\n"},
-    {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, "<>", 'P', "never", "the words\n"},
+    {SIGN("required") LAPSED("refuse"), RETURNS, TRUE, "<>", 'P', "never", "the words\n"},
+    {SIGN("required") LAPSED("refuse"), PLAIN, TRUE, "<>", 'R', "has lapsed", NULL},
     /* A problem report is signed as well. */
     {"[policy]\nencrypt=required\nsign=required\nfallback=report\n" STAGE MOCK, PLAIN, TRUE, NULL,
      'N', "none of the policy's formats",
