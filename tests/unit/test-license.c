@@ -324,6 +324,7 @@ static void test_senders(void)
     g_autoptr(SealAddress) asked = seal_address_parse("e@example.org", NULL);
     g_auto(LicenseVerdict) verdict = {0};
     license_judge(license, state, asked, LICENSE_ASKED, START, &verdict);
+    license_verdict_clear(&verdict);
     license_judge(license, state, asked, LICENSE_SENT, START, &verdict);
     g_assert_false(verdict.lapsed || verdict.refused);
     g_assert_cmpuint(state->senders->len, ==, 0);
