@@ -336,12 +336,22 @@ static void append_word(GString *out, const char *text, gsize length)
     g_string_append(out, "?=");
 }
 
+/* What is decoded may have line ends in it: written as they are, they would begin a field. */
+static gboolean is_plain(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (*c < ' ' || *c > '~')
+            return FALSE;
+    }
+    return !strstr(text, "=?") && strlen(text) <= PLAIN_LENGTH;
+}
+
 char *seal_words_encode(const char *text, const char *eol)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
     GString *out = g_string_new(NULL);
 
-    if (g_str_is_ascii(valid) && !strstr(valid, "=?") && strlen(valid) <= PLAIN_LENGTH)
+    if (is_plain(valid))
         g_string_append(out, valid);
     else
         for (const char *c = valid; *c;) {
