@@ -62,6 +62,17 @@ static guint find_charset(const char *name, gsize length)
     return bare == 5 && g_ascii_strncasecmp(name, "ascii", 5) == 0 ? US_ASCII : UNKNOWN;
 }
 
+/* Where @pair of octets stands next. Not strstr(): what checks addresses measures the whole text at
+ * each call of it. */
+static const char *find_pair(const char *text, const char *pair)
+{
+    for (; (text = strchr(text, pair[0])); text++) {
+        if (text[1] == pair[1])
+            return text;
+    }
+    return NULL;
+}
+
 /* Reads what stands at @at, "=?"; FALSE where no reader takes it for a word. */
 static gboolean read_word(const char *at, Search *search, Word *word)
 {
@@ -74,7 +85,7 @@ static gboolean read_word(const char *at, Search *search, Word *word)
     word->start = at;
     word->text = name + length + 3;
     if (!search->none && (!search->next || search->next < word->text)) {
-        search->next = strstr(word->text, "?=");
+        search->next = find_pair(word->text, "?=");
         search->none = !search->next;
     }
     if (search->none)
@@ -90,7 +101,7 @@ static const char *next_word(const char *text, Search *search, Word *word)
 {
     const char *at = text;
 
-    while ((at = strstr(at, "=?")) && !read_word(at, search, word))
+    while ((at = find_pair(at, "=?")) && !read_word(at, search, word))
         at += 2;
     return at;
 }
