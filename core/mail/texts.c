@@ -11,6 +11,8 @@
 enum {
     MAX_PARTS = 10000, /* in all */
     MAX_NAME = 1024,   /* of a file; what is longer is unclear */
+    /* One character can become eighteen, and what nobody writes costs no memory. */
+    MAX_FOLDED = 128 * 1024,
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -51,9 +53,11 @@ static SealText *text_new(const char *value)
             text->folded[i] = text->folded[i - 1];
             continue;
         }
-        g_autofree char *folded = g_str_is_ascii(lower) ? NULL : seal_text_fold(lower);
+        gboolean ascii = g_str_is_ascii(lower);
+        text->folded[i] = ascii                         ? lower
+                          : strlen(lower) <= MAX_FOLDED ? seal_text_fold(lower)
+                                                        : NULL;
         text->lower[i] = g_steal_pointer(&lower);
-        text->folded[i] = folded ? g_steal_pointer(&folded) : text->lower[i];
     }
     return text;
 }

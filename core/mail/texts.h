@@ -10,7 +10,7 @@
 /** One text. Readings that are alike share a pointer. */
 typedef struct {
     char *lower[SEAL_READINGS];  /* A to Z in lower case */
-    char *folded[SEAL_READINGS]; /* as seal_text_fold() has it */
+    char *folded[SEAL_READINGS]; /* as seal_text_fold() has it; NULL where that is too long */
 } SealText;
 
 /** The values of all fields of that name. (transfer full, element type SealText) */

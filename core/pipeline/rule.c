@@ -262,7 +262,8 @@ static SealMatch match_text(const SealText *text, const SealGlob *glob)
     for (guint i = 0; i < SEAL_READINGS; i++) {
         if (i == 0 || text->lower[i] != text->lower[i - 1]) {
             found = seal_glob_match(glob, text->lower[i]);
-            wide = wide || (!found && seal_glob_match_wide(glob, text->folded[i]));
+            wide =
+                wide || !text->folded[i] || (!found && seal_glob_match_wide(glob, text->folded[i]));
         }
         count += found ? 1 : 0;
     }

@@ -418,6 +418,23 @@ static void test_rows(void)
         check_row(&ROWS[i]);
 }
 
+/* What is too long to be folded may be alike: where less is asked for, it is not. */
+static void test_long_field(void)
+{
+    g_autoptr(GString) message = g_string_new("From: carol@sender.example\nX-App: ");
+
+    for (guint i = 0; i < 100000; i++)
+        g_string_append(message, "\u00fc");
+    g_string_append(message, "\n\nx\n");
+    const Row rows[] = {
+        {REQUIRE("match_header=X-App: shop"), message->str, CAROL, NOKEY, 'R', "r", NULL},
+        {EXEMPT("match_header=X-App: shop"), message->str, CAROL, ALICE, 'S', "", NULL},
+        {EXEMPT("match_header=X-App: *\u00fc"), message->str, CAROL, ALICE, 'P', "r", NULL},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        check_row(&rows[i]);
+}
+
 /* -------------------------------------------------------------------------------------------
  * Asking about an address
  */
@@ -799,6 +816,7 @@ int main(int argc, char **argv)
     smime_prepare(&smime);
     make_keys();
     g_test_add_func("/policy/rows", test_rows);
+    g_test_add_func("/policy/long-field", test_long_field);
     g_test_add_func("/policy/questions", test_questions);
     g_test_add_func("/policy/mixed", test_mixed);
     g_test_add_func("/policy/refused", test_refused);
