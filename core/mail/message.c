@@ -24,7 +24,9 @@ struct SealMessage {
 
 /* They name recipients that others must not see, or the envelope. */
 static const char *const PRIVATE_FIELDS[] = {"Bcc", "Resent-Bcc", "Return-path", NULL};
-static const char *const SPENT_FIELDS[] = {"DKIM-Signature", NULL};
+/* Signatures over the message as it was (RFC 6376, RFC 8617). */
+static const char *const SPENT_FIELDS[] = {"DKIM-Signature", "ARC-Seal", "ARC-Message-Signature",
+                                           "ARC-Authentication-Results", NULL};
 
 /* A field that a library reads must be no longer than that is good for; another would then be a
  * message of another kind for those who read it all. */

@@ -28,7 +28,8 @@ SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GEr
 SealContent *seal_message_inner(SealMessage *message);
 
 /** The message with @entity in place of its inner entity, with exactly one MIME-Version, and
- *  without what must not leave or would no longer hold: Bcc, Return-path, DKIM-Signature.
+ *  without what must not leave or would no longer hold: Bcc, Return-path, DKIM-Signature,
+ *  ARC-*.
  *  (transfer full) */
 SealContent *seal_message_wrap(SealMessage *message, SealContent *entity);
 

@@ -68,7 +68,8 @@ def check_outside(octets, sealed):
              "something stands between header and body")
     tap.equal(len(outer.all("MIME-Version")), 1, "MIME-Version fields")
     tap.equal(len(outer.all("Content-Type")), 1, "Content-Type fields")
-    for name in ("Bcc", "Resent-Bcc", "Return-path", "DKIM-Signature"):
+    for name in ("Bcc", "Resent-Bcc", "Return-path", "DKIM-Signature", "ARC-Seal",
+                 "ARC-Message-Signature", "ARC-Authentication-Results"):
         tap.equal(outer.all(name), [], name)
     if b"\r" not in octets:
         tap.true(b"\r" not in sealed, "a CR where the input has none")
@@ -78,7 +79,8 @@ def check_outside(octets, sealed):
 
 def kept(message):
     """The fields that stay outside, without the lines of blanks in them."""
-    gone = (b"bcc", b"resent-bcc", b"return-path", b"dkim-signature", b"mime-version")
+    gone = (b"bcc", b"resent-bcc", b"return-path", b"dkim-signature", b"mime-version", b"arc-seal",
+            b"arc-message-signature", b"arc-authentication-results")
     return [re.sub(rb"\n[ \t]+\r?(?=\n|\Z)", b"", octets).rstrip(b"\r\n") for name, octets in message.fields
             if name not in gone and not name.startswith(b"content-")]
 

@@ -100,6 +100,8 @@ static void check_inner(SealMessage *message)
 /* Fields of the message that a wrapped one keeps. */
 static guint count_kept(const SealHeader *header)
 {
+    static const char *const spent[] = {"DKIM-Signature", "ARC-Seal", "ARC-Message-Signature",
+                                        "ARC-Authentication-Results", NULL};
     guint count = 0;
 
     for (guint i = 0; i < header->fields->len; i++) {
@@ -108,7 +110,7 @@ static guint count_kept(const SealHeader *header)
         if (!seal_field_is_content(header, field) && !seal_field_is(header, field, "Bcc") &&
             !seal_field_is(header, field, "Resent-Bcc") &&
             !seal_field_is(header, field, "Return-path") &&
-            !seal_field_is(header, field, "DKIM-Signature") &&
+            !seal_field_is_any(header, field, spent) &&
             !seal_field_is(header, field, "MIME-Version"))
             count++;
     }

@@ -55,9 +55,11 @@ static const Splice SPLICES[] = {
      "content-id: <1>\nFrom: a@x\nCONTENT-TYPE: multipart/mixed;\n\tboundary=b\n"
      "MIME-Version: 1.0\nContent-X-Own: 1\n\nb\n"},
     /* What never leaves, and what no longer holds. */
-    {"Return-path: <a@x>\nBcc: c@x\nDKIM-Signature: v=1;\n b=1\nResent-Bcc: d@x\nTo: b@x\n\nb\n",
+    {"Return-path: <a@x>\nBcc: c@x\nDKIM-Signature: v=1;\n b=1\nARC-Seal: i=1\n"
+     "ARC-Message-Signature: i=1\nARC-Authentication-Results: i=1\nResent-Bcc: d@x\nTo: b@x\n\nb\n",
      "Content-Type: text/plain\n\nb\n", "To: b@x\nMIME-Version: 1.0\nX: y\n\nz\n",
-     "DKIM-Signature: v=1;\n b=1\nTo: b@x\n\nb\n"},
+     "DKIM-Signature: v=1;\n b=1\nARC-Seal: i=1\nARC-Message-Signature: i=1\n"
+     "ARC-Authentication-Results: i=1\nTo: b@x\n\nb\n"},
     /* One MIME-Version, and a right one. */
     {"MIME-Version: 1.0 (x)\nMime-Version: 1.0\nTo: b@x\n\nb", "Content-Type: text/plain\n\nb",
      "MIME-Version: 1.0 (x)\nTo: b@x\nX: y\n\nz\n",
