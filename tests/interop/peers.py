@@ -748,7 +748,8 @@ def _():
                        b"\"Carol <carol@example.org>\" <mallet@example.org>",
                        b"mallet@example.org (carol@example.org)",
                        b"=?utf-8?Q?carol=40example=2Eorg?= <mallet@example.org>"):
-            ways.stays(PLAIN.replace(b"Carol <carol@example.org>", author), "mallet@example.org")
+            ways.stays(PLAIN.replace(b"Carol <carol@example.org>", author),
+                       "From does not name one author")
         # Anybody can write From; only who has logged in is believed.
         ways.stays(PLAIN, "--submission", submission="no")
         ways.configure(way, sign="preferred")
