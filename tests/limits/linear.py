@@ -108,6 +108,11 @@ def nested(n):
     return Load(HEAD + parts + b"\nthe kernel\n")
 
 
+def ruled_by_parts(load):
+    load.changes = {"rule exe": {"match_part": "*.exe", "sign": "never"}}
+    return load
+
+
 def signed(load):
     """Which looks at all parts, whether they can be carried."""
     load.changes = SIGNING
@@ -137,6 +142,11 @@ MESSAGES = {
     "parts with names": lambda n: signed(parted(
         b"".join(b"--b\nContent-Disposition: attachment; filename=a%d\n\nx\n" % i for i in range(n)))),
     "parts within parts": nested,
+    "parts with names, for a rule": lambda n: ruled_by_parts(parted(
+        b"".join(b"--b\nContent-Disposition: attachment; filename=a%d\n\nx\n" % i for i in range(n)))),
+    "parts within parts, for a rule": lambda n: ruled_by_parts(nested(n)),
+    "one part's name in sections, for a rule": lambda n: ruled_by_parts(parted(
+        b"--b\nContent-Disposition: attachment" + b"".join(b";\n filename*%d=a" % i for i in range(n)) + b"\n\nx\n")),
     "parts within parts, signed": lambda n: signed(nested(n)),
     "messages within messages": lambda n: signed(
         Load(HEAD + b"Content-Type: message/rfc822\n\n" * n + b"\nthe kernel\n")),
