@@ -550,7 +550,7 @@ def _():
         tap.contains(home.log_text(), " result=plain ", "log")
         # The null sender, and a submission that is none, change nothing.
         ways.configure(way, changes)
-        ways.stays(message, "expired", dora, sender="", submission="no")
+        ways.stays(message, " result=refused ", dora, sender="", submission="no")
 
 
 @tap.test("hostile recipients are addresses, with a key and without")
