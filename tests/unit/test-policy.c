@@ -394,7 +394,7 @@ static void check_row(const Row *row)
     g_autoptr(SealJob) job = job_of(row, TRUE);
     g_autoptr(GError) error = NULL;
 
-    g_test_message("%s\n%s -> %s", row->conf, row->message, row->recipient);
+    g_test_message("%s\n%.400s -> %s", row->conf, row->message, row->recipient);
     seal_dispatcher_run(the_smime->dispatcher, job, NULL, &error);
     g_assert_no_error(error);
     SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
