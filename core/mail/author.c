@@ -5,6 +5,8 @@
  */
 #include "core/mail/author.h"
 
+#include "core/mail/words.h"
+
 #include <string.h>
 
 enum {
@@ -75,10 +77,11 @@ static gboolean append_base64(GString *octets, const Word *word)
 /* Appends @octets, which encoded words of one charset gave, as UTF-8. */
 static gboolean append_converted(GString *text, GString *octets, const Word *word)
 {
-    g_autofree char *charset = g_strndup(word->charset, word->charset_length);
+    const char *charset = seal_words_charset(word->charset, word->charset_length);
     gsize length = 0;
     g_autofree char *utf8 =
-        g_convert(octets->str, (gssize)octets->len, "UTF-8", charset, NULL, &length, NULL);
+        charset ? g_convert(octets->str, (gssize)octets->len, "UTF-8", charset, NULL, &length, NULL)
+                : NULL;
 
     g_string_truncate(octets, 0);
     if (!utf8 || memchr(utf8, '\0', length))
@@ -180,14 +183,6 @@ static const char *check_decoded(const char *value)
     return count_ats(folded) == count_ats(value) ? NULL : "its name reads as an address";
 }
 
-static gboolean has_blank_line(const SealHeader *header, const SealField *field)
-{
-    g_autoptr(GString) tidy = g_string_new(NULL);
-
-    seal_header_append_tidy(tidy, header, field);
-    return tidy->len < field->length;
-}
-
 /* What is wrong with the field before its value is looked at. */
 static const char *check_field(const SealHeader *header, const SealField *field)
 {
@@ -199,7 +194,7 @@ static const char *check_field(const SealHeader *header, const SealField *field)
         return "no empty line ends the header";
     if (start[field->name_length] != ':')
         return "a blank stands before its colon";
-    if (has_blank_line(header, field))
+    if (seal_field_has_blank_line(header, field))
         return "a line of it holds blanks alone";
     if (field->length > MAX_FROM)
         return "it is longer than 16 KiB";

@@ -73,6 +73,18 @@ static char *bare_value(const char *value)
     return g_strstrip(comment ? g_strndup(value, (gsize)(comment - value)) : g_strdup(value));
 }
 
+/* Beyond ASCII, letters, digits and their marks: what Unicode has for blanks would make a text. */
+static gboolean is_one_word(const char *local)
+{
+    for (const char *c = local; *c; c = g_utf8_next_char(c)) {
+        gunichar u = g_utf8_get_char(c);
+
+        if (u >= 0x80 && !g_unichar_isalnum(u) && !g_unichar_ismark(u))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* RFC 3464 2.3.1 and RFC 6533 3. */
 static char *address_value(const char *value)
 {
@@ -88,8 +100,9 @@ static char *address_value(const char *value)
     gboolean angled = length > 2 && text[0] == '<' && text[length - 1] == '>';
     g_autofree char *bare = angled ? g_strndup(text + 1, length - 2) : g_strdup(text);
     g_autoptr(SealAddress) address = seal_address_parse(bare, NULL);
-    if (!address || strlen(seal_address_local(address)) > MAX_LOCAL ||
-        *seal_address_text(address) == '"' || *seal_address_domain(address) == '[')
+    if (!address || !is_one_word(seal_address_local(address)) ||
+        strlen(seal_address_local(address)) > MAX_LOCAL || *seal_address_text(address) == '"' ||
+        *seal_address_domain(address) == '[')
         return NULL;
     return g_strdup_printf("%s; %s",
                            g_str_is_ascii(seal_address_text(address)) ? "rfc822" : "utf-8",
@@ -298,7 +311,7 @@ static SealContent *write_report(const SealHeader *header, const char *status)
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
         if (seal_field_is_any(header, field, KEPT))
-            seal_header_append(whole, header, field);
+            seal_header_append_tidy(whole, header, field);
     }
     g_string_append_printf(own,
                            "Subject: %s\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n"

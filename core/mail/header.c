@@ -359,6 +359,20 @@ void seal_header_append_tidy(GString *out, const SealHeader *header, const SealF
     end_field(out, header);
 }
 
+gboolean seal_field_has_blank_line(const SealHeader *header, const SealField *field)
+{
+    const char *start = field_start(header, field);
+
+    for (gsize at = 0; at < field->length;) {
+        Line line = line_at(start, field->length, at);
+
+        if (line_is_blank(start, &line))
+            return TRUE;
+        at = line.next;
+    }
+    return FALSE;
+}
+
 GString *seal_header_replace(const SealHeader *header, const char *name, const char *line)
 {
     GString *fields = g_string_new(NULL);

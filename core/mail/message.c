@@ -338,18 +338,32 @@ const char *seal_message_private_field(SealMessage *message)
     return NULL;
 }
 
-SealContent *seal_message_clear(SealMessage *message)
+static gboolean has_blank_line(const SealHeader *header)
+{
+    for (guint i = 0; i < header->fields->len; i++) {
+        if (seal_field_has_blank_line(header, &g_array_index(header->fields, SealField, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealContent *seal_message_clear(SealMessage *message, gboolean tidy)
 {
     const SealHeader *header = seal_message_header(message);
     SealContent *content = seal_entity_content(message->entity);
 
-    if (!header->from_line && !seal_message_private_field(message))
+    tidy = tidy && has_blank_line(header);
+    if (!tidy && !header->from_line && !seal_message_private_field(message))
         return seal_content_ref(content);
 
     GString *front = g_string_new(NULL);
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
-        if (!seal_field_is_any(header, field, PRIVATE_FIELDS))
+        if (seal_field_is_any(header, field, PRIVATE_FIELDS))
+            continue;
+        if (tidy)
+            seal_header_append_tidy(front, header, field);
+        else
             seal_header_append(front, header, field);
     }
     /* What ended the header comes along as it was: an empty line, or none. Where no field is left,

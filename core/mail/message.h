@@ -33,8 +33,9 @@ SealContent *seal_message_inner(SealMessage *message);
  *  (transfer full) */
 SealContent *seal_message_wrap(SealMessage *message, SealContent *entity);
 
-/** The message as it leaves in clear: without Bcc, Resent-Bcc and Return-path. (transfer full) */
-SealContent *seal_message_clear(SealMessage *message);
+/** The message as it leaves in clear: without Bcc, Resent-Bcc and Return-path; @tidy: and
+ *  without lines of blanks alone in its header. (transfer full) */
+SealContent *seal_message_clear(SealMessage *message, gboolean tidy);
 
 /** A multipart message without what stands before its first part and behind the last; *@ret_parts
  *  is NULL where nothing does, or where its end is missing. (transfer full) */

@@ -24,7 +24,29 @@ static const char *const CHARSETS[] = {
     "windows-1257", "windows-1258", "koi8-r",       "koi8-u",       "iso-2022-jp",  "shift_jis",
     "euc-jp",       "euc-kr",       "gb2312",       "gbk",          "gb18030",      "big5",
     "utf-7",        "utf-16",       "utf-16be",     "utf-16le",     "utf-32",       "utf-32be",
-    "utf-32le",     "macintosh",    "ibm850",       "iso-2022-kr",  "tis-620",
+    "utf-32le",     "macintosh",    "ibm850",       "iso-2022-kr",  "tis-620",      "cp949",
+};
+
+/* Names that mail programs have for some of them. */
+static const struct {
+    const char *name;
+    const char *charset;
+} ALIASES[] = {
+    {"utf8", "utf-8"},
+    {"ascii", "us-ascii"},
+    {"latin1", "iso-8859-1"},
+    {"cp1252", "windows-1252"},
+    {"iso-8859-6-i", "iso-8859-6"},
+    {"iso-8859-8-i", "iso-8859-8"},
+    {"ks_c_5601-1987", "cp949"},
+    {"ks_c_5601", "cp949"},
+    {"x-windows-949", "cp949"},
+    {"x-sjis", "shift_jis"},
+    {"x-euc-jp", "euc-jp"},
+    {"x-gbk", "gbk"},
+    {"x-mac-roman", "macintosh"},
+    {"cp850", "ibm850"},
+    {"cp-850", "ibm850"},
 };
 
 enum { UTF_8, US_ASCII, UNKNOWN = G_N_ELEMENTS(CHARSETS) };
@@ -48,18 +70,32 @@ typedef struct {
     gboolean none;
 } Search;
 
+static gboolean is_name(const char *known, const char *name, gsize length)
+{
+    return strlen(known) == length && g_ascii_strncasecmp(known, name, length) == 0;
+}
+
 static guint find_charset(const char *name, gsize length)
 {
     const char *star = memchr(name, '*', length); /* a language follows (RFC 2231 5) */
     gsize bare = star ? (gsize)(star - name) : length;
 
     for (guint i = 0; i < UNKNOWN; i++) {
-        if (strlen(CHARSETS[i]) == bare && g_ascii_strncasecmp(CHARSETS[i], name, bare) == 0)
+        if (is_name(CHARSETS[i], name, bare))
             return i;
     }
-    if (bare == 4 && g_ascii_strncasecmp(name, "utf8", 4) == 0)
-        return UTF_8;
-    return bare == 5 && g_ascii_strncasecmp(name, "ascii", 5) == 0 ? US_ASCII : UNKNOWN;
+    for (guint i = 0; i < G_N_ELEMENTS(ALIASES); i++) {
+        if (is_name(ALIASES[i].name, name, bare))
+            return find_charset(ALIASES[i].charset, strlen(ALIASES[i].charset));
+    }
+    return UNKNOWN;
+}
+
+const char *seal_words_charset(const char *name, gsize length)
+{
+    guint charset = find_charset(name, length);
+
+    return charset == UNKNOWN ? NULL : CHARSETS[charset];
 }
 
 /* Where @pair of octets stands next. Not strstr(): what checks addresses measures the whole text at

@@ -22,6 +22,10 @@ char *seal_words_decode(const char *value, SealReading reading);
  *  ends; NULL where there is none. Asked for again and again from @end, linear. (borrowed) */
 const char *seal_words_find(const char *text, const char **end);
 
+/** What iconv calls the charset of an encoded word, a language behind it left out; NULL for one
+ * that no mail is written in: it is not to be handed to iconv. (borrowed) */
+const char *seal_words_charset(const char *name, gsize length);
+
 /** The value of an unstructured field with that text: ASCII, in lines that @eol separates, without
  *  a last line end. (transfer full) */
 char *seal_words_encode(const char *text, const char *eol);

@@ -177,10 +177,12 @@ gboolean seal_apply(const SealPipeline *pipeline, SealJob *job, SealDelivery *de
     if (!find_source(job, delivery, error))
         return FALSE;
 
-    g_autoptr(SealContent) clear = seal_message_clear(delivery->source);
+    /* Beside ciphertext no reader may see the header's end too early. */
+    gboolean already = delivery->choice == SEAL_CHOICE_ALREADY;
+    g_autoptr(SealContent) clear = seal_message_clear(delivery->source, already);
     seal_delivery_set_content(delivery, clear);
     note_signature(job, delivery);
-    if (delivery->choice == SEAL_CHOICE_ALREADY)
+    if (already)
         return TRUE;
     for (guint i = 0; i < pipeline->steps->len; i++) {
         if (!apply_step(pipeline, job, delivery, &g_array_index(pipeline->steps, SealStep, i),

@@ -132,12 +132,20 @@ static gboolean stop_for_field(SealJob *job, const SealDelivery *delivery, const
 }
 
 /* Every reader takes the same lines for the header, and the same one for its end. */
-static gboolean check_lines(SealJob *job, SealMessage *message, GError **error)
+static gboolean check_lines(SealJob *job, const SealDelivery *delivery, SealMessage *message,
+                            GError **error)
 {
     const SealHeader *header = seal_message_header(message);
 
     if (header->broken_off || header->block_end == header->body_offset)
         return seal_job_stop(job, error, "the header does not end with an empty line");
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (seal_field_has_blank_line(header, field))
+            return stop_for_field(job, delivery, header, field, "has a line of blanks alone",
+                                  error);
+    }
     return TRUE;
 }
 
@@ -262,7 +270,7 @@ static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDel
         ((format->table.flags & SEAL_FORMAT_INCOMPRESSIBLE) &&
          seal_detection_content_size(detection) < delivery->sealed_size))
         return seal_job_stop(job, error, "the ciphertext is shorter than what was to be encrypted");
-    return check_lines(job, message, error) && check_parts(job, message, error) &&
+    return check_lines(job, delivery, message, error) && check_parts(job, message, error) &&
            check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
            check_outside(job, delivery, message, 1, error);
 }
@@ -272,6 +280,7 @@ static gboolean check_already(const SealPipeline *pipeline, SealJob *job,
                               GCancellable *cancellable, GError **error)
 {
     return seal_already_check(pipeline, job, delivery, message, cancellable, error) &&
+           check_lines(job, delivery, message, error) &&
            check_outside(job, delivery, message, 0, error);
 }
 
@@ -305,7 +314,7 @@ static gboolean check_signed_entity(const SealPipeline *pipeline, SealJob *job,
                                     const SealDelivery *delivery, SealMessage *message,
                                     GCancellable *cancellable, GError **error)
 {
-    return check_unchanged(job, delivery, error) && check_lines(job, message, error) &&
+    return check_unchanged(job, delivery, error) && check_lines(job, delivery, message, error) &&
            seal_signature_check(
                job, seal_registry_format(pipeline->registry, seal_key_format(delivery->signer)),
                seal_message_entity(message), delivery->signer, cancellable, error) &&
@@ -338,7 +347,8 @@ static gboolean check_report(const SealPipeline *pipeline, SealJob *job,
 }
 
 /* What is left of a delivery report is what core wrote, and policy lets each recipient have it. */
-static gboolean check_reduced(SealJob *job, const SealDelivery *delivery, GError **error)
+static gboolean check_reduced(SealJob *job, const SealDelivery *delivery, SealMessage *message,
+                              GError **error)
 {
     for (guint i = 0; i < delivery->recipients->len; i++) {
         const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
@@ -348,8 +358,9 @@ static gboolean check_reduced(SealJob *job, const SealDelivery *delivery, GError
             return seal_job_stop(job, error, "in clear, and %s requires encryption",
                                  seal_address_text(recipient->address));
     }
-    return (job->reduced && delivery->content == job->reduced) ||
-           seal_job_stop(job, error, "what is left of a delivery report was changed");
+    return job->reduced && delivery->content == job->reduced
+               ? check_lines(job, delivery, message, error)
+               : seal_job_stop(job, error, "what is left of a delivery report was changed");
 }
 
 static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
@@ -361,7 +372,7 @@ static gboolean check_choice(const SealPipeline *pipeline, SealJob *job, SealDel
     case SEAL_CHOICE_REPORT:
         return check_report(pipeline, job, delivery, message, cancellable, error);
     case SEAL_CHOICE_REDUCED:
-        return check_reduced(job, delivery, error);
+        return check_reduced(job, delivery, message, error);
     case SEAL_CHOICE_ALREADY:
         return check_already(pipeline, job, delivery, message, cancellable, error);
     case SEAL_CHOICE_CLEAR:

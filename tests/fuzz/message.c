@@ -139,7 +139,7 @@ static void check_wrap(SealMessage *message)
 
 static void check_clear(SealMessage *message)
 {
-    g_autoptr(SealContent) clear = seal_message_clear(message);
+    g_autoptr(SealContent) clear = seal_message_clear(message, FALSE);
 
     g_assert_true(ends_with(clear, seal_entity_body(seal_message_entity(message))));
     if (seal_content_size(clear) == 0)

@@ -41,6 +41,8 @@ static const char *const CLEAN[] = {
     "From: =?utf-8?q?M=C3?= =?utf-8?q?=BCller?= <me@example.org>",
     "From: =?utf-8?b?TcO8bA==?= =?utf-8?b?bGVy?= Me <me@example.org>",
     "From: =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= <me@example.org>",
+    "From: =?ks_c_5601-1987?B?seg=?= <me@example.org>",
+    "From: =?iso-8859-8-i?q?=E0?= <me@example.org>",
     "From: =?utf-8?q?Me_=28Berlin=29?= <me@example.org>",
     "From: \"=?utf-8?q?M=C3=BCller?=\" <me@example.org>",
     "From: me@example.org (Me Myself)",

@@ -557,6 +557,30 @@ static void test_already_sealed(void)
     }
 }
 
+/* Some readers take a line of blanks for the header's end. */
+static void test_already_sealed_tidy(void)
+{
+    static const char *const fields[] = {"X-A:", "MIME-Version:", "Content-Type:"};
+    g_autofree char *path = g_build_filename(top, "alice.eml", NULL);
+    g_autofree char *message = g_strconcat("X-A: b\n", MESSAGE, NULL);
+    g_autofree char *sealed = NULL;
+    g_autoptr(SealDispatcher) dispatcher = dispatcher_of("", NULL);
+
+    make_sealed_file(message, "alice@example.org", "alice.eml");
+    g_assert_true(g_file_get_contents(path, &sealed, NULL, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(fields); i++) {
+        g_auto(GStrv) halves = g_strsplit(sealed, fields[i], 2);
+        g_autofree char *folded = g_strconcat(halves[0], fields[i], "\n \t\n", halves[1], NULL);
+        g_autofree char *tidy = g_strconcat(halves[0], fields[i], "\n", halves[1], NULL);
+        g_autoptr(SealJob) job = job_of(folded, ALICE, TRUE);
+
+        g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+        g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_SEALED);
+        g_autofree char *output = output_of(job, 0);
+        g_assert_cmpstr(output, ==, tidy);
+    }
+}
+
 /* For whom it was encrypted. */
 static void test_sealed_to(void)
 {
@@ -835,6 +859,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dispatcher/wrong-address", test_wrong_address);
     g_test_add_func("/dispatcher/weak-trust", test_weak_trust);
     g_test_add_func("/dispatcher/already-sealed", test_already_sealed);
+    g_test_add_func("/dispatcher/already-sealed-tidy", test_already_sealed_tidy);
     g_test_add_func("/dispatcher/sealed-to", test_sealed_to);
     g_test_add_func("/dispatcher/sealed-long-name", test_sealed_long_name);
     g_test_add_func("/dispatcher/sealed-otherwise", test_sealed_otherwise);

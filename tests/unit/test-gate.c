@@ -63,7 +63,7 @@ static SealJob *new_job(void)
 static SealDelivery *delivery_of(Fixture *f, SealJob *job, SealChoice choice)
 {
     SealDelivery *delivery = seal_job_add_delivery(job, choice, NULL, SEAL_NEED_NEVER);
-    g_autoptr(SealContent) clear = seal_message_clear(job->message);
+    g_autoptr(SealContent) clear = seal_message_clear(job->message, FALSE);
 
     g_assert_true(seal_plan(f->dispatcher->outbound, job, NULL, NULL));
     seal_delivery_set_content(delivery, clear);

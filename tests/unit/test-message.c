@@ -114,7 +114,7 @@ static void test_splice(void)
         g_autoptr(SealMessage) message = message_of(SPLICES[i].in);
         g_autoptr(SealContent) inner = seal_message_inner(message);
         g_autoptr(SealContent) outer = seal_message_wrap(message, entity);
-        g_autoptr(SealContent) clear = seal_message_clear(message);
+        g_autoptr(SealContent) clear = seal_message_clear(message, FALSE);
         g_autofree char *inner_text = to_string(inner);
         g_autofree char *outer_text = to_string(outer);
         g_autofree char *clear_text = to_string(clear);
@@ -123,6 +123,22 @@ static void test_splice(void)
         g_assert_cmpstr(outer_text, ==, SPLICES[i].outer);
         g_assert_cmpstr(clear_text, ==, SPLICES[i].clear);
     }
+}
+
+/* Some readers take a line of blanks for the header's end. */
+static void test_tidy(void)
+{
+    static const char in[] =
+        "To: a@x,\n \n b@x\nBcc: c@x\nContent-Type:\n\t \n text/html\n\nb\n \nc\n";
+    g_autoptr(SealMessage) message = message_of(in);
+    g_autoptr(SealContent) tidy = seal_message_clear(message, TRUE);
+    g_autoptr(SealContent) clear = seal_message_clear(message, FALSE);
+    g_autofree char *tidy_text = to_string(tidy);
+    g_autofree char *clear_text = to_string(clear);
+
+    g_assert_cmpstr(tidy_text, ==, "To: a@x,\n b@x\nContent-Type:\n text/html\n\nb\n \nc\n");
+    g_assert_cmpstr(clear_text, ==,
+                    "To: a@x,\n \n b@x\nContent-Type:\n\t \n text/html\n\nb\n \nc\n");
 }
 
 static void test_empty(void)
@@ -358,6 +374,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/message/splice", test_splice);
+    g_test_add_func("/message/tidy", test_tidy);
     g_test_add_func("/message/empty", test_empty);
     g_test_add_func("/message/malformed", test_malformed);
     g_test_add_func("/message/unclear-part", test_unclear_part);

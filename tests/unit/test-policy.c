@@ -775,6 +775,11 @@ static void test_bounces(void)
                  "<>", NOKEY, 'P',
                  "Content-Type: message/global-delivery-status\nContent-Transfer-Encoding: "
                  "8bit\n\nFinal-Recipient: utf-8; \u00fc@example.org\nAction: failed\n");
+    check_bounce(REPORT_OF("multipart/report", "delivery-status", "message/global-delivery-status",
+                           "Final-Recipient: utf-8; a\u2028b@example.org\nAction: failed\n"),
+                 "<>", NOKEY, 'R', NULL);
+    check_bounce("Received: from x;\n \n now\n" REPORT, "<>", NOKEY, 'P',
+                 "Received: from x;\n now\nReceived: ");
     g_autofree char *encoded = g_base64_encode((const guchar *)STATUS, strlen(STATUS));
     g_autofree char *message = g_strdup_printf(
         REPORT_OF("multipart/report", "delivery-status", "%s", "%s"), base64, encoded);
