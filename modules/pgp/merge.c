@@ -143,7 +143,7 @@ static PgpKey *read_union(const Union *all)
     g_autoptr(GBytes) octets = write_union(all);
     g_auto(PgpRing) ring = {0};
 
-    pgp_ring_read(&ring, octets);
+    pgp_ring_read_packets(&ring, octets);
     return ring.keys->len == 1 ? g_ptr_array_steal_index(ring.keys, 0) : NULL;
 }
 

@@ -461,14 +461,28 @@ static void read_signatures(PgpRing *ring, const guint8 *data, gsize length, con
     ring->broken = broken;
 }
 
+static void begin_ring(PgpRing *ring)
+{
+    memset(ring, 0, sizeof *ring);
+    ring->keys = g_ptr_array_new_with_free_func((GDestroyNotify)pgp_key_free);
+}
+
+void pgp_ring_read_packets(PgpRing *ring, GBytes *bytes)
+{
+    gsize length;
+    const guint8 *data = g_bytes_get_data(bytes, &length);
+
+    begin_ring(ring);
+    read_packets(ring, data, length, NULL);
+}
+
 void pgp_ring_read(PgpRing *ring, GBytes *bytes)
 {
     gsize length;
     const guint8 *data = g_bytes_get_data(bytes, &length);
     guint8 tag = first_tag(data, length);
 
-    memset(ring, 0, sizeof *ring);
-    ring->keys = g_ptr_array_new_with_free_func((GDestroyNotify)pgp_key_free);
+    begin_ring(ring);
     if (is_keybox(data, length)) {
         read_keybox(ring, data, length);
         return;

@@ -18,5 +18,7 @@ typedef struct {
 /** Reads ASCII armour, octets, or a keybox: what can be said without cryptography. Bytes that are
  *  something else give nothing. */
 void pgp_ring_read(PgpRing *ring, GBytes *data);
+/** Reads octets, whatever text may stand in them. */
+void pgp_ring_read_packets(PgpRing *ring, GBytes *data);
 void pgp_ring_clear(PgpRing *ring);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PgpRing, pgp_ring_clear)
