@@ -373,6 +373,12 @@ gboolean seal_field_has_blank_line(const SealHeader *header, const SealField *fi
     return FALSE;
 }
 
+gboolean seal_field_is_clean(const SealHeader *header, const SealField *field)
+{
+    return field_start(header, field)[field->name_length] == ':' &&
+           !seal_field_has_blank_line(header, field);
+}
+
 GString *seal_header_replace(const SealHeader *header, const char *name, const char *line)
 {
     GString *fields = g_string_new(NULL);

@@ -56,6 +56,9 @@ void seal_header_append(GString *out, const SealHeader *header, const SealField 
 void seal_header_append_tidy(GString *out, const SealHeader *header, const SealField *field);
 /** TRUE where a line of the field holds blanks alone: some readers take it for the empty line. */
 gboolean seal_field_has_blank_line(const SealHeader *header, const SealField *field);
+/** TRUE where every reader finds the field there: its colon stands right behind its name, and none
+ *  of its lines holds blanks alone. */
+gboolean seal_field_is_clean(const SealHeader *header, const SealField *field);
 /** The fields with @line, which has its line end, in place of the first of that name, without
  * further ones; or with it behind the last. (transfer full) */
 GString *seal_header_replace(const SealHeader *header, const char *name, const char *line);

@@ -72,7 +72,9 @@ GPtrArray *seal_texts_of_fields(const SealHeader *header, const char *name)
         if (!seal_field_is(header, field, name))
             continue;
         g_autofree char *value = seal_field_value(header, field);
-        g_ptr_array_add(texts, text_new(value));
+        SealText *text = text_new(value);
+        text->unclear = !seal_field_is_clean(header, field);
+        g_ptr_array_add(texts, text);
     }
     return texts;
 }
@@ -119,6 +121,14 @@ static void add_names(Walk *walk, SealEntity *entity, gboolean clear)
     add_value(walk, filename, clear);
 }
 
+static gboolean is_clean(SealEntity *entity, const char *name)
+{
+    const SealHeader *header = seal_entity_header(entity);
+    const SealField *field = seal_header_find(header, name);
+
+    return !field || seal_field_is_clean(header, field);
+}
+
 static gboolean walk_parts(Walk *walk, SealEntity *entity, gboolean clear)
 {
     const char *type = seal_entity_type(entity);
@@ -127,7 +137,8 @@ static gboolean walk_parts(Walk *walk, SealEntity *entity, gboolean clear)
 
     if (++walk->count > MAX_PARTS)
         return FALSE;
-    clear = clear && seal_entity_count(entity, "Content-Type") <= 1;
+    clear = clear && seal_entity_count(entity, "Content-Type") <= 1 &&
+            is_clean(entity, "Content-Type") && is_clean(entity, "Content-Disposition");
     add_value(walk, type, clear);
     add_names(walk, entity, clear);
     if (!seal_entity_parts(entity, &parts, NULL))

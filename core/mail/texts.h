@@ -11,6 +11,7 @@
 typedef struct {
     char *lower[SEAL_READINGS];  /* A to Z in lower case */
     char *folded[SEAL_READINGS]; /* as seal_text_fold() has it; NULL where that is too long */
+    gboolean unclear;            /* some readers do not find it there */
 } SealText;
 
 /** The values of all fields of that name. (transfer full, element type SealText) */

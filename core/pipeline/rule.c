@@ -267,7 +267,8 @@ static SealMatch match_text(const SealText *text, const SealGlob *glob)
         }
         count += found ? 1 : 0;
     }
-    return count == 0 && wide ? SEAL_MATCH_SOME : some_or_all(count, SEAL_READINGS);
+    SealMatch match = count == 0 && wide ? SEAL_MATCH_SOME : some_or_all(count, SEAL_READINGS);
+    return text->unclear ? MIN(match, SEAL_MATCH_SOME) : match;
 }
 
 /* Of a field that stands twice, nobody knows which one its readers see. */
@@ -303,18 +304,20 @@ static SealMatch match_tag(const SealRule *rule, SealJob *job)
 {
     GPtrArray *texts = seal_job_texts(job, "subject");
     guint count = 0, all = texts->len * SEAL_READINGS;
+    gboolean unclear = texts->len > 1;
 
     for (guint i = 0; i < texts->len; i++) {
         const SealText *text = g_ptr_array_index(texts, i);
         gboolean found = FALSE;
 
+        unclear = unclear || text->unclear;
         for (guint n = 0; n < SEAL_READINGS; n++) {
             if (n == 0 || text->lower[n] != text->lower[n - 1])
                 found = strstr(text->lower[n], rule->tag_lower) != NULL;
             count += found ? 1 : 0;
         }
     }
-    return texts->len > 1 ? MIN(some_or_all(count, all), SEAL_MATCH_SOME) : some_or_all(count, all);
+    return unclear ? MIN(some_or_all(count, all), SEAL_MATCH_SOME) : some_or_all(count, all);
 }
 
 static SealMatch match_globs(GPtrArray *globs, GPtrArray *texts)

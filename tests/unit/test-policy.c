@@ -161,6 +161,13 @@ static const Row ROWS[] = {
     {EXEMPT("match_header=X-App: shop*"), M("X-App: shopping\n"), CAROL, ALICE, 'P', "r", NULL},
     {EXEMPT("match_header=X-App: *"), M("X-App:\n"), CAROL, ALICE, 'P', "r", NULL},
     {EXEMPT("match_header=X-App: *"), M("X-Other: shop\n"), CAROL, ALICE, 'S', "", NULL},
+    /* Not everybody finds these there. */
+    {EXEMPT("match_header=X-App: shop"), M("X-App : shop\n"), CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_header=X-App: shop"), M("X-App:\n \n shop\n"), CAROL, ALICE, 'S', "", NULL},
+    {REQUIRE("match_header=X-App: shop"), M("X-App : shop\n"), CAROL, NOKEY, 'R', "r", NULL},
+    {EXEMPT("match_tag=[public]"), M("Subject : [public] x\n"), CAROL, ALICE, 'S', "", NULL},
+    {EXEMPT("match_part=text/calendar"), M("Content-Type : text/calendar\n"), CAROL, ALICE, 'S', "",
+     NULL},
     {EXEMPT("match_header=X-App: a?c"), M("X-App: abc\n"), CAROL, ALICE, 'P', "r", NULL},
     {EXEMPT("match_header=X-App: two words"), M("X-App: two\n words\n"), CAROL, ALICE, 'P', "r",
      NULL},
