@@ -57,13 +57,15 @@ static gboolean add_sources(SealKeyring *keyring, const SealSettings *settings,
                             const SealRegistry *registry, GError **error)
 {
     const char *const *names = seal_settings_list(settings, "sources");
+    gboolean shipped = seal_settings_is_preset(settings, "sources",
+                                               seal_tables_preset(SEAL_TABLE_KEYRING, "sources"));
 
     for (; *names; names++) {
         const SealSourceEntry *source = seal_registry_source(registry, *names);
 
         if (source)
             g_ptr_array_add(keyring->sources, (gpointer)source);
-        else if (seal_settings_place(settings, "sources"))
+        else if (!shipped)
             return seal_settings_refuse(settings, "sources", error,
                                         "no enabled module offers the key source \"%s\"", *names);
     }

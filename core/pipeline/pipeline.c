@@ -7,7 +7,8 @@
 #include "core/base/spool.h"
 #include "core/plugin/tables.h"
 
-static gboolean add_step(SealPipeline *pipeline, const char *name, GError **error)
+/* @shipped: as the default has it, which names what need not be enabled. */
+static gboolean add_step(SealPipeline *pipeline, const char *name, gboolean shipped, GError **error)
 {
     SealStep step = {name, seal_registry_stage(pipeline->registry, name),
                      seal_registry_format(pipeline->registry, name)};
@@ -19,7 +20,7 @@ static gboolean add_step(SealPipeline *pipeline, const char *name, GError **erro
     }
     if (step.stage || step.format)
         g_array_append_val(pipeline->steps, step);
-    else if (seal_settings_place(pipeline->settings, "outbound"))
+    else if (!shipped)
         return seal_settings_refuse(pipeline->settings, "outbound", error,
                                     "no enabled module offers \"%s\"", name);
     return TRUE;
@@ -34,8 +35,10 @@ static gboolean read_steps(SealPipeline *pipeline, const SealConfig *config, GEr
         return FALSE;
 
     const char *const *names = seal_settings_list(pipeline->settings, "outbound");
+    gboolean shipped = seal_settings_is_preset(pipeline->settings, "outbound",
+                                               seal_tables_preset(SEAL_TABLE_PIPELINE, "outbound"));
     for (; *names; names++) {
-        if (!add_step(pipeline, *names, error))
+        if (!add_step(pipeline, *names, shipped, error))
             return FALSE;
     }
     return TRUE;

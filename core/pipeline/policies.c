@@ -78,11 +78,13 @@ static gboolean read_boolean(const Entry *entry, const char *key, gboolean inher
     return is_set(entry, key) ? seal_settings_boolean(entry->settings, key) : inherited;
 }
 
-/* The default names formats that may not be installed; what a file names must be. */
+/* The default names formats that may not be installed, written out or not; any other list names
+ * what must be. */
 static gboolean read_formats(Entry *entry, const Context *context, GError **error)
 {
     const char *const *names = seal_settings_list(entry->settings, "formats");
-    gboolean written = seal_settings_place(entry->settings, "formats") != NULL;
+    gboolean shipped = seal_settings_is_preset(entry->settings, "formats",
+                                               seal_tables_preset(SEAL_TABLE_POLICY, "formats"));
 
     if (!is_set(entry, "formats"))
         return TRUE;
@@ -90,7 +92,7 @@ static gboolean read_formats(Entry *entry, const Context *context, GError **erro
     for (; *names; names++) {
         if (seal_registry_format(context->registry, *names))
             g_ptr_array_add(entry->formats, (gpointer)*names);
-        else if (written)
+        else if (!shipped)
             return seal_settings_refuse(entry->settings, "formats", error,
                                         "no enabled module offers the format \"%s\"", *names);
     }

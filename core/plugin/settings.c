@@ -480,6 +480,14 @@ const SealPlace *seal_settings_place(const SealSettings *settings, const char *k
     return find_value(settings, key)->place;
 }
 
+gboolean seal_settings_is_preset(const SealSettings *settings, const char *key, const char *preset)
+{
+    const char *const *list = seal_settings_list(settings, key);
+    g_auto(GStrv) items = g_strsplit(preset, ";", -1);
+
+    return !seal_settings_place(settings, key) || g_strv_equal(list, (const char *const *)items);
+}
+
 void seal_settings_show_value(const char *group, const char *key, const char *text,
                               const SealPlace *place, SealOut *out)
 {

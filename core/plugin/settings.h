@@ -35,6 +35,10 @@ char **seal_settings_paths(const SealSettings *settings, const char *key);
 /** Where the value was written; NULL where it is the preset. (borrowed) */
 const SealPlace *seal_settings_place(const SealSettings *settings, const char *key);
 
+/** TRUE where the list is not written, or says item for item what @preset does, as in the files
+ * that are shipped: its names need not be there. */
+gboolean seal_settings_is_preset(const SealSettings *settings, const char *key, const char *preset);
+
 /** Every setting as a row of "settings": group, key, value as written, and where it came from. */
 void seal_settings_show(const SealSettings *settings, SealOut *out);
 void seal_settings_show_value(const char *group, const char *key, const char *text,

@@ -123,6 +123,13 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
     {NULL},
 };
 
+const char *seal_tables_preset(const SealSetting *table, const char *key)
+{
+    while (table->key && !g_str_equal(table->key, key))
+        table++;
+    return table->preset;
+}
+
 gboolean seal_tables_check_groups(const SealConfig *config, GError **error)
 {
     static const char *const known[] = {"core", "pipeline", "policy", "keyring", "daemon", NULL};

@@ -14,5 +14,8 @@ extern const SealSetting SEAL_TABLE_RULE[];
 extern const SealSetting SEAL_TABLE_KEYRING[];
 extern const SealSetting SEAL_TABLE_DAEMON[];
 
+/** The built-in default of a setting in one of these. (borrowed) */
+const char *seal_tables_preset(const SealSetting *table, const char *key);
+
 /** Refuses groups that are none of ours, with file and line. Groups of modules are the loader's. */
 gboolean seal_tables_check_groups(const SealConfig *config, GError **error);

@@ -191,15 +191,11 @@ def _():
         (home.folder / "elsewhere").rename(ways.server)
 
 
-@tap.test("every file of conf.d is installed, and all of them together are in order")
+@tap.test("the files of conf.d are in order with sign=preferred, whoever has no key")
 def _():
-    installed = {path.name: path for folder in ("etc/sealpipe", "share/sealpipe")
-                 for path in (homes.prefix() / folder / "conf.d").glob("*.conf")}
     for path in home.conf.iterdir():
         path.unlink()
-    for path in (ROOT / "conf.d").glob("*.conf"):
-        tap.true(path.name in installed, f"{path.name} is not installed")
-        tap.equal(installed[path.name].read_bytes(), path.read_bytes(), path.name)
+    for path in (homes.prefix() / "share/sealpipe/conf.d").iterdir():
         home.write_conf(path.name, path.read_bytes())
     home.write_conf("90-test.conf", f"[core]\nlog_target={home.log}\n[policy]\nsign=preferred\n")
     ways.stays(PLAIN, "no smime key for alice@example.org")
