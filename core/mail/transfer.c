@@ -289,12 +289,66 @@ gboolean seal_transfer_rewrap(SealContent *content, GOutputStream *out, GError *
  */
 
 typedef struct {
+    Reader reader;
     Writer writer;
+    GError *problem; /* with reading */
     gboolean quoted; /* it is quoted-printable that comes in */
     gsize limit;     /* of a line, its soft line break included */
     gsize column;
-    guint in_escape; /* octets of an escape that are still to come */
 } Quoter;
+
+/* What stands behind what was read; -1 at the end. */
+static int quoter_peek(Quoter *quoter)
+{
+    if (quoter->problem || !reader_fill(&quoter->reader, &quoter->problem))
+        return -1;
+    return quoter->reader.buffer[quoter->reader.at];
+}
+
+/* So many octets of what comes next, which stays unread. */
+static gsize quoter_look(Quoter *quoter, guint64 ahead, guint8 *octets, gsize most)
+{
+    const Reader *reader = &quoter->reader;
+    guint64 left = reader->length - reader->at;
+    gssize got;
+
+    if (ahead + most <= left) {
+        memcpy(octets, reader->buffer + reader->at + ahead, most);
+        return most;
+    }
+    if (quoter->problem)
+        return 0;
+    got = seal_content_pread(reader->content, reader->offset - left + ahead, octets, most,
+                             &quoter->problem);
+    return got > 0 ? (gsize)got : 0;
+}
+
+static void quoter_skip(Quoter *quoter, guint64 count)
+{
+    while (count > 0 && quoter_peek(quoter) >= 0) {
+        gsize step = MIN(count, quoter->reader.length - quoter->reader.at);
+
+        quoter->reader.at += step;
+        count -= step;
+    }
+}
+
+/* RFC 2045 6.7 (3): blanks behind a soft line break were added on the way. TRUE where only such
+ * stand before the end of the line, or of the whole; *@count: how many. */
+static gboolean ends_after_blanks(Quoter *quoter, guint64 *count)
+{
+    guint8 octets[64];
+    gsize got;
+
+    *count = 0;
+    while ((got = quoter_look(quoter, *count, octets, sizeof octets)) > 0) {
+        for (gsize i = 0; i < got; i++, ++*count) {
+            if (!strchr(" \t\r", octets[i]) || octets[i] == '\0')
+                return octets[i] == '\n';
+        }
+    }
+    return !quoter->problem;
+}
 
 static gboolean must_escape(const Quoter *quoter, guint8 octet, int next)
 {
@@ -303,74 +357,91 @@ static gboolean must_escape(const Quoter *quoter, guint8 octet, int next)
     /* "From " at the start of a line, which mailbox files and some relays change. */
     if (octet == 'F' && quoter->column == 0)
         return next == 'r';
-    if (octet == '=')
-        return !quoter->quoted;
-    return octet < 0x20 || octet >= 0x7f;
+    return octet == '=' || octet < 0x20 || octet >= 0x7f;
 }
 
-static void quote_octet(Quoter *quoter, guint8 octet, int next)
+/* A soft line break, where what comes next (@width octets that must not be torn apart) does not fit
+ * into the line together with one. */
+static void make_room(Quoter *quoter, gsize width)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    Writer *writer = &quoter->writer;
+    int next = quoter_peek(quoter);
     gboolean ends = next == '\n' || next < 0;
-    /* As much as must not be torn apart. */
-    gsize width = must_escape(quoter, octet, next) || (quoter->quoted && octet == '=') ? 3 : 1;
 
-    if (quoter->in_escape == 0 && quoter->column + width + (ends ? 0 : 1) > quoter->limit) {
-        writer_put(writer, '=');
-        writer_put(writer, '\n');
-        quoter->column = 0;
-        width = must_escape(quoter, octet, next) ? 3 : width;
-    }
-    if (must_escape(quoter, octet, next)) {
-        /* Blanks behind a soft line break are none of the content. */
-        if (quoter->in_escape == 2 && (octet == ' ' || octet == '\t'))
-            return;
-        quoter->in_escape = 0;
-        writer_put(writer, '=');
-        writer_put(writer, (guint8)digits[octet >> 4]);
-        writer_put(writer, (guint8)digits[octet & 15]);
-        quoter->column += 3;
+    if (quoter->column + width + (ends ? 0 : 1) <= quoter->limit)
         return;
-    }
-    writer_put(writer, octet);
-    quoter->column++;
-    quoter->in_escape = quoter->quoted && octet == '=' ? 2
-                        : quoter->in_escape > 0        ? quoter->in_escape - 1
-                                                       : 0;
-}
-
-static void quote_or_break(Quoter *quoter, guint8 octet, int next)
-{
-    if (octet != '\n') {
-        quote_octet(quoter, octet, next);
-        return;
-    }
+    writer_put(&quoter->writer, '=');
     writer_put(&quoter->writer, '\n');
     quoter->column = 0;
-    quoter->in_escape = 0;
+}
+
+static void put_code(Quoter *quoter, guint8 high, guint8 low)
+{
+    make_room(quoter, 3);
+    writer_put(&quoter->writer, '=');
+    writer_put(&quoter->writer, high);
+    writer_put(&quoter->writer, low);
+    quoter->column += 3;
+}
+
+static void quote_octet(Quoter *quoter, guint8 octet)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    int next = quoter_peek(quoter);
+
+    if (!must_escape(quoter, octet, next)) {
+        make_room(quoter, 1);
+        /* It may begin a line now. */
+        if (!must_escape(quoter, octet, next)) {
+            writer_put(&quoter->writer, octet);
+            quoter->column++;
+            return;
+        }
+    }
+    put_code(quoter, (guint8)digits[octet >> 4], (guint8)digits[octet & 15]);
+}
+
+/* An equals sign in what is quoted already: an octet's code, a soft line break, or a fault, which
+ * readers show as it is. */
+static void keep_sign(Quoter *quoter)
+{
+    guint8 code[2];
+    guint64 blanks;
+
+    if (quoter_look(quoter, 0, code, 2) == 2 && g_ascii_isxdigit(code[0]) &&
+        g_ascii_isxdigit(code[1])) {
+        quoter_skip(quoter, 2);
+        put_code(quoter, code[0], code[1]);
+    } else if (ends_after_blanks(quoter, &blanks)) {
+        writer_put(&quoter->writer, '=');
+        quoter->column++;
+        quoter_skip(quoter, blanks);
+    } else {
+        quote_octet(quoter, '=');
+    }
 }
 
 gboolean seal_transfer_quote(SealContent *content, gboolean quoted, GOutputStream *out,
                              GError **error)
 {
-    g_auto(Reader) reader = reader_of(content);
     Quoter quoter = {
+        .reader = reader_of(content),
         .writer = {.out = out},
         .quoted = quoted,
         .limit = quoted ? MAX_LINE : QUOTED_LINE,
     };
-    GError *problem = NULL;
-    int held = -1;
+    int octet;
 
-    while (reader_fill(&reader, &problem) && !quoter.writer.error) {
-        guint8 octet = reader.buffer[reader.at++];
-
-        if (held >= 0)
-            quote_or_break(&quoter, (guint8)held, octet);
-        held = octet;
+    while ((octet = quoter_peek(&quoter)) >= 0 && !quoter.writer.error) {
+        quoter.reader.at++;
+        if (octet == '\n') {
+            writer_put(&quoter.writer, '\n');
+            quoter.column = 0;
+        } else if (octet == '=' && quoted) {
+            keep_sign(&quoter);
+        } else {
+            quote_octet(&quoter, (guint8)octet);
+        }
     }
-    if (held >= 0)
-        quote_or_break(&quoter, (guint8)held, -1);
-    return writer_finish(&quoter.writer, problem, error);
+    reader_clear(&quoter.reader);
+    return writer_finish(&quoter.writer, quoter.problem, error);
 }

@@ -89,6 +89,14 @@ static const Row MENDED[] = {
      TEXT "Content-Transfer-Encoding: quoted-printable\n\na=3Db =C3=A9=\nmore\n=46rom\n"},
     {TEXT "Content-Transfer-Encoding: quoted-printable\n\nFrom x\nsoft= \nend \n",
      TEXT "Content-Transfer-Encoding: quoted-printable\n\n=46rom x\nsoft=\nend=20\n"},
+    {TEXT "Content-Transfer-Encoding: quoted-printable\n\none = \t\ntwo=\t \t\n= x\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\none =\ntwo=\n=3D x\n"},
+    {TEXT "Content-Transfer-Encoding: quoted-printable\n\nend= \t",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\nend="},
+    /* A sign that begins no code is itself. */
+    {TEXT "Content-Transfer-Encoding: quoted-printable\n\n=\xc3\xa9 =4\xc3 == =zz\n",
+     TEXT "Content-Transfer-Encoding: quoted-printable\n\n=3D=C3=A9 =3D4=C3 =3D=3D =3Dzz\n"},
+    {TEXT "Content-Transfer-Encoding: quoted-printable\n\n=4 =zz == stay\n", NULL},
     {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJD \nREVG\n",
      "Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJDREVG\n"},
     {"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\nQUJD\nREVG\n", NULL},
@@ -239,6 +247,8 @@ static void test_soft_breaks(void)
     check_quoted(FALSE, "word ", 76);
     check_quoted(TRUE, "=C3=A9", 998);
     check_quoted(TRUE, "ab=3D", 998);
+    check_quoted(TRUE, "=\xc3\xa9", 998);
+    check_quoted(TRUE, "==a= ", 998);
 }
 
 int main(int argc, char **argv)
