@@ -104,12 +104,15 @@ typedef struct {
     const char *const *recipients; /**< NULL-terminated, at least one */
     SealContent *message;          /**< NULL where only addresses are asked about */
     gboolean header_only;          /**< @message is the header block alone */
+    guint64 body_size;             /**< then, of the body, in octets with CRLF; 0: not known */
     gboolean submitted;            /**< by somebody who may use this server, as the MTA knows */
     gboolean submission_unknown;   /**< the front end cannot tell whether; for questions only */
     const char *login;             /**< who logged in to submit it; NULL and "" where nobody did */
     gboolean names_login;          /**< the MTA names logins: without one, nobody has logged in */
     const char *unproven; /**< why it is not @submitted, for people; NULL: the MTA did not say so */
     gboolean one_output;  /**< the front end can hand back one message only */
+    gboolean any_size;    /**< the front end could only defer what is larger than [core] size_limit,
+                               and whoever is given it says at once that it is too large */
 } SealJobSpec;
 
 /** SEAL_ERROR_ADDRESS names the address that does not parse. A message that is malformed or passes
@@ -137,6 +140,8 @@ SEAL_FRONT SealVerdict seal_recipient_result(const SealRecipient *recipient);
 SEAL_FRONT const char *seal_recipient_rule(const SealRecipient *recipient);
 /** Why, for people. (borrowed) */
 SEAL_FRONT const char *seal_recipient_reason(const SealRecipient *recipient);
+/** The enhanced status code (RFC 3463) of what is refused; "" for anything else. (borrowed) */
+SEAL_FRONT const char *seal_recipient_status(const SealRecipient *recipient);
 /** The keys that a delivery is encrypted to. (borrowed, element type SealKey) */
 SEAL_FRONT GPtrArray *seal_delivery_keys(const SealDelivery *delivery);
 

@@ -13,6 +13,7 @@
 #include "core/pipeline/gate.h"
 #include "core/pipeline/group.h"
 #include "core/pipeline/plan.h"
+#include "core/pipeline/size.h"
 #include "core/plugin/tables.h"
 
 /* -------------------------------------------------------------------------------------------
@@ -214,9 +215,25 @@ static gboolean check_suspended(const SealDispatcher *self, const SealJob *job, 
            seal_state_suspended(state_dir(self), &suspended, error);
 }
 
+/* *@fits is FALSE where it is refused for its size. */
+static gboolean make_delivery(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                              gboolean *fits, GCancellable *cancellable, GError **error)
+{
+    if (!seal_size_foresee(pipeline, job, delivery, fits, error))
+        return FALSE;
+    if (!*fits)
+        return TRUE;
+    if (!seal_apply(pipeline, job, delivery, cancellable, error) ||
+        !seal_size_check(pipeline, job, delivery, fits, error))
+        return FALSE;
+    return !*fits || seal_gate(pipeline, job, delivery, cancellable, error);
+}
+
 static gboolean run_job(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
                         GError **error)
 {
+    gboolean fits = TRUE;
+
     if (!check_direction(job, error) || !check_suspended(self, job, error))
         return FALSE;
     if (seal_job_refuse_faulty(job))
@@ -224,12 +241,12 @@ static gboolean run_job(SealDispatcher *self, SealJob *job, GCancellable *cancel
     if (!seal_plan(self->outbound, job, cancellable, error) ||
         !seal_group(self->outbound, job, cancellable, error))
         return FALSE;
-    for (guint i = 0; i < job->deliveries->len; i++) {
-        SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
-
-        if (!seal_apply(self->outbound, job, delivery, cancellable, error) ||
-            !seal_gate(self->outbound, job, delivery, cancellable, error))
+    for (guint i = 0; i < job->deliveries->len; i += fits ? 1 : 0) {
+        if (!make_delivery(self->outbound, job, g_ptr_array_index(job->deliveries, i), &fits,
+                           cancellable, error))
             return FALSE;
+        if (!fits)
+            g_ptr_array_remove_index(job->deliveries, i);
     }
     return seal_pipeline_check_time(self->outbound, job, cancellable, error);
 }

@@ -171,6 +171,8 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->direction = spec->direction;
     job->id = spec->id && *spec->id ? g_strndup(spec->id, 128) : made_up_id();
     job->one_output = spec->one_output;
+    job->any_size = spec->any_size;
+    job->body_size = spec->header_only ? spec->body_size : 0;
     job->submitted = spec->submitted;
     job->submission_unknown = spec->submission_unknown && !spec->submitted;
     job->vouched_sender = spec->submitted && spec->sender && !spec->names_login;
@@ -269,8 +271,9 @@ void seal_job_settle(SealJob *job, SealRecipient *recipient, SealVerdict result,
     recipient->result = result;
     g_free(recipient->reason);
     recipient->reason = g_steal_pointer(&text);
-    seal_decision_set(seal_job_decide(job, "result", seal_address_text(recipient->address)), result,
-                      code, "%s", recipient->reason);
+    SealDecision *decision = seal_job_decide(job, "result", seal_address_text(recipient->address));
+    seal_decision_set(decision, result, code, "%s", recipient->reason);
+    recipient->settled = decision;
 }
 
 gboolean seal_job_stop(SealJob *job, GError **error, const char *format, ...)
@@ -377,6 +380,7 @@ void seal_recipient_reset(SealRecipient *recipient)
     recipient->has_fallback = FALSE;
     recipient->asked_for = FALSE;
     recipient->result = SEAL_VERDICT_NONE;
+    recipient->settled = NULL;
 }
 
 gboolean seal_job_is_bounce(const SealJob *job)
@@ -467,6 +471,16 @@ const char *seal_recipient_rule(const SealRecipient *recipient)
 const char *seal_recipient_reason(const SealRecipient *recipient)
 {
     return recipient->reason ? recipient->reason : "";
+}
+
+const char *seal_recipient_status(const SealRecipient *recipient)
+{
+    const char *code = recipient->settled ? seal_decision_code(recipient->settled) : NULL;
+
+    if (recipient->result != SEAL_VERDICT_REFUSE)
+        return "";
+    /* Message too big for system; delivery not authorized. */
+    return g_strcmp0(code, "size") == 0 ? "5.3.4" : "5.7.1";
 }
 
 SealNeed seal_recipient_encrypt(const SealRecipient *recipient)

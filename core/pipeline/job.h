@@ -26,6 +26,7 @@ struct SealRecipient {
     gboolean keeps_signature; /* that which the message came with, and which was verified */
     SealKey *key;             /* the one that was used: to encrypt, or, in clear, to sign */
     SealVerdict result;
+    const SealDecision *settled; /* which says so, or NULL; of the job's */
     char *reason;
 };
 
@@ -88,6 +89,8 @@ struct SealJob {
     char *login;             /* NULL for nobody */
     char *unproven;          /* why it is not submitted, or NULL */
     gboolean one_output;
+    gboolean any_size; /* what is too large leaves all the same */
+    guint64 body_size; /* where it is not there: in octets with CRLF; 0: not known */
     GPtrArray *recipients;
     GPtrArray *deliveries;
     GPtrArray *decisions;

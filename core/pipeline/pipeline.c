@@ -63,6 +63,7 @@ SealPipeline *seal_pipeline_new(const SealConfig *config, const SealSettings *co
     pipeline->spool_dir = seal_settings_string(core, "spool_dir");
     pipeline->spool_memory = (gsize)seal_settings_number(core, "spool_memory");
     pipeline->deadline = seal_settings_number(core, "deadline");
+    pipeline->size_limit = (guint64)seal_settings_number(core, "size_limit");
     if (!read_steps(pipeline, config, error))
         return NULL;
     pipeline->policies = seal_policies_new(config, registry, has_signing_step(pipeline), error);

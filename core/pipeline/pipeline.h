@@ -24,7 +24,8 @@ typedef struct {
     SealKeyring *keyring;
     const char *spool_dir;
     gsize spool_memory;
-    gint64 deadline; /* seconds */
+    gint64 deadline;    /* seconds */
+    guint64 size_limit; /* octets of what leaves; 0: any */
 } SealPipeline;
 
 /** The pipeline of outbound mail: [pipeline], [policy], rules and [keyring] of @config. @core is

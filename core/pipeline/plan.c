@@ -6,6 +6,7 @@
 
 #include "core/mail/bounce.h"
 #include "core/pipeline/already.h"
+#include "core/pipeline/size.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
@@ -289,7 +290,7 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
  * Answering without a message
  */
 
-static void settle_as_chosen(SealJob *job, SealRecipient *recipient)
+static SealChoice settle_as_chosen(SealJob *job, SealRecipient *recipient)
 {
     SealFacts facts = seal_recipient_facts(job, recipient);
     SealAnswer answer = seal_choice_make(&facts);
@@ -297,6 +298,7 @@ static void settle_as_chosen(SealJob *job, SealRecipient *recipient)
     if (recipient->result == SEAL_VERDICT_NONE)
         seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s",
                         answer.reason);
+    return answer.choice;
 }
 
 /* To whom, only the body says. */
@@ -330,7 +332,9 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
         if (need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE &&
             !find_keys_or_defer(pipeline, job, recipient, need, FALSE, cancellable, error))
             return FALSE;
-        settle_as_chosen(job, recipient);
+        SealChoice choice = settle_as_chosen(job, recipient);
+        if (!seal_size_answer(pipeline, job, recipient, choice, error))
+            return FALSE;
         if (is_handled(recipient))
             return TRUE;
     }

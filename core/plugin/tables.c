@@ -20,6 +20,11 @@ const SealSetting SEAL_TABLE_CORE[] = {
      .help = "Who owns state, keys and home; empty: whoever runs."},
     {"deadline", SEAL_SETTING_DURATION, "60s", "1s..1h",
      .help = "How long one message may take, from its last octet in to its first one out."},
+    {"size_limit", SEAL_SETTING_SIZE, "0", "0..1024G",
+     .help =
+         "The largest message, in octets as it leaves and with CRLF, that the mail server takes: "
+         "what would be larger is refused, before the work where that is certain. 0: none. "
+         "sealpipe, which could only defer it, lets it go to whoever takes it or says no."},
     {"in_process", SEAL_SETTING_BOOLEAN, "true",
      .help = "false: without a daemon every message is deferred."},
     {"log_level", SEAL_SETTING_CHOICE, "info", "error|warning|info|debug",

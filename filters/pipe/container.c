@@ -85,6 +85,15 @@ static bool is_address(const char *text)
     return true;
 }
 
+/* Of a permanent failure, and nothing where there is none. */
+static bool is_code(const char *text, SealContainerResult result)
+{
+    if (result != SEAL_CONTAINER_REFUSED)
+        return *text == '\0';
+    return text[0] == '5' && text[1] == '.' && text[2] >= '0' && text[2] <= '9' && text[3] == '.' &&
+           text[4] >= '0' && text[4] <= '9' && text[5] == '\0';
+}
+
 static bool take_recipient(Rest *rest, SealContainerRecipient *recipient)
 {
     static const char *const results[] = {"sent", "refused", "deferred"};
@@ -92,13 +101,13 @@ static bool take_recipient(Rest *rest, SealContainerRecipient *recipient)
     size_t i = 0;
 
     if (!take_text(rest, &recipient->address) || !take_text(rest, &result) ||
-        !take_text(rest, &recipient->reason))
+        !take_text(rest, &recipient->code) || !take_text(rest, &recipient->reason))
         return false;
     while (i < sizeof results / sizeof *results && strcmp(result, results[i]) != 0)
         i++;
     recipient->result = (SealContainerResult)i;
     /* What cannot be an address may be among the refused, to be named. */
-    return i < sizeof results / sizeof *results &&
+    return i < sizeof results / sizeof *results && is_code(recipient->code, recipient->result) &&
            (recipient->result == SEAL_CONTAINER_REFUSED || is_address(recipient->address));
 }
 

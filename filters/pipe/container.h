@@ -6,12 +6,13 @@
  * First come the deliveries' octets, one delivery behind the other; then the index; then a trailer
  * of fixed size, the last that is written, so that a file that was cut has none:
  *
- *   OFFSET SIZE sealpipe-pipe-1 LF      both of the index, each 16 lower-case hexadecimal digits
+ *   OFFSET SIZE sealpipe-pipe-2 LF      both of the index, each 16 lower-case hexadecimal digits
  *
  * The index is a row of strings, each with a NUL behind it; numbers are decimal:
  *
  *   state_dir, id, sender ("" is the null sender), sendmail's command
- *   number of recipients; for each: address, "sent", "refused" or "deferred", reason
+ *   number of recipients; for each: address, "sent", "refused" or "deferred", the enhanced
+ *     status code (RFC 3463) of what is refused, reason
  *   number of deliveries; for each: octets, number of recipients, for each of them: its number
  *     from 0, and its journal key (64 hexadecimal digits, or "" where no journal is kept)
  *   "end"
@@ -24,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEAL_CONTAINER_MARK        "sealpipe-pipe-1"
+#define SEAL_CONTAINER_MARK        "sealpipe-pipe-2"
 #define SEAL_CONTAINER_TRAILER     (16 + 1 + 16 + 1 + sizeof SEAL_CONTAINER_MARK - 1 + 1)
 #define SEAL_CONTAINER_INDEX_MAX   (32 << 20)
 #define SEAL_CONTAINER_MEMBERS_MAX 20000 /* recipients, and deliveries */
@@ -39,6 +40,7 @@ typedef enum {
 typedef struct {
     const char *address;
     SealContainerResult result;
+    const char *code; /* "5.7.1"; "" where it is not refused */
     const char *reason;
     const char *key; /* "" where no journal is kept */
     bool placed;     /* a delivery has it; the hand-over takes it out again */

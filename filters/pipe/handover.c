@@ -96,6 +96,23 @@ static int answer_names(Handover *self, int status, const char *begin, SealConta
     return answer_line(self, status);
 }
 
+/* One code stands for all of them: the one that they have in common, or the general one. */
+static const char *common_code(const Handover *self)
+{
+    const char *code = NULL;
+
+    for (size_t i = 0; i < self->container.n_recipients; i++) {
+        const SealContainerRecipient *recipient = &self->container.recipients[i];
+
+        if (recipient->result != SEAL_CONTAINER_REFUSED)
+            continue;
+        if (code && strcmp(code, recipient->code) != 0)
+            return "5.7.1";
+        code = recipient->code;
+    }
+    return code;
+}
+
 static int conclude_answer(Handover *self)
 {
     if (self->failed)
@@ -105,10 +122,11 @@ static int conclude_answer(Handover *self)
     if (count_of(self, SEAL_CONTAINER_REFUSED) == 0)
         return EX_OK;
     /* Ahead of the names, which may be more than there is room for. */
+    add_text(self, common_code(self));
     return answer_names(self, EX_UNAVAILABLE,
                         count_of(self, SEAL_CONTAINER_SENT) > 0
-                            ? "5.7.1 refused, while all other recipients have got the message: "
-                            : "5.7.1 refused: ",
+                            ? " refused, while all other recipients have got the message: "
+                            : " refused: ",
                         SEAL_CONTAINER_REFUSED);
 }
 

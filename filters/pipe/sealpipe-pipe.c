@@ -25,7 +25,7 @@ static const char usage[] =
     "      --version          print the version and exit\n"
     "\n"
     "Exit status: 0 all was handed over, 69 some or all recipients are refused, 75 try again\n"
-    "later. With 69 and 75 a line on standard output begins with 5.7.1 or 4.3.0.\n";
+    "later. With 69 and 75 a line on standard output begins with 5.7.1, 5.3.4 or 4.3.0.\n";
 
 const SealClient seal_client = {
     .name = "sealpipe-pipe",

@@ -47,6 +47,7 @@ static int check_address(const RunnerOptions *options, const RunnerExim *exim, c
         .recipients = (const char *const *)options->recipients,
         .message = header,
         .header_only = header != NULL,
+        .body_size = exim ? exim->body_size : 0,
         /* What is asked while the message is received is asked before it is known. */
         .submission_unknown = !exim && !options->login && !options->says_submission,
     };

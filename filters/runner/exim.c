@@ -343,6 +343,17 @@ static void judge_remote(const Reading *reading, RunnerExim *spool)
         spool->unproven = g_strdup("its login is not of a session that can have one");
 }
 
+/* With CHUNKING Exim may have kept the line ends as they came. */
+static guint64 count_lines(const Reading *reading)
+{
+    const char *lines = option(reading, "body_linecount");
+    guint64 count = 0;
+
+    if (lines && !option(reading, "spool_file_wireformat"))
+        read_number(lines, G_MAXUINT32, &count);
+    return count;
+}
+
 static gboolean parse_all(Reading *reading, const char *id, guint owner, RunnerExim *spool)
 {
     g_autofree char *name = g_strconcat(id, "-H", NULL);
@@ -358,6 +369,7 @@ static gboolean parse_all(Reading *reading, const char *id, guint owner, RunnerE
     if (!read_options(reading, &after) || !skip_tree(reading, after) || !skip_recipients(reading) ||
         !(spool->header = read_header(reading)))
         return FALSE;
+    spool->lines = count_lines(reading);
     if (!option(reading, "host_address"))
         judge_local(reading, login, uid == (gint64)owner, spool);
     else if (option(reading, "local"))
@@ -465,6 +477,25 @@ static gboolean read_file(int fd, const char *path, const char *id, RunnerExim *
     return runner_exim_parse(id, text, (gsize)info.st_size, info.st_uid, spool, error);
 }
 
+/* The file of the body begins with a line of its name. What is not there as Exim writes it has no
+ * size. */
+static guint64 body_size(const char *dir, const char *id, guint64 lines)
+{
+    g_autofree char *name = g_strconcat(id, "-D\n", NULL);
+    guint64 front = strlen(name);
+    struct stat info;
+
+    for (gboolean split = FALSE; split <= TRUE; split++) {
+        g_autofree char *path = file_path(dir, id, split, "-D");
+
+        if (lstat(path, &info) != 0 || !S_ISREG(info.st_mode) || (guint64)info.st_size <= front)
+            continue;
+        guint64 size = (guint64)info.st_size - front;
+        return lines <= size ? size + lines : size;
+    }
+    return 0;
+}
+
 gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gboolean *found,
                           GError **error)
 {
@@ -483,5 +514,7 @@ gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gb
                fail_file(path, g_strerror(errno), error);
     *found = read_file(fd, path, id, spool, error);
     close(fd);
+    if (*found)
+        spool->body_size = body_size(dir, id, spool->lines);
     return *found;
 }

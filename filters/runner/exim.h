@@ -12,6 +12,8 @@ typedef struct {
     char *login;    /* who submitted it; NULL for nobody */
     char *unproven; /* why he who handed it in is nobody, for people, or NULL */
     SealContent *header;
+    guint64 lines;     /* of the body, that end in LF alone in the file; 0 where none is named */
+    guint64 body_size; /* in octets with CRLF; 0: not known */
 } RunnerExim;
 
 void runner_exim_clear(RunnerExim *spool);

@@ -38,8 +38,9 @@ typedef struct {
     SealAddress *address;           /* NULL for what is none */
     const SealRecipient *recipient; /* of the job */
     SealContainerResult result;
-    char *reason; /* NULL counts as "" */
-    char *key;    /* likewise */
+    const char *code; /* where it is refused: the enhanced status code */
+    char *reason;     /* NULL counts as "" */
+    char *key;        /* likewise */
 } Member;
 
 static void member_free(gpointer data)
@@ -72,6 +73,7 @@ static GPtrArray *read_members(const RunnerOptions *options)
         member->address = seal_address_parse(*text, &error);
         if (!member->address) {
             member->result = SEAL_CONTAINER_REFUSED;
+            member->code = "5.7.1";
             member->reason = g_strdup(error->message);
             seal_log_error(options->id, error);
         }
@@ -247,6 +249,7 @@ static void put_recipients(Container *container, const RunnerOptions *options,
 
         put_text(container, member->text);
         put_text(container, results[member->result]);
+        put_text(container, member->result == SEAL_CONTAINER_REFUSED ? member->code : "");
         put_text(container, member->reason);
     }
 }
@@ -350,6 +353,7 @@ static void settle_members(GPtrArray *members, SealJob *job)
             continue;
         member->recipient = g_hash_table_lookup(by_key, seal_address_key(member->address));
         member->result = member->recipient ? result_of(member->recipient) : SEAL_CONTAINER_DEFERRED;
+        member->code = member->recipient ? seal_recipient_status(member->recipient) : "";
         member->reason =
             g_strdup(member->recipient ? seal_recipient_reason(member->recipient) : "");
     }

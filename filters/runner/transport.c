@@ -59,6 +59,7 @@ static int run_transport(SealDispatcher *dispatcher, SealContent *message,
         .recipients = (const char *const *)options->recipients,
         .message = message,
         .one_output = TRUE,
+        .any_size = TRUE,
     };
     g_autoptr(GError) problem = NULL;
     runner_say_submission(options, exim, &spec);

@@ -465,16 +465,18 @@ def _():
 CONTAINER = r"""
 import socket, tempfile, time
 def made(deliveries, recipients, state, sendmail):
-    # deliveries: [(octets, [(number, key)])]; recipients: [(address, result, reason)]
+    # deliveries: [(octets, [(number, key)])]; recipients: [(address, result, reason)], with the
+    # code in front of it where it is another than is usual
     words = [state, "Q1", "s@x", sendmail, len(recipients)]
-    for recipient in recipients: words += recipient
+    for address, result, *code, reason in recipients:
+        words += [address, result, *(code or ["5.7.1" if result == "refused" else ""]), reason]
     words.append(len(deliveries))
     for octets, places in deliveries:
         words += [len(octets), len(places)]
         for place in places: words += place
     index = b"".join(str(word).encode() + b"\0" for word in words + ["end"])
     body = b"".join(octets for octets, _ in deliveries)
-    return body + index + b"%016x %016x sealpipe-pipe-1\n" % (len(body), len(index))
+    return body + index + b"%016x %016x sealpipe-pipe-2\n" % (len(body), len(index))
 def file_of(octets):
     file = tempfile.TemporaryFile()
     file.write(octets)
@@ -535,6 +537,18 @@ def _():
                   (69, b"5.7.1 refused, while all other recipients have got the message: "
                        b"c@x: why\n"))
         tap.equal(post.taken(), ["a@x first", "b@x second"])
+
+
+@tap.test("pipe: the code of what is refused is the one that all have in common")
+def _():
+    with Post() as post:
+        for codes, said in ((("5.3.4", "5.3.4"), "5.3.4"), (("5.3.4", "5.7.1"), "5.7.1")):
+            refused = [(f"{code}-{n}@x", "refused", code, "why") for n, code in enumerate(codes)]
+            tap.equal(post.run(f"give(file_of(made([], {refused}, STATE, SENDMAIL)))")[1].split()[0],
+                      said.encode())
+        wrong = [("c@x", "refused", "4.3.0", "why")]
+        tap.equal(post.run(f"give(file_of(made([], {wrong}, STATE, SENDMAIL)))"),
+                  (75, b"4.3.0 the message cannot be handled now\n"))
 
 
 @tap.test("pipe: without a journal a deferred one defers all")

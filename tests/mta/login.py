@@ -113,6 +113,28 @@ def _():
         checks(status, "--exim-spool", spool, "--id", ID)
 
 
+@tap.test("the size of the message, in Exim's files: what would surely be too large is refused")
+def _():
+    limit = {"size_limit": 100000}
+    write_spool()
+    body = (spool / f"{ID}-D")
+    for octets, policy, status, why in (
+            (70000, "required", 0, "sealed"),
+            (74000, "required", 69, "it would leave with at least 101"),
+            (74000, "never", 0, "plain"),
+            (100000, "never", 69, "the mail server takes 100000 ")):
+        body.write_bytes(f"{ID}-D\n".encode() + b"x" * octets)
+        home.configure({"core": limit, "policy": {"encrypt": policy}})
+        tap.contains(checks(status, "--exim-spool", spool, "--id", ID), why)
+    # Without the file it is not known; and the filter lets it go to whoever says no, or takes it.
+    body.unlink()
+    tap.contains(checks(0, "--exim-spool", spool, "--id", ID), "plain")
+    home.clear_log()
+    result = home.seal(MESSAGE + b"x" * 100000, "-f", CAROL, "--", "alice@example.org")
+    tap.equal(result.status, 0)
+    tap.contains(home.log_text(), "more than [core] size_limit")
+
+
 @tap.test("a file that is not as Exim writes it, or not there, tells nothing: 75")
 def _():
     configure()

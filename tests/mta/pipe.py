@@ -328,6 +328,26 @@ def _():
     tap.equal(taken(), [])
 
 
+@tap.test("what would be too large for the mail server: 5.3.4 with both numbers, and others get theirs")
+def _():
+    limit = 100000
+    begin(core={"size_limit": limit}, policy={"fallback": "allow"})
+    original = message(f"{ALICE}, {NOBODY}", body="0123456\n" * 10000)
+    status, output = pipe(original, ALICE, NOBODY)
+    tap.equal((status, first_word(output)), (69, "5.3.4"))
+    for part in (f"{ALICE}: the message is too large: it would leave with at least 12",
+                 f"the mail server takes {limit} "):
+        tap.contains(output, part)
+    tap.equal([t.recipients for t in taken()], [[NOBODY]])
+    tap.contains(home.log_text(), f"to={ALICE} result=refused")
+    # Beside one who is refused for another reason.
+    begin(core={"size_limit": limit})
+    status, output = pipe(original, ALICE, NOBODY)
+    tap.equal((status, first_word(output), taken()), (69, "5.7.1", []))
+    begin(core={"size_limit": 2 * limit})
+    tap.equal(pipe(original, ALICE), (0, ""))
+
+
 @tap.test("what is wrong with the message itself is refused for all: 69, with the reason, and a line for each")
 def _():
     for extra, why in (("X: a\rBcc: b", "malformed message"), ("X: y\n" * 10001, "more than 10000 fields")):

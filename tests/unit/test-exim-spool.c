@@ -248,6 +248,38 @@ static void test_file(void)
     g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
 }
 
+/* In octets with CRLF; without the line of its name. */
+static void test_body_size(void)
+{
+    static const struct {
+        const char *options;
+        const char *body;
+        guint64 size;
+    } rows[] = {
+        {"-body_linecount 2\n", "one\ntwo\n", 10},
+        {"", "one\ntwo\n", 8},
+        {"-body_linecount 2\n-spool_file_wireformat\n", "one\r\ntwo\r\n", 10},
+        {"-body_linecount 2x\n", "one\ntwo\n", 8},
+        {"-body_linecount 4000000000\n", "one\ntwo\n", 8},
+        {"-body_linecount 0\n", "", 0},
+    };
+    g_autofree char *dir = g_dir_make_tmp("sealpipe-XXXXXX", NULL);
+    char *argv[] = {(char *)"rm", (char *)"-rf", (char *)"--", dir, NULL};
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *header = g_strconcat(BEGIN APP SENDER LOCAL, rows[i].options, TAIL, NULL);
+        g_autofree char *body = g_strconcat(OLD "-D\n", rows[i].body, NULL);
+        g_auto(RunnerExim) spool = {0};
+        gboolean found = FALSE;
+
+        write_file(dir, OLD "-H", header);
+        write_file(dir, OLD "-D", body);
+        g_assert_true(runner_exim_read(dir, OLD, &spool, &found, NULL));
+        g_assert_cmpuint(spool.body_size, ==, rows[i].size);
+    }
+    g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -256,5 +288,6 @@ int main(int argc, char **argv)
     g_test_add_func("/exim/cut", test_cut);
     g_test_add_func("/exim/whole-header", test_whole_header);
     g_test_add_func("/exim/file", test_file);
+    g_test_add_func("/exim/body-size", test_body_size);
     return g_test_run();
 }
