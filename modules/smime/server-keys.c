@@ -215,6 +215,7 @@ static gboolean add_pair(Loading *loading, const Item *key, Item *cert, GError *
             loading->self,
             "%s: the certificate of %s names no mail address; nobody's mail is signed with it",
             cert->place, seal_key_label(made));
+    smime_note_signer(loading->self, made, key->place);
     seal_key_index_add(module->server_keys, made);
     return TRUE;
 }

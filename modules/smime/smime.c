@@ -15,6 +15,7 @@ static void module_fini(SealModule *self)
     smime_pool_free(module->pool);
     g_clear_pointer(&module->crls, g_ptr_array_unref);
     seal_key_index_free(module->server_keys);
+    g_string_free(module->notes, TRUE);
     g_free(module);
     seal_module_set_data(self, NULL);
 }
@@ -31,10 +32,12 @@ static gboolean module_init(SealModule *self, GError **error)
     SmimeModule *module = g_new0(SmimeModule, 1);
     module->pool = smime_pool_new();
     module->server_keys = seal_key_index_new();
+    module->notes = g_string_new(NULL);
     module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");
     module->rsa = (SmimeRsa)seal_module_choice(self, "rsa");
     module->rsa_signature = (SmimeRsaSignature)seal_module_choice(self, "rsa_signature");
     seal_module_set_data(self, module);
+    smime_note_cipher(self);
     if (smime_anchors_load(self, error) && smime_crls_load(self, error) &&
         smime_server_load(self, error))
         return TRUE;
@@ -100,4 +103,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .init = module_init,
     .fini = module_fini,
     .formats = formats,
+    .checks = smime_checks,
 };

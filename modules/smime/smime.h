@@ -263,7 +263,14 @@ struct SmimeModule {
     SmimeCipher cipher;
     SmimeRsa rsa;
     SmimeRsaSignature rsa_signature;
+    GString *notes; /**< of readers.c */
 };
+
+/** readers.c: warns where cipher is one that not every reader opens. */
+void smime_note_cipher(SealModule *self);
+/** Warns where signatures of @key, which stands in @place, are not good for every reader. */
+void smime_note_signer(SealModule *self, SealKey *key, const char *place);
+extern const SealCheck *const smime_checks[];
 
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                     GError **error);

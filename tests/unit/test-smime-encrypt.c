@@ -219,11 +219,11 @@ static void test_settings(void)
     static const struct {
         const char *setting;
         const char *cipher;
+        gboolean warns;
     } rows[] = {
-        {"cipher=aes-256-cbc", "AES-256-CBC"},
-        {"cipher=aes-128-cbc", "AES-128-CBC"},
-        {"cipher=aes-256-gcm", "AES-256-GCM"},
-        {"cipher=aes-128-gcm", "AES-128-GCM"},
+        {"cipher=auto", "AES-256-GCM", FALSE},        {"cipher=aes-256-cbc", "AES-256-CBC", FALSE},
+        {"cipher=aes-128-cbc", "AES-128-CBC", FALSE}, {"cipher=aes-256-gcm", "AES-256-GCM", TRUE},
+        {"cipher=aes-128-gcm", "AES-128-GCM", TRUE},
     };
     g_autoptr(X509) ca = pki_ca("CA", NULL);
     g_autoptr(X509) cert = pki_person("a@example.org", "RSA", CAP_AES256_GCM, ca);
@@ -235,6 +235,7 @@ static void test_settings(void)
         smime_start(&smime, NULL, rows[i].setting);
         g_autoptr(GBytes) sealed = seal(&smime, certs, entity);
 
+        g_assert_true(smime_logged(&smime, "cannot open") == rows[i].warns);
         assert_cipher(&smime, sealed, rows[i].cipher, 1);
         assert_opens(&smime, sealed, cert, pki_other_key("RSA"), entity);
     }

@@ -315,6 +315,22 @@ static void test_rsa(void)
     assert_algorithm("P-384", "rsa_signature=pss", NID_ecdsa_with_SHA384);
 }
 
+static void assert_warns(const char *kind, const char *settings, gboolean warns)
+{
+    g_auto(Fixture) fixture = {0};
+
+    fixture_open(&fixture, kind, settings);
+    g_assert_true(smime_logged(&fixture.smime, "is for RSA-PSS alone") == warns);
+}
+
+/* Thunderbird finds the signatures of no such key good. */
+static void test_warning(void)
+{
+    assert_warns("RSA-PSS", NULL, TRUE);
+    assert_warns("RSA", "rsa_signature=pss", FALSE);
+    assert_warns("P-256", NULL, FALSE);
+}
+
 static void test_detached_form(void)
 {
     g_auto(Fixture) fixture = {0};
@@ -709,6 +725,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/smime/sign/kinds", test_kinds);
     g_test_add_func("/smime/sign/rsa", test_rsa);
+    g_test_add_func("/smime/sign/warning", test_warning);
     g_test_add_func("/smime/sign/detached-form", test_detached_form);
     g_test_add_func("/smime/sign/opaque-form", test_opaque_form);
     g_test_add_func("/smime/sign/contents", test_contents);
