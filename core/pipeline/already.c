@@ -197,6 +197,7 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
                          GCancellable *cancellable, GError **error)
 {
     g_autofree char *why = NULL;
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     SealKeyQuery query = {
         .address = recipient->address,
         .format = format,
@@ -207,9 +208,10 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     };
 
     gboolean in_doubt = FALSE;
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, key, &why, &in_doubt,
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, &in_doubt,
                            error))
         return FALSE;
+    *key = keys->len > 0 ? seal_key_ref(g_ptr_array_index(keys, 0)) : NULL;
     recipient->in_doubt = recipient->in_doubt || in_doubt;
     return TRUE;
 }

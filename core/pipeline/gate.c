@@ -17,8 +17,9 @@
  * To whom
  */
 
-/* Takes the id of @key out of @ids; FALSE where it is not among them. */
-static gboolean take_id(GPtrArray *ids, const SealKey *key)
+/* Takes the id of @key out of @ids; FALSE where it is not among them, nor was in @found: two keys
+ * of OpenPGP may have one subkey. */
+static gboolean take_id(GPtrArray *ids, GPtrArray *found, const SealKey *key)
 {
     const char *const *names = seal_key_detected_ids(key);
 
@@ -28,6 +29,10 @@ static gboolean take_id(GPtrArray *ids, const SealKey *key)
             g_ptr_array_remove_index_fast(ids, index);
             return TRUE;
         }
+    }
+    for (guint i = 0; i < found->len; i++) {
+        if (g_strv_contains(seal_key_detected_ids(key), g_ptr_array_index(found, i)))
+            return TRUE;
     }
     return FALSE;
 }
@@ -44,7 +49,7 @@ static gboolean check_keys(SealJob *job, const SealDelivery *delivery,
     for (guint i = 0; i < found->len; i++)
         g_ptr_array_add(ids, g_ptr_array_index(found, i));
     for (guint i = 0; i < delivery->keys->len; i++) {
-        if (!take_id(ids, g_ptr_array_index(delivery->keys, i)))
+        if (!take_id(ids, found, g_ptr_array_index(delivery->keys, i)))
             missing++;
     }
     if (ids->len > 0)

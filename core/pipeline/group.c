@@ -23,12 +23,15 @@ static void add_key(SealDelivery *delivery, SealKey *key)
 
 static void add_recipient(SealDelivery *delivery, SealRecipient *recipient)
 {
-    SealKey *key = delivery->format ? seal_recipient_key_for(recipient, delivery->format) : NULL;
+    SealKey *first = delivery->format ? seal_recipient_key_for(recipient, delivery->format) : NULL;
 
     g_ptr_array_add(delivery->recipients, recipient);
-    if (key) {
-        recipient->key = seal_key_ref(key);
-        add_key(delivery, key);
+    recipient->key = first ? seal_key_ref(first) : NULL;
+    for (guint i = 0; i < recipient->keys->len && first; i++) {
+        SealKey *key = g_ptr_array_index(recipient->keys, i);
+
+        if (g_str_equal(seal_key_format(key), delivery->format))
+            add_key(delivery, key);
     }
 }
 
@@ -216,7 +219,7 @@ static gboolean add_author(const SealPipeline *pipeline, SealJob *job, SealDeliv
                            GCancellable *cancellable, GError **error)
 {
     const SealRecipient *first = g_ptr_array_index(delivery->recipients, 0);
-    g_autoptr(SealKey) key = NULL;
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_autofree char *why = NULL;
     gboolean in_doubt = FALSE;
 
@@ -229,16 +232,17 @@ static gboolean add_author(const SealPipeline *pipeline, SealJob *job, SealDeliv
         .purpose = SEAL_PURPOSE_ENCRYPT,
         .min_trust = first->policy->min_trust,
         .at = g_get_real_time() / G_USEC_PER_SEC,
+        .every = !first->policy->newest_key,
     };
     g_autoptr(GError) problem = NULL;
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, &in_doubt,
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, &in_doubt,
                            &problem) &&
         !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    if (key)
-        add_key(delivery, key);
+    for (guint i = 0; i < keys->len; i++)
+        add_key(delivery, g_ptr_array_index(keys, i));
     return TRUE;
 }
 

@@ -15,7 +15,7 @@ struct SealRecipient {
     const SealPolicy *policy; /* NULL before it is asked */
     SealNeed sign;            /* what policy says, as far as it holds for this message */
     gboolean unable;          /* a stage cannot serve it, whatever keys there are */
-    GPtrArray *keys;          /* of SealKey: one usable key at most for each format */
+    GPtrArray *keys;          /* of SealKey: the usable ones, for one format after the other */
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
@@ -24,7 +24,7 @@ struct SealRecipient {
     gboolean is_sealed;       /* it came encrypted, and for this recipient as far as can be known */
     SealKey *sealed_key;      /* to this key of the recipient's; NULL where none is known */
     gboolean keeps_signature; /* that which the message came with, and which was verified */
-    SealKey *key;             /* the one that was used: to encrypt, or, in clear, to sign */
+    SealKey *key;             /* the one that was used: to encrypt, the first; in clear, to sign */
     SealVerdict result;
     const SealDecision *settled; /* which says so, or NULL; of the job's */
     char *reason;
@@ -155,5 +155,5 @@ gboolean seal_job_is_bounce(const SealJob *job);
 /** A sentence of why there is no author. (transfer full) */
 char *seal_job_no_author_reason(const SealJob *job);
 
-/** The recipient's key for @format, or NULL. (borrowed) */
+/** The recipient's first key for @format, or NULL. (borrowed) */
 SealKey *seal_recipient_key_for(const SealRecipient *recipient, const char *format);

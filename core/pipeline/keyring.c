@@ -31,7 +31,7 @@ struct SealKeyring {
                            merged with their copies in sources of that trust */
 };
 
-/* One search for one key. */
+/* One search for one key, or for all. */
 typedef struct {
     SealKeyring *keyring;
     SealJob *job;
@@ -40,9 +40,15 @@ typedef struct {
     char *why;         /* why the first one was passed over */
     char *doubt;       /* what a source could not read */
     gboolean in_doubt; /* and is not to be passed over */
+    GPtrArray *found;  /* of SealKey: those to use; NULL where one alone is judged */
     SealKey *other;    /* a usable one that is not among those that come first */
     gboolean failed;   /* another source than the one that was asked; that has been said */
 } Search;
+
+static GPtrArray *keys_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+}
 
 static void memory_free(gpointer data)
 {
@@ -115,12 +121,15 @@ static void keep_right_ones(GPtrArray *keys, const SealKeyQuery *query, const Se
     }
 }
 
-static int newest_first(gconstpointer a, gconstpointer b)
+/* The most trusted first, and of those the newest. */
+static int best_first(gconstpointer a, gconstpointer b)
 {
-    gint64 from_a = seal_key_valid_from(*(SealKey *const *)a);
-    gint64 from_b = seal_key_valid_from(*(SealKey *const *)b);
+    const SealKey *one = *(SealKey *const *)a, *other = *(SealKey *const *)b;
+    gint64 from_one = seal_key_valid_from(one), from_other = seal_key_valid_from(other);
 
-    return from_a < from_b ? 1 : from_a > from_b ? -1 : 0;
+    if (seal_key_trust(one) != seal_key_trust(other))
+        return seal_key_trust(one) < seal_key_trust(other) ? 1 : -1;
+    return from_one < from_other ? 1 : from_one > from_other ? -1 : 0;
 }
 
 /* No key may be missed for what cannot be read; each source says so once. */
@@ -165,7 +174,7 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
         return g_ptr_array_ref(known->keys);
     }
 
-    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) keys = keys_new();
     g_autofree char *doubt = NULL;
     if (!seal_source_lookup(source, address, format, search->cancellable, keys, &doubt, error))
         return NULL;
@@ -177,7 +186,7 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
         return NULL;
     }
     keep_right_ones(keys, search->query, address);
-    g_ptr_array_sort(keys, newest_first);
+    g_ptr_array_sort(keys, best_first);
 
     remember_keys(keyring, g_steal_pointer(&name), keys, g_steal_pointer(&doubt),
                   keys->len ? keyring->cache : keyring->negative_cache);
@@ -230,7 +239,7 @@ static gboolean add_copies(Search *search, const SealSourceEntry *source, SealAd
                            GPtrArray *copies, GError **error)
 {
     SealKey *key = g_ptr_array_index(copies, 0);
-    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) found = keys_new();
     GError *problem = NULL;
 
     if (!ask_copies(search, source, key, address, found, &problem)) {
@@ -261,7 +270,7 @@ static SealKey *merge_key(Search *search, SealKey *key, SealAddress *address, GE
 {
     gboolean merges = search->query->format->table.merge != NULL;
     GPtrArray *sources = search->keyring->sources;
-    g_autoptr(GPtrArray) copies = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) copies = keys_new();
 
     g_ptr_array_add(copies, seal_key_ref(key));
     for (guint i = 0; i < sources->len && merges; i++) {
@@ -283,7 +292,7 @@ static gboolean has_fingerprint(GPtrArray *keys, const char *fingerprint)
 
 static GPtrArray *merge_keys(Search *search, GPtrArray *keys, SealAddress *address, GError **error)
 {
-    g_autoptr(GPtrArray) merged = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) merged = keys_new();
 
     for (guint i = 0; i < keys->len; i++) {
         SealKey *key = g_ptr_array_index(keys, i);
@@ -358,51 +367,73 @@ static gboolean judge_key(Search *search, SealKey *key, SealAddress *address, gb
     return TRUE;
 }
 
-static void take_usable(Search *search, SealKey *usable, SealKey **key)
+static void take_usable(Search *search, SealKey *usable)
 {
     if (!search->query->among || seal_key_is_among(usable, search->query->among))
-        *key = seal_key_ref(usable);
+        g_ptr_array_add(search->found, seal_key_ref(usable));
     else if (!search->other)
         search->other = seal_key_ref(usable);
 }
 
-/* The first one of @keys that is usable as one of @address; *@key stays NULL where there is none.
- */
-static gboolean find_usable(Search *search, GPtrArray *keys, SealAddress *address, SealKey **key,
-                            GError **error)
+/* What is there already is better: to read mail, it takes more than to come into a source beside
+ * the key of somebody who is trusted more. */
+static gboolean is_beside_better(Search *search, const SealKey *key)
 {
-    for (guint i = 0; i < keys->len && !*key; i++) {
+    const SealKey *best = search->found->len > 0 ? g_ptr_array_index(search->found, 0) : NULL;
+
+    if (best && seal_key_trust(key) < seal_key_trust(best))
+        seal_decision_set(decide_on_key(search, key), SEAL_VERDICT_SKIP, "trust",
+                          "the key from %s is trusted as %s only, and another one there as %s",
+                          seal_key_place(key), seal_trust_name(seal_key_trust(key)),
+                          seal_trust_name(seal_key_trust(best)));
+    else if (search->found->len >= SEAL_MAX_RECIPIENT_KEYS)
+        seal_decision_set(decide_on_key(search, key), SEAL_VERDICT_SKIP, "count",
+                          "the key from %s is older than %d usable ones, and no more are used",
+                          seal_key_place(key), SEAL_MAX_RECIPIENT_KEYS);
+    else
+        return FALSE;
+    return TRUE;
+}
+
+/* Those of @keys that are usable as @address's: the first one, or every one. */
+static gboolean find_usable(Search *search, GPtrArray *keys, SealAddress *address, GError **error)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
         gboolean usable = FALSE;
 
-        if (!judge_key(search, g_ptr_array_index(keys, i), address, &usable, error))
+        if (search->found->len > 0 && !search->query->every)
+            break;
+        if (has_fingerprint(search->found, seal_key_fingerprint(key)) ||
+            is_beside_better(search, key))
+            continue;
+        if (!judge_key(search, key, address, &usable, error))
             return FALSE;
         if (usable)
-            take_usable(search, g_ptr_array_index(keys, i), key);
+            take_usable(search, key);
     }
     return TRUE;
 }
 
 static gboolean find_in_source(Search *search, const SealSourceEntry *source, SealAddress *address,
-                               SealKey **key, GError **error)
+                               GError **error)
 {
     g_autoptr(GPtrArray) keys = ask_merged(search, source, address, error);
 
-    return keys && find_usable(search, keys, address, key, error);
+    return keys && find_usable(search, keys, address, error);
 }
 
-static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, SealKey **key,
-                              GError **error)
+static gboolean ask_both_ways(Search *search, const SealSourceEntry *source, GError **error)
 {
     g_autoptr(SealAddress) bare = seal_address_without_detail(search->query->address);
 
-    if (!find_in_source(search, source, search->query->address, key, error))
+    if (!find_in_source(search, source, search->query->address, error))
         return FALSE;
-    return *key || !bare || find_in_source(search, source, bare, key, error);
+    return search->found->len > 0 || !bare || find_in_source(search, source, bare, error);
 }
 
 /* Returns FALSE where the search must end in an error. */
-static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKey **key,
-                           GError **error)
+static gboolean ask_source(Search *search, const SealSourceEntry *source, GError **error)
 {
     const char *subject = seal_address_text(search->query->address);
     GError *problem = NULL;
@@ -413,7 +444,7 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
                           source->table.name);
         return TRUE;
     }
-    if (ask_both_ways(search, source, key, &problem))
+    if (ask_both_ways(search, source, &problem))
         return TRUE;
     if (!search->failed)
         return pass_over(search, source, problem, error);
@@ -421,10 +452,10 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, SealKe
     return FALSE;
 }
 
-/* Gives out what was found, or why nothing was; @ok: the search came to its end. */
-static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey **ret_key,
-                           char **ret_why)
+/* Appends what was found to @keys, or says why nothing was; @ok: the search came to its end. */
+static gboolean end_search(Search *search, gboolean ok, GPtrArray *keys, char **ret_why)
 {
+    g_autoptr(GPtrArray) found = g_steal_pointer(&search->found);
     const char *format = search->query->format->table.name;
     const char *address = seal_address_text(search->query->address);
     g_autofree char *why = g_steal_pointer(&search->why);
@@ -433,32 +464,32 @@ static gboolean end_search(Search *search, gboolean ok, SealKey **found, SealKey
 
     if (!ok)
         return FALSE;
-    if (!*found)
-        *found = g_steal_pointer(&other);
-    if (!*found && !why)
+    if (found->len == 0 && other)
+        g_ptr_array_add(found, g_steal_pointer(&other));
+    if (found->len == 0 && !why)
         why = search->query->purpose == SEAL_PURPOSE_SIGN
                   ? g_strdup_printf("no %s key here with which %s could sign", format, address)
                   : g_strdup_printf("no %s key for %s", format, address);
-    if (!*found && doubt) {
+    if (found->len == 0 && doubt) {
         char *both = g_strjoin("; ", why, doubt, NULL);
         g_free(why);
         why = both;
     }
-    *ret_key = g_steal_pointer(found);
-    *ret_why = g_steal_pointer(&why);
+    *ret_why = found->len == 0 ? g_steal_pointer(&why) : NULL;
+    g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
     return TRUE;
 }
 
 /* The usable one that the format has for @address. */
-static gboolean find_own_key(Search *search, SealAddress *address, SealKey **key, GError **error)
+static gboolean find_own_key(Search *search, SealAddress *address, GError **error)
 {
-    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) keys = keys_new();
 
     if (!seal_format_signers(search->query->format, address, search->cancellable, keys, error))
         return FALSE;
     keep_right_ones(keys, search->query, address);
-    g_ptr_array_sort(keys, newest_first);
-    return find_usable(search, keys, address, key, error);
+    g_ptr_array_sort(keys, best_first);
+    return find_usable(search, keys, address, error);
 }
 
 static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancellable *cancellable,
@@ -470,13 +501,16 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
         .purpose = SEAL_PURPOSE_SIGN,
         .at = g_get_real_time() / G_USEC_PER_SEC,
     };
-    Search search = {.job = job, .query = &query, .cancellable = cancellable};
+    Search search = {.job = job, .query = &query, .cancellable = cancellable, .found = keys_new()};
     g_autoptr(SealAddress) bare = seal_address_without_detail(job->author);
-    g_autoptr(SealKey) found = NULL;
+    g_autoptr(GPtrArray) found = keys_new();
 
-    gboolean ok = find_own_key(&search, job->author, &found, error) &&
-                  (found || !bare || find_own_key(&search, bare, &found, error));
-    return end_search(&search, ok, &found, signer, why);
+    gboolean ok = find_own_key(&search, job->author, error) &&
+                  (search.found->len > 0 || !bare || find_own_key(&search, bare, error));
+    if (!end_search(&search, ok, found, why))
+        return FALSE;
+    *signer = found->len > 0 ? seal_key_ref(g_ptr_array_index(found, 0)) : NULL;
+    return TRUE;
 }
 
 /* Sources are not asked: a Format has its private keys itself. */
@@ -495,18 +529,21 @@ gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *for
 }
 
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
-                           GCancellable *cancellable, SealKey **key, char **why, gboolean *in_doubt,
-                           GError **error)
+                           GCancellable *cancellable, GPtrArray *keys, char **why,
+                           gboolean *in_doubt, GError **error)
 {
-    Search search = {.keyring = keyring, .job = job, .query = query, .cancellable = cancellable};
-    g_autoptr(SealKey) found = NULL;
+    Search search = {.keyring = keyring,
+                     .job = job,
+                     .query = query,
+                     .cancellable = cancellable,
+                     .found = keys_new()};
     gboolean ok = TRUE;
 
-    for (guint i = 0; i < keyring->sources->len && ok && !found; i++)
-        ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), &found, error);
-    if (!end_search(&search, ok, &found, key, why))
+    for (guint i = 0; i < keyring->sources->len && ok && search.found->len == 0; i++)
+        ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), error);
+    if (!end_search(&search, ok, keys, why))
         return FALSE;
-    *in_doubt = !*key && search.in_doubt;
+    *in_doubt = *why && search.in_doubt;
     return TRUE;
 }
 
@@ -535,7 +572,7 @@ static gboolean collect_from(Search *search, const SealSourceEntry *source, Seal
 
 static gboolean collect_for(Search *search, SealAddress *address, GPtrArray *keys, GError **error)
 {
-    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) found = keys_new();
     GPtrArray *sources = search->keyring->sources;
 
     for (guint i = 0; i < sources->len; i++) {

@@ -15,6 +15,9 @@ SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *regi
 void seal_keyring_free(SealKeyring *keyring);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyring, seal_keyring_free)
 
+/** To so many keys of one recipient a message is encrypted at most. */
+enum { SEAL_MAX_RECIPIENT_KEYS = 8 };
+
 /** What is looked for. */
 typedef struct {
     SealAddress *address;
@@ -22,17 +25,20 @@ typedef struct {
     SealPurpose purpose;
     SealTrust min_trust;
     gint64 at;         /* Unix seconds */
-    GHashTable *among; /* keys with one of these detected_ids come first, wherever they are; NULL
-                          where it does not matter */
+    gboolean every;    /* all that the source has, not the newest alone */
+    GHashTable *among; /* one with one of these detected_ids comes first, wherever it is; NULL where
+                          it does not matter */
 } SealKeyQuery;
 
-/** The key to use. *@key is NULL where there is none, and *@why then says so for people; that is no
- *  error. *@in_doubt: there is none, and something that could not be read may hold one. FALSE where
- * a source could not find out and its on_error is defer: this is not "no key". Every key passed
- * over is a decision of the job. (transfer full) */
+/** Appends the keys to use to @keys (element type SealKey, with a free function): of the first
+ *  source that has a usable one, the most trusted, and of those the newest one, or all of them up
+ *  to SEAL_MAX_RECIPIENT_KEYS, the newest first. Where there is none, *@why says so for people
+ * (else it is NULL); that is no error. *@in_doubt: there is none, and something that could not be
+ * read may hold one. FALSE where a source could not find out and its on_error is defer: this is not
+ * "no key". Every key passed over is a decision of the job. (@why: transfer full) */
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
-                           GCancellable *cancellable, SealKey **key, char **why, gboolean *in_doubt,
-                           GError **error);
+                           GCancellable *cancellable, GPtrArray *keys, char **why,
+                           gboolean *in_doubt, GError **error);
 
 /** Appends all keys for the address, and those for it without its detail, that the sources and the
  *  Format itself have, fit for the purpose or not. *@in_doubt: there may be more. FALSE as above.

@@ -155,18 +155,16 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
         .purpose = SEAL_PURPOSE_ENCRYPT,
         .min_trust = recipient->policy->min_trust,
         .at = g_get_real_time() / G_USEC_PER_SEC,
+        .every = !recipient->policy->newest_key,
     };
-    g_autoptr(SealKey) key = NULL;
     g_autofree char *why = NULL;
     gboolean in_doubt = FALSE;
 
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, &key, &why, &in_doubt,
-                           error))
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, recipient->keys, &why,
+                           &in_doubt, error))
         return FALSE;
-    if (key) {
-        g_ptr_array_add(recipient->keys, g_steal_pointer(&key));
+    if (!why)
         return TRUE;
-    }
     /* That one Format has no key is not the whole of it where another has one that will not do. */
     char *all =
         recipient->no_key ? g_strjoin("; ", recipient->no_key, why, NULL) : g_steal_pointer(&why);

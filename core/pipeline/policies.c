@@ -167,6 +167,7 @@ static gboolean read_policy(Entry *entry, const Context *context, GError **error
     p->all_or_none = read_boolean(entry, "all_or_none", p->all_or_none);
     p->reduce_bounces = read_boolean(entry, "reduce_bounces", p->reduce_bounces);
     p->encrypt_to_sender = read_boolean(entry, "encrypt_to_sender", p->encrypt_to_sender);
+    p->newest_key = read_choice(entry, "keys_per_recipient", p->newest_key) != 0;
     p->keep_signed = read_choice(entry, "already_signed", !p->keep_signed) == 0;
     p->min_trust =
         (SealTrust)(SEAL_TRUST_UNVERIFIED +

@@ -13,9 +13,25 @@ static SealLogLevel level_of(SealVerdict result)
                                                                             : SEAL_LOG_INFO;
 }
 
+/* Those that it was encrypted to, or the one that signed. (transfer full) */
+static char *key_names(const SealRecipient *recipient)
+{
+    const SealKey *first = recipient->key;
+    g_autoptr(GString) names = g_string_new(first ? seal_key_fingerprint(first) : NULL);
+
+    for (guint i = 0; i < recipient->keys->len && recipient->result == SEAL_VERDICT_SEALED; i++) {
+        const SealKey *key = g_ptr_array_index(recipient->keys, i);
+
+        if (first && key != first && g_str_equal(seal_key_format(key), seal_key_format(first)))
+            g_string_append_printf(names, ",%s", seal_key_fingerprint(key));
+    }
+    return g_strdup(names->str);
+}
+
 static void log_recipient(SealJob *job, const SealRecipient *recipient)
 {
     g_autoptr(GString) line = g_string_new(NULL);
+    g_autofree char *names = key_names(recipient);
     const SealKey *key = recipient->key;
 
     seal_log_put(line, "id", seal_job_id(job));
@@ -27,7 +43,7 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient)
                          recipient->result == SEAL_VERDICT_SIGNED)
                      ? seal_key_format(key)
                      : "");
-    seal_log_put(line, "key", key ? seal_key_fingerprint(key) : "");
+    seal_log_put(line, "key", names);
     seal_log_put(line, "origin", key ? seal_key_source(key) : "");
     seal_log_put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
     seal_log_put(line, "rule", seal_recipient_rule(recipient));

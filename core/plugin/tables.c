@@ -66,6 +66,11 @@ const SealSetting SEAL_TABLE_POLICY[] = {
          "Whether a signed message is signed again. Kept, it satisfies sign=required only where "
          "its signature is the author's, covers the whole of it and verifies; else it is signed "
          "again, or refused."},
+    {"keys_per_recipient", SEAL_SETTING_CHOICE, "all", "all|newest",
+     .help =
+         "Whether mail is encrypted to all usable keys of a recipient, the newest 8 of them, or "
+         "to the newest alone. They are those of the first source that has one, as far as they "
+         "are trusted as much as the best of them."},
     {"header_protection", SEAL_SETTING_CHOICE, "off", "off|clear|cipher", "clear|cipher",
      .help = "Whether header fields are protected too (RFC 9788)."},
     {"report_text", SEAL_SETTING_PATH,

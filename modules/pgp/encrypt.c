@@ -19,16 +19,21 @@ static gboolean have_common_hash(GPtrArray *keys)
  * What the engine has made, compared with what it was to make
  */
 
-/* Takes one of the key's ids out of @ids. */
-static gboolean take_id(GPtrArray *ids, const SealKey *key)
+/* Takes one of the key's ids out of @left; gpg encrypts once to a subkey that two keys have, so
+ * that one of @ids that is taken will do. */
+static gboolean take_id(GPtrArray *left, GPtrArray *ids, const SealKey *key)
 {
     const char *const *names = seal_key_detected_ids(key);
 
-    for (guint i = 0; i < ids->len; i++) {
-        if (g_strv_contains(names, g_ptr_array_index(ids, i))) {
-            g_ptr_array_remove_index_fast(ids, i);
+    for (guint i = 0; i < left->len; i++) {
+        if (g_strv_contains(names, g_ptr_array_index(left, i))) {
+            g_ptr_array_remove_index_fast(left, i);
             return TRUE;
         }
+    }
+    for (guint i = 0; i < ids->len; i++) {
+        if (g_strv_contains(names, g_ptr_array_index(ids, i)))
+            return TRUE;
     }
     return FALSE;
 }
@@ -37,15 +42,18 @@ static const char *check_recipients(const SealDetection *found, const SealSealin
 {
     g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
     GPtrArray *ids = seal_detection_ids(found);
+    g_autoptr(GPtrArray) left = g_ptr_array_new();
 
+    for (guint i = 0; i < ids->len; i++)
+        g_ptr_array_add(left, g_ptr_array_index(ids, i));
     for (guint i = 0; i < sealing->keys->len; i++) {
         SealKey *key = g_ptr_array_index(sealing->keys, i);
 
         if (g_hash_table_add(keys, (gpointer)seal_key_fingerprint(key)) && !sealing->hide &&
-            !take_id(ids, key))
+            !take_id(left, ids, key))
             return "it is not encrypted to every recipient";
     }
-    if (ids->len > 0)
+    if (left->len > 0)
         return "it is encrypted to a key of nobody among the recipients";
     if (seal_detection_hidden(found) != (sealing->hide ? g_hash_table_size(keys) : 0))
         return "it has another number of hidden recipients than it should";

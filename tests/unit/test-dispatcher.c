@@ -541,6 +541,42 @@ static void test_weak_trust(void)
     g_assert_nonnull(strstr(reason_of(job, 0), "trusted as unverified only"));
 }
 
+/* Of the keys of one source, one that is trusted less is not used beside one that is trusted more;
+ * alone it is. */
+static void test_mixed_trust(void)
+{
+    static const struct {
+        const char *file, *better;
+        guint keys;
+    } rows[] = {
+        {"certs/alice.pem", "alice-other.pem", 1},
+        {"certs/alice.pem", "certs/mallory.pem", 1},
+        {"certs/mallory.pem", "alice-other.pem", 1},
+        {"certs/mallory.pem", "alices.pem", 2},
+    };
+
+    make_certificate_for("alice", ".", "alice-other");
+    g_autofree char *both = g_strdup_printf(
+        "sh -c 'cat %s/certs/alice.pem %s/alice-other.pem >%s/alices.pem'", top, top, top);
+    g_assert_true(g_spawn_command_line_sync(both, NULL, NULL, NULL, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *more =
+            g_strdup_printf("[policy]\nmin_trust=unverified\nencrypt_to_sender=false\n"
+                            "[keyring]\nsources=faulty\n[module faulty]\nlookup=weak\n"
+                            "file=%s/%s\nbetter=%s/%s",
+                            top, rows[i].file, top, rows[i].better);
+        g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
+        g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
+
+        g_assert_true(seal_dispatcher_run(dispatcher, job, NULL, NULL));
+        g_assert_cmpint(result_of(job, 0), ==, SEAL_VERDICT_SEALED);
+        GPtrArray *keys = seal_delivery_keys(g_ptr_array_index(seal_job_deliveries(job), 0));
+        g_assert_cmpuint(keys->len, ==, rows[i].keys);
+        g_assert_cmpint(seal_key_trust(g_ptr_array_index(keys, 0)), ==,
+                        i == 1 ? SEAL_TRUST_UNVERIFIED : SEAL_TRUST_VERIFIED);
+    }
+}
+
 static void test_already_sealed(void)
 {
     static const struct {
@@ -973,6 +1009,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dispatcher/encrypt-to-sender", test_encrypt_to_sender);
     g_test_add_func("/dispatcher/wrong-address", test_wrong_address);
     g_test_add_func("/dispatcher/weak-trust", test_weak_trust);
+    g_test_add_func("/dispatcher/mixed-trust", test_mixed_trust);
     g_test_add_func("/dispatcher/already-sealed", test_already_sealed);
     g_test_add_func("/dispatcher/already-sealed-tidy", test_already_sealed_tidy);
     g_test_add_func("/dispatcher/sealed-to", test_sealed_to);

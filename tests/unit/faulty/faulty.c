@@ -12,6 +12,7 @@ static const SealSetting SETTINGS[] = {
     {"on_unable", SEAL_SETTING_STRING, "policy", .help = "What is to follow where plan is unable."},
     {"lookup", SEAL_SETTING_STRING, "nothing", .help = "What to do in lookup."},
     {"file", SEAL_SETTING_PATH, .help = "What to put in the message's place; keys for lookup."},
+    {"better", SEAL_SETTING_PATH, .help = "Keys for lookup, with the trust that is asked for."},
     {NULL},
 };
 
@@ -127,12 +128,21 @@ static gboolean plan(SealModule *self, SealJob *job, SealRecipient *recipient,
     return TRUE;
 }
 
-static gboolean lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
-                       GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error)
+static gboolean read_file(SealModule *self, const char *setting, SealTrust trust, GPtrArray *keys,
+                          GError **error)
 {
+    const SealOrigin origin = {sizeof origin, "faulty", "file", trust};
     g_autofree char *text = NULL;
     gsize length = 0;
 
+    g_assert_true(g_file_get_contents(seal_module_string(self, setting), &text, &length, NULL));
+    g_autoptr(GBytes) bytes = g_bytes_new(text, length);
+    return seal_module_read_keys(self, NULL, bytes, &origin, keys, error);
+}
+
+static gboolean lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
+                       GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error)
+{
     if (is(self, "lookup", "nothing"))
         return TRUE;
     if (is(self, "lookup", "silent"))
@@ -142,11 +152,9 @@ static gboolean lookup(SealModule *self, SealAddress *address, const char *forma
         return FALSE;
     }
     /* Keys, whoever they are for. */
-    const SealOrigin origin = {sizeof origin, "faulty", "file",
-                               is(self, "lookup", "weak") ? SEAL_TRUST_UNVERIFIED : trust};
-    g_assert_true(g_file_get_contents(seal_module_string(self, "file"), &text, &length, NULL));
-    g_autoptr(GBytes) bytes = g_bytes_new(text, length);
-    return seal_module_read_keys(self, NULL, bytes, &origin, keys, error);
+    return read_file(self, "file", is(self, "lookup", "weak") ? SEAL_TRUST_UNVERIFIED : trust, keys,
+                     error) &&
+           (!seal_module_string(self, "better") || read_file(self, "better", trust, keys, error));
 }
 
 static const SealStage STAGE = {sizeof STAGE, "faulty", plan, apply};
