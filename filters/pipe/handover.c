@@ -8,6 +8,7 @@
 #include "filters/pipe/sendmail.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@
 #define BUDGET_S  600
 #define LINE_SIZE 898 /* without its end */
 #define WORDS_MAX 32
+
+static const char too_big[] = "as it is to leave it is larger than the mail server takes "
+                              "(message_size_limit of what sealpipe-pipe hands over)";
 
 typedef struct {
     int file;
@@ -244,6 +248,24 @@ static void log_failure(const Handover *self, const SealSendmailEnd *end)
            end->says[0] ? ": " : "", end->says);
 }
 
+/* A retry would meet the same limit. */
+static void refuse_too_big(Handover *self, const SealContainerDelivery *delivery,
+                           const SealSendmailEnd *end)
+{
+    for (size_t i = 0; i < delivery->count; i++) {
+        SealContainerRecipient *recipient = delivery->recipients[i];
+
+        if (!recipient->placed)
+            continue;
+        recipient->result = SEAL_CONTAINER_REFUSED;
+        recipient->code = "5.3.4";
+        recipient->reason = too_big;
+        syslog(LOG_ERR, "id=%s to=%s: refused: %s; it has %" PRIu64 " octets, and %s: %s",
+               self->container.id, recipient->address, too_big, delivery->end - delivery->start,
+               end->why, end->says);
+    }
+}
+
 /* @first: the number of the delivery's first recipient among the pending. FALSE: no further one. */
 static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size_t first,
                      size_t count)
@@ -257,6 +279,10 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
     else if (argv)
         seal_sendmail_run(argv, self->file, &end);
     free((void *)argv);
+    if (end.too_big) {
+        refuse_too_big(self, delivery, &end);
+        return true;
+    }
     if (!end.done) {
         self->failed = true;
         log_failure(self, &end);

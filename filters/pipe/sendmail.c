@@ -106,6 +106,21 @@ static bool wait_end(Run *run, SealSendmailEnd *end)
     return false;
 }
 
+/* Of Postfix, OpenSMTPD and Exim, and sendmail. Their exit statuses do not tell: Postfix's is 75,
+ * as for what waiting mends. */
+static bool says_too_big(const char *says)
+{
+    static const char *const words[] = {"message file too big", "message too big",
+                                        "exceeds maximum fixed size",
+                                        "exceeds fixed maximum message size"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strstr(says, words[i]))
+            return true;
+    }
+    return false;
+}
+
 static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
 {
     int status = 0;
@@ -120,10 +135,11 @@ static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
         snprintf(end->why, sizeof end->why, "%s was ended by signal %d", program, WTERMSIG(status));
     else if (WEXITSTATUS(status) == NOT_RUN)
         snprintf(end->why, sizeof end->why, "%s cannot be run", program);
-    else if (WEXITSTATUS(status) != 0)
+    else if (WEXITSTATUS(status) != 0) {
+        end->too_big = says_too_big(end->says);
         snprintf(end->why, sizeof end->why, "%s ended with status %d", program,
                  WEXITSTATUS(status));
-    else
+    } else
         end->done = true;
 }
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SEAL_SENDMAIL_SAYS_MAX 256
+#define SEAL_SENDMAIL_SAYS_MAX 1024
 #ifndef SEAL_SENDMAIL_LIMIT_MS /* a test takes less */
 #define SEAL_SENDMAIL_LIMIT_MS 180000
 #endif
@@ -15,6 +15,7 @@
 typedef struct {
     bool done;                         /**< it has taken the message */
     bool left;                         /**< it may still be running, and reading its input */
+    bool too_big;                      /**< it will not take a message of this size, ever */
     char why[192];                     /**< where it has not */
     char says[SEAL_SENDMAIL_SAYS_MAX]; /**< the first that it wrote, printable */
 } SealSendmailEnd;

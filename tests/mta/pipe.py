@@ -62,6 +62,11 @@ for order in orders:
         for _ in range(200): os.write(1, b"x" * 65536)
     if order == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if order == "too big":  # word by word as Postfix's does
+        os.write(2, b"postdrop: warning: uid=103: File too large\\nsendmail: warning: "
+                    b"mail_stream_cleanup: close error\\nsendmail: fatal: carol@example.net(103): "
+                    b"message file too big\\n")
+        os._exit(75)
     if isinstance(order, int):
         print("the disk is full"); os._exit(order)
 record()
@@ -381,6 +386,20 @@ def _():
         tap.equal(pipe(original, ALICE, dora.address), (0, ""), f"retry for {order}")
         tap.equal((count(ALICE), count(dora.address)), (1, 1), f"retry for {order}")
         opens(taken_for(dora.address).body, dora, original)
+
+
+@tap.test("a sendmail that will never take it for its size: 5.3.4, and the others get theirs")
+def _():
+    original = message(f"{ALICE}, {BOB}")
+    for ident in ("Q1", None):
+        begin({dora.address: "too big"})
+        status, output = pipe(original, dora.address, ALICE, ident=ident)
+        tap.equal((status, first_word(output)), (69, "5.3.4"))
+        tap.contains(output, "while all other recipients have got the message")
+        tap.contains(output, f"{dora.address}: as it is to leave it is larger than")
+        tap.equal((count(ALICE), count(dora.address)), (1, 0))
+    begin({dora.address: "too big", ALICE: 75})
+    tap.equal(pipe(original, dora.address, ALICE)[0], 75, "beside one that may be tried again")
 
 
 @tap.test("a failure at each hand-over in turn: each recipient gets it exactly once in the end")
