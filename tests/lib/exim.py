@@ -147,7 +147,7 @@ class Exim:
 
     def send(self, message, *recipients, sender="carol@example.net"):
         """Hands a message in; its id."""
-        utf8 = [] if all(r.isascii() for r in recipients) else ["SMTPUTF8"]
+        utf8 = [] if "".join([sender, *recipients]).isascii() else ["SMTPUTF8"]
         with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
             smtp.ehlo()
             smtp.mail(sender, ["BODY=8BITMIME", *utf8])

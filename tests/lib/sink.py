@@ -13,10 +13,11 @@ def free_port():
 
 
 class Transaction:
-    """raw: what followed DATA, without the final dot; complete: whether that came."""
+    """raw: what followed DATA, without the final dot; complete: whether that came; utf8: whether
+    SMTPUTF8 was asked for."""
 
-    def __init__(self, sender, recipients):
-        self.sender, self.recipients = sender, recipients
+    def __init__(self, sender, recipients, utf8):
+        self.sender, self.recipients, self.utf8 = sender, recipients, utf8
         # Grows line by line, which octets that cannot change would do in square time.
         self.octets, self.complete = bytearray(), False
 
@@ -44,14 +45,21 @@ class _Session(socketserver.StreamRequestHandler):
             if not line:
                 return False
             if line == b".\r\n":
-                transaction.complete = True
-                self.say("250 taken")
+                self.end(transaction)
                 return True
             transaction.octets += line
             self.server.sink.pause(transaction)
 
+    def end(self, transaction):
+        most = self.server.sink.most
+        if most is not None and len(transaction.octets) > most:
+            self.say("552 5.3.4 the sink takes no message so large")
+            return
+        transaction.complete = True
+        self.say("250 taken")
+
     def handle(self):
-        sender, recipients = None, []
+        sender, recipients, utf8 = None, [], False
         self.say("220 sink ESMTP")
         while True:
             line = self.rfile.readline()
@@ -62,12 +70,13 @@ class _Session(socketserver.StreamRequestHandler):
                 self.say("250-sink\r\n250-SMTPUTF8\r\n250 8BITMIME")
             elif word.startswith(b"MAIL FROM:"):
                 sender, recipients = _path(line), []
+                utf8 = b" SMTPUTF8" in line.upper()
                 self.say("250 ok")
             elif word.startswith(b"RCPT TO:"):
                 recipients.append(_path(line))
                 self.say("250 ok")
             elif word == b"DATA":
-                if not self.data(Transaction(sender, recipients)):
+                if not self.data(Transaction(sender, recipients, utf8)):
                     break
             else:
                 self.say("250 ok")
@@ -83,11 +92,14 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class Sink:
-    def __init__(self):
+    """@most: the size above which it refuses a message; None: any is taken."""
+
+    def __init__(self, address=("127.0.0.1", 0)):
+        self.most = None
         self._lock = threading.Lock()
         self._transactions = []
         self._hold_at, self._held, self._go = None, threading.Event(), threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Session)
+        self._server = _Server(address, _Session)
         # So that a sink that reads no more is felt before megabytes are under way.
         self._server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._server.sink = self

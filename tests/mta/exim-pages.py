@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real Exims as docs/mta/exim.md wires them, each with a sink behind it.
 
-exim-pages.py WAY: transport, reinject or split.
+exim-pages.py WAY: transport or reinject, each in a configuration of one's own. Debian's is in
+exim-debian.py.
 """
 
 import os
 import pathlib
 import pwd
 import re
-import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -31,10 +30,19 @@ PAGE = snippets.read("exim.md")
 ACL = """
 acl_smtp_rcpt = ok
 domainlist local_domains = mta.test
+domainlist relay_to_domains = inside.test
 tls_advertise_hosts =
 keep_environment =
 add_environment = <; PATH=/usr/bin:/bin
 never_users = root
+"""
+RELAY = """
+relayed:
+  driver = manualroute
+  domains = +relay_to_domains
+  route_list = * 127.0.0.1::{sink}
+  self = send
+  transport = relayed_smtp
 """
 OUT = """
 out:
@@ -59,74 +67,30 @@ def programs(text):
     return re.sub(r"/usr/bin/(sealpipe[a-z-]*) ", rf"{home.bin}/\1 -c {home.conf} ", text)
 
 
-def check():
+def aged(text):
     """With a file that makes five days of four seconds."""
-    return snippets.changed(PAGE["check"],
-                            ("{432000}", f"{{${{if exists{{{AGED}}}{{4}}{{432000}}}}}}"))
+    return programs(snippets.changed(text, ("{432000}", f"{{${{if exists{{{AGED}}}{{4}}{{432000}}}}}}")))
 
 
-def checked():
-    """The routers of re-injection, as the page puts them together."""
-    text = snippets.changed(check(), (
-        "sealpipe_check:\n  driver = redirect\n",
-        f"sealpipe_check:\n  driver = redirect\n{PAGE['reinject-condition']}"))
-    return programs(text + PAGE["reinject-router"])
-
-
-def single(server, routers, transports):
-    return (exims.places(server.folder, server.port) + ACL + PAGE["main"] +
+def single(server, main, routers, transports):
+    return (exims.places(server.folder, server.port) + ACL + main +
             "begin acl\nok:\n  accept\nbegin routers\n" + routers + OUT.format(sink=sink.port) +
             "begin transports\n" + transports + "begin retry\n* * F,2h,10m\n")
 
 
 def transport(server):
-    return single(server, programs(check()), SMTP + programs(PAGE["transport"]))
+    routers = RELAY.format(sink=sink.port) + aged(PAGE["check"])
+    return single(server, PAGE["main"], routers, SMTP + programs(PAGE["transport"]) + PAGE["relayed"] +
+                  "  allow_localhost\n")
 
 
 def reinject(server):
     """With a split spool, too."""
-    return "split_spool_directory = true\n" + single(server, checked(), SMTP + programs(PAGE["reinject-transport"]))
+    main = PAGE["debian-main"] + "message_size_limit = MESSAGE_SIZE_LIMIT\nsplit_spool_directory = true\n"
+    return single(server, main, aged(PAGE["debian-routers"]), SMTP + programs(PAGE["debian-transport"]))
 
 
-SPLIT = """dc_eximconfig_configtype='smarthost'
-dc_other_hostnames='mta.test'
-dc_local_interfaces='127.0.0.1'
-dc_readhost=''
-dc_relay_domains='*'
-dc_minimaldns='false'
-dc_relay_nets=''
-dc_smarthost='127.0.0.1::{sink}'
-CFILEMODE='644'
-dc_use_split_config='true'
-dc_hide_mailname=''
-dc_mailname_in_oh='true'
-dc_localdelivery='mail_spool'
-"""
-
-
-def split(server):
-    """Debian's own files and the page's three, through Debian's own program."""
-    etc = server.folder / "etc"
-    shutil.copytree("/etc/exim4", etc, dirs_exist_ok=True)
-    (etc / "update-exim4.conf.conf").write_text(SPLIT.format(sink=sink.port))
-    # Exim is not the system's here, and the smarthost is on this machine.
-    ours = [line.replace("spool_directory", "SPOOLDIR") for line in exims.places(server.folder, server.port).splitlines()
-            if not line.startswith(("exim_path", "local_interfaces"))]
-    (etc / "conf.d/main/00_test").write_text("\n".join(ours) + "\n")
-    (etc / "conf.d/router/199_test").write_text(OUT.format(sink=sink.port))
-    (etc / "conf.d/transport/99_test").write_text(SMTP)
-    (etc / "conf.d/main/50_sealpipe").write_text(PAGE["main"])
-    (etc / "conf.d/router/150_sealpipe").write_text(checked())
-    (etc / "conf.d/transport/50_sealpipe").write_text(programs(PAGE["reinject-transport"]))
-    output = server.folder / "generated"
-    result = subprocess.run(["update-exim4.conf", "--confdir", etc, "--output", output],
-                            capture_output=True, text=True, timeout=60)
-    tap.equal(result.returncode, 0, f"update-exim4.conf: {result.stderr}")
-    return output.read_text()
-
-
-server = exims.Exim(home.folder / "mta", {"transport": transport, "reinject": reinject,
-                                          "split": split}[WAY])
+server = exims.Exim(home.folder / "mta", {"transport": transport, "reinject": reinject}[WAY])
 user = pwd.getpwnam("Debian-exim")
 o = outcomes.Outcomes(server, home, sink, (user.pw_uid, user.pw_gid))
 server.start()
@@ -202,6 +166,28 @@ def _():
     original = outcomes.message(outcomes.ALICE)
     _, got = o.delivered(original, person.address)
     o.opens(got[person.address], person, original)
+
+
+@tap.test("what is relayed in is left alone")
+def _():
+    o.begin(policy={"encrypt": "maybe"})
+    original = outcomes.message("x@inside.test")
+    _, got = o.delivered(original, "x@inside.test")
+    o.plain(got["x@inside.test"], original)
+
+
+@tap.test("what the next server finds too large bounces at once, with its reason")
+def _():
+    o.begin()
+    sink.most = 6000
+    ident = server.send(outcomes.message(outcomes.ALICE) + b"0123456789abcdef" * 300, outcomes.ALICE, sender=outcomes.BOB)
+    try:
+        server.wait_empty()
+    finally:
+        sink.most = None
+    tap.contains("\n".join(server.log_text().splitlines()), "552 5.3.4")
+    tap.true(not server.queued(ident), "it waits")
+    tap.equal([t.recipients for t in sink.complete()], [[outcomes.BOB]])
 
 
 @tap.test("nothing went to Exim's panic log")

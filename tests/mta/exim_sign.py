@@ -70,7 +70,7 @@ plain:
 """
 
 # As README.md has it; a test compares them.
-SPOOL = "--exim-spool $spool_directory/input --id=$message_exim_id"
+SPOOL = "--exim-spool $spool_directory/$queue_name/input --id=$message_exim_id"
 
 # Exim looks for long lines before the filter, which ends
 # them, has run.
