@@ -214,15 +214,24 @@ SEAL_FRONT const SealCommand *seal_module_standalone(const char *module_dir, con
  */
 
 /** Before the configuration is read, everything goes to syslog; a dispatcher sets the target that
- *  [core] log_target names. @to_stderr sends a copy there, for --debug. */
-SEAL_FRONT void seal_log_open(gboolean to_stderr);
+ *  [core] log_target names. @by (borrowed) says in each line which program wrote it. @to_stderr
+ *  sends a copy there, for --debug. */
+SEAL_FRONT void seal_log_open(const char *by, gboolean to_stderr);
 /** One line for each recipient, and at log_level=debug one for each decision. */
 SEAL_FRONT void seal_log_job(SealJob *job);
+/** Likewise for a question, which comes ahead of each message: that it will be handled is said at
+ *  log_level=debug alone. */
+SEAL_FRONT void seal_log_answer(SealJob *job);
 /** While [core] enabled is false: says so once, and one line for each recipient. @sender may be
  *  NULL. */
 SEAL_FRONT void seal_log_disabled(const char *id, const char *sender,
                                   const char *const *recipients);
-/** One line that no recipient stands for: an error before there was a job. */
-SEAL_FRONT void seal_log_error(const char *id, const GError *error);
+/** All are deferred: an error outside of a job. One line for each recipient, or one without where
+ *  @recipients is NULL or empty. @id and @sender may be NULL. */
+SEAL_FRONT void seal_log_error(const char *id, const char *sender, const char *const *recipients,
+                               const GError *error);
+/** One line: a recipient who is refused before there is a job. */
+SEAL_FRONT void seal_log_refused(const char *id, const char *sender, const char *recipient,
+                                 const GError *error);
 
 G_END_DECLS

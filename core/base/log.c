@@ -32,7 +32,8 @@ static struct {
     SealLogLevel level;
     int fd;
     gboolean copy_to_stderr;
-} the_log = {TO_SYSLOG, SEAL_LOG_INFO, -1, FALSE};
+    const char *by;
+} the_log = {TO_SYSLOG, SEAL_LOG_INFO, -1, FALSE, ""};
 
 static const int PRIORITIES[] = {
     [SEAL_LOG_ERROR] = LOG_ERR,
@@ -53,8 +54,9 @@ gboolean seal_log_has_level(SealLogLevel level)
     return level <= the_log.level;
 }
 
-void seal_log_open(gboolean to_stderr)
+void seal_log_open(const char *by, gboolean to_stderr)
 {
+    the_log.by = by;
     the_log.copy_to_stderr = to_stderr;
     openlog("sealpipe", LOG_PID, LOG_MAIL);
 }
@@ -160,6 +162,11 @@ void seal_log_put(GString *line, const char *name, const char *value)
     g_string_append_c(line, '"');
 }
 
+void seal_log_put_by(GString *line)
+{
+    seal_log_put(line, "by", the_log.by);
+}
+
 void seal_log_warning(const char *format, ...)
 {
     g_autoptr(GString) line = g_string_new(NULL);
@@ -169,5 +176,6 @@ void seal_log_warning(const char *format, ...)
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     seal_log_put(line, "warning", text);
+    seal_log_put_by(line);
     seal_log_write(SEAL_LOG_WARNING, line->str);
 }

@@ -21,6 +21,8 @@ gboolean seal_log_configure(const char *target, SealLogLevel level, GError **err
 gboolean seal_log_has_level(SealLogLevel level);
 /** Appends ` name=value` to @line; quotes what is not plain, escapes what is not printable. */
 void seal_log_put(GString *line, const char *name, const char *value);
+/** Appends ` by=` and the program's name in the log. */
+void seal_log_put_by(GString *line);
 /** Writes one line. */
 void seal_log_write(SealLogLevel level, const char *line);
 /** Writes a line `warning="..."`. */

@@ -408,6 +408,8 @@ static void settle_recipients(SealJob *job, const SealDelivery *delivery)
                                       ? g_strjoin("; ", own, delivery->note, NULL)
                                       : g_strdup(delivery->note ? delivery->note : own);
 
+        if (delivery->is_signed)
+            recipient->signer = seal_key_ref(delivery->signer);
         if (result == SEAL_VERDICT_SIGNED && !recipient->key)
             recipient->key =
                 seal_key_ref(delivery->is_signed ? delivery->signer : job->verified_key);

@@ -26,6 +26,7 @@ static void recipient_free(gpointer data)
     seal_address_unref(recipient->address);
     g_ptr_array_unref(recipient->keys);
     seal_key_unref(recipient->key);
+    seal_key_unref(recipient->signer);
     g_free(recipient->no_key);
     seal_key_unref(recipient->sealed_key);
     g_free(recipient->reason);

@@ -25,6 +25,7 @@ struct SealRecipient {
     SealKey *sealed_key;      /* to this key of the recipient's; NULL where none is known */
     gboolean keeps_signature; /* that which the message came with, and which was verified */
     SealKey *key;             /* the one that was used: to encrypt, the first; in clear, to sign */
+    SealKey *signer;          /* with which what leaves was signed here, or NULL */
     SealVerdict result;
     const SealDecision *settled; /* which says so, or NULL; of the job's */
     char *reason;

@@ -28,7 +28,7 @@ static char *key_names(const SealRecipient *recipient)
     return g_strdup(names->str);
 }
 
-static void log_recipient(SealJob *job, const SealRecipient *recipient)
+static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogLevel level)
 {
     g_autoptr(GString) line = g_string_new(NULL);
     g_autofree char *names = key_names(recipient);
@@ -48,10 +48,12 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient)
     seal_log_put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
     seal_log_put(line, "rule", seal_recipient_rule(recipient));
     seal_log_put(line, "stages", job->stages);
+    seal_log_put(line, "signer", recipient->signer ? seal_key_fingerprint(recipient->signer) : "");
+    seal_log_put_by(line);
     g_string_append_printf(line, " bytes=%" G_GUINT64_FORMAT " ms=%" G_GINT64_FORMAT, job->size,
                            (g_get_monotonic_time() - job->started) / 1000);
     seal_log_put(line, "reason", recipient->reason);
-    seal_log_write(level_of(recipient->result), line->str);
+    seal_log_write(level, line->str);
 }
 
 static void log_decision(SealJob *job, const SealDecision *decision)
@@ -68,14 +70,50 @@ static void log_decision(SealJob *job, const SealDecision *decision)
     seal_log_write(SEAL_LOG_DEBUG, line->str);
 }
 
+static void log_decisions(SealJob *job)
+{
+    for (guint i = 0; i < job->decisions->len && seal_log_has_level(SEAL_LOG_DEBUG); i++)
+        log_decision(job, g_ptr_array_index(job->decisions, i));
+}
+
 void seal_log_job(SealJob *job)
 {
-    if (seal_log_has_level(SEAL_LOG_DEBUG)) {
-        for (guint i = 0; i < job->decisions->len; i++)
-            log_decision(job, g_ptr_array_index(job->decisions, i));
+    log_decisions(job);
+    for (guint i = 0; i < job->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+
+        log_recipient(job, recipient, level_of(recipient->result));
     }
-    for (guint i = 0; i < job->recipients->len; i++)
-        log_recipient(job, g_ptr_array_index(job->recipients, i));
+}
+
+void seal_log_answer(SealJob *job)
+{
+    log_decisions(job);
+    for (guint i = 0; i < job->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+        gboolean stays = recipient->result == SEAL_VERDICT_REFUSE ||
+                         level_of(recipient->result) == SEAL_LOG_ERROR;
+
+        log_recipient(job, recipient, stays ? level_of(recipient->result) : SEAL_LOG_DEBUG);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Without a job
+ */
+
+static void log_result(SealLogLevel level, const char *id, const char *sender, const char *to,
+                       SealVerdict result, const char *reason)
+{
+    g_autoptr(GString) line = g_string_new(NULL);
+
+    seal_log_put(line, "id", id);
+    seal_log_put(line, "from", sender && !*sender ? "<>" : sender);
+    seal_log_put(line, "to", to);
+    seal_log_put(line, "result", seal_verdict_name(result));
+    seal_log_put_by(line);
+    seal_log_put(line, "reason", reason);
+    seal_log_write(level, line->str);
 }
 
 void seal_log_disabled(const char *id, const char *sender, const char *const *recipients)
@@ -83,24 +121,21 @@ void seal_log_disabled(const char *id, const char *sender, const char *const *re
     static const char notice[] = "sealpipe is disabled. Emails will not be encrypted.";
 
     seal_log_write(SEAL_LOG_WARNING, notice);
-    for (; *recipients; recipients++) {
-        g_autoptr(GString) line = g_string_new(NULL);
-
-        seal_log_put(line, "id", id);
-        seal_log_put(line, "from", sender);
-        seal_log_put(line, "to", *recipients);
-        seal_log_put(line, "result", seal_verdict_name(SEAL_VERDICT_PLAIN));
-        seal_log_put(line, "reason", notice);
-        seal_log_write(SEAL_LOG_INFO, line->str);
-    }
+    for (; *recipients; recipients++)
+        log_result(SEAL_LOG_INFO, id, sender, *recipients, SEAL_VERDICT_PLAIN, notice);
 }
 
-void seal_log_error(const char *id, const GError *error)
+void seal_log_error(const char *id, const char *sender, const char *const *recipients,
+                    const GError *error)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
+    if (!recipients || !*recipients)
+        log_result(SEAL_LOG_ERROR, id, sender, NULL, SEAL_VERDICT_DEFER, error->message);
+    for (; recipients && *recipients; recipients++)
+        log_result(SEAL_LOG_ERROR, id, sender, *recipients, SEAL_VERDICT_DEFER, error->message);
+}
 
-    seal_log_put(line, "id", id);
-    seal_log_put(line, "result", seal_verdict_name(SEAL_VERDICT_DEFER));
-    seal_log_put(line, "reason", error->message);
-    seal_log_write(SEAL_LOG_ERROR, line->str);
+void seal_log_refused(const char *id, const char *sender, const char *recipient,
+                      const GError *error)
+{
+    log_result(SEAL_LOG_WARNING, id, sender, recipient, SEAL_VERDICT_REFUSE, error->message);
 }

@@ -101,7 +101,7 @@ int main(int argc, char **argv)
     seal_secret_guard_process();
     umask(077);
     g_set_prgname("sealctl");
-    seal_log_open(FALSE);
+    seal_log_open("ctl", FALSE);
     if (!parse_words(&options, argv)) {
         fputs("sealctl: -c needs a folder; see --help\n", stderr);
         return CTL_USAGE;

@@ -74,7 +74,12 @@ static int check_address(const RunnerOptions *options, const RunnerExim *exim, c
     }
 
     g_autoptr(SealJob) job = seal_job_new(&spec, error);
-    if (!job || !seal_dispatcher_check(dispatcher, job, NULL, error))
+    if (!job)
+        return RUNNER_DEFER;
+    /* An error stands in the recipient's reason, for the log; what it names is not for a reply. */
+    gboolean told = seal_dispatcher_check(dispatcher, job, NULL, NULL);
+    seal_log_answer(job);
+    if (!told)
         return RUNNER_DEFER;
     const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
     *ret_reason = g_strdup_printf("%s: %s", seal_verdict_name(seal_recipient_result(recipient)),

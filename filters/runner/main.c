@@ -40,11 +40,11 @@ static int run_process(int argc, char **argv)
     g_set_prgname("sealpipe");
 
     gboolean ok = runner_options_parse(&options, argc - 1, argv + 1, &error);
-    seal_log_open(options.debug);
+    seal_log_open(argv[1], options.debug);
     if (ok)
         status = run_mode(argv[1], &options, &error);
     if (error)
-        seal_log_error(options.id, error);
+        seal_log_error(options.id, options.sender, (const char *const *)options.recipients, error);
     return status;
 }
 

@@ -75,7 +75,7 @@ static GPtrArray *read_members(const RunnerOptions *options)
             member->result = SEAL_CONTAINER_REFUSED;
             member->code = "5.7.1";
             member->reason = g_strdup(error->message);
-            seal_log_error(options->id, error);
+            seal_log_refused(options->id, options->sender, *text, error);
         }
         g_ptr_array_add(members, member);
     }

@@ -71,7 +71,7 @@ static int run_transport(SealDispatcher *dispatcher, SealContent *message,
     SealContent *output = done ? the_output(job) : NULL;
     if (output && !write_message(output, &problem)) {
         /* The job's id, which may have been made up. */
-        seal_log_error(seal_job_id(job), problem);
+        seal_log_error(seal_job_id(job), options->sender, spec.recipients, problem);
         return RUNNER_DEFER;
     }
     seal_log_job(job);

@@ -3,6 +3,7 @@
 configuration that signs and does nothing else."""
 
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -36,7 +37,8 @@ def _():
         for need in ("required", "preferred"):
             ways.configure(way, sign=need)
             ways.inner(way, ways.leaves(PLAIN))
-            log_line(to=ALICE, result="signed", stages="sign")
+            line = log_line(to=ALICE, result="signed", stages="sign")
+            tap.true(re.search(r" key=(\S+) .* signer=\1 by=transport ", line), line)
         ways.configure(way, sign="never")
         tap.equal(ways.leaves(PLAIN), PLAIN, "sign=never")
         log_line(result="plain")
@@ -60,9 +62,13 @@ def _():
         for need in ("required", "preferred"):
             ways.configure(way, sign=need)
             ways.inner(way, ways.leaves(PLAIN))
-            log_line(to=ALICE, result="sealed", format=form, stages=f"sign,{form}")
+            line = log_line(to=ALICE, result="sealed", format=form, stages=f"sign,{form}")
+            if form == "pgp":
+                tap.contains(line, f" signer={ways.carol_key.lower()} ")
+            tap.true(re.search(r" key=(\S+) .* signer=(?!\1 )[0-9A-Fa-f]{40,} ", line), line)
         ways.configure(way, sign="never")
         tap.equal(ways.inner(f"{form}-encrypt", ways.leaves(PLAIN)), mail.inner_entity(PLAIN))
+        log_line(signer='""')
         ways.configure(way, sign="required")
         ways.stays(BY_NOBODY, "could sign")
         ways.configure(way, sign="preferred")

@@ -378,8 +378,35 @@ def _():
     tap.equal(len(lines), 2, "lines")
     for line, address in zip(lines, (ALICE, BOB)):
         names = re.findall(r" ([a-z]+)=", line)
-        tap.equal(names, "id from to result format key origin trust rule stages bytes ms reason".split())
+        tap.equal(names, "id from to result format key origin trust rule stages signer by bytes "
+                  "ms reason".split())
         tap.contains(line, f" to={address} ")
+        tap.contains(line, " by=transport ")
+
+
+@tap.test("the check: what is refused or deferred is in the log, with its rule; what is handled, at debug")
+def _():
+    rule = {"rule vip": {"match_recipient": NOBODY, "encrypt": "required", "fallback": "refuse"},
+            "policy": {"encrypt": "never"}}
+    home.configure(rule)
+    home.clear_log()
+    tap.equal(home.check("-f", "carol@example.net", "--id", "ID1", "--", NOBODY).status, 69)
+    tap.contains(last_log(id="ID1", to=NOBODY, result="refused", rule="vip", by="check", bytes="0",
+                          **{"from": "carol@example.net"}), "reason=\"no smime key")
+    home.clear_log()
+    tap.equal(home.check("--", ALICE).status, 0)
+    tap.equal(home.log_text(), "")
+    home.configure({"core": {"log_level": "debug"}, **rule})
+    tap.equal(home.check("--", ALICE).status, 0)
+    last_log(to=ALICE, result="plain", by="check")
+    # An error names more than belongs into a reply.
+    home.configure({"core": {"in_process": "false"}})
+    home.clear_log()
+    result = home.check("-f", "", "--id", "ID2", "--", ALICE)
+    tap.equal((result.status, result.output), (75, b"cannot tell now; the log says why"))
+    tap.contains(last_log(id="ID2", to=ALICE, result="deferred", by="check", **{"from": "<>"}),
+                 "in_process")
+    home.configure()
 
 
 # -- Configuration that does not hold -----------------------------------------------------------
