@@ -41,6 +41,8 @@ SealAnswer seal_choice_make(const SealFacts *facts)
         return (SealAnswer){SEAL_CHOICE_REFUSE, "bcc",
                             "a Bcc recipient among several would be named in the ciphertext; set "
                             "max_rcpt = 1 on the transport"};
+    if (facts->no_archive)
+        return (SealAnswer){SEAL_CHOICE_DEFER, "archive", facts->no_archive};
     return (SealAnswer){SEAL_CHOICE_SEAL, "key", "a usable key is there"};
 }
 

@@ -33,6 +33,8 @@ typedef struct {
     /* Keys. */
     gboolean has_key;
     gboolean another_has_none;  /* who is to be encrypted to as well */
+    const char *no_archive;     /* why there is none of archive_to; NULL where there is, or none is
+                                   asked for */
     gboolean exposes_recipient; /* the ciphertext would name a Bcc recipient to others */
     /* The message. */
     gboolean is_sealed;

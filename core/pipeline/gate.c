@@ -7,6 +7,7 @@
 
 #include "core/mail/entity.h"
 #include "core/pipeline/already.h"
+#include "core/pipeline/archive.h"
 #include "core/pipeline/signature.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
@@ -276,7 +277,8 @@ static gboolean check_sealed(const SealPipeline *pipeline, SealJob *job, SealDel
          seal_detection_content_size(detection) < delivery->sealed_size))
         return seal_job_stop(job, error, "the ciphertext is shorter than what was to be encrypted");
     return check_lines(job, delivery, message, error) && check_parts(job, message, error) &&
-           check_keys(job, delivery, detection, error) && check_signed(job, delivery, error) &&
+           check_keys(job, delivery, detection, error) &&
+           seal_archive_check(job, delivery, error) && check_signed(job, delivery, error) &&
            check_outside(job, delivery, message, 1, error);
 }
 

@@ -5,6 +5,8 @@
  */
 #include "core/pipeline/group.h"
 
+#include "core/pipeline/archive.h"
+
 static void set_reason(SealRecipient *recipient, const char *reason)
 {
     g_free(recipient->reason);
@@ -49,7 +51,8 @@ static SealDelivery *find_delivery(SealJob *job, SealChoice choice, const char *
 
         if (delivery->choice == choice && g_strcmp0(delivery->format, format) == 0 &&
             delivery->sign == recipient->sign &&
-            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 && other->named)
+            g_strcmp0(delivery->tag, recipient->policy->tag) == 0 &&
+            seal_archive_is_same(other->policy, recipient->policy) && other->named)
             return delivery;
     }
     return NULL;
@@ -83,25 +86,30 @@ static void deliver_to_one(SealJob *job, SealRecipient *recipient, SealChoice ch
     add_recipient(delivery, recipient);
 }
 
-static void group_each(SealJob *job)
+static gboolean group_each(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
+                           GError **error)
 {
     gboolean keyless = anyone_is_keyless(job);
 
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
         SealFacts facts = seal_recipient_facts(job, recipient);
+        SealAnswer answer;
 
         if (recipient->result != SEAL_VERDICT_NONE)
             continue;
         facts.another_has_none = keyless;
-        SealAnswer answer = seal_choice_make(&facts);
+        if (!seal_archive_choose(pipeline, job, recipient, &facts, cancellable, &answer, error))
+            return FALSE;
         gboolean sealed = answer.choice == SEAL_CHOICE_SEAL;
         const char *format = sealed ? seal_key_format(g_ptr_array_index(recipient->keys, 0)) : NULL;
-        if (answer.choice == SEAL_CHOICE_REFUSE)
-            seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE, answer.code, "%s", answer.reason);
+        if (answer.choice == SEAL_CHOICE_REFUSE || answer.choice == SEAL_CHOICE_DEFER)
+            seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s",
+                            answer.reason);
         else
             deliver_to_one(job, recipient, answer.choice, format, sealed ? "" : answer.reason);
     }
+    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -185,11 +193,31 @@ static void deliver_to_all(SealJob *job, SealChoice choice, const char *format,
     }
 }
 
+/* Whatever the policy of the others: it is one message. */
+static gboolean find_archives(const SealPipeline *pipeline, SealJob *job, const char *format,
+                              GCancellable *cancellable, Shared *shared, GError **error)
+{
+    GPtrArray *keys = NULL;
+
+    for (guint i = 0; i < job->recipients->len && format && !shared->facts.no_archive; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+
+        if (!seal_archive_find(pipeline, job, recipient->policy, format, cancellable, &keys,
+                               &shared->facts.no_archive, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* One output cannot leave for some and stay for others. */
-static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GError **error)
+static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
+                          GError **error)
 {
     const char *format = common_format(job);
     Shared shared = find_shared(pipeline, job, format);
+
+    if (!find_archives(pipeline, job, format, cancellable, &shared, error))
+        return FALSE;
     SealAnswer answer = seal_choice_make(&shared.facts);
     gboolean sealed = answer.choice == SEAL_CHOICE_SEAL;
     /* It may be one of the reasons that are replaced below. */
@@ -210,8 +238,68 @@ static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GError **e
 }
 
 /* -------------------------------------------------------------------------------------------
- * The author's copy
+ * Who reads it beside the recipients
  */
+
+static void note_archive(SealDelivery *delivery, const SealPolicy *policy, GPtrArray *keys)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (guint i = 0; i < keys->len; i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? "," : "",
+                               seal_key_fingerprint(g_ptr_array_index(keys, i)));
+    seal_delivery_note(delivery, "encrypted as well to archive_to=%s, key %s",
+                       seal_address_text(policy->archive_to), names->str);
+}
+
+/* TRUE where one of those before @index has the same archive. */
+static gboolean is_archived_before(const SealDelivery *delivery, guint index)
+{
+    const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, index);
+
+    for (guint i = 0; i < index; i++) {
+        const SealRecipient *other = g_ptr_array_index(delivery->recipients, i);
+
+        if (seal_archive_is_same(other->policy, recipient->policy))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* That there are keys is known: it was chosen so. */
+static gboolean add_archive(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                            const SealPolicy *policy, GCancellable *cancellable, GError **error)
+{
+    GPtrArray *keys = NULL;
+    const char *why = NULL;
+
+    if (delivery->choice == SEAL_CHOICE_ALREADY)
+        seal_delivery_note(delivery, "it came encrypted: archive_to=%s is not added",
+                           seal_address_text(policy->archive_to));
+    if (delivery->choice != SEAL_CHOICE_SEAL)
+        return TRUE;
+    if (!seal_archive_find(pipeline, job, policy, delivery->format, cancellable, &keys, &why,
+                           error))
+        return FALSE;
+    for (guint i = 0; keys && i < keys->len; i++)
+        add_key(delivery, g_ptr_array_index(keys, i));
+    if (keys)
+        note_archive(delivery, policy, keys);
+    return TRUE;
+}
+
+static gboolean add_archives(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                             GCancellable *cancellable, GError **error)
+{
+    for (guint i = 0; i < delivery->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
+
+        if (recipient->policy->archive_to && !is_archived_before(delivery, i) &&
+            !add_archive(pipeline, job, delivery, recipient->policy, cancellable, error))
+            return FALSE;
+    }
+    return TRUE;
+}
 
 /* An author without a key changes nothing, nor does a source that does not know just now: the
  * recipients' mail does not wait for the author's copy. */
@@ -251,12 +339,14 @@ gboolean seal_group(const SealPipeline *pipeline, SealJob *job, GCancellable *ca
 {
     gboolean shared = job->one_output && job->recipients->len > 1;
 
-    if (shared && !group_all(pipeline, job, error))
+    if (shared ? !group_all(pipeline, job, cancellable, error)
+               : !group_each(pipeline, job, cancellable, error))
         return FALSE;
-    if (!shared)
-        group_each(job);
     for (guint i = 0; i < job->deliveries->len; i++) {
-        if (!add_author(pipeline, job, g_ptr_array_index(job->deliveries, i), cancellable, error))
+        SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
+
+        if (!add_author(pipeline, job, delivery, cancellable, error) ||
+            !add_archives(pipeline, job, delivery, cancellable, error))
             return FALSE;
     }
     return TRUE;

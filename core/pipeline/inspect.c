@@ -2,6 +2,7 @@
  *
  * inspect.c: what sealctl shows of an open dispatcher: settings, checks, and what modules offer.
  */
+#include "core/pipeline/archive.h"
 #include "core/pipeline/dispatcher.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/tables.h"
@@ -25,7 +26,7 @@ gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
         seal_out_end_row(out);
         ready = ready && ok;
     }
-    return ready;
+    return seal_archive_inspect(self->outbound, out) && ready;
 }
 
 static void show_group(const SealConfig *config, const char *name, const SealSetting *table,

@@ -221,6 +221,7 @@ void seal_job_free(SealJob *job)
     g_free(job->not_verified);
     g_free(job->sender_text);
     g_clear_pointer(&job->sealed_ids, g_hash_table_unref);
+    g_clear_pointer(&job->archives, g_hash_table_unref);
     g_free(job->sealed_partly);
     g_free(job->stages);
     g_free(job->id);

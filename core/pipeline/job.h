@@ -97,7 +97,8 @@ struct SealJob {
     GPtrArray *decisions;
     char *stages; /* those that changed something, for the log */
     guint64 size;
-    gint64 started; /* monotonic, microseconds */
+    gint64 started;       /* monotonic, microseconds */
+    GHashTable *archives; /* what was found of archive_to; see archive.h */
     /* What rules have asked of the message, and been told. */
     GHashTable *texts; /* by a field's name in lower case, GPtrArray of SealText */
     SealParts *parts;

@@ -6,6 +6,7 @@
 
 #include "core/mail/bounce.h"
 #include "core/pipeline/already.h"
+#include "core/pipeline/archive.h"
 #include "core/pipeline/size.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
@@ -288,15 +289,23 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
  * Answering without a message
  */
 
-static SealChoice settle_as_chosen(SealJob *job, SealRecipient *recipient)
+static gboolean settle_as_chosen(const SealPipeline *pipeline, SealJob *job,
+                                 SealRecipient *recipient, GCancellable *cancellable,
+                                 SealChoice *choice, GError **error)
 {
     SealFacts facts = seal_recipient_facts(job, recipient);
-    SealAnswer answer = seal_choice_make(&facts);
+    SealAnswer answer;
 
+    if (!seal_archive_choose(pipeline, job, recipient, &facts, cancellable, &answer, error))
+        return FALSE;
+    const SealAddress *archive =
+        answer.choice == SEAL_CHOICE_SEAL ? recipient->policy->archive_to : NULL;
     if (recipient->result == SEAL_VERDICT_NONE)
-        seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s",
-                        answer.reason);
-    return answer.choice;
+        seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s%s%s",
+                        answer.reason, archive ? "; encrypted as well to archive_to=" : "",
+                        archive ? seal_address_text(archive) : "");
+    *choice = answer.choice;
+    return TRUE;
 }
 
 /* To whom, only the body says. */
@@ -330,8 +339,9 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
         if (need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE &&
             !find_keys_or_defer(pipeline, job, recipient, need, FALSE, cancellable, error))
             return FALSE;
-        SealChoice choice = settle_as_chosen(job, recipient);
-        if (!seal_size_answer(pipeline, job, recipient, choice, error))
+        SealChoice choice;
+        if (!settle_as_chosen(pipeline, job, recipient, cancellable, &choice, error) ||
+            !seal_size_answer(pipeline, job, recipient, choice, error))
             return FALSE;
         if (is_handled(recipient))
             return TRUE;

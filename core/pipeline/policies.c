@@ -23,6 +23,7 @@ typedef struct {
     SealSettings *settings;
     SealRule *rule; /* NULL for [policy] */
     GPtrArray *formats;
+    SealAddress *archive_to;
     char *report_text;
     SealPolicy policy;
 } Entry;
@@ -46,6 +47,7 @@ static void entry_free(gpointer data)
     seal_rule_free(entry->rule);
     if (entry->formats)
         g_ptr_array_unref(entry->formats);
+    seal_address_unref(entry->archive_to);
     g_free(entry->report_text);
     g_free(entry);
 }
@@ -111,6 +113,20 @@ static gboolean check_sign(const Entry *entry, const Context *context, GError **
                                 "no stage that signs stands in [pipeline] outbound");
 }
 
+/* Written empty, it undoes what [policy] says. */
+static gboolean read_archive(Entry *entry, GError **error)
+{
+    const char *text = seal_settings_string(entry->settings, "archive_to");
+    g_autoptr(GError) problem = NULL;
+
+    if (!is_set(entry, "archive_to"))
+        return TRUE;
+    entry->archive_to = *text ? seal_address_parse(text, &problem) : NULL;
+    entry->policy.archive_to = entry->archive_to;
+    return !problem ||
+           seal_settings_refuse(entry->settings, "archive_to", error, "%s", problem->message);
+}
+
 /* The operator's own words, which the report quotes. */
 static gboolean read_report_text(Entry *entry, GError **error)
 {
@@ -173,8 +189,8 @@ static gboolean read_policy(Entry *entry, const Context *context, GError **error
         (SealTrust)(SEAL_TRUST_UNVERIFIED +
                     read_choice(entry, "min_trust", p->min_trust - SEAL_TRUST_UNVERIFIED));
     return seal_settings_check_owners(entry->settings, error) &&
-           read_formats(entry, context, error) && read_report(entry, error) &&
-           check_sign(entry, context, error);
+           read_formats(entry, context, error) && read_archive(entry, error) &&
+           read_report(entry, error) && check_sign(entry, context, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -253,6 +269,15 @@ SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *re
     return g_steal_pointer(&policies);
 }
 
+const SealPolicy *seal_policies_nth(const SealPolicies *policies, guint index)
+{
+    if (index == 0)
+        return &policies->base->policy;
+    return index <= policies->rules->len
+               ? &((const Entry *)g_ptr_array_index(policies->rules, index - 1))->policy
+               : NULL;
+}
+
 void seal_policies_free(SealPolicies *policies)
 {
     if (!policies)
@@ -293,7 +318,7 @@ static gboolean is_as_strict(const SealPolicy *a, const SealPolicy *b)
 {
     return !is_stricter(b, a) && a->sign >= b->sign && a->already_sealed >= b->already_sealed &&
            a->keep_signed <= b->keep_signed && a->reduce_bounces <= b->reduce_bounces &&
-           a->all_or_none >= b->all_or_none &&
+           a->all_or_none >= b->all_or_none && (a->archive_to || !b->archive_to) &&
            (a->encrypt != b->encrypt || trusts_as_strictly(a, b));
 }
 
@@ -305,6 +330,8 @@ static void mix(SealPolicy *into, const SealPolicy *other)
     into->keep_signed = into->keep_signed && other->keep_signed;
     into->reduce_bounces = into->reduce_bounces && other->reduce_bounces;
     into->all_or_none = into->all_or_none || other->all_or_none;
+    if (!into->archive_to)
+        into->archive_to = other->archive_to;
     if (into->encrypt == other->encrypt && !trusts_as_strictly(into, other))
         into->min_trust = other->min_trust;
 }

@@ -16,6 +16,9 @@ SealPolicies *seal_policies_new(const SealConfig *config, const SealRegistry *re
 void seal_policies_free(SealPolicies *policies);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
 
+/** [policy], and behind it what holds under each rule; NULL beyond the last. (borrowed) */
+const SealPolicy *seal_policies_nth(const SealPolicies *policies, guint index);
+
 /** The policy for @recipient of @job: that of the first rule that matches, else [policy]. A rule
  *  that matches in one reading of the message and not in another may be it or not: then the
  *  strictest of what may hold counts, key by key, by the name of the one that asks most for

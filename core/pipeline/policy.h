@@ -30,7 +30,8 @@ typedef struct {
     SealFallback fallback;
     gboolean reduce_bounces; /* a delivery report that may not leave in clear does so reduced */
     gboolean encrypt_to_sender;
-    gboolean newest_key; /* of each recipient's, and no other */
+    SealAddress *archive_to; /* whose key all that is sealed is encrypted to; NULL for nobody */
+    gboolean newest_key;     /* of each recipient's, and no other */
     SealAlready already_sealed;
     gboolean keep_signed; /* a signed message is not signed again */
     SealTrust min_trust;

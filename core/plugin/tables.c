@@ -71,6 +71,10 @@ const SealSetting SEAL_TABLE_POLICY[] = {
          "Whether mail is encrypted to all usable keys of a recipient, the newest 8 of them, or "
          "to the newest alone. They are those of the first source that has one, as far as they "
          "are trusted as much as the best of them."},
+    {"archive_to", SEAL_SETTING_STRING, "",
+     .help =
+         "An address whose key all that is sealed is encrypted to as well. Without a usable key "
+         "of it, which must be trusted as verified at least, mail that would be sealed waits."},
     {"header_protection", SEAL_SETTING_CHOICE, "off", "off|clear|cipher", "clear|cipher",
      .help = "Whether header fields are protected too (RFC 9788)."},
     {"report_text", SEAL_SETTING_PATH,

@@ -9,19 +9,22 @@
 /* In a row: any value will do. */
 enum { ANY = -1 };
 
-enum { NO, YES };
+enum { NO, YES, LACKS };
 
 typedef struct {
     int settled, encrypt, is_sealed, already, able, has_key, all_or_none, another_has_none, exposes,
         fallback, reduce;
     SealChoice want;
     const char *reason; /* a part of it; NULL: that of the facts */
+    int archive; /* LACKS: only where it has no key */
 } Row;
 
 #define REFUSE_ SEAL_VERDICT_REFUSE
 #define DEFER_  SEAL_VERDICT_DEFER
 #define OPEN_   SEAL_VERDICT_NONE
 #define NEVER_  SEAL_NEED_NEVER
+
+#define NO_ARCHIVE "the archive has no key"
 
 /* The columns are those of Row. */
 static const Row ROWS[] = {
@@ -69,6 +72,7 @@ static const Row ROWS[] = {
      "all_or_none"},
     /* A key. */
     {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, YES, ANY, ANY, SEAL_CHOICE_REFUSE, "max_rcpt = 1"},
+    {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, NO, ANY, ANY, SEAL_CHOICE_DEFER, NO_ARCHIVE, LACKS},
     {OPEN_, ANY, ANY, ANY, YES, YES, ANY, ANY, NO, ANY, ANY, SEAL_CHOICE_SEAL, "a usable key"},
 };
 
@@ -88,7 +92,8 @@ static const Row *row_for(const SealFacts *facts)
             fits(row->all_or_none, facts->all_or_none) &&
             fits(row->another_has_none, facts->another_has_none) &&
             fits(row->exposes, facts->exposes_recipient) && fits(row->fallback, facts->fallback) &&
-            fits(row->reduce, facts->may_reduce))
+            fits(row->reduce, facts->may_reduce) &&
+            (row->archive != LACKS || facts->no_archive))
             return row;
     }
     g_assert_not_reached();
@@ -106,7 +111,8 @@ static void assert_never(const SealFacts *facts, SealChoice choice)
     if (choice == SEAL_CHOICE_ALREADY)
         g_assert_true(facts->is_sealed && facts->already_sealed == SEAL_ALREADY_PASS);
     if (choice == SEAL_CHOICE_SEAL)
-        g_assert_true(facts->has_key && !facts->unable && !facts->exposes_recipient);
+        g_assert_true(facts->has_key && !facts->unable && !facts->exposes_recipient &&
+                      !facts->no_archive);
 }
 
 /* Takes the next digit of @number, which has @base values. */
@@ -122,7 +128,7 @@ static void test_all_combinations(void)
 {
     static const SealVerdict settled[] = {SEAL_VERDICT_NONE, SEAL_VERDICT_REFUSE,
                                           SEAL_VERDICT_DEFER};
-    enum { COMBINATIONS = 3 * 3 * 3 * 3 * 128 };
+    enum { COMBINATIONS = 3 * 3 * 3 * 3 * 256 };
     guint seen[SEAL_CHOICE_DEFER + 1] = {0};
     gboolean used[G_N_ELEMENTS(ROWS)] = {0};
 
@@ -140,6 +146,7 @@ static void test_all_combinations(void)
             .exposes_recipient = (gboolean)next_digit(&number, 2),
             .is_sealed = (gboolean)next_digit(&number, 2),
             .may_reduce = (gboolean)next_digit(&number, 2),
+            .no_archive = next_digit(&number, 2) ? NO_ARCHIVE : NULL,
             .reason = "why it is so",
         };
         const Row *row = row_for(&facts);
