@@ -36,6 +36,20 @@ static SealContent *header_of(const RunnerOptions *options)
     return seal_content_new_copy(block, strlen(block));
 }
 
+/* What is no address now will not be one tomorrow. */
+static gboolean is_address(const RunnerOptions *options, char **ret_reason)
+{
+    const char *text = options->recipients[0];
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealAddress) address = seal_address_parse(text, &error);
+
+    if (address)
+        return TRUE;
+    seal_log_refused(options->id, options->sender, text, error);
+    *ret_reason = g_strdup_printf("refused: %s", error->message);
+    return FALSE;
+}
+
 /* Without an error there is a reason. */
 static int check_address(const RunnerOptions *options, const RunnerExim *exim, char **ret_reason,
                          GError **error)
@@ -72,6 +86,8 @@ static int check_address(const RunnerOptions *options, const RunnerExim *exim, c
         *ret_reason = g_strdup("sealpipe is disabled. Emails will not be encrypted.");
         return RUNNER_OK;
     }
+    if (!is_address(options, ret_reason))
+        return RUNNER_REFUSED;
 
     g_autoptr(SealJob) job = seal_job_new(&spec, error);
     if (!job)

@@ -43,6 +43,7 @@ sink = server.sink
 ALICE, BOB, NOBODY, SENDER = outcomes.ALICE, outcomes.BOB, outcomes.NOBODY, outcomes.SENDER
 PIECES = {"main/00_sealpipe": "debian-main", "router/090_sealpipe": "debian-routers",
           "transport/50_sealpipe": "debian-transport"}
+OURS = re.findall(r"^(\w+):$", PAGE["debian-routers"], re.M)
 # Drivers that send mail somewhere else; ours is an accept with a pipe.
 SENDING = ("dnslookup", "manualroute", "ipliteral", "queryprogram", "iplookup")
 user = pwd.getpwnam("Debian-exim")
@@ -135,7 +136,7 @@ def _():
     server.configure()
     output = mailhost.shell(PAGE["debian-apply"])
     tap.equal(output.splitlines()[-len(server.routers()):][:5],
-              ["sealpipe_aged", "sealpipe_name", "sealpipe_domain", "sealpipe_check", "sealpipe_out"])
+              OURS)
     server.start()
     output = mailhost.shell(PAGE["try"])
     tap.contains(output, "router = sealpipe_out, transport = sealpipe_bsmtp")
@@ -325,6 +326,12 @@ def _():
         tap.contains(line, "other than ASCII before its @")
         server.wait_settled()
         tap.equal(list(o.by_recipient()), [BOB] if sender == BOB else [])
+    # A domain that is none, as IDNA has it.
+    sink.clear()
+    sendmail(original.replace(b"\r\n", b"\n"), "-i", "-f", BOB, "bob@\u2603.example")
+    server.wait_settled()
+    tap.equal(list(o.by_recipient()), [BOB])
+    tap.contains(server.log_text(), "refused: not a mail address: ")
 
 
 @tap.test("a message near the limit is sealed; what the next server finds too large bounces at once")
@@ -343,6 +350,13 @@ def _():
     got = {transaction.recipients[0]: transaction for transaction in sink.complete()}
     tap.equal(list(got), [BOB])
     tap.contains(o.bounce_text(got[BOB]), b"552")
+    # Said beforehand, it is refused before it is sealed.
+    sink.clear()
+    sink.most = None
+    o.configure(core={"size_limit": "300K"})
+    ident = server.send(large, ALICE, sender=BOB)
+    tap.contains(server.refused(ident)[0], "R=sealpipe_check: refused: the message is too large")
+    tap.equal(list(sent()), [BOB])
 
 
 @tap.test("a refused message of the null sender is frozen, or discarded at once where Exim is told so")
@@ -400,8 +414,7 @@ def _():
     try:
         mailhost.shell(PAGE["debian-template"])
         server.restart(**settings)
-        tap.equal([name for name, _ in server.routers()][:5],
-                  ["sealpipe_aged", "sealpipe_name", "sealpipe_domain", "sealpipe_check", "sealpipe_out"])
+        tap.equal([name for name, _ in server.routers()][:5], OURS)
         original = outcomes.message(ALICE)
         _, got = o.delivered(original, ALICE)
         o.opens(got[ALICE], home.alice, original)

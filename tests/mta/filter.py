@@ -320,9 +320,19 @@ def _():
                  ["-d", "sideways", "--", ALICE], ["--submission=maybe", "--", ALICE], ["-f"],
                  ["-c", "/nonexistent", "--", ALICE], ["--", "--help"], ["--", "--version"]):
         deferred(big, *args)
-    for args in ([], ["--", ALICE, BOB], ["--", "no-at-sign"], ["--unknown", "--", ALICE]):
+    for args in ([], ["--", ALICE, BOB], ["--unknown", "--", ALICE]):
         result = home.check(*args)
         tap.equal((result.status, result.errors), (75, b""), f"check {args}")
+
+
+@tap.test("what is no address is refused by the check, and in the log: it will not be one tomorrow")
+def _():
+    for address in ("no-at-sign", "a@b@c", "bob@\u2603.example"):
+        home.clear_log()
+        result = home.check("-f", "carol@example.net", "--", address)
+        tap.equal((result.status, result.errors), (69, b""), address)
+        tap.contains(result.output, b"refused: not a mail address: ")
+        tap.contains(home.log_text(), "result=refused")
 
 
 @tap.test("the configuration and the modules of the environment are used")
