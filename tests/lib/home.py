@@ -23,6 +23,15 @@ def prefix():
     return pathlib.Path(path)
 
 
+def module_folder():
+    """Where the installed modules are; None where there are none."""
+    return next(prefix().rglob("sealpipe/modules"), None)
+
+
+def has_module(name):
+    return bool(module_folder()) and (module_folder() / f"{name}.so").exists()
+
+
 def temporary_folder(label):
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"sealpipe-{label}-"))
     if "--keep" in sys.argv:
@@ -93,7 +102,7 @@ class Home:
         """A folder of the installed modules and one of the test's own."""
         folder = self.folder / "modules"
         if not folder.exists():
-            shutil.copytree(next((prefix() / "lib").rglob("sealpipe/modules")), folder)
+            shutil.copytree(module_folder(), folder)
             os.chmod(folder, 0o755)
         shutil.copy(module, folder)
         return folder

@@ -17,9 +17,9 @@ if os.getuid() != 0:
 if not os.path.exists("/usr/sbin/exim4"):
     tap.skip_all("no /usr/sbin/exim4: exim4-daemon-heavy is not installed")
 
-from home import Home, prefix
+from home import Home, has_module, prefix
 
-if not list((prefix() / "lib").rglob("license.so")):
+if not has_module("license"):
     tap.skip_all("built without the license module")
 
 import exim as exims
