@@ -11,6 +11,9 @@
 #include <openssl/provider.h>
 #include <string.h>
 
+/* OpenSSL 3.4 */
+#define FIRST_WITH_PBMAC1 0x30400000UL
+
 enum {
     MAX_DEPTH = 4,   /* of safes within safes */
     MAX_BAGS = 1000, /* in all */
@@ -83,7 +86,8 @@ gboolean smime_pbe_bounded(const X509_ALGOR *algorithm)
 
     if (!value)
         return TRUE;
-    if (nid == NID_pbes2)
+    /* PBMAC1's parameters (RFC 8018 A.5) have the same form. */
+    if (nid == NID_pbes2 || nid == NID_pbmac1)
         return pbes2_bounded(value);
     g_autoptr(PBEPARAM) pbe = unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), value);
     return !pbe || iterations_bounded(pbe->iter);
@@ -340,7 +344,7 @@ static gboolean check_mac_iterations(PKCS12 *file, gboolean *pbmac1, GError **er
     if (algorithm)
         X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
     *pbmac1 = oid && OBJ_obj2nid(oid) == NID_pbmac1;
-    if (iterations_bounded(iterations))
+    if (iterations_bounded(iterations) && (!algorithm || smime_pbe_bounded(algorithm)))
         return TRUE;
     g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, SMIME_TOO_MANY_ITERATIONS);
     return FALSE;
@@ -350,7 +354,7 @@ static gboolean set_why(Result result, gboolean pbmac1, GError **error)
 {
     const char *why = "its content cannot be read, although its passphrase is right";
 
-    if (pbmac1)
+    if (pbmac1 && OpenSSL_version_num() < FIRST_WITH_PBMAC1)
         why = "it is protected by PBMAC1, which this OpenSSL does not know (3.4 is the first that "
               "does); export it again without, as openssl pkcs12 -export does by default";
     else if (result == WRONG_PASSWORD)
