@@ -27,7 +27,7 @@ COMPARED = ("manual", "early", "late", "verified", "addresses")
 
 
 results = verdicts.Verdicts(HERE / "certificates.tsv", HERE / "certificates-deviations.tsv",
-                            "make-certificates", "certificates")
+                            "make-certificates", "certificates", referee.version())
 table = results.table
 
 if not CORPUS.is_dir():

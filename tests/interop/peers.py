@@ -430,41 +430,9 @@ def _():
 
 # -- Keys -----------------------------------------------------------------------------------------
 
-def leaf(name, address, usage, start, end, subject=None, san=True, kind="rsa"):
+def leaf(name, address, usage, start, end, **how):
     """A certificate with its own dates, usage and names."""
-    authority = home.authority
-    folder = authority.private
-    cert, key, request = (folder / f"{name}.{suffix}" for suffix in ("pem", "key", "csr"))
-    config = folder / "ca.cnf"
-    names = f"subjectAltName = email:{address}\n" if san else ""
-    config.write_text(f"""[req]
-distinguished_name = name
-[name]
-[ca]
-default_ca = this
-[this]
-database = {folder}/index
-new_certs_dir = {folder}
-rand_serial = yes
-default_md = sha256
-policy = any
-email_in_dn = yes
-unique_subject = no
-[any]
-commonName = supplied
-emailAddress = optional
-[leaf]
-basicConstraints = critical,CA:false
-keyUsage = critical,{usage}
-extendedKeyUsage = emailProtection
-{names}""")
-    (folder / "index").touch()
-    certs.openssl("req", "-new", *certs.KINDS[kind][0], "-nodes", "-subj", subject or "/CN=Leaf",
-                  "-keyout", key, "-out", request, "-config", config)
-    certs.openssl("ca", "-batch", "-notext", "-config", config, "-extensions", "leaf", "-in", request,
-                  "-out", cert, "-cert", authority.cert, "-keyfile", authority.key,
-                  "-startdate", start, "-enddate", end)
-    return certs.Person(address, cert, key)
+    return home.authority.leaf(name, address, usage, start, end, **how)
 
 
 OLD, PAST, FUTURE = "20190101000000Z", "20200101000000Z", "20450101000000Z"

@@ -66,7 +66,7 @@ def by_sq(block, address):
     key, file = home.folder / "secret.asc", home.folder / "sealed.asc"
     key.write_bytes(people.export_secret(address))
     file.write_bytes(block)
-    return gnupg.run("sq", "decrypt", "--recipient-key", key, file)
+    return gnupg.sq_decrypt(key, file)
 
 
 def by_rnp(block, address):

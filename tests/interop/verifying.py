@@ -160,13 +160,8 @@ def _():
     refused(by_pgp(), "trusted as verified only")
     refused(by_smime(), "trusted as verified only")
     # Expired and revoked.
-    request = home.folder / "request.pem"
-    certs.openssl("req", "-new", "-key", dana.key, "-subj", "/CN=Dana", "-out", request)
-    extensions = home.folder / "extensions"
-    extensions.write_text(f"subjectAltName=email:{DANA}\n")
-    over = certs.Person(DANA, home.folder / "over.pem", dana.key)
-    certs.openssl("x509", "-req", "-in", request, "-CA", home.authority.cert, "-CAkey",
-                  home.authority.key, "-days", "-1", "-extfile", extensions, "-out", over.cert)
+    over = home.authority.leaf("over", DANA, "digitalSignature", "20200101000000Z", "20210101000000Z",
+                               key=dana.key)
     configured()
     refused(by_smime(over), "expired on ")
     gone = gnupg.Ring(home.folder / "gone")

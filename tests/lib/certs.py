@@ -25,6 +25,29 @@ authorityKeyIdentifier = keyid
 {name}
 """
 
+DATED = """
+[req]
+distinguished_name = name
+[name]
+[ca]
+default_ca = this
+[this]
+database = {folder}/index
+new_certs_dir = {folder}
+rand_serial = yes
+default_md = sha256
+policy = any
+email_in_dn = yes
+unique_subject = no
+[any]
+commonName = supplied
+emailAddress = optional
+[leaf]
+basicConstraints = critical,CA:false
+keyUsage = critical,{usage}
+extendedKeyUsage = emailProtection
+{names}"""
+
 UTF8_MAILBOX = "1.3.6.1.5.5.7.8.9"
 KINDS = {
     "rsa": (["-newkey", "rsa:2048"], "keyEncipherment"),
@@ -77,3 +100,19 @@ class Authority:
                 "-keyout", key, "-out", cert, "-config", self.config, "-extensions", "leaf",
                 "-CA", self.cert, "-CAkey", self.key)
         return Person(address, cert, key)
+
+    def leaf(self, name, address, usage, start, end, subject="/CN=Leaf", san=True, kind="rsa",
+             key=None):
+        """With its own dates, usage and names; @key: one that is there."""
+        folder = self.private
+        cert, request, config = (folder / f"{name}.{suffix}" for suffix in ("pem", "csr", "cnf"))
+        names = f"subjectAltName = email:{address}\n" if san else ""
+        config.write_text(DATED.format(folder=folder, usage=usage, names=names))
+        (folder / "index").touch()
+        fresh = [] if key else [*KINDS[kind][0], "-nodes", "-keyout", folder / f"{name}.key"]
+        openssl("req", "-new", *(fresh or ["-key", key]), "-subj", subject, "-out", request,
+                "-config", config)
+        openssl("ca", "-batch", "-notext", "-config", config, "-extensions", "leaf", "-in", request,
+                "-out", cert, "-cert", self.cert, "-keyfile", self.key,
+                "-startdate", start, "-enddate", end)
+        return Person(address, cert, key or folder / f"{name}.key")

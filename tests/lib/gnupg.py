@@ -19,6 +19,12 @@ def run(*words, env=None, stdin=b"", ok=True):
     return result.stdout
 
 
+def sq_decrypt(key, file):
+    """By sq, whose option had another name before 1.0."""
+    named = b"--recipient-file" in run("sq", "decrypt", "--help")
+    return run("sq", "decrypt", "--recipient-file" if named else "--recipient-key", key, file)
+
+
 class Ring:
     """A GnuPG home. Its agent is stopped at the end."""
 

@@ -27,6 +27,11 @@ def openssl(*args, data=b""):
     return result.returncode, result.stdout, result.stderr.decode(errors="replace")
 
 
+def version():
+    """Of openssl, as numbers."""
+    return tuple(map(int, openssl("version")[1].split()[1].split(b".")[:2]))
+
+
 def _certificate(data, form):
     status, der, _ = openssl("x509", "-inform", form, "-outform", "DER", data=data)
     return der if status == 0 else None

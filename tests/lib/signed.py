@@ -48,10 +48,17 @@ def by_smime(octets, anchors, *words):
     return signed
 
 
+def opened(status):
+    """Did gpg open it, and find nothing wrong? 2.4 fails all the same where one of several hidden
+    recipients is a key that it has and that is not meant."""
+    return b"[GNUPG:] DECRYPTION_OKAY\n" in status and \
+        not re.search(rb"^\[GNUPG:\] (BADSIG|ERRSIG|BADMDC|DECRYPTION_FAILED)", status, re.M)
+
+
 def gpg(ring, *words, **how):
     result = subprocess.run(["gpg", "--homedir", ring.path, "--batch", "--status-fd", "2", *words],
                             capture_output=True, timeout=60, env=gnupg.CLEAN, **how)
-    if result.returncode != 0:
+    if result.returncode != 0 and not opened(result.stderr):
         raise AssertionError(f"gpg: {result.stderr.decode(errors='replace')[-600:]}")
     return result
 

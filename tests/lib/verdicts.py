@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A referee's verdicts in a table, a module's beside them, and the deviations that are allowed."""
 
+import re
 import subprocess
 
 import tap
@@ -15,6 +16,11 @@ def rows_of(path):
     return [dict(zip(head, line.split("\t"), strict=True)) for line in lines[1:] if line]
 
 
+def version_of(text):
+    """As numbers; none for what is none."""
+    return tuple(map(int, re.findall(r"\d+", text)))
+
+
 def ask(judge, questions):
     """The answers of the program @judge, one line each, as words."""
     lines = "".join("\t".join(map(str, question)) + "\n" for question in questions)
@@ -26,13 +32,15 @@ def ask(judge, questions):
 
 
 class Verdicts:
-    """@table: rows by SHA-256; @deviations: rows by SHA-256 and column; @maker writes the table."""
+    """@table: rows by SHA-256; @deviations: rows by SHA-256 and column, those of @version; @maker
+    writes the table."""
 
-    def __init__(self, table, deviations, maker, what):
+    def __init__(self, table, deviations, maker, what, version=()):
         self.table = {row["sha256"]: row for row in rows_of(table)}
         self.deviations = {(row["sha256"], row["what"]): row for row in rows_of(deviations)}
         self.deviations = {key: row for key, row in self.deviations.items()
-                           if row.get("table", table.name) == table.name}
+                           if row.get("table", table.name) == table.name
+                           and version_of(row.get("since", "-")) <= version}
         self.maker, self.what = maker, what
         self.differences = {}
         self.compared = 0

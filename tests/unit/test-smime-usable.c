@@ -102,6 +102,26 @@ static void test_validity(void)
     g_assert_cmpstr(last, ==, "usable");
 }
 
+/* OpenSSL 3.5 refuses to read what older ones judge. */
+static gboolean is_no_certificate(X509 *cert)
+{
+    g_autoptr(GBytes) der = pki_der(cert);
+    const guint8 *at = g_bytes_get_data(der, NULL);
+    g_autoptr(X509) again = d2i_X509(NULL, &at, (long)g_bytes_get_size(der));
+
+    return !again;
+}
+
+static void assert_not_read(Smime *smime, X509 *cert)
+{
+    g_autoptr(GBytes) der = pki_der(cert);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(smime_read_keys(smime, der, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_KEY);
+    g_assert_nonnull(strstr(error->message, "cannot be read as one"));
+}
+
 /* RFC 5280 4.1.2.5: seconds, and no zone but Z. OpenSSL reads other forms, but not in chains. */
 static void test_odd_dates(void)
 {
@@ -115,6 +135,10 @@ static void test_odd_dates(void)
         g_autoptr(X509) cert = pki_cert(&spec, pki_key("RSA"), ca, pki_key("RSA"));
         g_assert_true(ASN1_STRING_set(X509_getm_notBefore(cert), dates[i], -1));
         g_assert_cmpint(X509_sign(cert, pki_key("RSA"), EVP_sha256()), >, 0);
+        if (is_no_certificate(cert)) {
+            assert_not_read(&smime, cert);
+            continue;
+        }
         g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
         g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), NULL);
         g_assert_cmpstr(code, ==, "invalid");
