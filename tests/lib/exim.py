@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An Exim of the test's own, with a configuration that the test brings. Where the system lets us, it
 stands in the place of the system's, in a view of the files that nobody else has; else its path is
-added to the trusted ones, and taken out again at the end."""
+added to the trusted ones, and taken out again at the end, and it has no users but root."""
 
 import atexit
+import fcntl
 import os
 import pathlib
 import pwd
@@ -84,6 +85,26 @@ def readable(home):
         shutil.chown(path, "Debian-exim", "Debian-exim")
 
 
+def _change_trusted(change):
+    """Others change it too, and Exims read it meanwhile."""
+    lock = os.open(TRUSTED.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        text = change(TRUSTED.read_text() if TRUSTED.exists() else "")
+        fresh = TRUSTED.with_suffix(".fresh")
+        fresh.write_text(text)
+        fresh.replace(TRUSTED)
+        if not text:
+            TRUSTED.unlink()
+    finally:
+        os.close(lock)
+
+
+def _trust(line):
+    atexit.register(_change_trusted, lambda text: text.replace(line, ""))
+    _change_trusted(lambda text: text + line)
+
+
 class Exim:
     """@folder: spool, log and etc, with exim4.conf from @write(server)."""
 
@@ -105,22 +126,11 @@ class Exim:
     def _command(self):
         private = ["unshare", "--mount", "sh", "-c",
                    'mount --bind "$0" /etc/exim4 && exec "$@"', str(self.config.parent)]
-        if subprocess.run([*private, "true"], capture_output=True).returncode == 0:
+        self.private = subprocess.run([*private, "true"], capture_output=True).returncode == 0
+        if self.private:
             return [*private, EXIM]
-        self._trust()
+        _trust(f"{self.config}\n")
         return [EXIM, "-C", str(self.config)]
-
-    def _trust(self):
-        before = TRUSTED.read_bytes() if TRUSTED.exists() else None
-
-        def restore():
-            if before is None:
-                TRUSTED.unlink(missing_ok=True)
-            else:
-                TRUSTED.write_bytes(before)
-
-        atexit.register(restore)
-        TRUSTED.write_bytes((before or b"") + f"{self.config}\n".encode())
 
     def run(self, *args):
         return subprocess.run([*self.command, *args], capture_output=True, text=True, timeout=120)

@@ -6,14 +6,15 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import mounts
 import outcomes
 import postfix
 import sink as sinks
 import tap
 from home import Home
 
-if os.getuid() != 0:
-    tap.skip_all("a mail server of its own needs root")
+if reason := mounts.why_not():
+    tap.skip_all(f"Postfix is laid over the system: {reason}")
 
 home = Home("postfix")
 sink = sinks.Sink()
