@@ -217,6 +217,10 @@ SEAL_FRONT const SealCommand *seal_module_standalone(const char *module_dir, con
  *  [core] log_target names. @by (borrowed) says in each line which program wrote it. @to_stderr
  *  sends a copy there, for --debug. */
 SEAL_FRONT void seal_log_open(const char *by, gboolean to_stderr);
+/** Where the log goes, "syslog", "journal" or "file", for who writes to it besides; "syslog" for
+ *  standard error. *@level: what is less grave is not written, 0 for errors to 3 for all. *@file is
+ *  the file's descriptor, or -1. */
+SEAL_FRONT const char *seal_log_target(int *level, int *file);
 /** One line for each recipient, and at log_level=debug one for each decision. */
 SEAL_FRONT void seal_log_job(SealJob *job);
 /** Likewise for a question, which comes ahead of each message: that it will be handled is said at

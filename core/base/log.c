@@ -91,6 +91,13 @@ gboolean seal_log_configure(const char *target, SealLogLevel level, GError **err
     return TRUE;
 }
 
+const char *seal_log_target(int *level, int *file)
+{
+    *level = (int)the_log.level;
+    *file = the_log.target == TO_FILE ? the_log.fd : -1;
+    return the_log.target == TO_FILE ? "file" : the_log.target == TO_JOURNAL ? "journal" : "syslog";
+}
+
 static void write_journal(SealLogLevel level, const char *line)
 {
     g_autofree char *priority = g_strdup_printf("%d", PRIORITIES[level]);

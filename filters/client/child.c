@@ -20,7 +20,6 @@
 #define WATCH_FD  3
 #define NOT_RUN   127
 #define LIMIT_MAX 86400000 /* a day: nothing honest asks for more */
-#define LIMIT_LEN 8        /* the digits of it */
 #define ENDS_MAX  255      /* an exit status */
 
 /* What the child may know of our environment. G_DEBUG and its like can make it abort or write. */
@@ -38,15 +37,16 @@ typedef struct {
     pid_t pid;
     bool running;
     int watch[2];   /* the child's lines */
+    int came;       /* a descriptor that came with them, until its line has, or -1 */
     int capture[2]; /* its output, where it is not passed through; a socket for a file */
     int null;
     int signals;
     sigset_t old_mask;
-    int fatal; /* the signal that ends us as well, or 0 */
     int64_t due;
     int64_t limit;
-    int said; /* with which status it is going to end; -1: it has not said so */
-    char line[sizeof "A " - 1 + LIMIT_LEN];
+    int said;   /* with which status it is going to end; -1: it has not said so */
+    bool begun; /* it has armed the timer, or said that it ends */
+    char line[sizeof "L 0 journal" - 1];
     size_t line_size;
 } Child;
 
@@ -110,7 +110,7 @@ static bool place_fd(int from, int to)
 
 static bool place_fds(const Child *child)
 {
-    /* Ours are all above 2, and the watch pipe goes last: what lay on 3 has been copied by then. */
+    /* Ours are all above 2, and the watch goes last: what lay on 3 has been copied by then. */
     const SealChildSpec *spec = child->spec;
 
     if (!spec->passes && !spec->makes_file && !place_fd(child->null, STDIN_FILENO))
@@ -199,7 +199,8 @@ static bool open_capture(Child *child)
 
 static bool open_fds(Child *child)
 {
-    if (!open_signals(child) || pipe2(child->watch, O_CLOEXEC) != 0)
+    if (!open_signals(child) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, child->watch) != 0)
         return false;
     child->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     /* What stands in it is read when the child has ended, and a stray may hold its other end. */
@@ -246,6 +247,31 @@ static void arm_clock(Child *child, int64_t limit)
     child->due = seal_io_now_ms() + limit;
 }
 
+/* It is said before the message is read: what is told then is the configuration's word. */
+static bool obey_log(Child *child, const char *text, size_t size)
+{
+    static const char *const targets[] = {
+        [SEAL_CHILD_LOG_SYSLOG] = "syslog",
+        [SEAL_CHILD_LOG_JOURNAL] = "journal",
+        [SEAL_CHILD_LOG_FILE] = "file",
+    };
+    SealChildLog *log = &child->end->log;
+    uint64_t level;
+
+    if (child->begun || log->target != SEAL_CHILD_LOG_UNKNOWN || size < 2 || text[1] != ' ' ||
+        !seal_io_number(text, 1, 10, SEAL_CHILD_DEBUG, &level))
+        return false;
+    for (size_t i = SEAL_CHILD_LOG_SYSLOG; i < sizeof targets / sizeof *targets; i++) {
+        if (size - 2 == strlen(targets[i]) && memcmp(text + 2, targets[i], size - 2) == 0)
+            log->target = i;
+    }
+    log->level = (SealChildLevel)level;
+    log->file = child->came;
+    child->came = -1;
+    return log->target != SEAL_CHILD_LOG_UNKNOWN &&
+           (log->target == SEAL_CHILD_LOG_FILE) == (log->file >= 0);
+}
+
 /* Behind "E" nothing may follow. */
 static bool obey_line(Child *child)
 {
@@ -254,9 +280,14 @@ static bool obey_line(Child *child)
     uint64_t number;
 
     child->line_size = 0;
-    if (child->said >= 0 || size < 2 || (!ends && child->line[0] != 'A') || child->line[1] != ' ' ||
+    if (child->said >= 0 || size < 2 || child->line[1] != ' ')
+        return false;
+    if (child->line[0] == 'L')
+        return obey_log(child, child->line + 2, size - 2);
+    if ((!ends && child->line[0] != 'A') || child->came >= 0 ||
         !seal_io_number(child->line + 2, size - 2, 10, ends ? ENDS_MAX : LIMIT_MAX, &number))
         return false;
+    child->begun = true;
     if (ends)
         child->said = (int)number;
     else
@@ -277,31 +308,6 @@ static bool obey_lines(Child *child, const char *bytes, size_t size)
         }
     }
     return true;
-}
-
-/* FALSE: there is no more of it, at least for now. */
-static bool read_watch(Child *child)
-{
-    char bytes[256];
-    ssize_t size;
-
-    do
-        size = read(child->watch[0], bytes, sizeof bytes);
-    while (size < 0 && errno == EINTR);
-    if (size < 0 && errno == EAGAIN)
-        return false;
-    if (size > 0 && obey_lines(child, bytes, (size_t)size))
-        return true;
-    /* Without its lines there is no clock. Nor would it end by our closing the pipe, unless it came
-     * to write to it again. */
-    if (size < 0)
-        fail_child(child, "the runner was killed: its watch pipe cannot be read: %s",
-                   strerror(errno));
-    else if (size > 0 || child->line_size > 0)
-        fail_child(child, "the runner was killed: it wrote a malformed line to its watch pipe");
-    /* Its end tells nothing, and the timer stays as it is. */
-    seal_io_close(&child->watch[0]);
-    return false;
 }
 
 /* The descriptors that came with @message: the first is kept in *@file, where there is none yet.
@@ -327,6 +333,51 @@ static bool take_files(struct msghdr *message, int *file)
         }
     }
     return alone && !(message->msg_flags & MSG_CTRUNC);
+}
+
+/* What there is of the lines, and what came along. */
+static ssize_t receive_lines(Child *child, char *bytes, size_t size, bool *fits)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+    } control;
+    struct iovec octets = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &octets,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control,
+    };
+    ssize_t got;
+
+    do
+        got = recvmsg(child->watch[0], &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    *fits = got <= 0 || take_files(&message, &child->came);
+    return got;
+}
+
+/* FALSE: there is no more of it, at least for now. */
+static bool read_watch(Child *child)
+{
+    char bytes[256];
+    bool fits;
+    ssize_t size = receive_lines(child, bytes, sizeof bytes, &fits);
+
+    if (size < 0 && errno == EAGAIN)
+        return false;
+    if (size > 0 && fits && obey_lines(child, bytes, (size_t)size))
+        return true;
+    /* Without its lines there is no clock. Nor would it end by our closing the pipe, unless it came
+     * to write to it again. */
+    if (size < 0)
+        fail_child(child, "the runner was killed: its watch cannot be read: %s", strerror(errno));
+    else if (size > 0 || child->line_size > 0)
+        fail_child(child, "the runner was killed: it wrote a malformed line to its watch");
+    /* Its end tells nothing, and the timer stays as it is. */
+    seal_io_close(&child->watch[0]);
+    return false;
 }
 
 /* One octet, and with it one descriptor. */
@@ -431,10 +482,10 @@ static void read_signals(Child *child)
 
     while (read(child->signals, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo != SIGCHLD)
-            child->fatal = (int)info.ssi_signo;
+            child->end->fatal = (int)info.ssi_signo;
     }
-    if (child->fatal)
-        fail_child(child, "the client was ended by signal %d", child->fatal);
+    if (child->end->fatal)
+        fail_child(child, "the client was ended by signal %d", child->end->fatal);
     else
         see_end(child);
 }
@@ -476,6 +527,7 @@ static void release_child(Child *child)
 {
     seal_io_close(&child->watch[0]);
     seal_io_close(&child->watch[1]);
+    seal_io_close(&child->came);
     seal_io_close(&child->capture[0]);
     seal_io_close(&child->capture[1]);
     seal_io_close(&child->null);
@@ -490,6 +542,7 @@ void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
         .spec = spec,
         .end = end,
         .watch = {-1, -1},
+        .came = -1,
         .capture = {-1, -1},
         .null = -1,
         .signals = -1,
@@ -499,12 +552,11 @@ void seal_child_run(const SealChildSpec *spec, SealChildEnd *end)
     memset(end, 0, sizeof *end);
     end->status = -1;
     end->file = -1;
+    end->log.file = -1;
     arm_clock(&child, SEAL_CHILD_FIRST_LIMIT_MS);
     if (start_runner(&child))
         watch_runner(&child);
     release_child(&child);
     if (end->status != 0)
         seal_io_close(&end->file);
-    if (child.fatal)
-        raise(child.fatal);
 }

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <syslog.h>
 #include <unistd.h>
 
 typedef struct {
@@ -60,21 +60,65 @@ static bool takes_value(const char *option)
     return false;
 }
 
-static Options read_options(int argc, char **argv)
+static void read_option(Options *options, const char *word)
 {
-    Options options = {0};
+    if (strcmp(word, "--help") == 0)
+        options->help = true;
+    else if (strcmp(word, "--version") == 0)
+        options->version = true;
+    else if (strcmp(word, "--debug") == 0)
+        options->debug = true;
+}
 
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (takes_value(argv[i]))
-            i++;
-        else if (strcmp(argv[i], "--help") == 0)
-            options.help = true;
-        else if (strcmp(argv[i], "--version") == 0)
-            options.version = true;
-        else if (strcmp(argv[i], "--debug") == 0)
-            options.debug = true;
+/* In the same word (-fx, --id=x); NULL: @word is not this option with a value. */
+static const char *joined_value(const char *word, const char *option)
+{
+    size_t size = strlen(option);
+
+    if (strncmp(word, option, size) != 0 || word[size] == '\0')
+        return NULL;
+    if (option[1] != '-')
+        return word + size;
+    return word[size] == '=' ? word + size + 1 : NULL;
+}
+
+/* Where @word is this option; its value may be the next word, or NULL where there is none. */
+static void read_value(const char *word, const char *next, const char *option, const char **value)
+{
+    const char *joined = joined_value(word, option);
+
+    if (joined || (next && strcmp(word, option) == 0))
+        *value = joined ? joined : next;
+}
+
+static void read_job_option(SealClientJob *job, const char *word, const char *next)
+{
+    read_value(word, next, "--id", &job->id);
+    read_value(word, next, "-f", &job->from);
+    read_value(word, next, "--sender", &job->from);
+}
+
+/* Without memory there are no recipients, not even a place for them. */
+static void read_words(int argc, char **argv, Options *options, SealClientJob *job)
+{
+    bool ended = false;
+
+    *job = (SealClientJob){.id = ""};
+    job->recipients = calloc((size_t)argc + 1, sizeof *job->recipients);
+    for (int i = 1; i < argc && job->recipients; i++) {
+        if (ended || argv[i][0] != '-') {
+            job->recipients[job->n_recipients++] = argv[i];
+            continue;
+        }
+        ended = strcmp(argv[i], "--") == 0;
+        read_option(options, argv[i]);
+        read_job_option(job, argv[i], argv[i + 1]);
+        i += takes_value(argv[i]);
     }
-    return options;
+    if (job->from && job->from[0] == '\0')
+        job->from = "<>";
+    else if (!job->from)
+        job->from = "";
 }
 
 /* The runner's argv: (transfer full), the strings borrowed. */
@@ -131,14 +175,15 @@ static bool is_answer(int status)
 }
 
 /* What the runner could not log itself. */
-static void log_fault(const SealChildEnd *end)
+static void log_fault(const SealChildEnd *end, const SealClientJob *job)
 {
+    char reason[64];
+
     if (is_answer(end->status))
         return;
-    if (end->reason[0])
-        syslog(LOG_ERR, "%s", end->reason);
-    else
-        syslog(LOG_ERR, "the runner ended with status %d, which is no answer", end->status);
+    snprintf(reason, sizeof reason, "the runner ended with status %d, which is no answer",
+             end->status);
+    seal_client_log_deferred(job, end->reason[0] ? end->reason : reason);
 }
 
 /* One line without its end: Exim puts it into an SMTP reply, which a newline would break. */
@@ -154,7 +199,7 @@ static void make_line(SealChildEnd *end)
     }
 }
 
-static int answer_mta(SealChildEnd *end)
+static int answer_mta(SealChildEnd *end, const SealClientJob *job)
 {
     int status = is_answer(end->status) ? end->status : EX_TEMPFAIL;
     bool written;
@@ -162,7 +207,7 @@ static int answer_mta(SealChildEnd *end)
     if (seal_client.kind == SEAL_CLIENT_FILTER)
         return status;
     if (seal_client.kind == SEAL_CLIENT_HANDOVER)
-        return seal_client.finish(end->file);
+        return seal_client.finish(end->file, job);
     make_line(end);
     if (is_answer(end->status) && (end->output_size > 0 || status != EX_TEMPFAIL))
         written = seal_io_write(STDOUT_FILENO, end->output, end->output_size);
@@ -171,7 +216,7 @@ static int answer_mta(SealChildEnd *end)
     return written ? status : EX_TEMPFAIL;
 }
 
-static int run_client(int argc, char **argv, bool debug)
+static int run_client(int argc, char **argv, bool debug, const SealClientJob *job)
 {
     SealChildSpec spec = {
         .path = SEALPIPE_RUNNER,
@@ -180,24 +225,33 @@ static int run_client(int argc, char **argv, bool debug)
         .passes = seal_client.kind == SEAL_CLIENT_FILTER,
         .makes_file = seal_client.kind == SEAL_CLIENT_HANDOVER,
     };
-    SealChildEnd end = {.status = -1, .reason = "out of memory", .file = -1};
+    SealChildEnd end = {.status = -1, .reason = "out of memory", .file = -1, .log.file = -1};
     int status;
 
-    if (spec.argv)
+    if (spec.argv && job->recipients)
         seal_child_run(&spec, &end);
     free((void *)spec.argv);
-    status = answer_mta(&end);
+    seal_client_log_use(&end.log);
+    if (end.fatal) {
+        log_fault(&end, job);
+        raise(end.fatal);
+    }
+    status = answer_mta(&end, job);
     if (status != 0 && takes_message())
         drain_input();
     /* Last, since a log that does not answer must not keep the MTA from its answer. */
-    log_fault(&end);
+    log_fault(&end, job);
+    seal_io_close(&end.log.file);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    Options options = read_options(argc, argv);
+    Options options = {0};
+    SealClientJob job;
+    int status;
 
+    read_words(argc, argv, &options, &job);
     if (!open_standard_fds(options.debug)) {
         if (takes_message())
             drain_input();
@@ -209,6 +263,8 @@ int main(int argc, char **argv)
         return print_text(seal_client.usage) ? 0 : EX_TEMPFAIL;
     if (options.version)
         return print_name(" " SEALPIPE_VERSION "\n") ? 0 : EX_TEMPFAIL;
-    openlog(seal_client.name, LOG_PID | (options.debug ? LOG_PERROR : 0), LOG_MAIL);
-    return run_client(argc, argv, options.debug);
+    seal_client_log_open(seal_client.mode, options.debug);
+    status = run_client(argc, argv, options.debug, &job);
+    free((void *)job.recipients);
+    return status;
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "filters/client/log.h"
+
 #include <stdbool.h>
 
 /** What a program does with the runner. */
@@ -19,17 +21,18 @@ typedef enum {
 
 /** What tells one program made from the client from another. */
 typedef struct {
-    const char *name;  /**< the program's, in its log lines */
-    const char *mode;  /**< the first argument of the runner */
+    const char *name;  /**< the program's */
+    const char *mode;  /**< the first argument of the runner; by= in the log */
     const char *usage; /**< all that --help prints */
     SealClientKind kind;
     /** For HANDOVER: takes the runner's file, which it closes, or -1 where there is none; writes
-     *  what there is to say to stdout, and returns the exit status: 0, 69 or 75. */
-    int (*finish)(int file);
+     *  what there is to say to stdout, and returns the exit status: 0, 69 or 75. What becomes of
+     *  each recipient of what is in the file is logged here. */
+    int (*finish)(int file, const SealClientJob *job);
 } SealClient;
 
 /** Each program's own; the rest of it, with main(), is client.c. The exit status for a message is
  * 0, with the whole result on stdout, or 75; then stdin has been read to its end. For an answer it
  * is 0, 69 or 75. Nothing is written to stderr unless --debug stands among the options; faults go
- * to syslog. */
+ * where the runner's log does, or else to syslog. */
 extern const SealClient seal_client;

@@ -44,6 +44,7 @@ typedef struct {
     const char *reason;
     const char *key; /* "" where no journal is kept */
     bool placed;     /* a delivery has it; the hand-over takes it out again */
+    bool told;       /* the log has what became of it here */
 } SealContainerRecipient;
 
 typedef struct {

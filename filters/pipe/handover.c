@@ -3,6 +3,7 @@
 
 #include "filters/client/child.h"
 #include "filters/client/io.h"
+#include "filters/client/log.h"
 #include "filters/pipe/container.h"
 #include "filters/pipe/journal.h"
 #include "filters/pipe/sendmail.h"
@@ -10,11 +11,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <syslog.h>
 #include <unistd.h>
 
 /* Postfix lets a pipe run for 1000 s, and then bounces. */
@@ -35,9 +36,56 @@ typedef struct {
     char *command;    /* sendmail's words lie in it */
     char *words[WORDS_MAX];
     size_t n_words;
-    bool failed; /* a hand-over was */
+    bool failed;   /* a hand-over was */
+    char why[512]; /* what is left is not handed over */
     char line[LINE_SIZE + 1];
 } Handover;
+
+/* -------------------------------------------------------------------------------------------
+ * The log: behind what the runner says of a recipient, what became of the hand-over
+ */
+
+__attribute__((format(printf, 5, 6))) static void log_recipient(const Handover *self,
+                                                                SealContainerRecipient *recipient,
+                                                                SealChildLevel level,
+                                                                const char *result,
+                                                                const char *format, ...)
+{
+    char reason[2048];
+    SealClientLine line = {self->container.id, self->container.sender, recipient->address, result,
+                           reason};
+    va_list args;
+
+    if (!line.from[0])
+        line.from = "<>";
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    recipient->told = true;
+    seal_client_log(level, &line);
+}
+
+/* Those of whom the runner's line, that there is something for them, would be the last. */
+static void log_rest(const Handover *self)
+{
+    for (size_t i = 0; i < self->container.n_recipients; i++) {
+        SealContainerRecipient *recipient = &self->container.recipients[i];
+
+        if (recipient->result == SEAL_CONTAINER_SENT && !recipient->told)
+            log_recipient(self, recipient, SEAL_CHILD_ERROR, "deferred", "not handed over: %s",
+                          self->why);
+    }
+}
+
+/* What holds for all that is left. */
+__attribute__((format(printf, 2, 3))) static void give_up(Handover *self, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(self->why, sizeof self->why, format, args);
+    va_end(args);
+}
 
 /* -------------------------------------------------------------------------------------------
  * The line for the mail server
@@ -165,8 +213,8 @@ static void keep_pending(Handover *self, const char **keys, const bool *found)
 
         recipient->placed = !found[i];
         if (found[i])
-            syslog(LOG_INFO, "id=%s to=%s: was handed over by an earlier try, and is not again",
-                   self->container.id, recipient->address);
+            log_recipient(self, recipient, SEAL_CHILD_INFO, "handed-over",
+                          "by an earlier try, and not again");
         else
             keys[kept++] = keys[i];
     }
@@ -201,8 +249,7 @@ static bool prepare_journal(Handover *self)
     if (self->journalled)
         ok = use_journal(self, keys, found);
     if (!ok)
-        syslog(LOG_ERR, "id=%s: %s; nothing was handed over", self->container.id,
-               self->journal.why);
+        give_up(self, "%s", self->journal.why);
     free((void *)keys);
     free(found);
     return ok;
@@ -242,10 +289,20 @@ static bool lay_out(const Handover *self, const SealContainerDelivery *delivery)
            lseek(self->file, (off_t)delivery->start, SEEK_SET) == (off_t)delivery->start;
 }
 
-static void log_failure(const Handover *self, const SealSendmailEnd *end)
+__attribute__((format(printf, 5, 6))) static void log_delivery(
+    const Handover *self, const SealContainerDelivery *delivery, SealChildLevel level,
+    const char *result, const char *format, ...)
 {
-    syslog(LOG_ERR, "id=%s: a hand-over failed: %s%s%s", self->container.id, end->why,
-           end->says[0] ? ": " : "", end->says);
+    char reason[2048];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    for (size_t i = 0; i < delivery->count; i++) {
+        if (delivery->recipients[i]->placed)
+            log_recipient(self, delivery->recipients[i], level, result, "%s", reason);
+    }
 }
 
 /* A retry would meet the same limit. */
@@ -260,10 +317,10 @@ static void refuse_too_big(Handover *self, const SealContainerDelivery *delivery
         recipient->result = SEAL_CONTAINER_REFUSED;
         recipient->code = "5.3.4";
         recipient->reason = too_big;
-        syslog(LOG_ERR, "id=%s to=%s: refused: %s; it has %" PRIu64 " octets, and %s: %s",
-               self->container.id, recipient->address, too_big, delivery->end - delivery->start,
-               end->why, end->says);
     }
+    log_delivery(self, delivery, SEAL_CHILD_WARNING, "refused",
+                 "%s; it has %" PRIu64 " octets, and %s: %s", too_big,
+                 delivery->end - delivery->start, end->why, end->says);
 }
 
 /* @first: the number of the delivery's first recipient among the pending. FALSE: no further one. */
@@ -285,13 +342,16 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
     }
     if (!end.done) {
         self->failed = true;
-        log_failure(self, &end);
+        log_delivery(self, delivery, SEAL_CHILD_ERROR, "deferred", "the hand-over failed: %s%s%s",
+                     end.why, end.says[0] ? ": " : "", end.says);
+        give_up(self, "another hand-over failed");
         /* With a journal the others need not wait; without one each would get it once more. */
         return self->journalled && !end.left;
     }
-    if (self->journalled && !seal_journal_mark(&self->journal, self->at, first, count))
-        syslog(LOG_ERR, "id=%s: %s; a retry would hand over again", self->container.id,
-               self->journal.why);
+    bool marked = !self->journalled || seal_journal_mark(&self->journal, self->at, first, count);
+    log_delivery(self, delivery, marked ? SEAL_CHILD_INFO : SEAL_CHILD_ERROR, "handed-over",
+                 "to %s%s%s", self->words[0],
+                 marked ? "" : "; a retry would do so again: ", marked ? "" : self->journal.why);
     return true;
 }
 
@@ -343,10 +403,8 @@ static void hand_all(Handover *self)
         bool interrupted = is_interrupted(&held);
         long passed = (long)((seal_io_now_ms() - begun) / 1000);
         if (interrupted || passed > BUDGET_S) {
-            syslog(LOG_ERR,
-                   "id=%s: %s after %ld s of at most %d; %zu recipients are left to a retry",
-                   self->container.id, interrupted ? "interrupted by a signal" : "stopped", passed,
-                   BUDGET_S, rest);
+            give_up(self, "%s after %ld s of at most %d; %zu recipients are left to a retry",
+                    interrupted ? "interrupted by a signal" : "stopped", passed, BUDGET_S, rest);
             self->failed = true;
             return;
         }
@@ -358,35 +416,47 @@ static void hand_all(Handover *self)
 
 static int run_handover(Handover *self)
 {
-    const char *why;
-
-    if (!seal_container_read(&self->container, self->file, &why)) {
-        syslog(LOG_ERR, "the runner's file cannot be used: %s; nothing was handed over", why);
-        return defer_message(self, "the message cannot be handled now");
-    }
     if (!split_command(self)) {
-        syslog(LOG_ERR, "id=%s: --sendmail takes an absolute path and up to %d words, not \"%s\"",
-               self->container.id, WORDS_MAX - 1, self->container.sendmail);
+        give_up(self, "--sendmail takes an absolute path and up to %d words, not \"%s\"",
+                WORDS_MAX - 1, self->container.sendmail);
         return defer_message(self, "sendmail cannot be run");
     }
     if (!prepare_journal(self))
         return defer_message(self, "the journal cannot be used now");
     /* Each retry would give it once more to those who have it. */
-    if (!self->journalled && count_of(self, SEAL_CONTAINER_DEFERRED) > 0)
+    if (!self->journalled && count_of(self, SEAL_CONTAINER_DEFERRED) > 0) {
+        give_up(self, "another recipient is deferred, and there is no journal without --id");
         return conclude_answer(self);
+    }
     hand_all(self);
     return conclude_answer(self);
 }
 
-int seal_handover(int file)
+/* Where it cannot be used, nobody is known but those of the command line. */
+static int defer_all(Handover *self, const SealClientJob *job, const char *why)
+{
+    char reason[256];
+
+    snprintf(reason, sizeof reason, "not handed over: the runner's file cannot be used: %s", why);
+    seal_client_log_deferred(job, reason);
+    return defer_message(self, "the message cannot be handled now");
+}
+
+int seal_handover(int file, const SealClientJob *job)
 {
     Handover self = {.file = file,
                      .journal = {.folder = -1, .file = -1, .lock = -1, .why = "out of memory"}};
+    const char *why;
+    int status;
 
     if (file < 0)
         return defer_message(&self, "the message cannot be handled now; the log says why");
-
-    int status = run_handover(&self);
+    if (seal_container_read(&self.container, file, &why)) {
+        status = run_handover(&self);
+        log_rest(&self);
+    } else {
+        status = defer_all(&self, job, why);
+    }
     seal_journal_close(&self.journal);
     seal_container_clear(&self.container);
     free(self.command);

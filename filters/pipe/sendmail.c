@@ -154,6 +154,15 @@ static void stop_sendmail(Run *run, SealSendmailEnd *end, const char *program)
              SEAL_SENDMAIL_LIMIT_MS / 1000);
 }
 
+/* The last line's end. */
+static void trim_says(SealSendmailEnd *end)
+{
+    size_t size = strlen(end->says);
+
+    while (size > 0 && end->says[size - 1] == ' ')
+        end->says[--size] = '\0';
+}
+
 void seal_sendmail_run(char *const *argv, int input, SealSendmailEnd *end)
 {
     Run run = {.process = -1, .output = {-1, -1}};
@@ -165,6 +174,7 @@ void seal_sendmail_run(char *const *argv, int input, SealSendmailEnd *end)
         reap_sendmail(&run, end, argv[0]);
     else
         stop_sendmail(&run, end, argv[0]);
+    trim_says(end);
     seal_io_close(&run.output[0]);
     seal_io_close(&run.output[1]);
     seal_io_close(&run.process);

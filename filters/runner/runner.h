@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * runner.h: the runner's ties to its client: exit codes, the watch pipe, and standard output. The
+ * runner.h: the runner's ties to its client: exit codes, the watch, and standard output. The
  * runner does the work of one call of a client, in a process of its own.
  */
 #pragma once
@@ -14,9 +14,12 @@ enum {
     RUNNER_DEFER = 75,   /* EX_TEMPFAIL */
 };
 
-/** Tells the client, over the watch pipe, to end this process group unless it hears again within
+/** Tells the client, over the watch, to end this process group unless it hears again within
  *  @usec microseconds. Nothing happens where no client is listening. */
 void runner_watch_arm(gint64 usec);
+/** Tells the client where the log goes, for what it has to say itself. Before the first that arms.
+ */
+void runner_watch_log(void);
 /** Arms for one wait on the other end of a pipe; cheap enough to be called before each. */
 void runner_watch_idle(void);
 /** Finds out whether a client is listening. Call first. */

@@ -75,6 +75,7 @@ SealDispatcher *runner_open_dispatcher(const RunnerOptions *options, GError **er
 
     if (!dispatcher)
         return NULL;
+    runner_watch_log();
     if (!seal_dispatcher_in_process(dispatcher)) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
                             "[core] in_process is false, but there is no daemon that could do the "

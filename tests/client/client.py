@@ -7,6 +7,7 @@ client.py TRANSPORT CHECK PIPE RUNNER: the programs, and where they look for the
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def _():
                      "the log")
 
 
-@tap.test("a child of the runner that holds the watch pipe does not keep the end from being seen")
+@tap.test("a child of the runner that holds the watch does not keep the end from being seen")
 def _():
     runner("if os.fork() == 0: forever()\nsay('A 60000\\n' * 1000); end(0)")
     tap.equal(transport("--", "a@b"), (0, b"", b""))
@@ -335,7 +336,7 @@ def _():
             tap.equal(sorted(got), sorted(want))
 
 
-@tap.test("no descriptor above the watch pipe comes through")
+@tap.test("no descriptor above the watch comes through")
 def _():
     extra = os.open("/dev/zero", os.O_RDONLY)
     many = [extra] + [os.dup(extra) for _ in range(20)]
@@ -343,7 +344,7 @@ def _():
         for program in (TRANSPORT, CHECK):
             got = probe(program, pass_fds=many)["fds"]
             tap.equal(sorted(got), ["0", "1", "2", "3"], "descriptors")
-            tap.true(got["3"].startswith("pipe:"), got["3"])
+            tap.true(got["3"].startswith("socket:"), got["3"])
             tap.equal(got["2"], "/dev/null")
             tap.equal(got["0"] == "/dev/null", program == CHECK, "stdin")
     finally:
@@ -405,7 +406,9 @@ def _():
 
 @tap.test("a malformed line ends the runner")
 def _():
-    for line in ("X\n", "\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D\n", "D \n",
+    for line in ("X\n", "\n", "L\n", "L \n", "L 2\n", "L 2 \n", "L 4 syslog\n", "L x syslog\n", "L 2  syslog\n",
+                 "L 2 syslogs\n", "L 2 sys\n", "L 2 journal2\n", "L 2 file\n", "L 2 /etc/passwd\n", "L 22 syslog\n",
+                 "L 2 syslog\nL 2 syslog\n", "A 5000\nL 2 syslog\n", "E 0\nL 2 syslog\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D\n", "D \n",
                  "A 99999999\n", "A 123456789\n", "A 18446744073709551617\n", "A 5000\0\n", "A 5000\r\n",
                  "A 5000\nX\n", "x" * 100, "E\n", "E \n", "E -1\n", "E 256\n", "E 0\nE 0\n", "E 0\nA 5000\n"):
         runner(f"say({line!r}); forever()")
@@ -415,6 +418,15 @@ def _():
         tap.equal(transport("--", "a@b"), (75, b"", b""), f"{line} cut off")
     runner("say('E 0'); os._exit(0)")
     tap.equal(transport("--", "a@b"), (75, b"", b""), "an end that is cut off")
+
+
+@tap.test("a descriptor beside its line, or two of them, ends the runner")
+def _():
+    for text in ("give(b'L 2 syslog\\n', 2)", "give(b'L 2 journal\\n', 2)", "give(b'A 5000\\n', 2)",
+                 "give(b'E 0\\n', 2)", "give(b'L 2 file\\n', 2, 2)", "give(b'L 2 file\\n', *[2] * 50)",
+                 "give(b'L', 2); give(b' 2 file\\n', 2)", "give(b'L 2 file\\n', 2); give(b'A 1\\n', 2)"):
+        runner(f"{GIVE}{text}; forever()")
+        tap.equal(transport("--", "a@b"), (75, b"", b""), text)
 
 
 @tap.test("whoever is left in the group is killed when the runner ends")
@@ -458,6 +470,88 @@ def _():
         child.send_signal(signal.SIGHUP)
         child.send_signal(signal.SIGTERM)
         tap.equal((child.communicate(b"done", timeout=BOUND)[0], child.returncode), (b"done", 0))
+
+
+# -- The log ------------------------------------------------------------------------------------
+
+GIVE = """
+import socket
+def give(line, *fds):
+    socket.send_fds(socket.socket(fileno=os.dup(3)), [line], fds)
+def log_to(path, level=2):
+    with open(path, "a") as file:
+        give(f"L {level} file\\n".encode(), file.fileno())
+"""
+
+
+def logged(text, *args, program=TRANSPORT, level=2):
+    """(status, the lines in the runner's log without their time and process)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "log"
+        path.touch()
+        runner(f"{GIVE}log_to({str(path)!r}, {level})\n{text}")
+        status = call(program, *(args or ("--id", "Q1", "-f", "s@x", "--", "a@b")))[0]
+        lines = path.read_text().splitlines()
+    for line in lines:
+        tap.true(re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ sealpipe\[\d+\]: error: id=", line), line)
+    return status, [line.split("error: ", 1)[1] for line in lines]
+
+
+def deferred_line(reason, by="transport", to="a@b", ident="Q1", sender="s@x"):
+    return f'id={ident} from={sender} to={to} result=deferred by={by} reason="{reason}"'
+
+
+@tap.test("what ends the runner is in its log, in the form of its lines")
+def _():
+    for program, by in ((TRANSPORT, "transport"), (CHECK, "check"), (PIPE, "pipe")):
+        for text, why in (
+                ("end(3)", "the runner ended with status 3, which is no answer"),
+                ("os._exit(0)", "the runner ended with status 0 before its work was done: a module or a "
+                                "library has called exit()"),
+                ("os.kill(os.getpid(), 9)", "the runner was ended by signal 9"),
+                ("say('A 200\\n'); forever()", "the runner was killed: no progress within 200 ms"),
+                ("say('X\\n'); forever()", "the runner was killed: it wrote a malformed line to its watch")):
+            tap.equal(logged(text, program=program), (75, [deferred_line(why, by)]), f"{by}: {text}")
+        tap.equal(logged("end(75)", program=program), (75, []), "what the runner has answered it has logged")
+
+
+@tap.test("id, sender and recipients of the log are those of the command line, and cannot write lines")
+def _():
+    why = "the runner ended with status 3, which is no answer"
+    for args, ident, sender, to in (
+            (("--id=Q 2", "-f", "", "--", "a@b", "-f", "c@d"), '"Q 2"', "<>", ["a@b", "-f", "c@d"]),
+            (("-fs@x", "a@b", "--login", "--id", "--id", "Q1"), "Q1", "s@x", ["a@b"]),
+            (("--sender=<>", "--", "a\nb\"\\\xfc@x"), '""', "<>", ['"a\\x0ab\\"\\\\\\xc3\\xbc@x"']),
+            (("--", "x" * 700), '""', '""', ['"' + "x" * 599 + '"']),
+            (("--id",), '""', '""', ['""'])):
+        tap.equal(logged("end(3)", *args),
+                  (75, [deferred_line(why, to=one, ident=ident, sender=sender) for one in to]), f"{args}")
+
+
+@tap.test("the log's level and target are the runner's; a file that nobody reads holds nobody up")
+def _():
+    tap.equal(len(logged("end(3)", level=0)[1]), 1, "errors are written at every level")
+    for text in ("give(b'L 0 syslog\\n')", "give(b'L 3 journal\\n')", "os.mkfifo(sys.argv[3]); "
+                 "f = os.open(sys.argv[3], os.O_RDWR | os.O_NONBLOCK); os.write(f, b'x' * 65536); "
+                 "os.set_blocking(f, True); give(b'L 2 file\\n', f)"):
+        with tempfile.TemporaryDirectory() as folder:
+            runner(f"{GIVE}{text}\nend(3)")
+            result = call(CHECK, "--debug", f"{folder}/fifo")
+            tap.equal(result[:2], (75, b"sealpipe-check: cannot tell now"), text)
+            tap.contains(result[2], b" result=deferred by=check reason=\"the runner ended", text)
+
+
+@tap.test("a signal that ends the client is in the log")
+def _():
+    with tempfile.TemporaryDirectory() as folder, PidFile() as pids:
+        path = pathlib.Path(folder) / "log"
+        runner(f"{GIVE}{PidFile.CODE}log_to({str(path)!r})\nfamily({str(pids.path)!r}); forever()")
+        child = subprocess.Popen([TRANSPORT, "--id", "Q1", "-f", "s@x", "--", "a@b"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        pids.read()
+        child.send_signal(signal.SIGTERM)
+        tap.equal(child.wait(BOUND), -signal.SIGTERM)
+        tap.contains(path.read_text(), deferred_line("the client was ended by signal 15"))
 
 
 # -- A file in place of output ------------------------------------------------------------------

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -182,7 +183,9 @@ WRAP("opendir", DIR *, opendir, (const char *path), (path), NULL, EIO)
 WRAP("readdir", Entry *, readdir, (DIR *dir), (dir), NULL, EIO)
 WRAP("readdir", Entry64 *, readdir64, (DIR *dir), (dir), NULL, EIO)
 /* What a client calls beside these. */
-WRAP("pipe", int, pipe2, (int fds[2], int flags), (fds, flags), -1, EMFILE)
+WRAP("socketpair", int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds), -1, EMFILE)
+WRAP("recvmsg", ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags), -1, EIO)
+WRAP("sendmsg", ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags), -1, EIO)
 WRAP("dup", int, dup2, (int from, int to), (from, to), -1, EBADF)
 WRAP("fork", pid_t, fork, (void), (), -1, EAGAIN)
 WRAP("poll", int, poll, (struct pollfd *fds, nfds_t number, int limit), (fds, number, limit), -1, ENOMEM)

@@ -173,9 +173,9 @@ def check(target, call, late=False):
 
 # -- In the runner ------------------------------------------------------------------------------
 
-# With its last write the runner says that it is done: the result has gone out by then.
-for _call, _late in (("open", False), ("read", False), ("pread", True), ("write", True),
-                     ("stat", False), ("opendir", False), ("readdir", False), ("malloc", True)):
+# With the last that it sends the runner says that it is done: the result has gone out by then.
+for _call, _late in (("open", False), ("read", False), ("pread", True), ("write", False),
+                     ("sendmsg", True), ("stat", False), ("opendir", False), ("readdir", False), ("malloc", True)):
     @tap.test(f"the runner's {_call} fails")
     def _(call=_call, late=_late):
         tap.true(check(InRunner(), call, late), f"some {call} matters")
@@ -220,18 +220,17 @@ for _call in ("open", "read", "stat", "opendir", "readdir"):
 
 # -- In the client ------------------------------------------------------------------------------
 
-# The last three may fail when the result has gone out. How many reads there are depends on how the
-# runner's lines and signals fall together. The first is always of the watch pipe, on which the runner
-# arms the clock before it does anything else; each of that pipe stops the message. Those of the
-# descriptor for signals stop nothing: whether the runner has ended is asked all the same.
+# The last three may fail when the result has gone out. How many reads of the watch there are depends
+# on how the runner's lines fall together. The first is always of where its log goes, which it says
+# before it does anything else; each of them stops the message.
 for _call, _late in (("open", False), ("fcntl", False), ("access", False), ("signalfd", False),
-                     ("pipe", False), ("fork", False), ("sigprocmask", False), ("dup", False),
-                     ("malloc", False), ("poll", True), ("waitid", True), ("read", True)):
+                     ("socketpair", False), ("fork", False), ("sigprocmask", False), ("dup", False),
+                     ("malloc", False), ("poll", True), ("waitid", True), ("recvmsg", True)):
     @tap.test(f"the client's {_call} fails")
     def _(call=_call, late=_late):
         stopped = check(InClient(), call, late)
         tap.true(stopped, f"some {call} matters")
-        if call == "read":
+        if call == "recvmsg":
             tap.equal(stopped[0], 1, "the first read that stops the message")
 
 

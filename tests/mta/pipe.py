@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import stat
 import subprocess
@@ -68,7 +69,7 @@ for order in orders:
                     b"message file too big\\n")
         os._exit(75)
     if isinstance(order, int):
-        print("the disk is full"); os._exit(order)
+        print("the disk is full", flush=True); os._exit(order)
 record()
 """
 
@@ -386,6 +387,44 @@ def _():
         tap.equal(pipe(original, ALICE, dora.address), (0, ""), f"retry for {order}")
         tap.equal((count(ALICE), count(dora.address)), (1, 1), f"retry for {order}")
         opens(taken_for(dora.address).body, dora, original)
+
+
+def last_lines():
+    """{recipient: (result, reason) of the last line that names it}."""
+    lines = re.findall(r" to=(\S+) result=(\S+) .*by=pipe .*reason=(.*)", home.log_text())
+    return {to: (result, reason.strip('"')) for to, result, reason in lines}
+
+
+@tap.test("the last line of the log on each recipient says what became of the hand-over")
+def _():
+    eve = "eve@example.org"
+    original = message(f"{ALICE}, {NOBODY}")
+    begin({dora.address: 75}, core={"log_level": "info"})
+    tap.equal(pipe(original, ALICE, dora.address, NOBODY)[0], 75)
+    said = last_lines()
+    tap.equal(said[ALICE], ("handed-over", f"to {fake}"))
+    tap.equal(said[dora.address],
+              ("deferred", f"the hand-over failed: {fake} ended with status 75: the disk is full"))
+    tap.equal(said[NOBODY][0], "refused")
+    tap.contains(home.log_text(), f"to={dora.address} result=sealed")
+    plan()
+    tap.equal(pipe(original, ALICE, dora.address, NOBODY)[0], 69)
+    tap.equal(last_lines()[ALICE], ("handed-over", "by an earlier try, and not again"))
+    tap.equal(last_lines()[dora.address], ("handed-over", f"to {fake}"))
+    # Without a journal the others are not tried.
+    begin({dora.address: 75, eve: 75})
+    pipe(message("undisclosed@example.org"), dora.address, eve, ident=None)
+    tap.equal(sorted(reason for _, reason in last_lines().values()),
+              ["not handed over: another hand-over failed",
+               f"the hand-over failed: {fake} ended with status 75: the disk is full"])
+    # A sendmail that is none; an end by the mail server.
+    begin()
+    home.run("sealpipe-pipe", "-f", SENDER, "--sendmail", "sendmail", "--", ALICE, stdin=original)
+    tap.contains(last_lines()[ALICE][1], "not handed over: --sendmail takes an absolute path")
+    begin({ALICE: f"end {int(signal.SIGTERM)}", dora.address: f"end {int(signal.SIGTERM)}"})
+    pipe(message("undisclosed@example.org"), ALICE, dora.address)
+    tap.equal(sorted(result for result, _ in last_lines().values()), ["deferred", "handed-over"])
+    tap.contains(str(last_lines()), "not handed over: interrupted by a signal")
 
 
 @tap.test("a sendmail that will never take it for its size: 5.3.4, and the others get theirs")

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/client/log.h"
+
+#include "filters/client/io.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TAG            "sealpipe"
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define VALUE_MAX      600 /* octets of a value, as it is written */
+#define LINE_SIZE      4096
+#define PATIENCE_MS    1000
+
+/* One log a process. */
+static struct {
+    const char *by;
+    bool debug;
+    SealChildLog to;
+} the_log = {.by = "", .to = {.target = SEAL_CHILD_LOG_UNKNOWN, .file = -1}};
+
+static const struct {
+    const char *name;
+    int priority;
+} levels[] = {
+    [SEAL_CHILD_ERROR] = {"error", LOG_ERR},
+    [SEAL_CHILD_WARNING] = {"warning", LOG_WARNING},
+    [SEAL_CHILD_INFO] = {"info", LOG_INFO},
+    [SEAL_CHILD_DEBUG] = {"debug", LOG_DEBUG},
+};
+
+void seal_client_log_open(const char *by, bool debug)
+{
+    the_log.by = by;
+    the_log.debug = debug;
+    openlog(TAG, LOG_PID, LOG_MAIL);
+}
+
+void seal_client_log_use(const SealChildLog *log)
+{
+    the_log.to = *log;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * A line
+ */
+
+typedef struct {
+    char text[LINE_SIZE];
+    size_t size;
+} Line;
+
+static bool is_plain(const char *value)
+{
+    if (*value == '\0' || strlen(value) > VALUE_MAX)
+        return false;
+    for (; *value; value++) {
+        unsigned char octet = (unsigned char)*value;
+
+        if (octet <= ' ' || octet >= 0x7f || strchr("\"\\=", octet))
+            return false;
+    }
+    return true;
+}
+
+/* What does not fit is left out. */
+static void put_text(Line *line, const char *text)
+{
+    for (; *text && line->size + 1 < sizeof line->text; text++)
+        line->text[line->size++] = *text;
+    line->text[line->size] = '\0';
+}
+
+/* Whatever came from outside is quoted, so that it cannot write a line of its own. */
+static void put_value(Line *line, const char *name, const char *value)
+{
+    size_t start;
+
+    put_text(line, line->size > 0 ? " " : "");
+    put_text(line, name);
+    put_text(line, "=");
+    if (is_plain(value)) {
+        put_text(line, value);
+        return;
+    }
+    start = line->size;
+    put_text(line, "\"");
+    for (; *value && line->size - start < VALUE_MAX; value++) {
+        unsigned char octet = (unsigned char)*value;
+        char escaped[8] = {*value};
+
+        if (octet == '"' || octet == '\\')
+            snprintf(escaped, sizeof escaped, "\\%c", octet);
+        else if (octet < ' ' || octet >= 0x7f)
+            snprintf(escaped, sizeof escaped, "\\x%02x", octet);
+        put_text(line, escaped);
+    }
+    put_text(line, "\"");
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Where it goes
+ */
+
+/* One write, so that lines of several processes do not mix; and none that could have to wait. */
+static bool write_file(int fd, SealChildLevel level, const char *text)
+{
+    char when[32] = "", line[LINE_SIZE + 128];
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    time_t now = time(NULL);
+    struct tm day;
+    int size;
+
+    if (gmtime_r(&now, &day))
+        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &day);
+    size = snprintf(line, sizeof line, "%s " TAG "[%d]: %s: %s\n", when, (int)getpid(),
+                    levels[level].name, text);
+    return size > 0 && poll(&ready, 1, PATIENCE_MS) == 1 && (ready.revents & POLLOUT) &&
+           seal_io_write(fd, line, (size_t)size);
+}
+
+static bool write_journal(SealChildLevel level, const char *text)
+{
+    const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    char fields[LINE_SIZE + 128];
+    int size =
+        snprintf(fields, sizeof fields, "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=" TAG "\n",
+                 text, levels[level].priority);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && sendto(fd, fields, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                                (const struct sockaddr *)&journal, sizeof journal) == size;
+
+    seal_io_close(&fd);
+    return ok;
+}
+
+static void write_line(SealChildLevel level, const char *text)
+{
+    bool written = false;
+
+    if (the_log.to.target != SEAL_CHILD_LOG_UNKNOWN && level > the_log.to.level)
+        return;
+    if (the_log.debug)
+        write_file(STDERR_FILENO, level, text);
+    if (the_log.to.target == SEAL_CHILD_LOG_FILE)
+        written = write_file(the_log.to.file, level, text);
+    else if (the_log.to.target == SEAL_CHILD_LOG_JOURNAL)
+        written = write_journal(level, text);
+    if (!written)
+        syslog(levels[level].priority, "%s", text);
+}
+
+void seal_client_log(SealChildLevel level, const SealClientLine *line)
+{
+    Line text = {.size = 0};
+
+    put_value(&text, "id", line->id);
+    put_value(&text, "from", line->from);
+    put_value(&text, "to", line->to);
+    put_value(&text, "result", line->result);
+    put_value(&text, "by", the_log.by);
+    put_value(&text, "reason", line->reason);
+    write_line(level, text.text);
+}
+
+void seal_client_log_deferred(const SealClientJob *job, const char *reason)
+{
+    SealClientLine line = {job->id, job->from, "", "deferred", reason};
+
+    if (job->n_recipients == 0)
+        seal_client_log(SEAL_CHILD_ERROR, &line);
+    for (size_t i = 0; i < job->n_recipients; i++) {
+        line.to = job->recipients[i];
+        seal_client_log(SEAL_CHILD_ERROR, &line);
+    }
+}
