@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A real OpenSMTPD as docs/mta/opensmtpd.md wires it, and a sink behind it."""
+
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import mail
+import opensmtpd
+import outcomes
+import sink as sinks
+import tap
+from home import Home
+
+if os.getuid() != 0:
+    tap.skip_all("a mail server of its own needs root")
+
+home = Home("opensmtpd")
+sink = sinks.Sink()
+server = opensmtpd.OpenSmtpd(home, sink)
+USER = opensmtpd.USERS["sealpipe"]
+o = outcomes.Outcomes(server, home, sink, (USER, USER))
+# It refuses quoted local parts.
+o.odd = ("*{id}^x@example.org", "$`id`|x@example.org")
+o.returns_body = True
+server.start()
+outcomes.register(o)
+
+MAIL = outcomes.message(outcomes.DORA)
+TEXT = MAIL.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def sealed_for(person):
+    """The one message that has left is sealed, and for that one."""
+    server.wait_empty()
+    got = o.by_recipient()
+    tap.equal(list(got), [person.address])
+    tap.equal(len(sink.complete()), 1, "messages that left")
+    tap.contains(mail.opened(got[person.address].message(), person), outcomes.MARK)
+    tap.true(outcomes.MARK not in got[person.address].raw, "plain text in what is sealed")
+    return got[person.address].message()
+
+
+@tap.test("aliases, .forward, programs that forward, cron: each sealed, once")
+def _():
+    o.begin()
+    forward = server.homes / "lou/.forward"
+    forward.write_text(f"{outcomes.DORA}\n")
+    os.chown(forward, opensmtpd.USERS["lou"], opensmtpd.USERS["lou"])
+    for local in ("out", "piped", "lou"):
+        sink.clear()
+        server.send(MAIL, f"{local}@example.net", sender=outcomes.BOB)
+        message = sealed_for(o.dora)
+        if local == "out":
+            tap.equal(mail.Message(message).all("Delivered-To"), [])
+    forward.unlink()
+    for user in ("lou", None):
+        sink.clear()
+        words = (opensmtpd.SENDMAIL, "-i", outcomes.DORA)
+        handed = server.by_user(user, *words, stdin=TEXT) if user else server.run(*words, stdin=TEXT)
+        tap.equal(handed.returncode, 0, handed.stderr)
+        tap.wait_for(sink.complete, "it arrives")
+        sealed_for(o.dora)
+    o.no_trace()
+
+
+@tap.test("what comes in is as it came, whatever state sealpipe is in")
+def _():
+    inbox = server.homes / "lou/Maildir"
+    for changes in ({}, {"core": {"in_process": "false"}}):
+        o.begin(**changes)
+        server.send(outcomes.message("inbox@example.net"), "inbox@example.net",
+                    sender="stranger@example.com")
+        server.wait_empty()
+        (path,) = (inbox / "new").iterdir()
+        tap.contains(path.read_bytes(), outcomes.BODY.replace(b"\r\n", b"\n"))
+        path.unlink()
+    tap.equal(sink.transactions(), [])
+
+
+@tap.test("nothing is signed for local programs and strangers")
+def _():
+    o.begin(policy={"encrypt": "never", "sign": "preferred"},
+            **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": o.server_key},
+               "module sign": {"submission_domains": "example.net"}})
+    server.by_user("lou", opensmtpd.SENDMAIL, "-i", outcomes.DORA, stdin=TEXT)
+    tap.wait_for(sink.complete, "it arrives")
+    server.send(MAIL, outcomes.ALICE)
+    server.wait_empty()
+    for transaction in o.by_recipient().values():
+        tap.true(b"multipart/signed" not in transaction.message(), "it is signed")
+
+
+@tap.test("69 is a bounce with our line; whatever else goes wrong is a deferral")
+def _():
+    o.begin()
+    server.refused(server.send(outcomes.message(outcomes.NOBODY), outcomes.NOBODY,
+                               sender="inbox@example.net"))
+    server.wait_empty()
+    (path,) = (server.homes / "lou/Maildir/new").iterdir()
+    text = path.read_bytes().replace(b"\n", b"").replace(b" ", b"")
+    tap.contains(text, b"5.7.1refused:nobody@example.org:")
+    program = server.program.readlink()
+    for script in (None, "#!/bin/sh\nexit 1\n", "#!/bin/sh\nkill -9 $$\n", "#!/no/such\n"):
+        o.begin()
+        server.program.unlink()
+        if script:
+            server.program.write_text(script)
+            server.program.chmod(0o755)
+        try:
+            ident = server.send(MAIL, outcomes.DORA)
+            server.deferred(ident)
+        finally:
+            server.program.unlink(missing_ok=True)
+            server.program.symlink_to(program)
+    server.try_again(ident)
+    sealed_for(o.dora)
+
+
+@tap.test("hostile addresses come through as they are, in their places")
+def _():
+    o.begin(policy={"encrypt": "never"})
+    for address in ("-oQ/tmp@example.org", "--@example.org", "$`id`@example.org",
+                    "|id@example.org", "/etc/passwd@example.org", "${id}&id@example.org"):
+        for sender, recipient in ((outcomes.SENDER, address), (address, outcomes.DORA)):
+            sink.clear()
+            server.send(MAIL, recipient, sender=sender)
+            server.wait_empty()
+            tap.equal([(t.sender, t.recipients) for t in sink.complete()], [(sender, [recipient])])
+
+
+@tap.test("a local user cannot read the smart host's password")
+def _():
+    tried = server.by_user("lou", "msmtp", "-C", "/var/lib/sealpipe/msmtprc", outcomes.DORA,
+                           stdin=TEXT)
+    tap.true(tried.returncode != 0, "he can use it")
+    tap.true(server.by_user("lou", "cat", "/var/lib/sealpipe/msmtprc").returncode != 0, "it is read")
+
+
+tap.main()
