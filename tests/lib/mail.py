@@ -9,6 +9,7 @@ field in its order, an empty line and the body.
 """
 
 import base64
+import hashlib
 import re
 import tempfile
 
@@ -94,3 +95,11 @@ def opened(sealed, person):
         file.flush()
         return certs.openssl("cms", "-decrypt", "-binary", "-inform", "DER", "-in", file.name,
                              "-recip", person.cert, "-inkey", person.key)
+
+
+def dkim_body_hash(octets):
+    """Of a message; RFC 6376 3.4.4: relaxed."""
+    body = re.sub(rb"[ \t]+", b" ", Message(octets).body)
+    body = re.sub(rb" \r\n", b"\r\n", body)
+    body = re.sub(rb"(\r\n)+$", b"", body) + b"\r\n"
+    return base64.b64encode(hashlib.sha256(body).digest())

@@ -74,6 +74,7 @@ class _Session(socketserver.StreamRequestHandler):
                 self.say("250 ok")
             elif word.startswith(b"RCPT TO:"):
                 recipients.append(_path(line))
+                self.server.sink.asked.append(recipients[-1])
                 self.say("250 ok")
             elif word == b"DATA":
                 if not self.data(Transaction(sender, recipients, utf8)):
@@ -92,10 +93,11 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class Sink:
-    """@most: the size above which it refuses a message; None: any is taken."""
+    """most: the size above which it refuses a message; None: any is taken. asked: all recipients that
+    were named, with a message or not."""
 
     def __init__(self, address=("127.0.0.1", 0)):
-        self.most = None
+        self.most, self.asked = None, []
         self._lock = threading.Lock()
         self._transactions = []
         self._hold_at, self._held, self._go = None, threading.Event(), threading.Event()

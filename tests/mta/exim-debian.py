@@ -229,6 +229,24 @@ def _():
         tap.equal(output.returncode, 2, f"exim4 {word}: {output.stdout}")
         tap.contains(output.stdout, "refused: ")
     tap.equal(server.run("-bvs", NOBODY).returncode, 0, "exim4 -bvs")
+    # Whoever asks, Exim does so as itself.
+    home.conf.chmod(0o700)
+    output = mailhost.run("runuser", "-u", "dave", "--", *server.command, "-bt", ALICE, check=False)
+    home.conf.chmod(0o755)
+    tap.contains(output.stdout, "router = sealpipe_out")
+
+
+@tap.test("a callout asks the server of the recipient's domain, and none is made for whom we refuse")
+def _():
+    begin({"main/00_test": "MAIN_ACL_CHECK_RCPT = callout\n",
+           "acl/50_test": "callout:\n  require verify = recipient/callout=5s,no_cache\n  accept\n"},
+          configtype="internet")
+    for recipient, answer in ((ALICE, [250, 250]), (NOBODY, [550])):
+        sink.asked.clear()
+        answers = from_outside(outcomes.message(recipient), BOB, recipient)
+        tap.equal([code for code, _ in answers], answer, f"{answers}")
+        tap.equal(sink.asked[:1], [ALICE] if recipient == ALICE else [])
+        server.wait_empty()
 
 
 @tap.test("by an alias, .forward, |sendmail, a login, cron: all that leaves is sealed or refused")
@@ -359,6 +377,22 @@ def _():
     tap.equal(list(sent()), [BOB])
 
 
+@tap.test("Debian's DKIM signs what is sealed")
+def _():
+    key = debian_exim.ETC / "dkim.key"
+    mailhost.run("openssl", "genrsa", "-out", key, "2048")
+    shutil.chown(key, "Debian-exim")
+    begin({"main/00_test": f"DKIM_DOMAIN = example.org\nDKIM_SELECTOR = s\nDKIM_PRIVATE_KEY = {key}\n"},
+          configtype="internet")
+    original = outcomes.message(ALICE)
+    _, got = o.delivered(original, ALICE)
+    o.opens(got[ALICE], home.alice, original)
+    stamps = mail.Message(got[ALICE].message()).all("DKIM-Signature")
+    tap.equal(len(stamps), 1, "DKIM-Signature")
+    found = re.sub(rb"\s", b"", re.search(rb"bh=([^;]+);", stamps[0])[1])
+    tap.equal(found, mail.dkim_body_hash(got[ALICE].message()), "DKIM's hash of the body")
+
+
 @tap.test("a refused message of the null sender is frozen, or discarded at once where Exim is told so")
 def _():
     begin()
@@ -422,6 +456,102 @@ def _():
     finally:
         template.write_text(before)
         server.clear()
+
+
+# What counts here of the configuration that comes with Exim.
+OWN = """
+local_interfaces = 127.0.0.1
+log_file_path = /var/log/exim4/%slog
+spool_directory = /var/spool/exim4
+primary_hostname = mta.test
+domainlist local_domains = @
+domainlist relay_to_domains = inside.example
+hostlist relay_from_hosts = localhost
+acl_smtp_rcpt = rcpt
+acl_smtp_data = data
+tls_advertise_hosts =
+MAIN
+begin acl
+rcpt:
+  accept hosts = :
+  require verify = sender
+  accept hosts = +relay_from_hosts
+  require message = relay not permitted
+          domains = +local_domains : +relay_to_domains
+  require verify = recipient
+  accept
+data:
+  require verify = header_sender
+  accept
+
+begin routers
+relayed:
+  driver = dnslookup
+  domains = +relay_to_domains
+  transport = relayed_smtp
+CHECK
+dnslookup:
+  driver = dnslookup
+  domains = ! +local_domains
+  transport = remote_smtp
+  no_more
+system_aliases:
+  driver = redirect
+  data = ${lookup{$local_part}lsearch{/etc/aliases}}
+userforward:
+  driver = redirect
+  check_local_user
+  file = $home/.forward
+  no_verify
+localuser:
+  driver = accept
+  check_local_user
+  transport = local_delivery
+
+begin transports
+remote_smtp:
+  driver = smtp
+TRANSPORT
+RELAYED
+local_delivery:
+  driver = appendfile
+  file = /var/mail/$local_part_data
+  group = mail
+
+begin retry
+* * F,2h,15m
+"""
+
+
+@tap.test("in the transport of one's own configuration: what leaves is sealed, what comes in comes in")
+def _():
+    fresh()
+    own = debian_exim.ETC / "exim4.conf"
+    NAMES.append(own)
+    own.write_text(snippets.changed(OWN, ("MAIN\n", PAGE["main"]), ("CHECK\n", PAGE["check"]),
+                                    ("TRANSPORT\n", PAGE["transport"]),
+                                    ("RELAYED\n", PAGE["relayed"])))
+    server.stop()
+    server.start()
+    for text in ("", "[policy]\nencrypt=maybe\n"):
+        home.write_conf("90-more.conf", text)
+        for sender in (NOBODY, ""):
+            before = mailbox("dave").count(outcomes.MARK)
+            answer = from_outside(outcomes.message("dave@mta.test"), sender, "dave@mta.test")
+            tap.equal([code for code, _ in answer], [250, 250], f"{sender}, {text}: {answer}")
+            server.wait_empty()
+            tap.equal(mailbox("dave").count(outcomes.MARK), before + 1, f"{sender}, {text}")
+        sink.clear()
+        from_outside(outcomes.message("x@inside.example"), NOBODY, "x@inside.example")
+        o.plain(sent()["x@inside.example"], outcomes.message("x@inside.example"))
+    home.write_conf("90-more.conf", "")
+    for recipient, wanted in ((ALICE, ALICE), ("erin@mta.test", ALICE), (NOBODY, BOB),
+                              ("out@mta.test", BOB)):
+        sink.clear()
+        server.send(outcomes.message(recipient), recipient, sender=BOB)
+        got = sent()
+        tap.equal(list(got), [wanted], recipient)
+        tap.true(outcomes.MARK not in got[wanted].raw, "in clear")
 
 
 AUTH = """

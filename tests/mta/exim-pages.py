@@ -181,6 +181,18 @@ def _():
     o.plain(got["x@inside.test"], original)
 
 
+if WAY == "transport":
+    @tap.test("addresses in Unicode are kept, and SMTPUTF8 with them")
+    def _():
+        o.begin()
+        person = home.enrol("bob@xn--bcher-kva.example")
+        original = outcomes.message("bob@b\u00fccher.example")
+        _, got = o.delivered(original, "bob@b\u00fccher.example", sender="j\u00fcrgen@example.net")
+        transaction = got["bob@b\u00fccher.example"]
+        tap.equal((transaction.sender, transaction.utf8), ("j\u00fcrgen@example.net", True))
+        o.opens(transaction, person, original)
+
+
 @tap.test("what the next server finds too large bounces at once, with its reason")
 def _():
     o.begin()
