@@ -226,15 +226,15 @@ static char *tidy_lines(const char *value, const char *eol)
 }
 
 /* Where the tag stands as it is, only its octets go; where it is encoded, the value is written
- * anew. */
-static void append_untagged(GString *out, const SealHeader *header, const SealField *field,
-                            const char *tag)
+ * anew. FALSE where it is not there. */
+static gboolean append_untagged(GString *out, const SealHeader *header, const SealField *field,
+                                const char *tag)
 {
     g_autofree char *value = seal_field_value(header, field);
 
     if (!has_tag(value, tag)) {
         seal_header_append(out, header, field);
-        return;
+        return FALSE;
     }
     const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
     const char *behind = (const char *)memchr(start, ':', field->length) + 1;
@@ -246,7 +246,7 @@ static void append_untagged(GString *out, const SealHeader *header, const SealFi
     g_string_append_len(out, start, behind - start);
     if (!has_tag(unfolded, tag)) {
         g_string_append_printf(out, "%s%s", lines, header->eol);
-        return;
+        return TRUE;
     }
     g_autofree char *text = seal_words_decode(value, SEAL_READING_LAX);
     g_autofree char *left = g_strstrip(cut_tag(text, tag));
@@ -255,6 +255,32 @@ static void append_untagged(GString *out, const SealHeader *header, const SealFi
     if (has_tag(encoded, tag))
         g_clear_pointer(&encoded, g_free);
     g_string_append_printf(out, " %s%s", encoded ? encoded : "", header->eol);
+    return TRUE;
+}
+
+/* @header without the signatures over what was changed. (transfer full) */
+static GString *header_without_spent(const SealHeader *header)
+{
+    GString *out = g_string_new(NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!seal_field_is_any(header, field, SPENT_FIELDS))
+            seal_header_append(out, header, field);
+    }
+    return out;
+}
+
+/* (transfer full) */
+static SealMessage *message_without_spent(SealMessage *message, GError **error)
+{
+    const SealHeader *header = seal_message_header(message);
+    g_autoptr(SealContent) rest =
+        seal_content_slice(seal_entity_content(message->entity), header->block_end, G_MAXUINT64);
+    g_autoptr(SealContent) whole = join_text(header_without_spent(header), rest);
+
+    return seal_message_new(whole, error);
 }
 
 SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GError **error)
@@ -262,18 +288,21 @@ SealMessage *seal_message_without_tag(SealMessage *message, const char *tag, GEr
     const SealHeader *header = seal_message_header(message);
     SealContent *content = seal_entity_content(message->entity);
     GString *front = g_string_new(NULL);
+    gboolean changed = FALSE;
 
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
 
         if (seal_field_is(header, field, "Subject"))
-            append_untagged(front, header, field, tag);
+            changed = append_untagged(front, header, field, tag) || changed;
         else
             seal_header_append(front, header, field);
     }
     g_autoptr(SealContent) rest = seal_content_slice(content, header->block_end, G_MAXUINT64);
     g_autoptr(SealContent) whole = join_text(front, rest);
-    return seal_message_new(whole, error);
+    g_autoptr(SealMessage) untagged = seal_message_new(whole, error);
+    return untagged && changed ? message_without_spent(untagged, error)
+                               : g_steal_pointer(&untagged);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -386,8 +415,11 @@ gboolean seal_message_without_rest(SealMessage *message, SealMessage **ret_parts
     if (!seal_entity_frame(message->entity, &start, &end) ||
         (start == 0 && end == seal_content_size(body)))
         return TRUE;
-    g_autoptr(SealContent) front = seal_content_slice(seal_entity_content(message->entity), 0,
-                                                      seal_message_header(message)->body_offset);
+    const SealHeader *header = seal_message_header(message);
+    g_autoptr(SealContent) end_of_header =
+        seal_content_slice(seal_entity_content(message->entity), header->block_end,
+                           header->body_offset - header->block_end);
+    g_autoptr(SealContent) front = join_text(header_without_spent(header), end_of_header);
     g_autoptr(SealContent) framed = seal_content_slice(body, start, end - start);
     g_autoptr(SealContent) both = seal_content_join(front, framed);
     *ret_parts = seal_message_new(both, error);

@@ -370,6 +370,30 @@ static void test_parameters(void)
     assert_too_large(many);
 }
 
+/* What a multipart leaves without the text around its parts, and without signatures over that. */
+static void test_without_rest(void)
+{
+    static const char *const rows[][2] = {
+        {"DKIM-Signature: v=1;\n b=1\nContent-Type: multipart/mixed; boundary=b\nARC-Seal: i=1\nX: "
+         "y\n\n"
+         "before\n--b\n\nx\n--b--\nbehind\n",
+         "Content-Type: multipart/mixed; boundary=b\nX: y\n\n--b\n\nx\n--b--\n"},
+        {"DKIM-Signature: v=1\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n",
+         NULL},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(SealMessage) message = message_of(rows[i][0]);
+        g_autoptr(SealMessage) parts = NULL;
+
+        g_assert_true(seal_message_without_rest(message, &parts, NULL));
+        g_assert_true((parts != NULL) == (rows[i][1] != NULL));
+        g_autofree char *left =
+            parts ? to_string(seal_entity_content(seal_message_entity(parts))) : NULL;
+        g_assert_cmpstr(left, ==, rows[i][1]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -381,6 +405,7 @@ int main(int argc, char **argv)
     g_test_add_func("/message/limits", test_limits);
     g_test_add_func("/message/return-path", test_return_path);
     g_test_add_func("/message/addresses", test_addresses);
+    g_test_add_func("/message/without-rest", test_without_rest);
     g_test_add_func("/entity/view", test_entity);
     g_test_add_func("/entity/open-end", test_entity_open_end);
     g_test_add_func("/entity/long-lines", test_entity_long_lines);
