@@ -3,6 +3,7 @@
 
 #include "filters/client/child.h"
 #include "filters/client/io.h"
+#include "filters/client/person.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,21 +45,6 @@ static void drain_input(void)
 /* -------------------------------------------------------------------------------------------
  * The command line. The runner knows it; the client looks for what it answers itself.
  */
-
-/* The next word is a value, whatever it looks like: a sender may be called --debug. */
-static bool takes_value(const char *option)
-{
-    static const char *const options[] = {
-        "-c",          "-d",       "-f",        "-H",           "--id",    "--sendmail",   "--conf",
-        "--direction", "--sender", "--headers", "--submission", "--login", "--exim-spool",
-    };
-
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (strcmp(option, options[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 static void read_option(Options *options, const char *word)
 {
@@ -113,7 +99,7 @@ static void read_words(int argc, char **argv, Options *options, SealClientJob *j
         ended = strcmp(argv[i], "--") == 0;
         read_option(options, argv[i]);
         read_job_option(job, argv[i], argv[i + 1]);
-        i += takes_value(argv[i]);
+        i += seal_option_takes_value(argv[i]);
     }
     if (job->from && job->from[0] == '\0')
         job->from = "<>";
@@ -249,9 +235,11 @@ int main(int argc, char **argv)
 {
     Options options = {0};
     SealClientJob job;
+    bool is_wrong;
     int status;
 
     read_words(argc, argv, &options, &job);
+    seal_person_look(seal_client.name);
     if (!open_standard_fds(options.debug)) {
         if (takes_message())
             drain_input();
@@ -263,8 +251,14 @@ int main(int argc, char **argv)
         return print_text(seal_client.usage) ? 0 : EX_TEMPFAIL;
     if (options.version)
         return print_name(" " SEALPIPE_VERSION "\n") ? 0 : EX_TEMPFAIL;
+    /* At a terminal he would wait for us, as we for his message. */
+    is_wrong = seal_person_check(argc, argv, seal_client.usage);
+    if (is_wrong && takes_message() && isatty(STDIN_FILENO))
+        return EX_TEMPFAIL;
     seal_client_log_open(seal_client.mode, options.debug);
     status = run_client(argc, argv, options.debug, &job);
+    if (status == EX_TEMPFAIL && takes_message() && !options.debug && !is_wrong)
+        seal_person_tell("nothing was done; the log says why, and --debug says it here");
     free((void *)job.recipients);
     return status;
 }

@@ -33,6 +33,6 @@ typedef struct {
 
 /** Each program's own; the rest of it, with main(), is client.c. The exit status for a message is
  * 0, with the whole result on stdout, or 75; then stdin has been read to its end. For an answer it
- * is 0, 69 or 75. Nothing is written to stderr unless --debug stands among the options; faults go
- * where the runner's log does, or else to syslog. */
+ * is 0, 69 or 75. Nothing is written to stderr unless --debug stands among the options, or it is
+ * a terminal (see person.h); faults go where the runner's log does, or else to syslog. */
 extern const SealClient seal_client;

@@ -125,6 +125,66 @@ static const SealCommand *find_standalone(const char *name)
     return command;
 }
 
+/* -------------------------------------------------------------------------------------------
+ * What is not a command, or not yet
+ */
+
+/* Always CTL_USAGE. */
+static int refuse_planned(const char *name, const char *instead, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                "there is no command \"%s\" in this version yet; %s", name, instead);
+    return CTL_USAGE;
+}
+
+/* The commands of the module of that name. TRUE where @both is one of them. */
+static gboolean list_commands(const char *word, const char *both, GString *list)
+{
+    const SealModuleDescriptor *module = seal_module_peek(NULL, word, NULL);
+    const SealCommand *const *commands = module ? module->commands : NULL;
+    gboolean found = FALSE;
+
+    for (; commands && *commands; commands++) {
+        found = found || g_strcmp0((*commands)->name, both) == 0;
+        g_string_append_printf(list, "\n  sealctl %s", (*commands)->usage);
+    }
+    return found;
+}
+
+/* Always CTL_USAGE. */
+static int refuse_unknown(const char *const *names, GError **error)
+{
+    static const struct {
+        const char *name, *instead;
+    } planned[] = {
+        {"check", "status says whether all is ready"},
+        {"test", "sealpipe-check and sealpipe --debug say what would become of a message"},
+        {"explain", "sealpipe --debug says what was decided about a message, and why"},
+        {"keys", "keys lie in the files and folders of [module keys-file] and in gpg's home"},
+        {"ca", "openssl makes certificates"},
+        {"report", "the log has a line for each recipient"},
+    };
+    g_autoptr(GString) list = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(planned); i++) {
+        if (g_str_equal(names[0], planned[i].name))
+            return refuse_planned(names[0], planned[i].instead, error);
+    }
+    gboolean known = list_commands(names[0], names[1], list);
+    if (list->len == 0)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "no enabled module offers the command \"%s\"; see --help", names[0]);
+    else if (known)
+        g_set_error(
+            error, SEAL_ERROR, SEAL_ERROR_FAILED,
+            "\"%s\" needs the module %s to be enabled: [module %s] in the configuration does it",
+            names[1], names[0], names[0]);
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the commands of %s are:%s", names[0],
+                    list->str);
+    return CTL_USAGE;
+}
+
 int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = NULL;
@@ -147,7 +207,5 @@ int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
         if (command)
             return call_command(command, module, i + 1, options, out, error);
     }
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                "no enabled module offers the command \"%s\"; see --help", first);
-    return CTL_USAGE;
+    return refuse_unknown(names, error);
 }

@@ -41,5 +41,10 @@ int ctl_modules(const CtlOptions *options, SealOut *out, GError **error);
 /** Runs a command of a module: its name is the first word, or the first two. */
 int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error);
 
+/** A value for people. Text may come from outside: nothing in it can steer a terminal or begin a
+ *  line. (transfer full) */
+char *ctl_text(GVariant *value);
+/** Prints rows (aa{sv}, at least one) as a table that is no wider than the terminal. */
+void ctl_print_table(GVariant *rows);
 /** Prints an answer (a{sv}): as JSON; for a terminal with tables; else a line for each value. */
 void ctl_print(GVariant *answer, gboolean json);

@@ -18,6 +18,7 @@ static const char usage[] =
     "  modules         the modules that are installed\n"
     "  config          every setting in force, and where it was written\n"
     "  license COMMAND show, install FILE, request; for issuers keygen, issue, verify\n"
+    "  help            print this and exit\n"
     "\n"
     "Options:\n"
     "  -c DIR          configuration folder, instead of the built-in conf.d\n"
@@ -106,6 +107,8 @@ int main(int argc, char **argv)
         fputs("sealctl: -c needs a folder; see --help\n", stderr);
         return CTL_USAGE;
     }
+    if (words->len > 1 && g_str_equal(g_ptr_array_index(words, 0), "help"))
+        options.help = TRUE;
     if (options.help || options.version) {
         printf("%s", options.help ? usage : "sealctl " SEALPIPE_VERSION "\n");
         return fflush(stdout) == 0 ? CTL_OK : CTL_PROBLEM;

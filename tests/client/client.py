@@ -7,6 +7,7 @@ client.py TRANSPORT CHECK PIPE RUNNER: the programs, and where they look for the
 import json
 import os
 import pathlib
+import pty
 import re
 import signal
 import subprocess
@@ -92,6 +93,52 @@ def family(path):
     def read(self):
         tap.wait_for(self.path.exists, "the runner has begun")
         return [int(word) for word in self.path.read_text().split()]
+
+
+def at_terminal(program, *args, stdin=b""):
+    """(status, stdout, what stands on a terminal that is standard error, and input too where
+    @stdin is None)."""
+    ours, theirs = pty.openpty()
+    try:
+        child = subprocess.Popen([program, *args], stdin=theirs if stdin is None else subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=theirs)
+        output = child.communicate(stdin, timeout=BOUND)[0]
+        os.set_blocking(ours, False)
+        try:
+            return child.returncode, output, os.read(ours, 10000).decode().replace("\r\n", "\n")
+        except BlockingIOError:
+            return child.returncode, output, ""
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+# -- At a terminal ------------------------------------------------------------------------------
+
+@tap.test("at a terminal a wrong command line is told, and where the reason of a 75 is")
+def _():
+    runner("end(75)")
+    told = {
+        ("--foo", "--", "a@b"): "there is no option --foo; see --help",
+        ("--submissions=yes", "a@b"): "there is no option --submissions=yes; see --help",
+        ("--", ): "no recipient was given; see --help",
+        ("a@b", "-f"): "-f needs a value; see --help",
+        ("-x\x1b[2J", "a@b"): "there is no option -x?[2J; see --help",
+        ("-f", "--foo", "--", "a@b"): "nothing was done; the log says why, and --debug says it here",
+        ("--sender=x", "-c", "/x", "--id=1", "-dinbound", "--", "--foo"):
+            "nothing was done; the log says why, and --debug says it here",
+    }
+    for args, text in told.items():
+        tap.equal(at_terminal(TRANSPORT, *args, stdin=b"x" * 300000), (75, b"", f"sealpipe: {text}\n"), f"{args}")
+        tap.equal(transport(*args, stdin=b"x" * 300000), (75, b"", b""), f"{args}, in a mail server")
+    # Nobody waits for anybody.
+    tap.equal(at_terminal(TRANSPORT, stdin=None), (75, b"", "sealpipe: no recipient was given; see --help\n"))
+    runner("out('no'); end(69)")
+    tap.equal(at_terminal(CHECK, "--", "a@b"), (69, b"no", ""), "an answer")
+    tap.equal(at_terminal(CHECK, "-H", "--x", "--foo", "a@b"),
+              (69, b"no", "sealpipe-check: there is no option --foo; see --help\n"), "an answer, and a mistake")
+    runner("")
+    tap.equal(at_terminal(TRANSPORT, "--", "a@b"), (0, b"", ""), "well")
 
 
 # -- Statuses -----------------------------------------------------------------------------------
