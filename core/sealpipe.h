@@ -55,7 +55,8 @@ typedef struct SealFolder SealFolder;
 
 #define SEAL_ERROR (seal_error_quark())
 
-/** Why a call failed. Whatever the code, the message in hand is deferred. */
+/** Why a call failed. The message in hand is deferred; but while it is being handled, a fault that
+ *  is its own (MESSAGE, LIMIT, REFUSED) is the same at every try, and it is refused. */
 typedef enum {
     SEAL_ERROR_FAILED,      /**< anything that has no code of its own */
     SEAL_ERROR_CONFIG,      /**< the configuration is wrong; the text names file and line */
@@ -68,6 +69,8 @@ typedef enum {
     SEAL_ERROR_UNAVAILABLE, /**< a key source could not find out */
     SEAL_ERROR_DEADLINE,    /**< the job's time is over */
     SEAL_ERROR_GATE,        /**< what would have left is not what policy asks for */
+    SEAL_ERROR_REFUSED,     /**< what policy asks for cannot be had for this message, and waiting
+                                 mends nothing: there is no key that could sign it, say */
 } SealError;
 
 SEAL_API GQuark seal_error_quark(void);

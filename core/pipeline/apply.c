@@ -171,18 +171,25 @@ static void note_signature(const SealJob *job, SealDelivery *delivery)
                            job->not_verified);
 }
 
-gboolean seal_apply(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
-                    GCancellable *cancellable, GError **error)
+gboolean seal_apply_begin(SealJob *job, SealDelivery *delivery, GError **error)
 {
     if (!find_source(job, delivery, error))
         return FALSE;
 
     /* Beside ciphertext no reader may see the header's end too early. */
-    gboolean already = delivery->choice == SEAL_CHOICE_ALREADY;
-    g_autoptr(SealContent) clear = seal_message_clear(delivery->source, already);
+    g_autoptr(SealContent) clear =
+        seal_message_clear(delivery->source, delivery->choice == SEAL_CHOICE_ALREADY);
     seal_delivery_set_content(delivery, clear);
+    return TRUE;
+}
+
+gboolean seal_apply(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                    GCancellable *cancellable, GError **error)
+{
+    if (!seal_apply_begin(job, delivery, error))
+        return FALSE;
     note_signature(job, delivery);
-    if (already)
+    if (delivery->choice == SEAL_CHOICE_ALREADY)
         return TRUE;
     for (guint i = 0; i < pipeline->steps->len; i++) {
         if (!apply_step(pipeline, job, delivery, &g_array_index(pipeline->steps, SealStep, i),

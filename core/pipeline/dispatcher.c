@@ -215,37 +215,59 @@ static gboolean check_suspended(const SealDispatcher *self, const SealJob *job, 
            seal_state_suspended(state_dir(self), &suspended, error);
 }
 
-/* *@fits is FALSE where it is refused for its size. */
-static gboolean make_delivery(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
-                              gboolean *fits, GCancellable *cancellable, GError **error)
+/* *@refused: it is too large, or cannot be made as it must be, whenever it is tried. */
+static gboolean try_delivery(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                             gboolean *refused, GCancellable *cancellable, GError **error)
 {
-    if (!seal_size_foresee(pipeline, job, delivery, fits, error))
+    gboolean fits = TRUE;
+
+    if (!seal_size_foresee(pipeline, job, delivery, &fits, error))
         return FALSE;
-    if (!*fits)
+    if (fits && (!seal_apply(pipeline, job, delivery, cancellable, error) ||
+                 !seal_size_check(pipeline, job, delivery, &fits, error) ||
+                 (fits && !seal_gate(pipeline, job, delivery, cancellable, error))))
+        return FALSE;
+    *refused = !fits;
+    return TRUE;
+}
+
+/* Its recipients hear that it is refused, and nothing of it is left; the others are not affected.
+ */
+static gboolean make_delivery(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
+                              gboolean *refused, GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (try_delivery(pipeline, job, delivery, refused, cancellable, &problem))
         return TRUE;
-    if (!seal_apply(pipeline, job, delivery, cancellable, error) ||
-        !seal_size_check(pipeline, job, delivery, fits, error))
-        return FALSE;
-    return !*fits || seal_gate(pipeline, job, delivery, cancellable, error);
+    *refused = seal_error_is_for_good(problem);
+    for (guint i = 0; i < delivery->recipients->len && *refused; i++)
+        seal_job_refuse(job, g_ptr_array_index(delivery->recipients, i), problem);
+    if (!*refused)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return *refused;
 }
 
 static gboolean run_job(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
                         GError **error)
 {
-    gboolean fits = TRUE;
+    gboolean refused = FALSE;
 
     if (!check_direction(job, error) || !check_suspended(self, job, error))
         return FALSE;
     if (seal_job_refuse_faulty(job))
         return TRUE;
-    if (!seal_plan(self->outbound, job, cancellable, error) ||
-        !seal_group(self->outbound, job, cancellable, error))
+    if (!seal_plan(self->outbound, job, cancellable, error))
         return FALSE;
-    for (guint i = 0; i < job->deliveries->len; i += fits ? 1 : 0) {
-        if (!make_delivery(self->outbound, job, g_ptr_array_index(job->deliveries, i), &fits,
+    if (seal_job_refuse_faulty(job))
+        return TRUE;
+    if (!seal_group(self->outbound, job, cancellable, error))
+        return FALSE;
+    for (guint i = 0; i < job->deliveries->len; i += refused ? 0 : 1) {
+        if (!make_delivery(self->outbound, job, g_ptr_array_index(job->deliveries, i), &refused,
                            cancellable, error))
             return FALSE;
-        if (!fits)
+        if (refused)
             g_ptr_array_remove_index(job->deliveries, i);
     }
     return seal_pipeline_check_time(self->outbound, job, cancellable, error);
@@ -268,7 +290,9 @@ gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable 
 
     if (check_direction(job, &problem) && check_suspended(self, job, &problem) &&
         (seal_job_refuse_faulty(job) ||
-         seal_plan_answer(self->outbound, job, cancellable, &problem)))
+         seal_plan_answer(self->outbound, job, cancellable, &problem))) {
+        seal_job_refuse_faulty(job);
         return TRUE;
+    }
     return fail_job(job, g_steal_pointer(&problem), error);
 }

@@ -151,13 +151,10 @@ static gboolean read_message(SealJob *job, SealContent *content, GError **error)
     if (job->message && read_author(job, &problem) && read_named(job, &problem))
         return TRUE;
     g_clear_pointer(&job->message, seal_message_free);
-    if (job->size == 0 || (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_MESSAGE) &&
-                           !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT))) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return FALSE;
-    }
-    job->fault = g_steal_pointer(&problem);
-    return TRUE;
+    if (job->size > 0)
+        return seal_job_take_fault(job, g_steal_pointer(&problem), error);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 static char *made_up_id(void)
@@ -290,17 +287,38 @@ gboolean seal_job_stop(SealJob *job, GError **error, const char *format, ...)
     return FALSE;
 }
 
+gboolean seal_error_is_for_good(const GError *error)
+{
+    return g_error_matches(error, SEAL_ERROR, SEAL_ERROR_MESSAGE) ||
+           g_error_matches(error, SEAL_ERROR, SEAL_ERROR_LIMIT) ||
+           g_error_matches(error, SEAL_ERROR, SEAL_ERROR_REFUSED);
+}
+
+gboolean seal_job_take_fault(SealJob *job, GError *problem, GError **error)
+{
+    if (!seal_error_is_for_good(problem)) {
+        g_propagate_error(error, problem);
+        return FALSE;
+    }
+    g_clear_error(&job->fault);
+    job->fault = problem;
+    return TRUE;
+}
+
+void seal_job_refuse(SealJob *job, SealRecipient *recipient, const GError *error)
+{
+    seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE,
+                    error->code == SEAL_ERROR_LIMIT     ? "limit"
+                    : error->code == SEAL_ERROR_MESSAGE ? "malformed"
+                                                        : "refused",
+                    "%s", error->message);
+}
+
 gboolean seal_job_refuse_faulty(SealJob *job)
 {
-    if (!job->fault)
-        return FALSE;
-    const char *code =
-        g_error_matches(job->fault, SEAL_ERROR, SEAL_ERROR_LIMIT) ? "limit" : "malformed";
-
-    for (guint i = 0; i < job->recipients->len; i++)
-        seal_job_settle(job, g_ptr_array_index(job->recipients, i), SEAL_VERDICT_REFUSE, code, "%s",
-                        job->fault->message);
-    return TRUE;
+    for (guint i = 0; i < job->recipients->len && job->fault; i++)
+        seal_job_refuse(job, g_ptr_array_index(job->recipients, i), job->fault);
+    return job->fault != NULL;
 }
 
 void seal_job_fail(SealJob *job, const GError *error)

@@ -141,8 +141,17 @@ void seal_delivery_add_change(SealDelivery *delivery, const char *step);
 /** Drops what a delivery was before it became what leaves. */
 void seal_delivery_forget(SealDelivery *delivery);
 
+/** TRUE for an error that is the message's own, and the same at every try. */
+gboolean seal_error_is_for_good(const GError *error);
+
+/** Makes of such an error the job's fault, and returns TRUE; else passes it on. Takes it over. */
+gboolean seal_job_take_fault(SealJob *job, GError *problem, GError **error);
+
 /** Refuses every recipient where the message is at fault for good; FALSE where it is not. */
 gboolean seal_job_refuse_faulty(SealJob *job);
+
+/** Settles @recipient as refused for @error, which is for good. */
+void seal_job_refuse(SealJob *job, SealRecipient *recipient, const GError *error);
 
 /** Defers every recipient for @error and drops the deliveries: nothing of the job may leave. */
 void seal_job_fail(SealJob *job, const GError *error);

@@ -180,7 +180,7 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
         return NULL;
     take_doubt(search, source, doubt);
     if (keys->len > MAX_KEYS) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
                     "key source %s has more than %d keys for %s", source->table.name, MAX_KEYS,
                     seal_address_text(address));
         return NULL;
@@ -505,8 +505,14 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
     g_autoptr(SealAddress) bare = seal_address_without_detail(job->author);
     g_autoptr(GPtrArray) found = keys_new();
 
-    gboolean ok = find_own_key(&search, job->author, error) &&
-                  (search.found->len > 0 || !bare || find_own_key(&search, bare, error));
+    GError *problem = NULL;
+    gboolean ok = find_own_key(&search, job->author, &problem) &&
+                  (search.found->len > 0 || !bare || find_own_key(&search, bare, &problem));
+    /* Of the keys, whatever its code: the message is not at fault. */
+    if (problem) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, problem->message);
+        g_error_free(problem);
+    }
     if (!end_search(&search, ok, found, why))
         return FALSE;
     *signer = found->len > 0 ? seal_key_ref(g_ptr_array_index(found, 0)) : NULL;

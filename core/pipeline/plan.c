@@ -7,6 +7,7 @@
 #include "core/mail/bounce.h"
 #include "core/pipeline/already.h"
 #include "core/pipeline/archive.h"
+#include "core/pipeline/rehearse.h"
 #include "core/pipeline/size.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
@@ -48,6 +49,17 @@ static gboolean look_at_report(SealJob *job, GError **error)
         return FALSE;
     job->is_status = job->reduced != NULL;
     return TRUE;
+}
+
+/* What is wrong with its structure is the job's fault. */
+static gboolean look_at_message(const SealPipeline *pipeline, SealJob *job,
+                                GCancellable *cancellable, GError **error)
+{
+    GError *problem = NULL;
+
+    return (seal_already_look(pipeline, job, cancellable, &problem) &&
+            look_at_report(job, &problem)) ||
+           seal_job_take_fault(job, problem, error);
 }
 
 /* What policy says of signing, unless the message is none that is signed. */
@@ -263,9 +275,9 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
     gboolean shared = job->one_output && job->recipients->len > 1;
     SealNeed highest = SEAL_NEED_NEVER;
 
-    if (!seal_already_look(pipeline, job, cancellable, error) || !look_at_report(job, error))
+    if (!look_at_message(pipeline, job, cancellable, error))
         return FALSE;
-    for (guint i = 0; i < job->recipients->len; i++) {
+    for (guint i = 0; i < job->recipients->len && !job->fault; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
         const SealPolicy *policy = seal_policies_find(pipeline->policies, job, recipient, 0);
 
@@ -273,7 +285,7 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
         if (!begin_recipient(pipeline, job, recipient, policy, cancellable, error))
             return FALSE;
     }
-    for (guint i = 0; i < job->recipients->len; i++) {
+    for (guint i = 0; i < job->recipients->len && !job->fault; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
         SealNeed need = key_need(job, recipient, highest);
@@ -289,23 +301,47 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
  * Answering without a message
  */
 
+static gboolean is_handled(const SealRecipient *recipient)
+{
+    return recipient->result != SEAL_VERDICT_REFUSE && recipient->result != SEAL_VERDICT_DEFER;
+}
+
+static void settle_by_answer(SealJob *job, SealRecipient *recipient, const SealAnswer *answer)
+{
+    const SealAddress *archive =
+        answer->choice == SEAL_CHOICE_SEAL ? recipient->policy->archive_to : NULL;
+
+    seal_job_settle(job, recipient, seal_choice_verdict(answer->choice), answer->code, "%s%s%s",
+                    answer->reason, archive ? "; encrypted as well to archive_to=" : "",
+                    archive ? seal_address_text(archive) : "");
+}
+
+/* Or refused, where it must be signed and could not be, or is too large. */
 static gboolean settle_as_chosen(const SealPipeline *pipeline, SealJob *job,
                                  SealRecipient *recipient, GCancellable *cancellable,
-                                 SealChoice *choice, GError **error)
+                                 GError **error)
 {
     SealFacts facts = seal_recipient_facts(job, recipient);
     SealAnswer answer;
+    g_autoptr(GError) problem = NULL;
 
     if (!seal_archive_choose(pipeline, job, recipient, &facts, cancellable, &answer, error))
         return FALSE;
-    const SealAddress *archive =
-        answer.choice == SEAL_CHOICE_SEAL ? recipient->policy->archive_to : NULL;
-    if (recipient->result == SEAL_VERDICT_NONE)
-        seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s%s%s",
-                        answer.reason, archive ? "; encrypted as well to archive_to=" : "",
-                        archive ? seal_address_text(archive) : "");
-    *choice = answer.choice;
-    return TRUE;
+    if (recipient->result != SEAL_VERDICT_NONE)
+        return TRUE;
+    const char *format = answer.choice == SEAL_CHOICE_SEAL
+                             ? seal_key_format(g_ptr_array_index(recipient->keys, 0))
+                             : NULL;
+    if (seal_rehearse(pipeline, job, recipient, answer.choice, format, cancellable, &problem)) {
+        settle_by_answer(job, recipient, &answer);
+    } else if (seal_error_is_for_good(problem)) {
+        seal_job_refuse(job, recipient, problem);
+    } else {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return !is_handled(recipient) ||
+           seal_size_answer(pipeline, job, recipient, answer.choice, error);
 }
 
 /* To whom, only the body says. */
@@ -317,11 +353,6 @@ static void settle_as_encrypted(SealJob *job, SealRecipient *recipient)
         policy->already_sealed == SEAL_ALREADY_PASS && may_be_encrypted(job))
         seal_job_settle(job, recipient, SEAL_VERDICT_SEALED, "already-sealed",
                         "it says that it is encrypted already, which the message itself will show");
-}
-
-static gboolean is_handled(const SealRecipient *recipient)
-{
-    return recipient->result != SEAL_VERDICT_REFUSE && recipient->result != SEAL_VERDICT_DEFER;
 }
 
 /* By each policy that may hold, until one says that the message will be handled. */
@@ -339,9 +370,7 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
         if (need != SEAL_NEED_NEVER && recipient->result == SEAL_VERDICT_NONE &&
             !find_keys_or_defer(pipeline, job, recipient, need, FALSE, cancellable, error))
             return FALSE;
-        SealChoice choice;
-        if (!settle_as_chosen(pipeline, job, recipient, cancellable, &choice, error) ||
-            !seal_size_answer(pipeline, job, recipient, choice, error))
+        if (!settle_as_chosen(pipeline, job, recipient, cancellable, error))
             return FALSE;
         if (is_handled(recipient))
             return TRUE;
@@ -352,9 +381,9 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
 gboolean seal_plan_answer(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
                           GError **error)
 {
-    if (!look_at_report(job, error))
+    if (!look_at_message(pipeline, job, cancellable, error))
         return FALSE;
-    for (guint i = 0; i < job->recipients->len; i++) {
+    for (guint i = 0; i < job->recipients->len && !job->fault; i++) {
         if (!answer_one(pipeline, job, g_ptr_array_index(job->recipients, i), cancellable, error))
             return FALSE;
     }

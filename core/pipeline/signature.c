@@ -5,6 +5,7 @@
 #include "core/pipeline/signature.h"
 
 #include "core/mail/sevenbit.h"
+#include "core/mail/transfer.h"
 #include "core/plugin/calls.h"
 
 gboolean seal_signature_check(SealJob *job, const SealFormatEntry *format, SealEntity *entity,
@@ -31,7 +32,7 @@ gboolean seal_signature_check(SealJob *job, const SealFormatEntry *format, SealE
 static gboolean leave_unsigned(SealDelivery *delivery, const char *why, GError **error)
 {
     if (delivery->sign == SEAL_NEED_REQUIRED) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot be signed: %s", why);
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_REFUSED, "cannot be signed: %s", why);
         return FALSE;
     }
     seal_delivery_note(delivery, "not signed: %s", why);
@@ -50,6 +51,11 @@ static gboolean prepare_entity(const SealPipeline *pipeline, SealDelivery *deliv
         if (!seal_sevenbit(inner, pipeline->spool_dir, pipeline->spool_memory, ready, why, error))
             return FALSE;
         delivery->opaque = *why && (format->table.flags & SEAL_FORMAT_OPAQUE);
+        if (delivery->opaque)
+            seal_delivery_note(delivery,
+                               "the signature encloses the message instead of standing beside it: "
+                               "%s",
+                               *why);
         if (*why && !delivery->opaque && delivery->sign != SEAL_NEED_REQUIRED)
             g_clear_pointer(ready, seal_content_unref);
         else if (*why && !delivery->opaque && *ready)
@@ -79,6 +85,27 @@ static SealContent *sign_entity(SealJob *job, SealDelivery *delivery, const Seal
                                        cancellable, error))
         return NULL;
     return g_steal_pointer(&entity);
+}
+
+gboolean seal_signature_rehearse(const SealPipeline *pipeline, SealDelivery *delivery,
+                                 const SealFormatEntry *format, GError **error)
+{
+    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
+    g_autoptr(SealContent) ready = NULL;
+    g_autofree char *why = NULL;
+
+    if (!message)
+        return FALSE;
+    if (!seal_format_can_sign(format))
+        return leave_unsigned(delivery, "the format does not sign", error);
+    g_autoptr(SealContent) inner = seal_message_inner(message);
+    SealScan scan;
+    if (!seal_transfer_scan(inner, &scan, error))
+        return FALSE;
+    /* Nothing else is ever too much. */
+    return !(scan.trouble & SEAL_TROUBLE_HARD & ~SEAL_TROUBLE_EIGHT_BIT) ||
+           (prepare_entity(pipeline, delivery, format, inner, &ready, &why, error) &&
+            (ready || leave_unsigned(delivery, why, error)));
 }
 
 /* Puts the signed entity in place of the message's inner one, unless it must stay unsigned. */

@@ -12,6 +12,11 @@ gboolean seal_signature_make(const SealPipeline *pipeline, SealJob *job, SealDel
                              const SealFormatEntry *format, GCancellable *cancellable,
                              GError **error);
 
+/** Whether seal_signature_make() would find what @delivery holds fit to be signed in clear: an
+ *  error where it must be signed and cannot be. */
+gboolean seal_signature_rehearse(const SealPipeline *pipeline, SealDelivery *delivery,
+                                 const SealFormatEntry *format, GError **error);
+
 /** Reads @entity, which @format has signed: SEAL_ERROR_GATE where it is not signed, or not by
  *  @signer alone. */
 gboolean seal_signature_check(SealJob *job, const SealFormatEntry *format, SealEntity *entity,

@@ -113,7 +113,7 @@ gboolean seal_size_answer(const SealPipeline *pipeline, SealJob *job, SealRecipi
     guint64 size = 0;
     gboolean ok = TRUE;
 
-    if (pipeline->size_limit == 0 || job->body_size == 0)
+    if (pipeline->size_limit == 0 || !job->message || (job->header_only && job->body_size == 0))
         return TRUE;
     if (choice == SEAL_CHOICE_SEAL)
         ok = sealed_size(pipeline, job, seal_key_format(g_ptr_array_index(recipient->keys, 0)),

@@ -50,18 +50,27 @@ static gboolean is_address(const RunnerOptions *options, char **ret_reason)
     return FALSE;
 }
 
+/* As much of the message as is known, NULL for nothing. */
+static SealContent *message_of(const RunnerOptions *options, const RunnerExim *exim)
+{
+    if (!exim)
+        return header_of(options);
+    return exim->body ? seal_content_join(exim->header, exim->body)
+                      : seal_content_ref(exim->header);
+}
+
 /* Without an error there is a reason. */
 static int check_address(const RunnerOptions *options, const RunnerExim *exim, char **ret_reason,
                          GError **error)
 {
-    g_autoptr(SealContent) header = exim ? seal_content_ref(exim->header) : header_of(options);
+    g_autoptr(SealContent) message = message_of(options, exim);
     SealJobSpec spec = {
         .id = options->id,
         .sender = exim && !options->sender ? exim->sender : options->sender,
         .recipients = (const char *const *)options->recipients,
-        .message = header,
-        .header_only = header != NULL,
-        .body_size = exim ? exim->body_size : 0,
+        .message = message,
+        .header_only = message && !(exim && exim->body),
+        .body_size = exim && !exim->body ? exim->body_size : 0,
         /* What is asked while the message is received is asked before it is known. */
         .submission_unknown = !exim && !options->login && !options->says_submission,
     };

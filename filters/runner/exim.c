@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * exim.c: reads ID-H in Exim's spool folder. Its lines are: ID-H; the login, uid and gid of the
+ * exim.c: reads ID-H and ID-D in Exim's spool folder. The latter is a line that names it, and the
+ * body. The lines of ID-H are: ID-H; the login, uid and gid of the
  * process that handed the message in; <sender>; two times; options, each behind - or --; a tree of
  * recipients that are done; the number of recipients, and one line for each; an empty line; and the
  * fields, each behind its length and a letter.
@@ -45,6 +46,7 @@ void runner_exim_clear(RunnerExim *spool)
     g_free(spool->login);
     g_free(spool->unproven);
     seal_content_unref(spool->header);
+    seal_content_unref(spool->body);
     *spool = (RunnerExim){0};
 }
 
@@ -496,6 +498,38 @@ static guint64 body_size(const char *dir, const char *id, guint64 lines)
     return 0;
 }
 
+/* The body is large, and often nobody asks for it: it is mapped. Exim does not change it. */
+static SealContent *map_body(int fd, const char *id)
+{
+    g_autoptr(GMappedFile) map = g_mapped_file_new_from_fd(fd, FALSE, NULL);
+    g_autofree char *first = g_strconcat(id, "-D\n", NULL);
+    gsize skip = strlen(first);
+
+    if (!map || g_mapped_file_get_length(map) < skip ||
+        memcmp(g_mapped_file_get_contents(map), first, skip) != 0)
+        return NULL;
+    g_autoptr(GBytes) whole = g_mapped_file_get_bytes(map);
+    g_autoptr(GBytes) body = g_bytes_new_from_bytes(whole, skip, g_bytes_get_size(whole) - skip);
+    return seal_content_new(body);
+}
+
+/* Beside @path, which is that of ID-H. */
+static SealContent *read_body(const char *path, const char *id)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *data = file_path(dir, id, FALSE, "-D");
+    int fd = open(data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    SealContent *body = NULL;
+    struct stat info;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+        body = map_body(fd, id);
+    close(fd);
+    return body;
+}
+
 gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gboolean *found,
                           GError **error)
 {
@@ -514,6 +548,8 @@ gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gb
                fail_file(path, g_strerror(errno), error);
     *found = read_file(fd, path, id, spool, error);
     close(fd);
+    if (*found)
+        spool->body = read_body(path, id);
     if (*found)
         spool->body_size = body_size(dir, id, spool->lines);
     return *found;

@@ -14,12 +14,14 @@ typedef struct {
     SealContent *header;
     guint64 lines;     /* of the body, that end in LF alone in the file; 0 where none is named */
     guint64 body_size; /* in octets with CRLF; 0: not known */
+    SealContent *body; /* NULL where it could not be read */
 } RunnerExim;
 
 void runner_exim_clear(RunnerExim *spool);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerExim, runner_exim_clear)
 
-/** Reads DIR/ID-H, or DIR/?/ID-H of a split spool, to its end. *@found is FALSE where the message
+/** Reads DIR/ID-H, or DIR/?/ID-H of a split spool, to its end, and what of ID-D stands beside it.
+ * *@found is FALSE where the message
  * is still being received. SEAL_ERROR_UNAVAILABLE where there is no such message, or its file is
  * not as Exim writes it. */
 gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gboolean *found,

@@ -133,7 +133,7 @@ static gboolean leave_unsigned(SealDelivery *delivery, const char *why, GError *
         seal_delivery_note(delivery, "not signed: %s", why);
         return TRUE;
     }
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot be signed: %s", why);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_REFUSED, "cannot be signed: %s", why);
     return FALSE;
 }
 

@@ -8,6 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import eximspool
 import gnupg
 import home as homes
 import mail
@@ -224,6 +225,62 @@ def _():
     finally:
         ways.own.path.chmod(0o700)
     ways.inner("pgp-sign", ways.leaves(PLAIN, timeout=homes.BOUND))
+
+
+# No relay carries the line, and no transfer encoding helps it.
+UNFIT = PLAIN.replace(b"MIME-Version: 1.0\n", b"MIME-Version: 1.0\nContent-Description: " + b"x" * 1200
+                      + b"\n")
+
+
+def checks(status, message, *options):
+    """What the check says of a message that Exim has, and without its body."""
+    header, body = message.split(b"\n\n", 1)
+    spool = home.folder / "spool"
+    answers = []
+    for known in (body, None):
+        for path in spool.glob("*"):
+            path.unlink()
+        eximspool.write(spool, header + b"\n", known, sender=CAROL)
+        answers.append(home.check("-f", CAROL, "--submission=yes", *options, "--exim-spool", spool,
+                                  "--id", eximspool.ID, "--", ALICE))
+    tap.equal(answers[0].status, status, answers[0].output)
+    return answers
+
+
+@tap.test("what cannot be signed in clear is refused at once, wherever that can be told")
+def _():
+    ways.configure("pgp-sign", {"module sign": {"trust_from": "true"}})
+    ways.stays(UNFIT, "cannot be signed: a part's header")
+    log_line(result="refused")
+    known, header = checks(69, UNFIT)
+    tap.contains(known.output, b"refused: cannot be signed: a part's header")
+    tap.equal(header.status, 0, "without the body")
+    checks(0, PLAIN)
+    done = home.run("sealpipe-pipe", "-f", CAROL, "--submission=yes", "--", ALICE, stdin=UNFIT)
+    tap.equal(done.status, 69, done.output)
+    tap.contains(done.output, b"5.7.1 ")
+    # Within the signature it is no matter, nor where none is required.
+    ways.configure("smime-sign", {"module sign": {"trust_from": "true"}})
+    ways.inner("smime-sign", ways.leaves(UNFIT))
+    tap.contains(log_line(result="signed"), "encloses the message instead of standing beside it: ")
+    checks(0, UNFIT)
+    ways.configure("pgp-sign", {"module sign": {"trust_from": "true"}}, sign="preferred")
+    tap.equal(ways.leaves(UNFIT), UNFIT)
+    checks(0, UNFIT)
+
+
+@tap.test("a signer in the wrong format for what encrypts is refused at once")
+def _():
+    path = ways.server / f"{CAROL}.pem"
+    path.rename(home.folder / "away.pem")
+    try:
+        ways.configure("smime-both", {"module sign": {"format": "pgp", "trust_from": "true"}})
+        ways.stays(PLAIN, "cannot be signed: no smime key here with which carol@example.org could sign")
+        log_line(result="refused")
+        for answer in checks(69, PLAIN):
+            tap.equal(answer.status, 69, answer.output)
+    finally:
+        (home.folder / "away.pem").rename(path)
 
 
 tap.main()

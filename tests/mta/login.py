@@ -7,13 +7,14 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import eximspool
 import tap
+from eximspool import ID
 from home import Home, has_module, prefix
 
 if not has_module("sign"):
     tap.skip_all("built without the sign module")
 
-ID = "1xXZoK-0000B7-2h"
 CAROL = "carol@example.net"
 HEADER = b"From: Carol <carol@example.net>\nTo: alice@example.org\nBcc: dora@example.org\nSubject: secret\n"
 MESSAGE = HEADER + b"\nthe words\n"
@@ -34,16 +35,8 @@ def configure(policy=None, sign=None, **more):
     home.clear_log()
 
 
-def write_spool(name="carol", header=HEADER, protocol="esmtpsa", place="", extra=""):
-    """As Exim writes it; the uid is none of this machine's Exim."""
-    fields = header.split(b"\n")[:-1]
-    folder = spool / place
-    folder.mkdir(exist_ok=True)
-    text = (f"{ID}-H\nuser 4242 4242\n<{CAROL}>\n1795939140 0\n-received_time_usec .1\n"
-            f"--host_address [192.0.2.1]:99\n-host_auth plain\n-received_protocol {protocol}\n"
-            f"-body_linecount 1\n--auth_id {name}\n{extra}-deliver_firsttime\nXX\n1\nalice@example.org\n\n")
-    (folder / f"{ID}-H").write_bytes(text.encode() + b"".join(
-        b"%03d  %s\n" % (len(field) + 1, field) for field in fields))
+def write_spool(login="carol", header=HEADER, place="", **how):
+    eximspool.write(spool / place, header, login=login, **how)
 
 
 def says(why, *options, message=MESSAGE):
@@ -133,6 +126,26 @@ def _():
     result = home.seal(MESSAGE + b"x" * 100000, "-f", CAROL, "--", "alice@example.org")
     tap.equal(result.status, 0)
     tap.contains(home.log_text(), "more than [core] size_limit")
+
+
+@tap.test("Exim's other file has the body, and what only that tells is decided")
+def _():
+    configure(**{"rule large": {"match_size": ">10K", "sign": "never"}})
+    for place in ("", "K"):
+        for path in spool.rglob("*-?"):
+            path.unlink()
+        write_spool(place=place)
+        data = spool / place / f"{ID}-D"
+        for body, status in ((b"x\n", 69), (b"x\n" * 10000, 0), (b"", 69)):
+            data.write_bytes(f"{ID}-D\n".encode() + body)
+            checks(status, "--exim-spool", spool, "--id", ID)
+        # One that is not as Exim writes it is not believed; the header alone may be of either.
+        data.write_bytes(b"x\n")
+        checks(0, "--exim-spool", spool, "--id", ID)
+        data.unlink()
+        checks(0, "--exim-spool", spool, "--id", ID)
+    (spool / "K" / f"{ID}-H").unlink()
+    write_spool()
 
 
 @tap.test("a file that is not as Exim writes it, or not there, tells nothing: 75")

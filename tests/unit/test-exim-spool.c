@@ -276,6 +276,16 @@ static void test_body_size(void)
         write_file(dir, OLD "-D", body);
         g_assert_true(runner_exim_read(dir, OLD, &spool, &found, NULL));
         g_assert_cmpuint(spool.body_size, ==, rows[i].size);
+        g_assert_cmpuint(seal_content_size(spool.body), ==, strlen(rows[i].body));
+    }
+    /* Nor is it believed to be the body where another name stands in front. */
+    for (guint i = 0; i < 2; i++) {
+        g_auto(RunnerExim) spool = {0};
+        gboolean found = FALSE;
+
+        write_file(dir, OLD "-D", i ? OLD "-D" : NEW "-D\none\n");
+        g_assert_true(runner_exim_read(dir, OLD, &spool, &found, NULL));
+        g_assert_null(spool.body);
     }
     g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
 }

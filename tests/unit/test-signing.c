@@ -178,7 +178,8 @@ static const Row ROWS[] = {
     {SIGN("required") STAGE MOCK, HEADER8, TRUE, NULL, 'G',
      "8BITMIME may break the signature: a part's header", "signer=author; form=clear\n"},
     {SIGN("preferred") STAGE MOCK, HEADER8, TRUE, NULL, 'P', "a part's header", "the words\n"},
-    {SIGN("required") STAGE OPAQUE, HEADER8, TRUE, NULL, 'G', "", "form=opaque\n"},
+    {SIGN("required") STAGE OPAQUE, HEADER8, TRUE, NULL, 'G',
+     "encloses the message instead of standing beside it: a part's header", "form=opaque\n"},
     {SIGN("required") STAGE "signature=opaque\n" OPAQUE, BLANK, TRUE, NULL, 'G', "",
      "form=opaque\n\nContent-Type: text/plain\n\nthe words \n"},
     /* A stage that is unable has the only word on what follows. */
@@ -362,6 +363,79 @@ static void test_check_header(void)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * What cannot be signed, whenever it is tried
+ */
+
+/* A line that no relay carries, where no transfer encoding helps. */
+static SealContent *unfit_message(void)
+{
+    g_autofree char *line = g_strnfill(1200, 'x');
+    g_autofree char *text =
+        g_strconcat(FROM "To: alice@example.org, bob@example.org\nContent-Description: ", line,
+                    "\n\nx\n", NULL);
+
+    return seal_content_new_copy(text, strlen(text));
+}
+
+static SealJob *unfit_job(gboolean header_only)
+{
+    static const char *const recipients[] = {"alice@example.org", "bob@example.org", NULL};
+    g_autoptr(SealContent) content = unfit_message();
+    const SealJobSpec spec = {.sender = "carol@example.org",
+                              .recipients = recipients,
+                              .message = content,
+                              .header_only = header_only,
+                              .submitted = TRUE};
+
+    return seal_job_new(&spec, NULL);
+}
+
+/* @results: of Alice and Bob. */
+static void assert_results(SealJob *job, const char *results)
+{
+    for (guint i = 0; results[i]; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), i);
+
+        g_test_message("%s", seal_recipient_reason(recipient));
+        g_assert_cmpint(letter(seal_recipient_result(recipient)), ==, results[i]);
+        g_assert_true((results[i] == 'R') == (strstr(seal_recipient_reason(recipient),
+                                                     "cannot be signed: a part's header") != NULL));
+    }
+}
+
+static void test_unfit(void)
+{
+    g_autoptr(SealDispatcher) dispatcher =
+        dispatcher_of(SIGN("required") "formats=mock\n[rule bob]\nmatch_recipient=bob@*\n"
+                                       "sign=preferred\n" STAGE MOCK,
+                      NULL);
+    g_autoptr(SealJob) run = unfit_job(FALSE);
+    g_autoptr(SealJob) asked = unfit_job(FALSE);
+    g_autoptr(SealJob) header = unfit_job(TRUE);
+
+    /* The others are not affected. */
+    g_assert_true(seal_dispatcher_run(dispatcher, run, NULL, NULL));
+    assert_results(run, "RP");
+    g_assert_cmpuint(seal_job_deliveries(run)->len, ==, 1);
+    g_assert_true(seal_dispatcher_check(dispatcher, asked, NULL, NULL));
+    assert_results(asked, "RP");
+    g_assert_cmpuint(seal_job_deliveries(asked)->len, ==, 0);
+    g_assert_true(seal_dispatcher_check(dispatcher, header, NULL, NULL));
+    assert_results(header, "PP");
+}
+
+/* Where the signature encloses it, it is no matter. */
+static void test_unfit_opaque(void)
+{
+    g_autoptr(SealDispatcher) dispatcher =
+        dispatcher_of(SIGN("required") "formats=mock\n" STAGE OPAQUE, NULL);
+    g_autoptr(SealJob) asked = unfit_job(FALSE);
+
+    g_assert_true(seal_dispatcher_check(dispatcher, asked, NULL, NULL));
+    assert_results(asked, "PP");
+}
+
+/* -------------------------------------------------------------------------------------------
  * Logins
  */
 
@@ -493,6 +567,8 @@ int main(int argc, char **argv)
     g_test_add_func("/signing/rows", test_rows);
     g_test_add_func("/signing/check", test_check);
     g_test_add_func("/signing/check-header", test_check_header);
+    g_test_add_func("/signing/unfit", test_unfit);
+    g_test_add_func("/signing/unfit-opaque", test_unfit_opaque);
     g_test_add_func("/signing/logins", test_logins);
     g_test_add_func("/signing/tables-refused", test_tables_refused);
     g_test_add_func("/signing/table-of-others", test_table_of_others);
