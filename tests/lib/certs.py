@@ -52,6 +52,8 @@ UTF8_MAILBOX = "1.3.6.1.5.5.7.8.9"
 KINDS = {
     "rsa": (["-newkey", "rsa:2048"], "keyEncipherment"),
     "ec": (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "keyAgreement"),
+    "ec384": (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "keyAgreement"),
+    "rsa-pss": (["-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"], "nonRepudiation"),
 }
 
 

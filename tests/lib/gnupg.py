@@ -54,6 +54,11 @@ class Ring:
             "%no-protection\nKey-Type: ECDSA\nKey-Curve: nistp256\nSubkey-Type: ECDH\n"
             f"Subkey-Curve: nistp256\nName-Email: {user_id}\nExpire-Date: 0\n%commit\n").encode())
 
+    def generate_dsa(self, user_id):
+        self.gpg("--pinentry-mode", "loopback", "--generate-key", stdin=(
+            "%no-protection\nKey-Type: DSA\nKey-Length: 2048\nSubkey-Type: ELG-E\n"
+            f"Subkey-Length: 2048\nName-Email: {user_id}\nExpire-Date: 0\n%commit\n").encode())
+
     def export(self, user_id, armor=True):
         return self.gpg(*(["--armor"] if armor else []), "--export", user_id)
 

@@ -49,9 +49,9 @@ def _download(folder, names):
         raise AssertionError(f"cannot download {' '.join(names)}: {result.stderr}")
 
 
-def layer(name, packages, finish=lambda layer: None):
-    """The folder with what is in @packages and what they need; a second run finds it. @finish: what
-    their installation would do."""
+def layer(name, packages, finish=lambda layer: None, needs=True):
+    """The folder with what is in @packages and what they need, or without that; a second run finds
+    it. @finish: what their installation would do."""
     root = snippets.SOURCE / "build" / name
     made = root / "layer"
     if made.exists():
@@ -59,7 +59,7 @@ def layer(name, packages, finish=lambda layer: None):
     shutil.rmtree(root, ignore_errors=True)
     downloads = root / "packages"
     downloads.mkdir(parents=True)
-    wanted = _lacking(packages)
+    wanted = _lacking(packages) if needs else packages
     try:
         _download(downloads, wanted)
     except AssertionError:

@@ -7,14 +7,16 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import mail
+import mounts
 import opensmtpd
 import outcomes
 import sink as sinks
 import tap
 from home import Home
 
-if os.getuid() != 0:
-    tap.skip_all("a mail server of its own needs root")
+why = mounts.why_not()
+if why:
+    tap.skip_all(why)
 
 home = Home("opensmtpd")
 sink = sinks.Sink()

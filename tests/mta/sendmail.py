@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import mail
+import mounts
 import outcomes
 import sendmail
 import sink as sinks
@@ -16,8 +17,9 @@ import snippets
 import tap
 from home import Home
 
-if os.getuid() != 0:
-    tap.skip_all("a mail server of its own needs root")
+why = mounts.why_not()
+if why:
+    tap.skip_all(why)
 
 home = Home("sendmail")
 sink = sinks.Sink()
