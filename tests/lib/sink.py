@@ -67,11 +67,14 @@ class _Session(socketserver.StreamRequestHandler):
             if not line or word == b"QUIT":
                 break
             if word.startswith(b"EHLO"):
-                self.say("250-sink\r\n250-SMTPUTF8\r\n250 8BITMIME")
+                more = "250-SMTPUTF8\r\n" if self.server.sink.utf8 else ""
+                self.say(f"250-sink\r\n{more}250 8BITMIME")
             elif word.startswith(b"MAIL FROM:"):
                 sender, recipients = _path(line), []
                 utf8 = b" SMTPUTF8" in line.upper()
                 self.say("250 ok")
+            elif word.startswith(b"RCPT TO:") and _path(line) in self.server.sink.refuses:
+                self.say("550 5.1.1 nobody of that name")
             elif word.startswith(b"RCPT TO:"):
                 recipients.append(_path(line))
                 self.server.sink.asked.append(recipients[-1])
@@ -94,10 +97,11 @@ class _Server(socketserver.ThreadingTCPServer):
 
 class Sink:
     """most: the size above which it refuses a message; None: any is taken. asked: all recipients that
-    were named, with a message or not."""
+    were named, with a message or not. utf8: SMTPUTF8 is offered. refuses: recipients that it does not
+    take."""
 
     def __init__(self, address=("127.0.0.1", 0)):
-        self.most, self.asked = None, []
+        self.most, self.asked, self.utf8, self.refuses = None, [], True, ()
         self._lock = threading.Lock()
         self._transactions = []
         self._hold_at, self._held, self._go = None, threading.Event(), threading.Event()

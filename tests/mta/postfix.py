@@ -1,36 +1,298 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real Postfix as docs/mta/postfix.md wires it, and a sink behind it."""
+"""A real Postfix, set up as Debian does and then as docs/mta/postfix.md says, with two instances or
+with a content filter; people with mailboxes on it, and a sink for what leaves."""
 
 import os
 import pathlib
+import pwd
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-import mounts
-import outcomes
 import postfix
+
+postfix.enter()
+import mail
+import milter
+import outcomes
 import sink as sinks
 import tap
 from home import Home
+from outcomes import ALICE, BOB, DORA, MARK, NOBODY, SENDER, message
 
-if reason := mounts.why_not():
-    tap.skip_all(f"Postfix is laid over the system: {reason}")
-
+WAY = tap.arguments()[0]
+TWO = WAY == "instances"
+OUT = ("-c", "/etc/postfix-out") if TWO else ()
 home = Home("postfix")
+os.chmod(home.folder, 0o755)
 sink = sinks.Sink()
 server = postfix.Postfix(home, sink)
-USER = postfix.USERS["sealpipe"]
-o = outcomes.Outcomes(server, home, sink, (USER, USER))
+LUCY, MARKUS, NINA = (f"{name}@{postfix.DOMAIN}" for name in postfix.PEOPLE)
+TEAM, SALES = f"team@{postfix.DOMAIN}", f"sales@{postfix.DOMAIN}"
+STRANGER = "stranger@example.com"
+# As shipped.
+BOUNCES = {"rule bounces": {"match_sender": "<>", "match_part": "message/delivery-status",
+                            "reduce_bounces": "true"}}
+LOCAL = {"rule here": {"match_recipient": f"*@{postfix.DOMAIN}", "encrypt": "never"}}
+
+pathlib.Path("/etc/aliases").write_text(f"postmaster: root\nteam: {ALICE}, {BOB}\n")
+pathlib.Path("/etc/postfix/virtual").write_text(f"{SALES} {ALICE}\n")
+server.set(virtual_alias_maps="hash:/etc/postfix/virtual")
+postfix.checked("newaliases")
+postfix.checked("postmap", "/etc/postfix/virtual")
+server.forward("mark", ALICE)
+server.forward("nina", f'"|/usr/sbin/sendmail -i -f {NINA} -- {BOB}"')
 server.start()
+
+server.follow("user", "submission")
+if TWO:
+    server.follow("create", "copy", "out")
+    server.start_second()
+    server.follow("back", "seal")
+else:
+    server.follow("filter", "filter-size")
+    server.port = postfix.SUBMISSION
+server.keep()
+owner = pwd.getpwnam("sealpipe")
+o = outcomes.Outcomes(server, home, sink, (owner.pw_uid, owner.pw_gid))
 outcomes.register(o)
 
 
-@tap.test("who comes by the submission service is filtered as well")
+def begin(**changes):
+    """Under encrypt=required; what a content filter sees of mail for here is let out."""
+    sink.refuses, sink.utf8 = (), True
+    server.restore()
+    o.begin(**(changes if TWO else {**LOCAL, **changes}))
+    server.log.write_text("")
+
+
+def set_out(*settings):
+    """Of the instance that sends out."""
+    postfix.checked("postconf", *OUT, "-e", *settings)
+    server.reload()
+
+
+def sealed_once(recipients, original):
+    """Each has one, sealed for him, and what he reads is not sealed again."""
+    got = o.by_recipient()
+    tap.equal(sorted(got), sorted(recipients))
+    for recipient in recipients:
+        o.opens(got[recipient], {ALICE: home.alice, BOB: home.bob, DORA: o.dora}[recipient], original)
+
+
+def only_box(name):
+    boxes = server.mailbox(name)
+    tap.equal(len(boxes), 1, f"mail for {name}: {boxes}")
+    return boxes[0]
+
+
+@tap.test("what a stranger sends to a local user comes in as it is, also with a broken configuration")
 def _():
-    o.begin()
-    original = outcomes.message(outcomes.ALICE)
-    _, got = o.delivered(original, outcomes.ALICE, port=server.submission)
-    o.opens(got[outcomes.ALICE], home.alice, original)
+    for broken in (False, True):
+        begin(core={"enabled": "maybe"} if broken else {})
+        server.send(message(LUCY), LUCY, sender=STRANGER, port=25)
+        server.wait_empty()
+        tap.equal(o.by_recipient(), {})
+        tap.contains(only_box("lucy"), MARK)
+        tap.true("relay=seal" not in server.log_text(), "it passed the filter")
+
+
+@tap.test("what aliases and forwarding send out: each once, sealed where the way promises it")
+def _():
+    for to, recipients in ((TEAM, (ALICE, BOB)), (MARKUS, (ALICE,)), (NINA, (BOB,)), (SALES, (ALICE,))):
+        for submitted in (False, True):
+            begin()
+            original = message(to)
+            login = {"login": "lucy", "sender": LUCY} if submitted else {"sender": STRANGER, "port": 25}
+            server.send(original, to, **login)
+            server.wait_empty()
+            if TWO or submitted and to == SALES:
+                sealed_once(recipients, original)
+            else:
+                got = o.by_recipient()
+                tap.equal(sorted(got), sorted(recipients))
+                tap.true(all(MARK in one.raw for one in got.values()), "in clear, as the page says")
+
+
+@tap.test("what local programs hand in by sendmail")
+def _():
+    for words in (("-i", ALICE), ("-t", "-i"), ("-i", "-f", LUCY, "--", ALICE, TEAM)):
+        begin()
+        original = message(ALICE)
+        answer = server.send_locally(original.replace(b"\r\n", b"\n"), *words)
+        tap.equal((answer.returncode, answer.stderr), (0, b""))
+        server.wait_empty()
+        people = (ALICE, ALICE, BOB) if TEAM in words else (ALICE,)
+        for address in people:
+            found = [one for one in sink.complete() if address in one.recipients]
+            tap.equal(len(found), people.count(address), f"for {address}, {words}")
+            tap.equal([MARK in one.raw for one in found], [not TWO] * len(found), "in clear")
+
+
+@tap.test("bounces to people here and outside, of what sealpipe and of what the next host refuses")
+def _():
+    for ours in (True, False):
+        for sender in (LUCY, STRANGER, BOB):
+            begin(**BOUNCES)
+            to = NOBODY if ours else ALICE
+            sink.refuses = (ALICE,)
+            server.send(message(to), to, sender=sender)
+            server.wait_empty()
+            got = o.by_recipient()
+            tap.equal(sorted(got), [] if sender == LUCY else [sender], f"{sender} {ours}")
+            if sender == LUCY:
+                tap.contains(only_box("lucy"), to.encode())
+            else:
+                tap.equal(got[sender].sender, "")
+            everything = b"".join([one.raw for one in got.values()] + server.mailbox("lucy"))
+            tap.true(MARK not in everything, "the bounce quotes the body")
+            # The second instance's bounces leave by itself.
+            tap.equal(b"enveloped" in everything.partition(b"headers")[0], TWO and ours and sender == BOB)
+            if TWO and ours and sender == STRANGER:
+                tap.true(b"the subject" not in everything, "the bounce is not reduced")
+
+
+@tap.test("a recipient of a domain that is no longer here, and one here who is not: no loop")
+def _():
+    if not TWO:
+        raise tap.Skip("there is one instance")
+    begin()
+    sink.refuses = (ALICE,)
+    server.send(message(ALICE), ALICE, sender=f"nobody-here@{postfix.DOMAIN}")
+    server.wait_empty()
+    tap.contains(server.log_text(), "550 5.1.1 <nobody-here@mta.test>")
+    with server.connect(10125) as smtp:
+        smtp.mail("")
+        tap.equal(smtp.rcpt(BOB)[0], 554, "the way back takes nothing for others")
+
+
+@tap.test("always_bcc: one copy, and no bounce")
+def _():
+    original = message(ALICE)
+    for moved in (False, True) if TWO else (False,):
+        begin()
+        server.set(always_bcc=LUCY)
+        server.reload()
+        if moved:
+            server.follow("archive")
+        server.send(original, ALICE)
+        server.wait_empty()
+        sealed_once([ALICE], original)
+        tap.equal(MARK in only_box("lucy"), TWO and not moved, "in clear")
+
+
+@tap.test("a message that sealing makes larger than the limit: sent, and with a limit behind it 5.3.4")
+def _():
+    limit = 200000
+    original = message(ALICE) + b"0123456789" * 7 + b"\r\n"
+    original += (b"0123456789" * 7 + b"\r\n") * ((limit - len(original) - 1000) // 72)
+    begin()
+    server.set(message_size_limit=limit)
+    if TWO:
+        server.reload()
+    else:
+        server.follow("filter-size")
+    server.send(original, ALICE)
+    server.wait_empty()
+    tap.true(len(o.by_recipient()[ALICE].raw) > limit * 1.3, "it did not grow")
+    o.opens(o.by_recipient()[ALICE], home.alice, original)
+
+    for ours in (False, True):
+        begin(core={"size_limit": str(limit)} if ours else {})
+        if not ours:
+            set_out(f"message_size_limit = {limit}")
+        line = server.refused(server.send(original, ALICE, sender=LUCY))[0]
+        tap.contains(line, "dsn=5.3.4")
+        server.wait_empty()
+        tap.equal(o.by_recipient(), {})
+        tap.contains(only_box("lucy"), b"5.3.4")
+
+
+@tap.test("addresses and header fields in UTF-8")
+def _():
+    for to in ("jürgen@bücher.example", "alice@bücher.example"):
+        begin(policy={"fallback": "allow"})
+        server.send(message(ALICE), to, options=("BODY=8BITMIME", "SMTPUTF8"))
+        server.wait_empty()
+        tap.equal(list(o.by_recipient()), [to])
+    extra = "X-Kind: größer\r\n".encode()
+    for never, offered, reached in ((False, True, ALICE), (False, False, SENDER), (True, False, ALICE)):
+        begin()
+        sink.utf8 = offered
+        if never:
+            set_out("smtputf8_autodetect_classes = verify")
+        server.send(message(ALICE, extra=extra), ALICE)
+        server.wait_empty()
+        tap.equal(list(o.by_recipient()), [reached], f"{never} {offered}")
+
+
+@tap.test("delivery reports cannot be asked for where they would be false")
+def _():
+    with server.connect() as smtp:
+        tap.true(not smtp.has_extn("dsn"), "DSN is offered")
+        smtp.mail(SENDER)
+        tap.contains((501, 555), smtp.rcpt(ALICE, ["NOTIFY=SUCCESS"])[0])
+
+
+@tap.test("who may send without sealpipe")
+def _():
+    if not TWO:
+        raise tap.Skip("there is one instance")
+    begin()
+    for user in ("lucy", "root", "postfix"):
+        answer = server.send_locally(message(ALICE), "-C", "/etc/postfix-out", "-i", ALICE, user=user)
+        tap.equal(answer.returncode, 75)
+        tap.contains(answer.stderr, b"is not allowed to submit mail")
+    tap.equal((server.queue(), sink.transactions()), ([], []))
+
+
+@tap.test("tables that name the clients for what leaves do not lead past sealpipe")
+def _():
+    if not TWO:
+        raise tap.Skip("there is one instance")
+    for name, table in (("transport_maps", f"inline:{{{{example.org=smtp:[127.0.0.1]:{sink.port}}}}}"),
+                        ("transport_maps", f"inline:{{{{example.org=relay:[127.0.0.1]:{sink.port}}}}}"),
+                        ("sender_dependent_default_transport_maps",
+                         f"inline:{{{{{SENDER}=smtp:[127.0.0.1]:{sink.port}}}}}")):
+        begin()
+        server.set(**{name: table})
+        server.reload()
+        ident = server.send(message(ALICE), ALICE)
+        tap.contains(server.deferred(ident)[0], "mail transport unavailable")
+        tap.equal(sink.transactions(), [])
+        server.restore()
+        server.try_again(ident)
+        server.wait_empty()
+        sealed_once([ALICE], message(ALICE))
+
+
+@tap.test("mail that is relayed in stays as it is")
+def _():
+    if not TWO:
+        raise tap.Skip("the filter does not see it")
+    begin()
+    server.set(relay_domains="inside.test",
+               transport_maps=f"inline:{{{{inside.test=inward:[127.0.0.1]:{sink.port}}}}}")
+    server.follow("relayed")
+    original = message("someone@inside.test")
+    server.send(original, "someone@inside.test", sender=STRANGER)
+    server.wait_empty()
+    o.plain(o.by_recipient()["someone@inside.test"], original)
+
+
+@tap.test("a milter that signs sees what leaves")
+def _():
+    begin()
+    if TWO:
+        server.follow("dkim")
+    else:
+        server.set(non_smtpd_milters="inet:127.0.0.1:8891")
+        server.reload()
+    original = message(ALICE)
+    server.send(original, ALICE)
+    server.wait_empty()
+    sealed_once([ALICE], original)
+    got = o.by_recipient()[ALICE].message()
+    tap.equal(mail.Message(got).all("X-Signed"), [b"yes"])
 
 
 @tap.test("who has logged in is signed for as himself, by Postfix's word on who it was")
@@ -38,29 +300,31 @@ def _():
     senders = home.folder / "senders"
     senders.write_text(f"carol: {outcomes.SENDER}\nbob: {outcomes.BOB}\n")
     senders.chmod(0o644)
-    for login, signed, why in (("carol", True, ""), ("bob", False, "login bob may not sign as"),
-                               (None, False, "--submission")):
+    for login, to, signed, why in (("carol", DORA, True, ""), ("carol", SALES, True, ""),
+                                   ("bob", DORA, False, "login bob may not sign as"),
+                                   (None, DORA, False, "--submission")):
+        if not login and not TWO:
+            continue
         o.begin(policy={"encrypt": "never", "sign": "preferred"},
                 **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": o.server_key},
                    "module sign": {"senders": senders}})
-        ident = server.send(outcomes.message(outcomes.DORA), outcomes.DORA, port=server.submission,
-                            login=login)
+        server.send(message(to), to, login=login)
         server.wait_empty()
-        got = o.by_recipient()[outcomes.DORA].message()
-        tap.equal(b"multipart/signed" in got, signed, f"signed for {login}")
+        (got,) = o.by_recipient().values()
+        tap.equal(b"multipart/signed" in got.message(), signed, f"signed for {login}")
         tap.contains(home.log_text(), why, "log")
 
 
 @tap.test("69 and 75 lead to a bounce and a deferral, with the line and its status code")
 def _():
-    o.begin()
-    ident = server.send(outcomes.message(outcomes.NOBODY), outcomes.NOBODY)
+    begin()
+    ident = server.send(message(NOBODY), NOBODY)
     line = server.refused(ident)[0]
     for part in ("dsn=5.7.1", "refused: nobody@example.org: "):
         tap.contains(line, part)
     server.wait_empty()
-    o.begin(core={"in_process": "false"})
-    ident = server.send(outcomes.message(outcomes.ALICE), outcomes.ALICE)
+    begin(core={"in_process": "false"})
+    ident = server.send(message(ALICE), ALICE)
     line = server.deferred(ident)[0]
     for part in ("dsn=4.3.0", "the message cannot be handled now"):
         tap.contains(line, part)
@@ -69,16 +333,32 @@ def _():
 
 @tap.test("a journal that cannot be written: deferred, nothing is handed over")
 def _():
-    o.begin()
+    begin()
     state = home.folder / "state"
     os.chown(state, 0, 0)
-    ident = server.send(outcomes.message(outcomes.ALICE), outcomes.ALICE)
+    ident = server.send(message(ALICE), ALICE)
     tap.contains(server.deferred(ident)[0], "the journal cannot be used now")
     tap.equal(sink.complete(), [])
-    os.chown(state, USER, USER)
+    os.chown(state, owner.pw_uid, owner.pw_gid)
     server.try_again(ident)
     server.wait_empty()
-    tap.equal(list(o.by_recipient()), [outcomes.ALICE])
+    tap.equal(list(o.by_recipient()), [ALICE])
 
 
+@tap.test("taken out again, also what waits leaves")
+def _():
+    begin(core={"in_process": "false"})
+    original = message(ALICE)
+    server.deferred(server.send(original, ALICE))
+    server.follow("undo" if TWO else "filter-undo")
+    server.wait_empty()
+    o.plain(o.by_recipient()[ALICE], original)
+    server.keep()
+    begin()
+    server.send(original, ALICE)
+    server.wait_empty()
+    o.plain(o.by_recipient()[ALICE], original)
+
+
+milter.serve(8891, "X-Signed", "yes")
 tap.main()
