@@ -42,6 +42,7 @@ sink = server.sink
 
 ALICE, BOB, NOBODY, SENDER = outcomes.ALICE, outcomes.BOB, outcomes.NOBODY, outcomes.SENDER
 PIECES = {"main/00_sealpipe": "debian-main", "router/090_sealpipe": "debian-routers",
+          "router/490_sealpipe": "debian-hub",
           "transport/50_sealpipe": "debian-transport"}
 OURS = re.findall(r"^(\w+):$", PAGE["debian-routers"], re.M)
 # Drivers that send mail somewhere else; ours is an accept with a pipe.
@@ -156,10 +157,13 @@ def _():
         (debian_exim.ETC / "hubbed_hosts").write_text(f"hub.example: {mailhost.OUTSIDE}\n")
         server.restart(**settings)
         routers = server.routers()
-        ours = [i for i, (name, _) in enumerate(routers) if name.startswith("sealpipe_")]
+        ours = [i for i, (name, _) in enumerate(routers) if name in OURS]
         sending = [i for i, (_, driver) in enumerate(routers) if driver in SENDING]
         tap.true(len(ours) == 5 and len(sending) >= 2, f"{kind}: {routers}")
         tap.true(max(ours) < min(sending), f"{kind}: ours are not ahead: {routers}")
+        if kind == "satellite":
+            names = [name for name, _ in routers]
+            tap.true(names.index("sealpipe_hub_out") < names.index("hub_user"), f"{names}")
         for recipient in (NOBODY, "nobody@hub.example", f"nobody@[{mailhost.OUTSIDE}]"):
             ident = server.send(outcomes.message(recipient), recipient, sender=BOB)
             tap.contains(server.refused(ident)[0], "sealpipe_check", f"{kind}: {recipient}")
@@ -172,13 +176,27 @@ def _():
         tap.equal(left, [hub.address] if kind == "local" else sorted([ALICE, hub.address]), kind)
 
 
+def try_satellite(**settings):
+    """Its hub takes local users' mail, under another host's name or under one of this host's own."""
+    for names in ("mta.test", "mta.test:example.org"):
+        server.restart(configtype="satellite", readhost="example.org", other_hostnames=names, **settings)
+        for address in ("dave@mta.test", "dave@example.org"):
+            sink.clear()
+            server.send(outcomes.message(address), address, sender=SENDER)
+            got = sent()
+            tap.equal(list(got), ["dave@example.org"], f"{names}: {address}")
+            tap.true(outcomes.MARK not in got["dave@example.org"].raw, f"{names}: {address} in clear")
+        # Grace has no key.
+        sink.clear()
+        ident = server.send(outcomes.message(address), "grace@mta.test", sender="dave@mta.test")
+        tap.contains(server.refused(ident)[0], "R=sealpipe_")
+        tap.equal(list(sent()), ["dave@example.org"], f"{names}: the bounce")
+
+
 @tap.test("a local user of a satellite: what goes to the hub is sealed")
 def _():
-    begin(configtype="satellite", readhost="example.org", other_hostnames="mta.test")
-    server.send(outcomes.message("dave@mta.test"), "dave@mta.test", sender=BOB)
-    got = sent()
-    tap.equal(list(got), ["dave@example.org"])
-    tap.true(outcomes.MARK not in got["dave@example.org"].raw, "in clear")
+    begin()
+    try_satellite()
 
 
 @tap.test("what is relayed in is left alone, whatever state sealpipe is in")
@@ -440,7 +458,7 @@ def _():
         tap.true(any("Q=slow" in line for line in server.lines(ident)), "it was in the queue")
 
 
-@tap.test("the template with the three files, from Debian's single configuration")
+@tap.test("the template with the four files, from Debian's single configuration")
 def _():
     settings = fresh(use_split_config="false")
     template = debian_exim.ETC / "exim4.conf.template"
@@ -453,6 +471,8 @@ def _():
         _, got = o.delivered(original, ALICE)
         o.opens(got[ALICE], home.alice, original)
         server.refused(server.send(outcomes.message(NOBODY), NOBODY, sender=BOB))
+        server.wait_empty()
+        try_satellite(use_split_config="false")
     finally:
         template.write_text(before)
         server.clear()
