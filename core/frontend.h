@@ -142,6 +142,9 @@ SEAL_FRONT const char *seal_recipient_rule(const SealRecipient *recipient);
 SEAL_FRONT const char *seal_recipient_reason(const SealRecipient *recipient);
 /** The enhanced status code (RFC 3463) of what is refused; "" for anything else. (borrowed) */
 SEAL_FRONT const char *seal_recipient_status(const SealRecipient *recipient);
+/** While a job runs, @tell hears each time that it moves on how long it may take from then, in
+ *  microseconds: the least of [core] deadline and what is left of all that it has. NULL: nobody. */
+SEAL_FRONT void seal_clock_listen(void (*tell)(gint64 usec));
 /** The keys that a delivery is encrypted to. (borrowed, element type SealKey) */
 SEAL_FRONT GPtrArray *seal_delivery_keys(const SealDelivery *delivery);
 

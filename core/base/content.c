@@ -5,6 +5,8 @@
  */
 #include "core/base/content.h"
 
+#include "core/base/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -195,6 +197,8 @@ gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gs
         }
         offset -= piece->length;
     }
+    if (done > 0)
+        seal_clock_move();
     return (gssize)done;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "core/base/spool.h"
 
+#include "core/base/clock.h"
 #include "core/base/content.h"
 #include "core/base/files.h"
 
@@ -89,6 +90,7 @@ static gssize spool_write(GOutputStream *stream, const void *buffer, gsize count
         g_byte_array_append(self->heap, buffer, (guint)count);
     else if (!write_file(self, buffer, count, error))
         return -1;
+    seal_clock_move();
     return (gssize)count;
 }
 

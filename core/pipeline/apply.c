@@ -110,7 +110,7 @@ static gboolean apply_step(const SealPipeline *pipeline, SealJob *job, SealDeliv
     g_autoptr(SealContent) before = seal_content_ref(delivery->content);
     const SealKey *signer = delivery->signer;
 
-    if (!seal_pipeline_check_time(pipeline, job, cancellable, error) ||
+    if (!seal_pipeline_check_time(cancellable, error) ||
         !take_step(pipeline, job, delivery, step, cancellable, error))
         return FALSE;
     if (delivery->content != before)

@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/dispatcher.h"
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/owner.h"
 #include "core/base/scratch.h"
@@ -221,6 +222,7 @@ static gboolean try_delivery(const SealPipeline *pipeline, SealJob *job, SealDel
 {
     gboolean fits = TRUE;
 
+    seal_clock_allow(job->size);
     if (!seal_size_foresee(pipeline, job, delivery, &fits, error))
         return FALSE;
     if (fits && (!seal_apply(pipeline, job, delivery, cancellable, error) ||
@@ -270,7 +272,7 @@ static gboolean run_job(SealDispatcher *self, SealJob *job, GCancellable *cancel
         if (refused)
             g_ptr_array_remove_index(job->deliveries, i);
     }
-    return seal_pipeline_check_time(self->outbound, job, cancellable, error);
+    return seal_pipeline_check_time(cancellable, error);
 }
 
 gboolean seal_dispatcher_run(SealDispatcher *self, SealJob *job, GCancellable *cancellable,
@@ -278,7 +280,11 @@ gboolean seal_dispatcher_run(SealDispatcher *self, SealJob *job, GCancellable *c
 {
     g_autoptr(GError) problem = NULL;
 
-    if (run_job(self, job, cancellable, &problem))
+    seal_clock_begin(job->started, self->outbound->deadline);
+    seal_clock_allow(job->size);
+    gboolean done = run_job(self, job, cancellable, &problem);
+    seal_clock_end();
+    if (done)
         return TRUE;
     return fail_job(job, g_steal_pointer(&problem), error);
 }

@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/pipeline.h"
 
+#include "core/base/clock.h"
 #include "core/base/spool.h"
 #include "core/plugin/tables.h"
 
@@ -94,16 +95,9 @@ const SealFormatEntry *seal_pipeline_format(const SealPipeline *pipeline, const 
     return NULL;
 }
 
-gboolean seal_pipeline_check_time(const SealPipeline *pipeline, const SealJob *job,
-                                  GCancellable *cancellable, GError **error)
+gboolean seal_pipeline_check_time(GCancellable *cancellable, GError **error)
 {
-    if (g_get_monotonic_time() - job->started > pipeline->deadline * G_USEC_PER_SEC) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_DEADLINE,
-                    "it was not done within %" G_GINT64_FORMAT " s; see [core] deadline",
-                    pipeline->deadline);
-        return FALSE;
-    }
-    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+    return seal_clock_check(error) && !g_cancellable_set_error_if_cancelled(cancellable, error);
 }
 
 GOutputStream *seal_pipeline_spool(const SealPipeline *pipeline)

@@ -38,9 +38,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPipeline, seal_pipeline_free)
 /** The format of that name if it stands in the pipeline, else NULL. (borrowed) */
 const SealFormatEntry *seal_pipeline_format(const SealPipeline *pipeline, const char *name);
 
-/** SEAL_ERROR_DEADLINE once the job's time is over. */
-gboolean seal_pipeline_check_time(const SealPipeline *pipeline, const SealJob *job,
-                                  GCancellable *cancellable, GError **error);
+/** SEAL_ERROR_DEADLINE once the message's time is over. */
+gboolean seal_pipeline_check_time(GCancellable *cancellable, GError **error);
 
 /** A stream for content on its way. (transfer full) */
 GOutputStream *seal_pipeline_spool(const SealPipeline *pipeline);

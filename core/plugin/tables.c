@@ -19,7 +19,10 @@ const SealSetting SEAL_TABLE_CORE[] = {
     {"user", SEAL_SETTING_STRING, "", .later = "*",
      .help = "Who owns state, keys and home; empty: whoever runs."},
     {"deadline", SEAL_SETTING_DURATION, "60s", "1s..1h",
-     .help = "How long one message may take, from its last octet in to its first one out."},
+     .help =
+         "How long one message may go without progress, from its last octet in to its first one "
+         "out. In all it has as long, and a second more for each MiB of the message and of each "
+         "delivery made of it."},
     {"size_limit", SEAL_SETTING_SIZE, "0", "0..1024G",
      .help =
          "The largest message, in octets as it leaves and with CRLF, that the mail server takes: "

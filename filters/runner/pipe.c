@@ -128,8 +128,10 @@ static char *hash_of(SealContent *message, GError **error)
     g_autoptr(SealContent) rest =
         seal_content_slice(message, offset, seal_content_size(message) - offset);
     g_autoptr(GInputStream) stream = seal_content_read(rest);
-    while ((got = g_input_stream_read(stream, buffer, BUFFER, NULL, error)) > 0)
+    while ((got = g_input_stream_read(stream, buffer, BUFFER, NULL, error)) > 0) {
+        runner_watch_idle();
         g_checksum_update(checksum, buffer, got);
+    }
     return got == 0 ? g_strdup(g_checksum_get_string(checksum)) : NULL;
 }
 

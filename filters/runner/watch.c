@@ -26,6 +26,7 @@ void runner_watch_open(void)
 
     runner = getpid();
     /* What cannot be told is a client, which must not be left without an answer. */
+    seal_clock_listen(runner_watch_arm);
     listening = fstat(WATCH_FD, &st) == 0 ? S_ISSOCK(st.st_mode) : errno != EBADF;
     if (listening)
         fcntl(WATCH_FD, F_SETFD, FD_CLOEXEC);

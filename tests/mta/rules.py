@@ -179,6 +179,28 @@ def _():
         home.configure()
 
 
+@tap.test("the deadline is of time without progress: what moves on is no fault, unless it goes on and on")
+def _():
+    mark = home.folder / "mark"
+    modules = home.modules_with(MODULE)
+    big = MESSAGE + b"0123456\n" * (1 << 20)
+    try:
+        for what, octets, status, why in (
+                ("slow", big, 0, "result=sealed"),
+                ("hold", big, 75, "no progress within 2000 ms"),
+                ("spin", MESSAGE, 75, "the runner was killed: no progress within")):
+            home.configure({"core": {"deadline": "2s"}, "pipeline": {"outbound": "hold;smime"},
+                            "module hold": {"what": what, "mark": mark}})
+            home.clear_log()
+            status_now, output, errors = run(octets, "-c", home.conf, "--id", "ID1", "-f", "s@x", "--", ALICE,
+                                             env={"SEALPIPE_MODULES": str(modules)})
+            tap.equal((status_now, errors, output == b""), (status, b"", status != 0), what)
+            tap.contains(home.log_text(), why, what)
+            tap.contains(home.log_text(), f"id=ID1 from=s@x to={ALICE} result=", what)
+    finally:
+        home.configure()
+
+
 @tap.test("a child of the runner gains no rights, leaves no core file, and holds nothing of ours")
 def _():
     mark = home.folder / "child"

@@ -211,7 +211,7 @@ static void test_deadline(Fixture *f, gconstpointer policy)
 {
     g_autoptr(SealJob) job = new_job();
 
-    job->started -= seal_dispatcher_deadline(f->dispatcher) * G_USEC_PER_SEC + 1;
+    job->started -= seal_dispatcher_deadline(f->dispatcher) * G_USEC_PER_SEC + G_USEC_PER_SEC;
     assert_failed(f, job, NULL, SEAL_ERROR, SEAL_ERROR_DEADLINE);
 }
 

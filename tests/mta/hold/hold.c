@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 static const SealSetting SETTINGS[] = {
-    {"what", SEAL_SETTING_CHOICE, "hold", .range = "hold|fail|noise|child", .help = "What to do."},
+    {"what", SEAL_SETTING_CHOICE, "hold", .range = "hold|fail|noise|child|slow|spin",
+     .help = "What to do."},
     {"mark", SEAL_SETTING_STRING,
      .help = "A file to make when it has come so far; for child, what it finds of itself."},
     {NULL},
@@ -45,6 +46,25 @@ static void start_child(const char *mark)
     waitpid(pid, NULL, 0);
 }
 
+/* Sixteen steps of a quarter of a second, in each of which some of the message moves; or the first
+ * of them for ever. */
+static gboolean move_on(SealDelivery *delivery, gboolean for_ever, GError **error)
+{
+    g_autoptr(GInputStream) stream = seal_content_read(seal_delivery_content(delivery));
+    gsize step = (gsize)seal_content_size(seal_delivery_content(delivery)) / 16 + 1;
+    g_autofree char *buffer = g_malloc(step);
+    gssize got;
+
+    while ((got = g_input_stream_read(stream, buffer, step, NULL, error)) > 0) {
+        g_usleep(G_USEC_PER_SEC / 4);
+        if (for_ever) {
+            g_object_unref(stream);
+            stream = seal_content_read(seal_delivery_content(delivery));
+        }
+    }
+    return got == 0;
+}
+
 static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
                       GCancellable *cancellable, GError **error)
 {
@@ -57,6 +77,8 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
     } else if (g_str_equal(what, "fail")) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the fault that was asked for");
         return FALSE;
+    } else if (g_str_equal(what, "slow") || g_str_equal(what, "spin")) {
+        return move_on(delivery, g_str_equal(what, "spin"), error);
     } else {
         g_file_set_contents(seal_module_string(self, "mark"), "", 0, NULL);
         for (;;)
