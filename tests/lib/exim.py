@@ -207,5 +207,9 @@ class Exim:
             raise AssertionError(f"{error}\n{self.log_text()[-3000:]}") from None
 
     def clear(self):
-        for path in self.queue():
-            self.run("-Mrm", path.name.removesuffix("-H"))
+        """A message that is being delivered cannot be removed yet."""
+        def cleared():
+            for path in self.queue():
+                self.run("-Mrm", path.name.removesuffix("-H"))
+            return not self.queue()
+        tap.wait_for(cleared, "the queue can be emptied")

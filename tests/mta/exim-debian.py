@@ -373,7 +373,7 @@ def _():
 @tap.test("a message near the limit is sealed; what the next server finds too large bounces at once")
 def _():
     begin()
-    (CONF_D / "main/00_sealpipe").write_text(snippets.changed(PAGE["debian-main"], ("150M", "900K"), ("50M", "300K")))
+    (CONF_D / "main/00_sealpipe").write_text(snippets.changed(PAGE["debian-main"], ("250M", "1500K"), ("50M", "300K")))
     server.restart()
     large = outcomes.message(ALICE) + b"0123456789" * 7 + (b"0123456789abcdef" * 4 + b"\r\n") * 4300
     _, got = o.delivered(large, ALICE, sender=BOB)
@@ -393,6 +393,21 @@ def _():
     ident = server.send(large, ALICE, sender=BOB)
     tap.contains(server.refused(ident)[0], "R=sealpipe_check: refused: the message is too large")
     tap.equal(list(sent()), [BOB])
+
+
+@tap.test("a filter that breaks off half-way leaves nothing behind, and the message waits")
+def _():
+    half = pathlib.Path("/usr/bin/half")
+    for how in ("exit 1", "kill -9 $$"):
+        half.write_text(f"#!/bin/sh\nhead -c 300\ncat >/dev/null\n{how}\n")
+        half.chmod(0o755)
+        begin()
+        path = CONF_D / "transport/50_sealpipe"
+        path.write_text(snippets.changed(path.read_text(), ("/usr/bin/sealpipe ", "/usr/bin/half ")))
+        server.restart()
+        ident = server.send(outcomes.message(ALICE), ALICE, sender=BOB)
+        server.deferred(ident)
+        tap.equal((len(server.queue()), sink.transactions()), (1, []), how)
 
 
 @tap.test("Debian's DKIM signs what is sealed")
