@@ -18,6 +18,42 @@ G_BEGIN_DECLS
 typedef struct SealDispatcher SealDispatcher;
 
 /* -------------------------------------------------------------------------------------------
+ * The service: what every program begins with
+ */
+
+typedef struct SealService SealService;
+
+/** Reads what can be read of [core], sends the log to where it says, and, where root runs this,
+ *  becomes the user whose service it is first: [core] user, else the owner of [core] state_dir. It
+ *  works with a configuration that does not load. NULL as @conf_dir means SEALPIPE_CONF, then the
+ *  built-in folder. SEAL_ERROR_CONFIG where the configuration cannot be believed (see owner.h) or
+ *  not be read, or where it is in doubt what state_dir is. (transfer full) */
+SEAL_FRONT SealService *seal_service_open(const char *conf_dir, GError **error);
+SEAL_FRONT void seal_service_free(SealService *service);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealService, seal_service_free)
+
+/** Whether `sealctl suspend` holds. SEAL_ERROR_UNAVAILABLE where that cannot be told. */
+SEAL_FRONT gboolean seal_service_suspended(const SealService *service, gboolean *suspended,
+                                           GError **error);
+/** Suspends outbound mail's handling, or resumes it. */
+SEAL_FRONT gboolean seal_service_suspend(const SealService *service, gboolean suspend,
+                                         GError **error);
+/** *@passes: outbound mail is to pass as it came, since sealpipe is suspended, or [core] enabled is
+ *  false. Where it is so, the rest of the configuration need not load. */
+SEAL_FRONT gboolean seal_service_passes(const SealService *service, gboolean *passes,
+                                        GError **error);
+/** Who runs this, and where the log goes: rows of "checks". FALSE where one is not ready. */
+SEAL_FRONT gboolean seal_service_show(const SealService *service, SealOut *out);
+/** [core] deadline. */
+SEAL_FRONT gint64 seal_service_deadline(const SealService *service);
+/** [core] state_dir. (borrowed) */
+SEAL_FRONT const char *seal_service_state_dir(const SealService *service);
+/** A stream for the message, as seal_module_spool(). (transfer full) */
+SEAL_FRONT GOutputStream *seal_service_spool(const SealService *service);
+/** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
+SEAL_FRONT int seal_service_spool_file(const SealService *service, GError **error);
+
+/* -------------------------------------------------------------------------------------------
  * The dispatcher: configuration, modules and pipeline, ready for jobs
  */
 
@@ -26,28 +62,18 @@ typedef struct SealDispatcher SealDispatcher;
  *  SEAL_ERROR_MODULE name file and line. (transfer full) */
 SEAL_FRONT SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char *module_dir,
                                                GError **error);
+/** The same of a service that is open, and outlives it. */
+SEAL_FRONT SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir,
+                                                GError **error);
 SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)
 
-/** FALSE where outbound mail is to pass as it came: [core] enabled is false, or sealpipe is
- *  suspended. TRUE where that cannot be told: running a job then fails. */
-SEAL_FRONT gboolean seal_dispatcher_enabled(const SealDispatcher *dispatcher);
-/** [core] enabled alone. */
+/** [core] enabled. */
 SEAL_FRONT gboolean seal_dispatcher_configured(const SealDispatcher *dispatcher);
-/** Whether `sealctl suspend` holds. */
-SEAL_FRONT gboolean seal_dispatcher_suspended(const SealDispatcher *dispatcher, gboolean *suspended,
-                                              GError **error);
-/** Suspends outbound mail's handling, or resumes it. */
-SEAL_FRONT gboolean seal_dispatcher_suspend(const SealDispatcher *dispatcher, gboolean suspend,
-                                            GError **error);
-/** See seal_module_become_owner(). */
-SEAL_FRONT gboolean seal_dispatcher_become_owner(const SealDispatcher *dispatcher, GError **error);
 /** [core] in_process. */
 SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
 /** [core] deadline. */
 SEAL_FRONT gint64 seal_dispatcher_deadline(const SealDispatcher *dispatcher);
-/** [core] state_dir. (borrowed) */
-SEAL_FRONT const char *seal_dispatcher_state_dir(const SealDispatcher *dispatcher);
 /** For programs whose standard error is not theirs: SEAL_ERROR_CONFIG, with file and line, where
  *  [core] log_target is stderr; the log goes elsewhere from then on. */
 SEAL_FRONT gboolean seal_dispatcher_refuse_stderr(SealDispatcher *dispatcher, GError **error);
@@ -70,8 +96,6 @@ SEAL_FRONT gboolean seal_dispatcher_check_modules(SealDispatcher *dispatcher, Se
 SEAL_FRONT void seal_dispatcher_show_config(SealDispatcher *dispatcher, SealOut *out);
 /** A stream for the message, as seal_module_spool(). (transfer full) */
 SEAL_FRONT GOutputStream *seal_dispatcher_spool(SealDispatcher *dispatcher);
-/** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
-SEAL_FRONT int seal_dispatcher_spool_file(SealDispatcher *dispatcher, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * Jobs
@@ -171,6 +195,9 @@ SEAL_FRONT const char *seal_verdict_name(SealVerdict verdict);
 /** No core dumps, and no other process may look into this one: a secret may be in memory. Nothing
  *  in a build with sanitizers. */
 SEAL_FRONT void seal_secret_guard_process(void);
+/** Opens a file of the command line, where @path is one, for the next seal_file_read() of it:
+ * before root becomes another user, who may not. */
+SEAL_FRONT void seal_file_keep(const char *path);
 /** Reads to the end, or until @size octets are there. Returns how many, -1 with errno set. */
 SEAL_FRONT gssize seal_fd_read(int fd, void *data, gsize size);
 /** Writes all of it; FALSE with errno set. */

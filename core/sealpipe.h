@@ -160,7 +160,8 @@ SEAL_API gboolean seal_base64_is_complete(const SealBase64 *state);
  *  that are begun. Returns how many were written. */
 SEAL_API gsize seal_base64_encode(const guint8 *data, gsize length, char *out);
 
-/** Reads a regular file. SEAL_ERROR_CONFIG where there is none that this user may read,
+/** Reads a regular file, or one that stands in the command line of sealctl, as who runs that may:
+ *  root has become another user. SEAL_ERROR_CONFIG where there is none that this user may read,
  *  SEAL_ERROR_LIMIT where it is larger than @max, SEAL_ERROR_UNAVAILABLE where reading failed and
  *  another time may not. (transfer full) */
 SEAL_API GBytes *seal_file_read(const char *path, gsize max, GError **error);
@@ -734,6 +735,8 @@ typedef struct {
     const char *later;  /**< values whose effect does not exist yet, as in `range`; "*" for every
                              one but the default. Writing one is an error that says so. */
     const char *help;   /**< one line for the manual page */
+    gboolean owned;     /**< of a PATH: a folder of the user alone whose service this is. Its owner
+                             tells root whom to become, where [core] does not */
     gpointer reserved[2];
 } SealSetting;
 
@@ -804,13 +807,9 @@ SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError *
 SEAL_API SealTrust seal_module_trust(SealModule *self, const char *source);
 /** The folder [core] state_dir, where a module keeps what must outlive the process, in a folder of
  *  its own name. NULL and SEAL_ERROR_UNAVAILABLE, with what to do, where it is missing or not of
- * the user that runs this alone. Root may read another user's (not @write): a mail server may ask
- * as root and send as somebody else. (borrowed) */
-SEAL_API const char *seal_module_state_dir(SealModule *self, gboolean write, GError **error);
-/** For commands: as root, becomes the owner of the state folder for good, so that what is written
- *  there is the owner's; another user makes the folder where it is missing. What only root can read
- *  is to be read before. */
-SEAL_API gboolean seal_module_become_owner(SealModule *self, GError **error);
+ * the user that runs this alone. @make: makes it where it is missing, if that user can. (borrowed)
+ */
+SEAL_API const char *seal_module_state_dir(SealModule *self, gboolean make, GError **error);
 /** Something the operator should know and that stops nothing: core logs it. */
 SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -16,6 +16,9 @@
 
 enum { MAX_NAMES = 100000 };
 
+/* Paths to descriptors: see seal_file_keep(). */
+static GHashTable *kept;
+
 static int compare_names(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -127,13 +130,45 @@ static gboolean is_lasting(int number)
     return FALSE;
 }
 
+/* Not blocking, since a FIFO may stand where a file should. */
+static int open_to_read(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+void seal_file_keep(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return;
+    int fd = open_to_read(path);
+    if (fd < 0)
+        return;
+    if (!kept)
+        kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_hash_table_insert(kept, g_strdup(path), GINT_TO_POINTER(fd));
+}
+
+/* Once: what is read again is opened again. */
+static int take_kept(const char *path)
+{
+    gpointer fd = NULL;
+
+    if (!kept || !g_hash_table_lookup_extended(kept, path, NULL, &fd))
+        return -1;
+    g_hash_table_remove(kept, path);
+    return GPOINTER_TO_INT(fd);
+}
+
 GBytes *seal_file_read(const char *path, gsize max, GError **error)
 {
-    /* Not blocking, since a FIFO may stand where a file should. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = take_kept(path);
     struct stat st;
     GBytes *bytes = NULL;
 
+    if (fd < 0)
+        fd = open_to_read(path);
     if (fd < 0 || fstat(fd, &st) < 0)
         fail_file(error, is_lasting(errno) ? SEAL_ERROR_CONFIG : SEAL_ERROR_UNAVAILABLE, path,
                   g_strerror(errno));

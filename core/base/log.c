@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 
 #include "core/base/files.h"
+#include "core/base/user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,9 @@ static struct {
     int fd;
     gboolean copy_to_stderr;
     const char *by;
-} the_log = {TO_SYSLOG, SEAL_LOG_INFO, -1, FALSE, ""};
+    char *path;
+    char *problem; /* why it does not go there */
+} the_log = {.target = TO_SYSLOG, .level = SEAL_LOG_INFO, .fd = -1, .by = ""};
 
 static const int PRIORITIES[] = {
     [SEAL_LOG_ERROR] = LOG_ERR,
@@ -61,34 +64,77 @@ void seal_log_open(const char *by, gboolean to_stderr)
     openlog("sealpipe", LOG_PID, LOG_MAIL);
 }
 
-gboolean seal_log_configure(const char *target, SealLogLevel level, GError **error)
+/* What is no file may block, or be another's ear. */
+static int open_file(const char *path)
+{
+    int fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+    struct stat st;
+
+    if (fd < 0 || (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))))
+        return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
+}
+
+static void log_to_syslog(const char *path, const char *what)
+{
+    const int number = errno;
+    const char *why = number == EINVAL  ? "it is no regular file"
+                      : number == ELOOP ? "it is a link, which is not followed"
+                                        : g_strerror(number);
+    g_autofree char *name = geteuid() == 0 ? g_strdup("USER") : seal_user_name(geteuid());
+
+    g_free(the_log.problem);
+    the_log.problem = g_strdup_printf("%s %s: %s, so that the log goes to syslog; sealctl status, "
+                                      "run as root, makes it where it is "
+                                      "missing; else have user %s own it",
+                                      what, path, why, name);
+    the_log.target = TO_SYSLOG;
+    seal_log_warning("[core] log_target: %s", the_log.problem);
+}
+
+void seal_log_configure(const char *target, SealLogLevel level)
 {
     the_log.level = level;
     if (the_log.fd >= 0)
         close(the_log.fd);
     the_log.fd = -1;
-    if (g_str_equal(target, "auto"))
-        the_log.target = access(JOURNAL_SOCKET, W_OK) == 0 ? TO_JOURNAL : TO_SYSLOG;
-    else if (g_str_equal(target, "journal"))
+    g_clear_pointer(&the_log.path, g_free);
+    g_clear_pointer(&the_log.problem, g_free);
+    if (g_str_equal(target, "journal"))
         the_log.target = TO_JOURNAL;
     else if (g_str_equal(target, "syslog"))
         the_log.target = TO_SYSLOG;
     else if (g_str_equal(target, "stderr"))
         the_log.target = TO_STDERR;
-    else
+    else if (*target == '/')
         the_log.target = TO_FILE;
+    else
+        the_log.target = access(JOURNAL_SOCKET, W_OK) == 0 ? TO_JOURNAL : TO_SYSLOG;
     if (the_log.target != TO_FILE)
-        return TRUE;
+        return;
 
-    the_log.fd =
-        open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
-    if (the_log.fd < 0) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "cannot write to it: %s",
-                    g_strerror(errno));
-        the_log.target = TO_SYSLOG;
-        return FALSE;
-    }
-    return TRUE;
+    the_log.path = g_strdup(target);
+    the_log.fd = open_file(target);
+    if (the_log.fd < 0)
+        log_to_syslog(target, "cannot open");
+}
+
+const char *seal_log_problem(void)
+{
+    return the_log.problem;
+}
+
+gboolean seal_log_make(const char *target, uid_t user)
+{
+    int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    gboolean ok = fd >= 0 && fchown(fd, user, (gid_t)-1) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 const char *seal_log_target(int *level, int *file)
@@ -111,14 +157,23 @@ static void write_journal(SealLogLevel level, const char *line)
 }
 
 /* One write, so that lines of several processes do not mix. */
-static void write_fd(int fd, SealLogLevel level, const char *line)
+static gboolean write_fd(int fd, SealLogLevel level, const char *line)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *when = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
     g_autofree char *text =
         g_strdup_printf("%s sealpipe[%d]: %s: %s\n", when, (int)getpid(), LEVEL_NAMES[level], line);
 
-    seal_fd_write(fd, text, strlen(text));
+    return seal_fd_write(fd, text, strlen(text));
+}
+
+/* A full disk, say, must not make it lost. */
+static void write_file(SealLogLevel level, const char *line)
+{
+    if (write_fd(the_log.fd, level, line))
+        return;
+    log_to_syslog(the_log.path, "cannot write to");
+    syslog(PRIORITIES[level], "%s", line);
 }
 
 void seal_log_write(SealLogLevel level, const char *line)
@@ -133,7 +188,7 @@ void seal_log_write(SealLogLevel level, const char *line)
         write_journal(level, line);
         break;
     case TO_FILE:
-        write_fd(the_log.fd, level, line);
+        write_file(level, line);
         break;
     case TO_STDERR:
         break;

@@ -6,6 +6,8 @@
 
 #include "core/frontend.h"
 
+#include <sys/types.h>
+
 typedef enum {
     SEAL_LOG_ERROR,
     SEAL_LOG_WARNING,
@@ -13,9 +15,14 @@ typedef enum {
     SEAL_LOG_DEBUG,
 } SealLogLevel;
 
-/** Sends the log to @target ("auto", "syslog", "journal", "stderr" or an absolute path) from
- *  @level up. SEAL_ERROR_CONFIG where the file cannot be opened. */
-gboolean seal_log_configure(const char *target, SealLogLevel level, GError **error);
+/** Sends the log to @target ("syslog", "journal", "stderr", an absolute path, or "auto" and
+ * anything else) from @level up. Where a file cannot be written it goes to syslog, with a warning.
+ */
+void seal_log_configure(const char *target, SealLogLevel level);
+/** Why the log does not go where it should; NULL where it does. (borrowed) */
+const char *seal_log_problem(void);
+/** As root: makes the file @target for @user, where nothing stands yet. FALSE with errno set. */
+gboolean seal_log_make(const char *target, uid_t user);
 
 /** TRUE where lines of @level are written at all. */
 gboolean seal_log_has_level(SealLogLevel level);

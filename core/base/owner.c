@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -21,9 +20,11 @@ enum { MAX_LINKS = 40 };
 static GHashTable *good_folders;
 static uid_t outsiders; /* who stands for all that are outside of a user namespace */
 
-static gboolean has_service;
-static uid_t service_uid;
-static gid_t service_gid;
+/* While it is found out whether a folder's owner is whom root may become: he may own what is on the
+ * way there, too. */
+static gboolean has_candidate;
+static uid_t candidate_uid;
+static gid_t candidate_gid;
 
 /* A way that is being walked. */
 typedef struct {
@@ -75,12 +76,12 @@ static void begin_looking(void)
 static gboolean owner_is_known(uid_t uid)
 {
     return uid == 0 ||
-           (uid != outsiders && (uid == geteuid() || (has_service && uid == service_uid)));
+           (uid != outsiders && (uid == geteuid() || (has_candidate && uid == candidate_uid)));
 }
 
 static gboolean group_is_ours(gid_t gid)
 {
-    return gid == 0 || gid == getegid() || (has_service && gid == service_gid);
+    return gid == 0 || gid == getegid() || (has_candidate && gid == candidate_gid);
 }
 
 /* The bits of the group then say what others may have at most (acl(5)). */
@@ -167,6 +168,8 @@ static gboolean check_here(Walk *walk, const struct stat *st, gboolean may_be_op
 {
     const char *path = walk->at->str;
 
+    if (has_candidate && walk->open && st->st_uid != 0)
+        return refuse_path(error, path, "stands where everybody may put something");
     if (!check_owner(path, st, error) || !check_writers(path, st, may_be_open, &walk->open, error))
         return FALSE;
     if (S_ISDIR(st->st_mode))
@@ -291,21 +294,29 @@ gboolean seal_owner_check_folder(const char *path, GError **error)
     return check_path(path, TRUE, error);
 }
 
-void seal_owner_set_service(const char *state_dir)
+void seal_owner_forget(void)
 {
-    char *real = state_dir ? realpath(state_dir, NULL) : NULL;
-    g_autofree char *parent = real ? g_path_get_dirname(real) : NULL;
+    g_clear_pointer(&good_folders, g_hash_table_unref);
+}
+
+gboolean seal_owner_of_service(const char *dir, uid_t *uid, GError **error)
+{
     struct stat st;
 
-    has_service = FALSE;
-    g_clear_pointer(&good_folders, g_hash_table_unref);
-    gboolean known = geteuid() == 0 && real && seal_owner_check_folder(parent, NULL) &&
-                     lstat(real, &st) == 0 && S_ISDIR(st.st_mode);
-    free(real);
-    if (!known)
-        return;
+    if (stat(dir, &st) < 0) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", dir, g_strerror(errno));
+        return FALSE;
+    }
+    *uid = st.st_uid;
+    if (st.st_uid == 0)
+        return TRUE;
     const struct passwd *entry = getpwuid(st.st_uid);
-    has_service = TRUE;
-    service_uid = st.st_uid;
-    service_gid = entry ? entry->pw_gid : st.st_gid;
+    has_candidate = TRUE;
+    candidate_uid = st.st_uid;
+    candidate_gid = entry ? entry->pw_gid : st.st_gid;
+    seal_owner_forget();
+    gboolean ok = seal_owner_check_folder(dir, error);
+    has_candidate = FALSE;
+    seal_owner_forget();
+    return ok;
 }

@@ -7,11 +7,16 @@
 #include "core/sealpipe.h"
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
-/** Root's files are believed, those of the user that runs this, and, where that is root, those of
- *  the service's user: the owner of @state_dir, if only root could put that where it is; NULL:
- *  of nobody else. What was found of folders before is forgotten. */
-void seal_owner_set_service(const char *state_dir);
+/** Forgets what was found of folders: after they changed, or this became another user. Root's files
+ *  are believed, and those of the user that runs this. */
+void seal_owner_forget(void);
+
+/** To root: whose the service is that keeps its things in @dir: its owner, where only root, or he,
+ *  could put that where it is. SEAL_ERROR_CONFIG where others could, SEAL_ERROR_UNAVAILABLE where
+ *  it is missing. */
+gboolean seal_owner_of_service(const char *dir, uid_t *uid, GError **error);
 
 /** TRUE where nobody else can change what @path leads to: neither it nor a folder or link on the
  *  way there. SEAL_ERROR_CONFIG names what others can change; SEAL_ERROR_UNAVAILABLE where it

@@ -6,18 +6,19 @@
 
 #include "core/sealpipe.h"
 
-/** TRUE where @dir is a folder of the user that runs this, which nobody else can write to; root may
- *  read (not @write) another user's as well. SEAL_ERROR_UNAVAILABLE says what to do. */
-gboolean seal_state_check(const char *dir, gboolean write, GError **error);
+#include <sys/types.h>
 
-/** As root, becomes the owner of @dir for good; else makes @dir where it is missing. Afterwards
- *  @dir can be used, and what this process writes there is its owner's. */
-gboolean seal_state_enter(const char *dir, GError **error);
+/** TRUE where @dir is a folder of the user that runs this, which nobody else can write to. @make:
+ *  makes it where it is missing, unless root runs this. SEAL_ERROR_UNAVAILABLE says what to do. */
+gboolean seal_state_check(const char *dir, gboolean make, GError **error);
 
-/** *@suspended: the flag is there, and it is root's or the user's that runs this; to root
- *  the folder's owner is that user.
- *  SEAL_ERROR_UNAVAILABLE where that cannot be found out. */
-gboolean seal_state_suspended(const char *dir, gboolean *suspended, GError **error);
+/** As root: makes @dir for @user. FALSE with errno set. */
+gboolean seal_state_make(const char *dir, uid_t user);
 
-/** Puts the flag there, or takes it away. That it is so already is no error. */
+/** *@suspended: the flag is there, and it and the folder are root's, those of the user that runs
+ *  this, or of @service. SEAL_ERROR_UNAVAILABLE where that cannot be found out. */
+gboolean seal_state_suspended(const char *dir, uid_t service, gboolean *suspended, GError **error);
+
+/** Puts the flag there, or takes it away. That it is so already is no error. Makes the folder where
+ *  it is missing: root, so that everybody can see the flag. */
 gboolean seal_state_suspend(const char *dir, gboolean suspend, GError **error);

@@ -6,35 +6,28 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/owner.h"
 #include "core/base/scratch.h"
-#include "core/base/spool.h"
-#include "core/base/state.h"
 #include "core/pipeline/apply.h"
 #include "core/pipeline/gate.h"
 #include "core/pipeline/group.h"
 #include "core/pipeline/plan.h"
 #include "core/pipeline/size.h"
+#include "core/plugin/service.h"
 #include "core/plugin/tables.h"
 
 /* -------------------------------------------------------------------------------------------
  * Opening
  */
 
-static gboolean configure_log(const SealSettings *core, GError **error)
+static gboolean check_log(const SealSettings *core, GError **error)
 {
     const char *target = seal_settings_string(core, "log_target");
-    SealLogLevel level = (SealLogLevel)seal_settings_choice(core, "log_level");
-    g_autoptr(GError) problem = NULL;
 
-    if (*target != '/' && !g_str_equal(target, "auto") && !g_str_equal(target, "syslog") &&
-        !g_str_equal(target, "journal") && !g_str_equal(target, "stderr"))
-        return seal_settings_refuse(
-            core, "log_target", error,
-            "\"%s\" is neither auto, syslog, journal, stderr nor an absolute path", target);
-    if (!seal_log_configure(target, level, &problem))
-        return seal_settings_refuse(core, "log_target", error, "%s", problem->message);
-    return TRUE;
+    return *target == '/' || g_str_equal(target, "auto") || g_str_equal(target, "syslog") ||
+           g_str_equal(target, "journal") || g_str_equal(target, "stderr") ||
+           seal_settings_refuse(
+               core, "log_target", error,
+               "\"%s\" is neither auto, syslog, journal, stderr nor an absolute path", target);
 }
 
 /* It need not be there: what is kept in it makes itself heard. */
@@ -60,10 +53,8 @@ static gboolean read_core(SealDispatcher *self, GError **error)
     self->core = seal_settings_new("core", seal_config_group(self->config, "core"), SEAL_TABLE_CORE,
                                    NULL, error);
     if (!self->core || !check_dir(self->core, "state_dir", error) ||
-        !check_dir(self->core, "run_dir", error) || !configure_log(self->core, error))
+        !check_dir(self->core, "run_dir", error) || !check_log(self->core, error))
         return FALSE;
-    seal_owner_set_service(seal_settings_string(self->core, "state_dir"));
-    sweep_dirs(self->core);
     return TRUE;
 }
 
@@ -76,73 +67,107 @@ static gboolean check_daemon(SealDispatcher *self, GError **error)
     return daemon != NULL;
 }
 
-static gboolean open_all(SealDispatcher *self, const char *conf_dir, const char *module_dir,
-                         GError **error)
+static void close_all(SealDispatcher *self)
 {
-    seal_owner_set_service(NULL);
-    self->config = seal_config_read(conf_dir, error);
+    g_clear_pointer(&self->outbound, seal_pipeline_free);
+    g_clear_pointer(&self->registry, seal_registry_free);
+    g_clear_pointer(&self->core, seal_settings_free);
+    g_clear_pointer(&self->config, seal_config_free);
+}
+
+/* By its settings, before the module does anything. */
+static gboolean become_owner_for(SealDispatcher *self, const SealModule *module, gboolean *became,
+                                 GError **error)
+{
+    for (const SealSetting *row = module->descriptor.settings; row && row->key; row++) {
+        const char *dir = row->owned ? seal_settings_string(module->settings, row->key) : NULL;
+        g_autoptr(GError) problem = NULL;
+
+        if (dir && !seal_service_become_owner(self->service, dir, became, &problem))
+            return seal_settings_refuse(module->settings, row->key, error, "%s", problem->message);
+        if (*became)
+            break;
+    }
+    return TRUE;
+}
+
+/* Root, where [core] does not tell whose the service is: what is the service's user's alone does.
+ */
+static gboolean become_owner(SealDispatcher *self, gboolean *became, GError **error)
+{
+    GPtrArray *modules = seal_registry_modules(self->registry);
+
+    *became = FALSE;
+    if (!seal_service_is_undecided(self->service))
+        return TRUE;
+    for (guint i = 0; !*became && i < modules->len; i++) {
+        if (!become_owner_for(self, g_ptr_array_index(modules, i), became, error))
+            return FALSE;
+    }
+    if (!*became)
+        seal_service_stay_root(self->service);
+    return TRUE;
+}
+
+static gboolean load_all(SealDispatcher *self, const char *module_dir, GError **error)
+{
+    self->config = seal_config_read(seal_service_conf_dir(self->service), error);
     if (!self->config || !read_core(self, error) ||
         !seal_tables_check_groups(self->config, error) || !check_daemon(self, error))
         return FALSE;
     self->registry = seal_registry_new(self->config, module_dir, self->core, error);
-    if (!self->registry)
+    return self->registry != NULL;
+}
+
+static gboolean open_all(SealDispatcher *self, const char *module_dir, GError **error)
+{
+    gboolean became = FALSE;
+
+    if (!seal_service_check(self->service, error) || !load_all(self, module_dir, error) ||
+        !become_owner(self, &became, error))
+        return FALSE;
+    if (became) {
+        close_all(self);
+        if (!load_all(self, module_dir, error))
+            return FALSE;
+    }
+    sweep_dirs(self->core);
+    if (!seal_registry_init(self->registry, error))
         return FALSE;
     self->outbound = seal_pipeline_new(self->config, self->core, self->registry, error);
     return self->outbound && seal_registry_attach(self->registry, error);
 }
 
-SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char *module_dir, GError **error)
+SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir, GError **error)
 {
     g_autoptr(SealDispatcher) self = g_new0(SealDispatcher, 1);
 
-    if (!conf_dir)
-        conf_dir = g_getenv("SEALPIPE_CONF");
+    self->service = service;
     if (!module_dir)
         module_dir = g_getenv("SEALPIPE_MODULES");
-    if (!open_all(self, conf_dir ? conf_dir : SEAL_CONF_DIR,
-                  module_dir ? module_dir : SEAL_MODULE_DIR, error))
-        return NULL;
-    return g_steal_pointer(&self);
+    return open_all(self, module_dir ? module_dir : SEAL_MODULE_DIR, error) ? g_steal_pointer(&self)
+                                                                            : NULL;
+}
+
+SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char *module_dir, GError **error)
+{
+    SealService *service = seal_service_open(conf_dir, error);
+    SealDispatcher *self = service ? seal_dispatcher_open(service, module_dir, error) : NULL;
+
+    if (self)
+        self->own = service;
+    else
+        seal_service_free(service);
+    return self;
 }
 
 void seal_dispatcher_free(SealDispatcher *self)
 {
     if (!self)
         return;
-    seal_pipeline_free(self->outbound);
-    seal_registry_free(self->registry);
-    seal_settings_free(self->core);
-    seal_config_free(self->config);
+    close_all(self);
+    seal_service_free(self->own);
     g_free(self);
-}
-
-static const char *state_dir(const SealDispatcher *self)
-{
-    return seal_settings_string(self->core, "state_dir");
-}
-
-gboolean seal_dispatcher_enabled(const SealDispatcher *self)
-{
-    gboolean suspended = FALSE;
-
-    /* Where that cannot be told, the message is ours to defer: see check_suspended(). */
-    return seal_settings_boolean(self->core, "enabled") &&
-           (!seal_state_suspended(state_dir(self), &suspended, NULL) || !suspended);
-}
-
-gboolean seal_dispatcher_suspended(const SealDispatcher *self, gboolean *suspended, GError **error)
-{
-    return seal_state_suspended(state_dir(self), suspended, error);
-}
-
-gboolean seal_dispatcher_become_owner(const SealDispatcher *self, GError **error)
-{
-    return seal_state_enter(state_dir(self), error);
-}
-
-gboolean seal_dispatcher_suspend(const SealDispatcher *self, gboolean suspend, GError **error)
-{
-    return seal_state_suspend(state_dir(self), suspend, error);
 }
 
 gboolean seal_dispatcher_configured(const SealDispatcher *self)
@@ -160,16 +185,11 @@ gint64 seal_dispatcher_deadline(const SealDispatcher *self)
     return seal_settings_number(self->core, "deadline");
 }
 
-const char *seal_dispatcher_state_dir(const SealDispatcher *self)
-{
-    return seal_settings_string(self->core, "state_dir");
-}
-
 gboolean seal_dispatcher_refuse_stderr(SealDispatcher *self, GError **error)
 {
     if (!g_str_equal(seal_settings_string(self->core, "log_target"), "stderr"))
         return TRUE;
-    seal_log_configure("auto", SEAL_LOG_INFO, NULL);
+    seal_log_configure("auto", SEAL_LOG_INFO);
     return seal_settings_refuse(
         self->core, "log_target", error,
         "stderr is the mail server's here, not ours: use auto, syslog, journal or a path");
@@ -178,11 +198,6 @@ gboolean seal_dispatcher_refuse_stderr(SealDispatcher *self, GError **error)
 GOutputStream *seal_dispatcher_spool(SealDispatcher *self)
 {
     return seal_pipeline_spool(self->outbound);
-}
-
-int seal_dispatcher_spool_file(SealDispatcher *self, GError **error)
-{
-    return seal_spool_file(seal_settings_string(self->core, "spool_dir"), error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -213,7 +228,7 @@ static gboolean check_suspended(const SealDispatcher *self, const SealJob *job, 
     gboolean suspended = FALSE;
 
     return job->direction != SEAL_DIRECTION_OUTBOUND ||
-           seal_state_suspended(state_dir(self), &suspended, error);
+           seal_service_suspended(self->service, &suspended, error);
 }
 
 /* *@refused: it is too large, or cannot be made as it must be, whenever it is tried. */

@@ -7,6 +7,8 @@
 #include "core/pipeline/pipeline.h"
 
 struct SealDispatcher {
+    SealService *service; /* borrowed */
+    SealService *own;     /* the same where nobody else has it, or NULL */
     SealConfig *config;
     SealSettings *core; /* the group [core] */
     SealRegistry *registry;

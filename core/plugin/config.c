@@ -8,7 +8,9 @@
 #include "core/base/files.h"
 #include "core/base/owner.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_CONFIG = 1024 * 1024 };
 
@@ -22,7 +24,8 @@ typedef struct {
     SealConfig *config;
     const char *file;
     SealGroup *group;
-    GHashTable *seen; /* groups, and "group\nkey", of this file */
+    GHashTable *seen;   /* groups, and "group\nkey", of this file */
+    const char *wanted; /* what must be plain in a file that need not be sound; NULL: it must be */
 } Reader;
 
 gboolean seal_config_refuse(const SealPlace *place, GError **error, const char *format, ...)
@@ -135,42 +138,97 @@ static gboolean read_line(Reader *reader, char *line, guint number, GError **err
     return read_value(reader, line, &at, error);
 }
 
-static gboolean read_file(SealConfig *config, const char *path, GError **error)
+static gboolean is_value_of(const char *line, const char *key)
 {
-    g_autoptr(GBytes) bytes = seal_file_read_trusted(path, MAX_CONFIG, error);
-    if (!bytes)
-        return FALSE;
+    const char *behind = g_str_has_prefix(line, key) ? line + strlen(key) : "";
 
-    gsize size = 0;
-    const char *data = g_bytes_get_data(bytes, &size);
-    char *name = g_strdup(path);
-    g_ptr_array_add(config->files, name);
-    if (size > 0 && memchr(data, '\0', size)) {
-        SealPlace at = {.file = name, .line = 1};
-        return seal_config_refuse(&at, error, "a NUL octet in the file");
+    return behind[strspn(behind, " \t")] == '=';
+}
+
+/* A line that is wrong is passed over, but for one that seems to speak of what is wanted, in
+ * whatever group: whether it was meant cannot be told. */
+static gboolean read_line_if_sound(Reader *reader, char *line, guint number, GError **error)
+{
+    const gboolean speaks = strstr(line, reader->wanted) != NULL;
+    g_autoptr(GError) problem = NULL;
+    SealPlace at = {.file = reader->file, .line = number};
+
+    if (!read_line(reader, line, number, &problem)) {
+        if (*line == '[')
+            reader->group = NULL;
+        return !speaks || seal_config_refuse(&at, error, "cannot tell what %s is to be: %s",
+                                             reader->wanted, problem->message);
     }
+    return !speaks || !is_value_of(line, reader->wanted) ||
+           g_str_equal(reader->group->name, "core") ||
+           seal_config_refuse(&at, error, "cannot tell what %s is to be: it belongs into [core]",
+                              reader->wanted);
+}
 
-    g_autofree char *text = g_strndup(data, size);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Reader reader = {.config = config, .file = name, .seen = seen};
+static gboolean read_lines(Reader *reader, char **lines, GError **error)
+{
     for (guint i = 0; lines[i]; i++) {
-        if (!read_line(&reader, lines[i], i + 1, error))
+        if (!(reader->wanted ? read_line_if_sound : read_line)(reader, lines[i], i + 1, error))
             return FALSE;
     }
     return TRUE;
 }
 
-SealConfig *seal_config_read(const char *dir, GError **error)
+static gboolean read_bytes(SealConfig *config, const char *path, GBytes *bytes, const char *wanted,
+                           GError **error)
 {
-    g_autoptr(SealConfig) config = g_new0(SealConfig, 1);
+    gsize size = 0;
+    const char *data = g_bytes_get_data(bytes, &size);
+    char *name = g_strdup(path);
+
+    g_ptr_array_add(config->files, name);
+    if (!wanted && size > 0 && memchr(data, '\0', size)) {
+        SealPlace at = {.file = name, .line = 1};
+        return seal_config_refuse(&at, error, "a NUL octet in the file");
+    }
+
+    g_autofree char *text = g_malloc(size + 1);
+    for (gsize i = 0; i < size; i++)
+        text[i] = data[i] ? data[i] : '\1';
+    text[size] = '\0';
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Reader reader = {.config = config, .file = name, .seen = seen, .wanted = wanted};
+    return read_lines(&reader, lines, error);
+}
+
+static gboolean read_file(SealConfig *config, const char *path, GError **error)
+{
+    g_autoptr(GBytes) bytes = seal_file_read_trusted(path, MAX_CONFIG, error);
+
+    return bytes && read_bytes(config, path, bytes, NULL, error);
+}
+
+static SealConfig *config_new(void)
+{
+    SealConfig *config = g_new0(SealConfig, 1);
+
     config->files = g_ptr_array_new_with_free_func(g_free);
     config->groups = g_ptr_array_new_with_free_func(group_free);
+    return config;
+}
 
-    g_autoptr(GPtrArray) names =
+static GPtrArray *list_folder(const char *dir, GError **error)
+{
+    GPtrArray *names =
         seal_owner_check_folder(dir, error) ? seal_dir_list(dir, ".conf", error) : NULL;
-    if (!names) {
+
+    if (!names)
         g_prefix_error(error, "configuration folder: ");
+    return names;
+}
+
+SealConfig *seal_config_read(const char *dir, GError **error)
+{
+    g_autoptr(SealConfig) config = config_new();
+    g_autoptr(GPtrArray) names = list_folder(dir, error);
+
+    if (!names) {
         if (error)
             (*error)->code = SEAL_ERROR_CONFIG;
         return NULL;
@@ -178,6 +236,44 @@ SealConfig *seal_config_read(const char *dir, GError **error)
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = g_build_filename(dir, g_ptr_array_index(names, i), NULL);
         if (!read_file(config, path, error))
+            return NULL;
+    }
+    return g_steal_pointer(&config);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What is not sound
+ */
+
+static gboolean is_missing(const char *path)
+{
+    return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+}
+
+/* What is not there says nothing; what cannot be read might have said something. */
+static gboolean read_file_if_sound(SealConfig *config, const char *path, gboolean skip,
+                                   const char *wanted, GError **error)
+{
+    if (is_missing(path) || g_file_test(path, G_FILE_TEST_IS_DIR))
+        return TRUE;
+    if (!seal_owner_check(path, skip ? NULL : error))
+        return skip;
+
+    g_autoptr(GBytes) bytes = seal_file_read(path, MAX_CONFIG, error);
+    return bytes && read_bytes(config, path, bytes, wanted, error);
+}
+
+SealConfig *seal_config_read_sound(const char *dir, gboolean skip, const char *wanted,
+                                   GError **error)
+{
+    g_autoptr(SealConfig) config = config_new();
+    g_autoptr(GPtrArray) names = is_missing(dir) ? NULL : list_folder(dir, error);
+
+    if (!names)
+        return is_missing(dir) ? g_steal_pointer(&config) : NULL;
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path = g_build_filename(dir, g_ptr_array_index(names, i), NULL);
+        if (!read_file_if_sound(config, path, skip, wanted, error))
             return NULL;
     }
     return g_steal_pointer(&config);

@@ -24,6 +24,12 @@ typedef struct SealConfig SealConfig;
 /** Reads DIR/\*.conf in lexical order. Syntax errors, groups or keys twice in a file, and files
  * that others can write are SEAL_ERROR_CONFIG. (transfer full) */
 SealConfig *seal_config_read(const char *dir, GError **error);
+/** What can be read of it: lines that are wrong and files that are missing are passed over. Not a
+ *  line that speaks of the setting @wanted of [core] and is wrong, a file that cannot be read, nor,
+ *  without @skip, one that others can write: SEAL_ERROR_CONFIG. With @skip such a file is passed
+ * over as well. (transfer full) */
+SealConfig *seal_config_read_sound(const char *dir, gboolean skip, const char *wanted,
+                                   GError **error);
 void seal_config_free(SealConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealConfig, seal_config_free)
 

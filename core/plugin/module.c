@@ -42,9 +42,7 @@ SealModule *seal_module_new(const SealModuleDescriptor *descriptor, const SealGr
     module->settings =
         seal_settings_new(group->name, group, module->descriptor.settings,
                           module->descriptor.sources ? SOURCE_SETTINGS : MODULE_SETTINGS, error);
-    return module->settings && seal_settings_check_owners(module->settings, error)
-               ? g_steal_pointer(&module)
-               : NULL;
+    return module->settings ? g_steal_pointer(&module) : NULL;
 }
 
 void seal_module_free(SealModule *module)
@@ -79,7 +77,8 @@ static gboolean begin_life(SealModule *module, gboolean (*begin)(SealModule *, G
 
 gboolean seal_module_init(SealModule *module, GError **error)
 {
-    return begin_life(module, module->descriptor.init, &module->ready, error);
+    return seal_settings_check_owners(module->settings, error) &&
+           begin_life(module, module->descriptor.init, &module->ready, error);
 }
 
 gboolean seal_module_attach(SealModule *module, GError **error)
@@ -171,11 +170,6 @@ const char *seal_module_state_dir(SealModule *self, gboolean write, GError **err
     const char *dir = seal_settings_string(self->core, "state_dir");
 
     return seal_state_check(dir, write, error) ? dir : NULL;
-}
-
-gboolean seal_module_become_owner(SealModule *self, GError **error)
-{
-    return seal_state_enter(seal_settings_string(self->core, "state_dir"), error);
 }
 
 /* -------------------------------------------------------------------------------------------

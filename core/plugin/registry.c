@@ -110,7 +110,7 @@ static gboolean load_module(SealRegistry *registry, const char *name, const Seal
 }
 
 /* Others may need the formats as soon as they start. */
-static gboolean init_all(SealRegistry *registry, GError **error)
+gboolean seal_registry_init(SealRegistry *registry, GError **error)
 {
     for (int formats = 1; formats >= 0; formats--) {
         for (guint i = 0; i < registry->modules->len; i++) {
@@ -181,8 +181,6 @@ SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir
             !load_group(registry, group, module_dir, error))
             return NULL;
     }
-    if (!init_all(registry, error))
-        return NULL;
     return g_steal_pointer(&registry);
 }
 

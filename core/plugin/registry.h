@@ -41,6 +41,8 @@ SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir
 void seal_registry_free(SealRegistry *registry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRegistry, seal_registry_free)
 
+/** Judges the files that settings name, and calls every module's init. */
+gboolean seal_registry_init(SealRegistry *registry, GError **error);
 /** Calls every module's attach; detach follows when the registry is freed. */
 gboolean seal_registry_attach(SealRegistry *registry, GError **error);
 

@@ -381,6 +381,24 @@ SealSettings *seal_settings_new(const char *name, const SealGroup *group, const 
     return g_steal_pointer(&settings);
 }
 
+SealSettings *seal_settings_new_sound(const char *name, const SealGroup *group,
+                                      const SealSetting *table)
+{
+    SealSettings *settings = g_new0(SealSettings, 1);
+
+    settings->name = g_strdup(name);
+    settings->place = group ? &group->place : NULL;
+    settings->tables[0] = table;
+    settings->values = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, value_free);
+    for (const SealSetting *setting = table; setting->key; setting++) {
+        Value *value = value_new(settings, setting, group, NULL);
+
+        g_hash_table_insert(settings->values, (gpointer)setting->key,
+                            value ? value : value_new(settings, setting, NULL, NULL));
+    }
+    return settings;
+}
+
 static gboolean check_owner(const SealSettings *settings, const Value *value, const char *path,
                             GError **error)
 {

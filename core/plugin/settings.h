@@ -12,6 +12,10 @@ typedef struct SealSettings SealSettings;
  *  value; what is not written has its preset. @name is the group's, for errors. (transfer full) */
 SealSettings *seal_settings_new(const char *name, const SealGroup *group, const SealSetting *table,
                                 const SealSetting *more, GError **error);
+/** The values of @table that can be read; any other one, and what is wrong, has its preset.
+ *  (transfer full) */
+SealSettings *seal_settings_new_sound(const char *name, const SealGroup *group,
+                                      const SealSetting *table);
 void seal_settings_free(SealSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSettings, seal_settings_free)
 

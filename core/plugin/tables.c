@@ -16,8 +16,11 @@ const SealSetting SEAL_TABLE_CORE[] = {
      .help = "Where large messages are kept while they are worked on, in files without a name."},
     {"spool_memory", SEAL_SETTING_SIZE, "1M", "0..256M",
      .help = "What is kept in memory of each message before a file is used."},
-    {"user", SEAL_SETTING_STRING, "", .later = "*",
-     .help = "Who owns state, keys and home; empty: whoever runs."},
+    {"user", SEAL_SETTING_STRING, "",
+     .help =
+         "The user that the mail server runs sealpipe as, who owns state, secret keys and home. "
+         "Root becomes it before anything else; empty: becomes the owner of state_dir, else of "
+         "home."},
     {"deadline", SEAL_SETTING_DURATION, "60s", "1s..1h",
      .help =
          "How long one message may go without progress, from its last octet in to its first one "

@@ -15,32 +15,33 @@ static void put_disabled(SealOut *out)
     seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
 }
 
-static gboolean put_state(const SealDispatcher *dispatcher, SealOut *out, GError **error)
+static gboolean put_suspended(const SealService *service, SealOut *out, gboolean *suspended,
+                              GError **error)
 {
-    gboolean suspended = FALSE, configured = seal_dispatcher_configured(dispatcher);
-
-    seal_out_boolean(out, "enabled", configured);
-    if (!seal_dispatcher_suspended(dispatcher, &suspended, error))
+    if (!seal_service_suspended(service, suspended, error))
         return FALSE;
-    seal_out_boolean(out, "suspended", suspended);
-    if (!configured || suspended)
-        put_disabled(out);
-    return configured && !suspended;
+    seal_out_boolean(out, "suspended", *suspended);
+    return TRUE;
 }
 
-/* Root looks with the eyes of the user that sealpipe runs as, where that is known. */
+/* Also of a configuration that does not load. */
 static int show_status(const CtlOptions *options, SealOut *out, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
-    gboolean handled, ready;
+    g_autoptr(SealService) service = seal_service_open(options->conf_dir, error);
+    gboolean suspended = FALSE;
 
-    if (!dispatcher)
+    if (!service || !put_suspended(service, out, &suspended, error))
         return CTL_PROBLEM;
-    seal_dispatcher_become_owner(dispatcher, NULL);
-    handled = put_state(dispatcher, out, error);
+    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_open(service, NULL, error);
+    gboolean configured = dispatcher && seal_dispatcher_configured(dispatcher);
+    if (dispatcher)
+        seal_out_boolean(out, "enabled", configured);
+    if (suspended || (dispatcher && !configured))
+        put_disabled(out);
     seal_out_list(out, "checks");
-    ready = seal_dispatcher_check_modules(dispatcher, out);
-    return handled && ready ? CTL_OK : CTL_PROBLEM;
+    gboolean ready = seal_service_show(service, out);
+    ready = dispatcher && seal_dispatcher_check_modules(dispatcher, out) && ready;
+    return configured && !suspended && ready ? CTL_OK : CTL_PROBLEM;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -49,14 +50,12 @@ static int show_status(const CtlOptions *options, SealOut *out, GError **error)
 
 static int set_suspended(const CtlOptions *options, gboolean suspend, SealOut *out, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
+    g_autoptr(SealService) service = seal_service_open(options->conf_dir, error);
     gboolean suspended = FALSE;
 
-    if (!dispatcher || !seal_dispatcher_become_owner(dispatcher, error) ||
-        !seal_dispatcher_suspend(dispatcher, suspend, error) ||
-        !seal_dispatcher_suspended(dispatcher, &suspended, error))
+    if (!service || !seal_service_suspend(service, suspend, error) ||
+        !put_suspended(service, out, &suspended, error))
         return CTL_PROBLEM;
-    seal_out_boolean(out, "suspended", suspended);
     if (suspended)
         put_disabled(out);
     return suspended == suspend ? CTL_OK : CTL_PROBLEM;
@@ -199,6 +198,8 @@ int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
         if (command)
             return call_command(command, NULL, i + 1, options, out, error);
     }
+    for (guint i = 1; i + 1 < options->words->len; i++)
+        seal_file_keep(g_ptr_array_index(options->words, i));
     dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
     if (!dispatcher)
         return CTL_PROBLEM;

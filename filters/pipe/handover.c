@@ -4,6 +4,7 @@
 #include "filters/client/child.h"
 #include "filters/client/io.h"
 #include "filters/client/log.h"
+#include "filters/pipe/become.h"
 #include "filters/pipe/container.h"
 #include "filters/pipe/journal.h"
 #include "filters/pipe/sendmail.h"
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -232,6 +234,20 @@ static bool use_journal(Handover *self, const char **keys, bool *found)
            seal_journal_begin(&self->journal, keys, self->n_pending, &self->at);
 }
 
+/* By hand root may run this. The runner has become the service's user, whose its file is therefore;
+ * the journal is that user's, and sendmail is run as in the mail server's own runs. */
+static bool become_runner_user(Handover *self)
+{
+    struct stat st;
+
+    if (geteuid() != 0)
+        return true;
+    if (fstat(self->file, &st) == 0 && (st.st_uid == 0 || seal_pipe_become(st.st_uid)))
+        return true;
+    give_up(self, "cannot become the user that the runner has become");
+    return false;
+}
+
 /* There is a journal where every recipient has a key for it. */
 static bool prepare_journal(Handover *self)
 {
@@ -421,6 +437,8 @@ static int run_handover(Handover *self)
                 WORDS_MAX - 1, self->container.sendmail);
         return defer_message(self, "sendmail cannot be run");
     }
+    if (!become_runner_user(self))
+        return defer_message(self, "the message cannot be handled now");
     if (!prepare_journal(self))
         return defer_message(self, "the journal cannot be used now");
     /* Each retry would give it once more to those who have it. */

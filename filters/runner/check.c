@@ -59,46 +59,11 @@ static SealContent *message_of(const RunnerOptions *options, const RunnerExim *e
                       : seal_content_ref(exim->header);
 }
 
-/* Without an error there is a reason. */
-static int check_address(const RunnerOptions *options, const RunnerExim *exim, char **ret_reason,
-                         GError **error)
+static int check_job(SealDispatcher *dispatcher, const SealJobSpec *spec, char **ret_reason,
+                     GError **error)
 {
-    g_autoptr(SealContent) message = message_of(options, exim);
-    SealJobSpec spec = {
-        .id = options->id,
-        .sender = exim && !options->sender ? exim->sender : options->sender,
-        .recipients = (const char *const *)options->recipients,
-        .message = message,
-        .header_only = message && !(exim && exim->body),
-        .body_size = exim && !exim->body ? exim->body_size : 0,
-        /* What is asked while the message is received is asked before it is known. */
-        .submission_unknown = !exim && !options->login && !options->says_submission,
-    };
-    guint count = g_strv_length(options->recipients);
+    g_autoptr(SealJob) job = seal_job_new(spec, error);
 
-    runner_say_submission(options, exim, &spec);
-    if (!exim && options->exim_dir) {
-        spec.submitted = FALSE;
-        spec.submission_unknown = TRUE;
-    }
-    if (count != 1) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                    "exactly one address is to be given, not %u", count);
-        return RUNNER_DEFER;
-    }
-
-    g_autoptr(SealDispatcher) dispatcher = runner_open_dispatcher(options, error);
-    if (!dispatcher)
-        return RUNNER_DEFER;
-    runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
-    if (!seal_dispatcher_enabled(dispatcher)) {
-        *ret_reason = g_strdup("sealpipe is disabled. Emails will not be encrypted.");
-        return RUNNER_OK;
-    }
-    if (!is_address(options, ret_reason))
-        return RUNNER_REFUSED;
-
-    g_autoptr(SealJob) job = seal_job_new(&spec, error);
     if (!job)
         return RUNNER_DEFER;
     /* An error stands in the recipient's reason, for the log; what it names is not for a reply. */
@@ -112,26 +77,67 @@ static int check_address(const RunnerOptions *options, const RunnerExim *exim, c
     return runner_status_of(recipient);
 }
 
-/* Before anything else is done: what root may read is not for whom it becomes. An empty id is that
- * of a message whose recipients are still being named. */
-static gboolean read_exim(const RunnerOptions *options, RunnerExim *exim, gboolean *found,
-                          GError **error)
+/* Without an error there is a reason. @exim is NULL where there is no file of the message yet. */
+static int check_address(SealDispatcher *dispatcher, const RunnerOptions *options,
+                         const RunnerExim *exim, char **ret_reason, GError **error)
 {
-    if (!options->exim_dir || (options->id && !*options->id))
-        return TRUE;
-    return runner_exim_read(options->exim_dir, options->id ? options->id : "", exim, found, error);
+    g_autoptr(SealContent) message = message_of(options, exim);
+    SealJobSpec spec = {
+        .id = options->id,
+        .sender = exim && !options->sender ? exim->sender : options->sender,
+        .recipients = (const char *const *)options->recipients,
+        .message = message,
+        .header_only = message && !(exim && exim->body),
+        .body_size = exim && !exim->body ? exim->body_size : 0,
+        /* What is asked while the message is received is asked before it is known. */
+        .submission_unknown = !exim && !options->login && !options->says_submission,
+    };
+
+    runner_say_submission(options, exim, &spec);
+    if (!exim && options->exim_dir) {
+        spec.submitted = FALSE;
+        spec.submission_unknown = TRUE;
+    }
+    return check_job(dispatcher, &spec, ret_reason, error);
+}
+
+static int answer_question(const RunnerDesk *desk, const RunnerOptions *options,
+                           const RunnerEximFile *file, char **ret_reason, GError **error)
+{
+    g_auto(RunnerExim) exim = {0};
+    gboolean found = FALSE;
+    guint count = g_strv_length(options->recipients);
+
+    if (count != 1) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "exactly one address is to be given, not %u", count);
+        return RUNNER_DEFER;
+    }
+    if (!desk->dispatcher) {
+        *ret_reason = g_strdup("sealpipe is disabled. Emails will not be encrypted.");
+        return RUNNER_OK;
+    }
+    if (!runner_exim_read(file, &exim, &found, error))
+        return RUNNER_DEFER;
+    if (!is_address(options, ret_reason))
+        return RUNNER_REFUSED;
+    return check_address(desk->dispatcher, options, found ? &exim : NULL, ret_reason, error);
 }
 
 int runner_check(const RunnerOptions *options, GError **error)
 {
-    g_auto(RunnerExim) exim = {0};
+    g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
+    g_auto(RunnerDesk) desk = {0};
     g_autofree char *reason = NULL;
-    gboolean found = FALSE;
     int status = RUNNER_DEFER;
 
-    if (read_exim(options, &exim, &found, error))
-        status = check_address(options, found ? &exim : NULL, &reason, error);
-
+    /* An empty id is that of a message whose recipients are still being named. */
+    if (options->exim_dir && !(options->id && !*options->id))
+        runner_exim_open(options->exim_dir, options->id ? options->id : "", &file);
+    if (runner_desk_open(options, &desk, error)) {
+        runner_watch_arm(seal_service_deadline(desk.service) * G_USEC_PER_SEC);
+        status = answer_question(&desk, options, &file, &reason, error);
+    }
     print_reason(reason ? reason : "cannot tell now; the log says why");
     return status;
 }

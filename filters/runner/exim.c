@@ -463,25 +463,24 @@ static gboolean is_being_received(const char *dir, const char *id)
     return FALSE;
 }
 
-static gboolean read_file(int fd, const char *path, const char *id, RunnerExim *spool,
-                          GError **error)
+static gboolean read_file(const RunnerEximFile *file, RunnerExim *spool, GError **error)
 {
     g_autofree char *text = NULL;
     struct stat info;
 
-    if (fstat(fd, &info) != 0)
-        return fail_file(path, g_strerror(errno), error);
+    if (fstat(file->fd, &info) != 0)
+        return fail_file(file->path, g_strerror(errno), error);
     if (!S_ISREG(info.st_mode) || info.st_size <= 0 || info.st_size > MAX_FILE)
-        return fail_file(path, "it is no regular file, empty, or too large", error);
+        return fail_file(file->path, "it is no regular file, empty, or too large", error);
     text = g_malloc((gsize)info.st_size);
-    if (seal_fd_read(fd, text, (gsize)info.st_size) != info.st_size)
-        return fail_file(path, "it is shorter than it was", error);
-    return runner_exim_parse(id, text, (gsize)info.st_size, info.st_uid, spool, error);
+    if (seal_fd_read(file->fd, text, (gsize)info.st_size) != info.st_size)
+        return fail_file(file->path, "it is shorter than it was", error);
+    return runner_exim_parse(file->id, text, (gsize)info.st_size, info.st_uid, spool, error);
 }
 
 /* The file of the body begins with a line of its name. What is not there as Exim writes it has no
  * size. */
-static guint64 body_size(const char *dir, const char *id, guint64 lines)
+static guint64 find_body(const char *dir, const char *id)
 {
     g_autofree char *name = g_strconcat(id, "-D\n", NULL);
     guint64 front = strlen(name);
@@ -490,10 +489,8 @@ static guint64 body_size(const char *dir, const char *id, guint64 lines)
     for (gboolean split = FALSE; split <= TRUE; split++) {
         g_autofree char *path = file_path(dir, id, split, "-D");
 
-        if (lstat(path, &info) != 0 || !S_ISREG(info.st_mode) || (guint64)info.st_size <= front)
-            continue;
-        guint64 size = (guint64)info.st_size - front;
-        return lines <= size ? size + lines : size;
+        if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (guint64)info.st_size > front)
+            return (guint64)info.st_size - front;
     }
     return 0;
 }
@@ -513,44 +510,64 @@ static SealContent *map_body(int fd, const char *id)
     return seal_content_new(body);
 }
 
-/* Beside @path, which is that of ID-H. */
-static SealContent *read_body(const char *path, const char *id)
+/* Beside @path, which is that of ID-H. -1: it is not there. */
+static int open_body(const char *path, const char *id)
 {
     g_autofree char *dir = g_path_get_dirname(path);
     g_autofree char *data = file_path(dir, id, FALSE, "-D");
-    int fd = open(data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    SealContent *body = NULL;
-    struct stat info;
 
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
-        body = map_body(fd, id);
-    close(fd);
-    return body;
+    return open(data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 }
 
-gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gboolean *found,
+static SealContent *read_body(const RunnerEximFile *file)
+{
+    struct stat info;
+
+    return file->body >= 0 && fstat(file->body, &info) == 0 && S_ISREG(info.st_mode)
+               ? map_body(file->body, file->id)
+               : NULL;
+}
+
+void runner_exim_open(const char *dir, const char *id, RunnerEximFile *file)
+{
+    *file = (RunnerEximFile){.id = id, .fd = -1, .body = -1};
+    if (!g_path_is_absolute(dir) || !is_id(id)) {
+        g_set_error(&file->problem, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "--exim-spool takes an absolute path, and --id the id that Exim gave");
+        return;
+    }
+    file->fd = open_file(dir, id, &file->path);
+    if (file->fd < 0 && (errno != ENOENT || !is_being_received(dir, id)))
+        fail_file(file->path, g_strerror(errno), &file->problem);
+    if (file->fd >= 0)
+        file->body = open_body(file->path, id);
+    file->body_size = find_body(dir, id);
+}
+
+void runner_exim_close(RunnerEximFile *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    if (file->body >= 0)
+        close(file->body);
+    g_free(file->path);
+    g_clear_error(&file->problem);
+}
+
+gboolean runner_exim_read(const RunnerEximFile *file, RunnerExim *spool, gboolean *found,
                           GError **error)
 {
-    g_autofree char *path = NULL;
-
     *found = FALSE;
-    if (!g_path_is_absolute(dir) || !is_id(id)) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                    "--exim-spool takes an absolute path, and --id the id that Exim gave");
+    if (file->problem) {
+        g_propagate_error(error, g_error_copy(file->problem));
         return FALSE;
     }
-
-    int fd = open_file(dir, id, &path);
-    if (fd < 0)
-        return (errno == ENOENT && is_being_received(dir, id)) ||
-               fail_file(path, g_strerror(errno), error);
-    *found = read_file(fd, path, id, spool, error);
-    close(fd);
-    if (*found)
-        spool->body = read_body(path, id);
-    if (*found)
-        spool->body_size = body_size(dir, id, spool->lines);
+    if (file->fd < 0)
+        return TRUE;
+    *found = read_file(file, spool, error);
+    if (*found) {
+        spool->body = read_body(file);
+        spool->body_size = file->body_size + (spool->lines <= file->body_size ? spool->lines : 0);
+    }
     return *found;
 }

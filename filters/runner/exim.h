@@ -20,11 +20,30 @@ typedef struct {
 void runner_exim_clear(RunnerExim *spool);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerExim, runner_exim_clear)
 
-/** Reads DIR/ID-H, or DIR/?/ID-H of a split spool, to its end, and what of ID-D stands beside it.
- * *@found is FALSE where the message
- * is still being received. SEAL_ERROR_UNAVAILABLE where there is no such message, or its file is
- * not as Exim writes it. */
-gboolean runner_exim_read(const char *dir, const char *id, RunnerExim *spool, gboolean *found,
+/** DIR/ID-H, or DIR/?/ID-H of a split spool, and ID-D with the body beside it. */
+typedef struct {
+    const char *id; /* borrowed */
+    char *path;
+    int fd;            /* -1 where there is none */
+    int body;          /* likewise */
+    guint64 body_size; /* of the body's file; 0 where it is not known */
+    GError *problem;   /* why not; NULL where the message is still being received */
+} RunnerEximFile;
+
+#define RUNNER_EXIM_FILE_NONE                                                                      \
+    {                                                                                              \
+        .fd = -1, .body = -1                                                                       \
+    }
+
+/** Opens them: while this is root, whom Exim's folder is open to. Nothing of them is read. */
+void runner_exim_open(const char *dir, const char *id, RunnerEximFile *file);
+void runner_exim_close(RunnerEximFile *file);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerEximFile, runner_exim_close)
+
+/** Reads ID-H to its end, and what of ID-D there is. *@found is FALSE where the message is still
+ * being received. SEAL_ERROR_UNAVAILABLE where there is no such message, or its file is not as Exim
+ * writes it. */
+gboolean runner_exim_read(const RunnerEximFile *file, RunnerExim *spool, gboolean *found,
                           GError **error);
 
 /** Likewise, of the octets of a file that belongs to @owner: Exim's user. */

@@ -8,9 +8,9 @@
 
 enum { BUFFER = 64 * 1024 };
 
-SealContent *runner_read_message(SealDispatcher *dispatcher, GError **error)
+SealContent *runner_read_message(const SealService *service, GError **error)
 {
-    g_autoptr(GOutputStream) spool = seal_dispatcher_spool(dispatcher);
+    g_autoptr(GOutputStream) spool = seal_service_spool(service);
     g_autofree guint8 *buffer = g_malloc(BUFFER);
     ssize_t got;
 

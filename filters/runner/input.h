@@ -7,6 +7,6 @@
 #include "core/frontend.h"
 
 /** Standard input, to its end. (transfer full) */
-SealContent *runner_read_message(SealDispatcher *dispatcher, GError **error);
+SealContent *runner_read_message(const SealService *service, GError **error);
 /** FALSE, and an error: there is not one octet. */
 gboolean runner_is_message(const SealContent *content, GError **error);

@@ -236,12 +236,12 @@ static void put_number(Container *container, guint64 number)
 
 /* Its head, with all recipients. */
 static void put_recipients(Container *container, const RunnerOptions *options,
-                           SealDispatcher *dispatcher, GPtrArray *members)
+                           const SealService *service, GPtrArray *members)
 {
     static const char *const results[] = {"sent", "refused", "deferred"};
     const char *sender = options->sender;
 
-    put_text(container, seal_dispatcher_state_dir(dispatcher));
+    put_text(container, seal_service_state_dir(service));
     put_text(container, options->id);
     put_text(container, g_str_equal(sender, "<>") ? "" : sender);
     put_text(container, options->sendmail ? options->sendmail : SENDMAIL);
@@ -406,24 +406,24 @@ static gboolean put_suspended(Container *container, GPtrArray *members, SealCont
     return !any || put_delivery(container, members, NULL, message, TRUE, error);
 }
 
-static gboolean build_container(Container *container, SealDispatcher *dispatcher,
+static gboolean build_container(Container *container, const RunnerDesk *desk,
                                 const RunnerOptions *options, SealContent *message, GError **error)
 {
     g_autoptr(GPtrArray) members = read_members(options);
     g_autoptr(GPtrArray) texts = addresses_of(members);
     const char *const *recipients = (const char *const *)texts->pdata;
-    gboolean any = recipients[0] != NULL, enabled = seal_dispatcher_enabled(dispatcher);
+    gboolean any = recipients[0] != NULL;
     g_autoptr(SealJob) job = NULL;
 
     if (!runner_is_message(message, error) || !make_keys(members, options->id, message, error))
         return FALSE;
-    if (any && enabled) {
-        job = run_outbound(dispatcher, options, message, recipients, error);
+    if (any && desk->dispatcher) {
+        job = run_outbound(desk->dispatcher, options, message, recipients, error);
         if (!job)
             return FALSE;
         settle_members(members, job);
     }
-    put_recipients(container, options, dispatcher, members);
+    put_recipients(container, options, desk->service, members);
     if (!(job ? put_job(container, members, job, error)
               : put_suspended(container, members, message, any, error)) ||
         !put_end(container, error) || !hand_to_client(container, error))
@@ -454,18 +454,19 @@ static gboolean check_options(const RunnerOptions *options, GError **error)
 
 int runner_pipe(const RunnerOptions *options, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = runner_open_dispatcher(options, error);
-    if (!dispatcher || !check_options(options, error))
+    g_auto(RunnerDesk) desk = {0};
+
+    if (!runner_desk_open(options, &desk, error) || !check_options(options, error))
         return RUNNER_DEFER;
 
-    g_autoptr(SealContent) message = runner_read_message(dispatcher, error);
+    g_autoptr(SealContent) message = runner_read_message(desk.service, error);
     if (!message)
         return RUNNER_DEFER;
 
     g_auto(Container)
-        container = {seal_dispatcher_spool_file(dispatcher, error), 0, g_string_new(NULL)};
-    runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
-    if (container.fd < 0 || !build_container(&container, dispatcher, options, message, error))
+        container = {seal_service_spool_file(desk.service, error), 0, g_string_new(NULL)};
+    runner_watch_arm(seal_service_deadline(desk.service) * G_USEC_PER_SEC);
+    if (container.fd < 0 || !build_container(&container, &desk, options, message, error))
         return RUNNER_DEFER;
     return RUNNER_OK;
 }

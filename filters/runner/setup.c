@@ -69,22 +69,46 @@ void runner_options_clear(RunnerOptions *options)
     g_strfreev(options->recipients);
 }
 
-SealDispatcher *runner_open_dispatcher(const RunnerOptions *options, GError **error)
+static gboolean check_dispatcher(SealDispatcher *dispatcher, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
-
-    if (!dispatcher)
-        return NULL;
-    runner_watch_log();
     if (!seal_dispatcher_in_process(dispatcher)) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
                             "[core] in_process is false, but there is no daemon that could do the "
                             "work: it must be true");
-        return NULL;
+        return FALSE;
     }
     /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
      */
-    return seal_dispatcher_refuse_stderr(dispatcher, error) ? g_steal_pointer(&dispatcher) : NULL;
+    return seal_dispatcher_refuse_stderr(dispatcher, error);
+}
+
+/* While mail passes as it comes, nothing is opened that could fail. */
+static gboolean fill_desk(const RunnerOptions *options, RunnerDesk *desk, GError **error)
+{
+    gboolean passes = FALSE;
+
+    if (!options->inbound && !seal_service_passes(desk->service, &passes, error))
+        return FALSE;
+    if (passes)
+        return TRUE;
+    desk->dispatcher = seal_dispatcher_open(desk->service, NULL, error);
+    return desk->dispatcher && check_dispatcher(desk->dispatcher, error);
+}
+
+gboolean runner_desk_open(const RunnerOptions *options, RunnerDesk *desk, GError **error)
+{
+    *desk = (RunnerDesk){.service = seal_service_open(options->conf_dir, error)};
+    if (!desk->service)
+        return FALSE;
+    gboolean ok = fill_desk(options, desk, error);
+    runner_watch_log();
+    return ok;
+}
+
+void runner_desk_clear(RunnerDesk *desk)
+{
+    seal_dispatcher_free(desk->dispatcher);
+    seal_service_free(desk->service);
 }
 
 /* A login is a submission, unless the mail server says that it is none. */

@@ -27,8 +27,17 @@ gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GEr
 void runner_options_clear(RunnerOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerOptions, runner_options_clear)
 
-/** The dispatcher for these options. NULL on error. (transfer full) */
-SealDispatcher *runner_open_dispatcher(const RunnerOptions *options, GError **error);
+/** What a run works with. */
+typedef struct {
+    SealService *service;
+    SealDispatcher *dispatcher; /* NULL where outbound mail passes as it comes */
+} RunnerDesk;
+
+/** The first that is done, but for what only root may read: root becomes the service's user.
+ *  FALSE on error. */
+gboolean runner_desk_open(const RunnerOptions *options, RunnerDesk *desk, GError **error);
+void runner_desk_clear(RunnerDesk *desk);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunnerDesk, runner_desk_clear)
 
 /** What is known of who submitted the message, for @spec, which borrows from both. @exim is NULL
  * where there is no spool file to ask. */

@@ -79,36 +79,41 @@ static int run_transport(SealDispatcher *dispatcher, SealContent *message,
 }
 
 /* Of a message that is on its way Exim has the whole file. */
-static gboolean read_exim(const RunnerOptions *options, RunnerExim *exim, GError **error)
+static gboolean read_exim(const RunnerOptions *options, const RunnerEximFile *file,
+                          RunnerExim *exim, GError **error)
 {
-    const char *id = options->id ? options->id : "";
     gboolean found = FALSE;
 
     if (!options->exim_dir)
         return TRUE;
-    if (!runner_exim_read(options->exim_dir, id, exim, &found, error))
+    if (!runner_exim_read(file, exim, &found, error))
         return FALSE;
     if (!found)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "Exim has no spool file of %s in %s yet", id, options->exim_dir);
+                    "Exim has no spool file of %s in %s yet", file->id, options->exim_dir);
     return found;
 }
 
 int runner_transport(const RunnerOptions *options, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = runner_open_dispatcher(options, error);
-    if (!dispatcher)
+    g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
+    g_auto(RunnerDesk) desk = {0};
+
+    if (options->exim_dir)
+        runner_exim_open(options->exim_dir, options->id ? options->id : "", &file);
+    if (!runner_desk_open(options, &desk, error))
         return RUNNER_DEFER;
 
-    g_autoptr(SealContent) message = runner_read_message(dispatcher, error);
+    g_autoptr(SealContent) message = runner_read_message(desk.service, error);
     if (!message)
         return RUNNER_DEFER;
-    runner_watch_arm(seal_dispatcher_deadline(dispatcher) * G_USEC_PER_SEC);
-    if (!options->inbound && !seal_dispatcher_enabled(dispatcher))
+    runner_watch_arm(seal_service_deadline(desk.service) * G_USEC_PER_SEC);
+    if (!desk.dispatcher)
         return pass_through(message, options, error);
 
     g_auto(RunnerExim) exim = {0};
-    if (!read_exim(options, &exim, error))
+    if (!read_exim(options, &file, &exim, error))
         return RUNNER_DEFER;
-    return run_transport(dispatcher, message, options, options->exim_dir ? &exim : NULL, error);
+    return run_transport(desk.dispatcher, message, options, options->exim_dir ? &exim : NULL,
+                         error);
 }

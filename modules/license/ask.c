@@ -122,11 +122,6 @@ static gboolean judge_here(SealModule *self, LicenseAnswer *answer, const char *
         return FALSE;
     if (!answer->verdict.changed)
         return TRUE;
-    /* Root asks about another user's state: what it says, but nothing of root's is put there. */
-    if (use == LICENSE_ASKED && !seal_module_state_dir(self, TRUE, NULL)) {
-        answer->verdict.warn = FALSE;
-        return TRUE;
-    }
     if (!seal_module_state_dir(self, TRUE, error) || !(store = license_store_open(dir, error)) ||
         !judge_state(answer, dir, store, sender, use, error))
         return FALSE;

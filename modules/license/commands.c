@@ -60,7 +60,7 @@ static int run_show(SealModule *self, int argc, char **argv, SealOut *out, GErro
 
     if (!parse_options(argc, argv, NULL, NULL, error))
         return USAGE;
-    if (!seal_module_become_owner(self, error) ||
+    if (!seal_module_state_dir(self, TRUE, error) ||
         !license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return PROBLEM;
 
@@ -84,7 +84,7 @@ static int run_request(SealModule *self, int argc, char **argv, SealOut *out, GE
 
     if (!parse_options(argc, argv, NULL, NULL, error))
         return USAGE;
-    if (!seal_module_become_owner(self, error) ||
+    if (!seal_module_state_dir(self, TRUE, error) ||
         !license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return PROBLEM;
     if (!answer.state) {
@@ -104,9 +104,9 @@ static int run_install(SealModule *self, int argc, char **argv, SealOut *out, GE
 
     if (!parse_options(argc, argv, NULL, &file, error))
         return USAGE;
-    /* Before root becomes somebody who may not read it. */
     bytes = seal_file_read(file, LICENSE_MAX_FILE, error);
-    if (!bytes || !seal_module_become_owner(self, error) || !license_install(self, bytes, error) ||
+    if (!bytes || !seal_module_state_dir(self, TRUE, error) ||
+        !license_install(self, bytes, error) ||
         !license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return PROBLEM;
     return show_answer(&answer, out);

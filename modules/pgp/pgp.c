@@ -68,6 +68,7 @@ static void free_module(SealModule *self)
 static const SealSetting settings[] = {
     {.key = "home",
      .type = SEAL_SETTING_PATH,
+     .owned = TRUE,
      .help = "A GnuPG home, mode 0700, for sealpipe alone: its public keys are the key source "
              "gnupg, its secret keys sign"},
     {.key = "signing_key",

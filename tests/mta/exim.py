@@ -318,24 +318,6 @@ class Point:
         tap.equal(b"".join(t.raw for t in transactions), b"", "what the sink has")
 
 
-class BeforeReading(Point):
-    """Its log is a pipe without a reader."""
-
-    def begin(self):
-        super().begin()
-        self.fifo = home.folder / "fifo"
-        os.mkfifo(self.fifo)
-        os.chmod(self.fifo, 0o666)
-        home.configure({"core": {"log_target": self.fifo}})
-
-    def reached(self):
-        return True
-
-    def end(self):
-        self.fifo.unlink()
-        super().end()
-
-
 class WhileReading(Point):
     message = LARGE
 
@@ -389,7 +371,7 @@ class WhileWriting(Point):
 
 
 POINTS = {
-    "before it reads": BeforeReading(),
+    "before it reads": Stage("start", "hold;smime"),
     "while it reads a large message": WhileReading(),
     "before it seals": Stage("hold", "hold;smime"),
     "when it has sealed": Stage("hold", "smime;hold"),

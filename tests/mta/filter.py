@@ -499,7 +499,6 @@ BROKEN_USUAL = [
     ("relative path", "={certs}", "=certs", 6),
     ("missing path", "={certs}", "=/nonexistent", 6),
     ("missing anchors", "={ca}", "=/nonexistent", 4),
-    ("log to nowhere", "={log}", "=/nonexistent/log", 2),
     ("log to stderr", "={log}", "=stderr", 2),
     ("log to a word", "={log}", "=paper", 2),
 ]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""sealpipe-pipe as a mail server runs it, with a sendmail that writes down what it is given."""
+"""sealpipe-pipe as a mail server runs it, with a sendmail that writes down what it is given.
+
+pipe.py MODULE
+"""
 
 import json
 import os
@@ -19,6 +22,8 @@ from home import Home
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(_number, signal.SIG_DFL)
 
+# A stage that stops where it stands; see hold/hold.c.
+HOLD = tap.arguments()[0]
 home = Home("pipe")
 STATE = home.folder / "state"
 STATE.mkdir(mode=0o700, exist_ok=True)
@@ -655,26 +660,27 @@ def runners():
     return found
 
 
-@tap.test("kill -9 of client or runner, with all of it built: nothing is handed over or left")
+@tap.test("kill -9 of client or runner, with all of it sealed: nothing is handed over or left")
 def _():
-    fifo, spool = home.folder / "fifo", home.folder / "killed"
-    os.mkfifo(fifo)
+    mark, spool = home.folder / "mark", home.folder / "killed"
     spool.mkdir()
     for victim in ("client", "runner"):
-        # A log without a reader holds the runner when everything is in the client's hands.
-        begin(core={"log_target": fifo, "spool_dir": spool, "spool_memory": 0})
+        begin(core={"spool_dir": spool, "spool_memory": 0}, pipeline={"outbound": "smime;hold"},
+              **{"module hold": {"mark": mark}})
         child = subprocess.Popen(
             [home.bin / "sealpipe-pipe", "-c", home.conf, "-f", SENDER, "--id", "Q1", "--sendmail",
-             f"{fake} {TAKEN}", "--", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             f"{fake} {TAKEN}", "--", ALICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={"SEALPIPE_MODULES": str(home.modules_with(HOLD))})
         child.stdin.write(message(ALICE))
         child.stdin.close()
-        tap.wait_for(runners, "the runner runs")
+        tap.wait_for(mark.exists, "the runner has sealed")
         for pid in [child.pid] if victim == "client" else runners():
             os.kill(pid, signal.SIGKILL)
         tap.equal(child.wait(timeout=60), -9 if victim == "client" else 75, victim)
         child.stdout.close()
         tap.wait_for(lambda: not runners(), "the runner is gone")
         tap.equal((taken(), list(spool.iterdir())), ([], []), victim)
+        mark.unlink()
         configure()
         tap.equal(pipe(message(ALICE), ALICE), (0, ""), victim)
         tap.equal(count(ALICE), 1, victim)

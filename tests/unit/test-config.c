@@ -127,7 +127,7 @@ static void test_writable_by_others(Fixture *f, gconstpointer data)
     g_clear_error(&error);
     chmod(path, 0644);
     chmod(f->dir, 0777);
-    seal_owner_set_service(NULL);
+    seal_owner_forget();
     g_assert_null(seal_config_read(f->dir, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
     g_assert_nonnull(strstr(error->message, f->dir));

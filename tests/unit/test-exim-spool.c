@@ -206,7 +206,11 @@ static char outcome(const char *dir, const char *id)
 {
     g_auto(RunnerExim) spool = {0};
     g_autoptr(GError) error = NULL;
-    gboolean found = FALSE, ok = runner_exim_read(dir, id, &spool, &found, &error);
+    g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
+    gboolean found = FALSE;
+
+    runner_exim_open(dir, id, &file);
+    gboolean ok = runner_exim_read(&file, &spool, &found, &error);
 
     g_assert_true(ok == !error);
     g_assert_true(found == (spool.header != NULL));
@@ -270,21 +274,25 @@ static void test_body_size(void)
         g_autofree char *header = g_strconcat(BEGIN APP SENDER LOCAL, rows[i].options, TAIL, NULL);
         g_autofree char *body = g_strconcat(OLD "-D\n", rows[i].body, NULL);
         g_auto(RunnerExim) spool = {0};
+        g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
         gboolean found = FALSE;
 
         write_file(dir, OLD "-H", header);
         write_file(dir, OLD "-D", body);
-        g_assert_true(runner_exim_read(dir, OLD, &spool, &found, NULL));
+        runner_exim_open(dir, OLD, &file);
+        g_assert_true(runner_exim_read(&file, &spool, &found, NULL));
         g_assert_cmpuint(spool.body_size, ==, rows[i].size);
         g_assert_cmpuint(seal_content_size(spool.body), ==, strlen(rows[i].body));
     }
     /* Nor is it believed to be the body where another name stands in front. */
     for (guint i = 0; i < 2; i++) {
         g_auto(RunnerExim) spool = {0};
+        g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
         gboolean found = FALSE;
 
         write_file(dir, OLD "-D", i ? OLD "-D" : NEW "-D\none\n");
-        g_assert_true(runner_exim_read(dir, OLD, &spool, &found, NULL));
+        runner_exim_open(dir, OLD, &file);
+        g_assert_true(runner_exim_read(&file, &spool, &found, NULL));
         g_assert_null(spool.body);
     }
     g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);

@@ -29,7 +29,7 @@ static void set_up(Fixture *f, gconstpointer data)
     g_assert_true(g_file_set_contents(f->file, "x", 1, NULL));
     g_assert_cmpint(g_chmod(f->file, 0644), ==, 0);
     /* What was known of an earlier folder of that name is no longer so. */
-    seal_owner_set_service(NULL);
+    seal_owner_forget();
 }
 
 static void tear_down(Fixture *f, gconstpointer data)
@@ -57,7 +57,7 @@ static void assert_bad(const char *path, const char *named, const char *why)
     g_autoptr(GError) error = NULL;
     g_autofree char *start = g_strconcat(named, " ", NULL);
 
-    seal_owner_set_service(NULL);
+    seal_owner_forget();
     g_assert_false(seal_owner_check(path, &error));
     g_test_message("%s", error->message);
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
@@ -151,7 +151,7 @@ static void test_sticky(Fixture *f, gconstpointer data)
         return;
     }
     g_chmod(f->folder, 01777);
-    seal_owner_set_service(NULL);
+    seal_owner_forget();
     assert_good(f->file);
     g_assert_false(seal_owner_check_folder(f->folder, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
@@ -210,29 +210,59 @@ static void test_unknown(Fixture *f, gconstpointer data)
     }
 }
 
-/* Root asks for what another user does: that user's files are as good as root's. */
+static void assert_service(const char *dir, int uid, int code)
+{
+    g_autoptr(GError) error = NULL;
+    uid_t found = 0;
+    gboolean ok = seal_owner_of_service(dir, &found, &error);
+
+    if (error)
+        g_test_message("%s", error->message);
+    g_assert_true(ok == (code == 0));
+    if (ok)
+        g_assert_cmpint(found, ==, uid);
+    else
+        g_assert_error(error, SEAL_ERROR, code);
+}
+
+/* The owner of the state folder is whom root becomes: if only root, or he, could put it there. */
 static void test_service(Fixture *f, gconstpointer data)
 {
     g_autofree char *state = g_build_filename(f->top, "state", NULL);
-    g_autofree char *open = g_build_filename(f->top, "open", NULL);
-    g_autofree char *planted = g_build_filename(open, "state", NULL);
+    g_autofree char *inner = g_build_filename(state, "inner", NULL);
+    g_autofree char *link = g_build_filename(f->top, "link", NULL);
 
     if (geteuid() != 0) {
-        g_test_skip("only root looks after another user's");
+        g_test_skip("only root becomes another user");
         return;
     }
+    assert_service(state, 0, SEAL_ERROR_UNAVAILABLE);
     g_assert_cmpint(g_mkdir(state, 0700), ==, 0);
-    g_assert_cmpint(g_mkdir(open, 0755), ==, 0);
-    g_assert_cmpint(g_mkdir(planted, 0700), ==, 0);
-    g_chmod(open, 01777);
+    g_assert_cmpint(g_mkdir(inner, 0700), ==, 0);
+    assert_service(state, 0, 0);
     g_assert_cmpint(chown(state, STRANGER, STRANGER), ==, 0);
-    g_assert_cmpint(chown(planted, STRANGER, STRANGER), ==, 0);
-    g_assert_cmpint(chown(f->file, STRANGER, STRANGER), ==, 0);
-    g_chmod(f->file, 0664);
-    seal_owner_set_service(state);
-    assert_good(f->file);
-    /* Anybody could have made that one. */
-    seal_owner_set_service(planted);
+    g_assert_cmpint(symlink("state", link), ==, 0);
+    assert_service(state, STRANGER, 0);
+    assert_service(link, STRANGER, 0);
+    /* Root's in a folder of somebody else: it is harmless to stay root. */
+    assert_service(inner, 0, 0);
+    g_assert_cmpint(chown(inner, STRANGER, STRANGER), ==, 0);
+    assert_service(inner, STRANGER, 0);
+    g_assert_cmpint(chown(inner, STRANGER + 1, STRANGER), ==, 0);
+    assert_service(inner, 0, SEAL_ERROR_CONFIG);
+    /* Anybody could have made it. */
+    g_assert_cmpint(chown(inner, STRANGER, STRANGER), ==, 0);
+    g_chmod(f->top, 01777);
+    assert_service(state, 0, SEAL_ERROR_CONFIG);
+    assert_service(inner, 0, SEAL_ERROR_CONFIG);
+    g_chmod(f->top, 0777);
+    assert_service(state, 0, SEAL_ERROR_CONFIG);
+    g_chmod(f->top, 0755);
+    g_chmod(state, 0777);
+    assert_service(state, 0, SEAL_ERROR_CONFIG);
+    /* What was found for him does not count for root's own questions. */
+    g_chmod(state, 0755);
+    g_assert_cmpint(chown(f->file, STRANGER, 0), ==, 0);
     g_assert_false(seal_owner_check(f->file, NULL));
 }
 
@@ -247,7 +277,7 @@ static void test_namespace(Fixture *f, gconstpointer data)
 
         if (unshare(CLONE_NEWUSER) != 0)
             _exit(77);
-        seal_owner_set_service(NULL);
+        seal_owner_forget();
         _exit(!seal_owner_check("/etc/passwd", &error) && strstr(error->message, "user namespace")
                   ? 0
                   : 1);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const SealSetting SETTINGS[] = {
-    {"what", SEAL_SETTING_CHOICE, "hold", .range = "hold|fail|noise|child|slow|spin",
+    {"what", SEAL_SETTING_CHOICE, "hold", .range = "hold|start|fail|fault|noise|child|slow|spin",
      .help = "What to do."},
     {"mark", SEAL_SETTING_STRING,
      .help = "A file to make when it has come so far; for child, what it finds of itself."},
@@ -65,6 +65,25 @@ static gboolean move_on(SealDelivery *delivery, gboolean for_ever, GError **erro
     return got == 0;
 }
 
+static void stop_here(SealModule *self)
+{
+    g_file_set_contents(seal_module_string(self, "mark"), "", 0, NULL);
+    for (;;)
+        pause();
+}
+
+static gboolean init(SealModule *self, GError **error)
+{
+    const char *what = seal_module_string(self, "what");
+
+    if (g_str_equal(what, "start"))
+        stop_here(self);
+    if (!g_str_equal(what, "fault"))
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the fault that was asked for");
+    return FALSE;
+}
+
 static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
                       GCancellable *cancellable, GError **error)
 {
@@ -80,9 +99,7 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
     } else if (g_str_equal(what, "slow") || g_str_equal(what, "spin")) {
         return move_on(delivery, g_str_equal(what, "spin"), error);
     } else {
-        g_file_set_contents(seal_module_string(self, "mark"), "", 0, NULL);
-        for (;;)
-            pause();
+        stop_here(self);
     }
     return TRUE;
 }
@@ -99,5 +116,5 @@ static const SealStage *const STAGES[] = {&STAGE, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     SEAL_MODULE_HEAD,     .name = "hold",   .version = "1", .summary = "Stops in the middle",
-    .settings = SETTINGS, .stages = STAGES,
+    .settings = SETTINGS, .stages = STAGES, .init = init,
 };
