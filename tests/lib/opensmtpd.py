@@ -9,8 +9,10 @@ import re
 import shutil
 import smtplib
 import socket
+import ssl
 import subprocess
 
+import certs
 import sink as sinks
 import snippets
 import tap
@@ -19,6 +21,7 @@ import unpacked
 # Numbers that no Debian system gives away by itself.
 USERS = {"opensmtpd": 64931, "opensmtpq": 64932, "sealpipe": 64903, "lou": 64920}
 SENDMAIL = "/usr/sbin/sendmail"
+PASSWORD = "a-password"
 
 
 def _finish(layer):
@@ -37,7 +40,7 @@ class OpenSmtpd:
         self.home = home
         self.folder = home.folder / "mta"
         self.etc, self.spool = self.folder / "etc", self.folder / "spool/smtpd"
-        self.port = sinks.free_port()
+        self.port, self.submission = sinks.free_port(), sinks.free_port()
         self.log = self.folder / "smtpd.log"
         for name in ("etc", "run", "lib/opensmtpd/empty", "lib/sealpipe", "spool/smtpd",
                      "homes/lou"):
@@ -47,9 +50,9 @@ class OpenSmtpd:
         # What is said to syslog goes nowhere.
         self.syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.syslog.bind(str(self.folder / "log"))
+        self.view = unpacked.view(self.layer, self.folder, "mta.example.net")
         self._make_users()
         self._configure(sink)
-        self.view = unpacked.view(self.layer, self.folder, "mta.example.net")
 
     def _make_users(self):
         places = {"opensmtpd": "/var/lib/opensmtpd/empty", "sealpipe": "/var/lib/sealpipe",
@@ -78,14 +81,29 @@ class OpenSmtpd:
             ("port 465", f"port {sink.port}"), ("tls on", "tls off"), ("auth on", "auth off")))
         account.chmod(0o600)
         os.chown(account, USERS["sealpipe"], USERS["sealpipe"])
-        conf = snippets.changed(page["local"], ("localhost", f"127.0.0.1 port {self.port}")) + \
+        conf = snippets.changed(page["local"], ("listen on localhost no-dsn\n", self._listeners())) + \
             page["conf"].replace("/usr/local/sbin/sealpipe-mda", str(command))
+        self._give_password()
         for name, text in (("smtpd.conf", conf), ("mailname", "mta.example.net\n"),
                            ("hosts", "127.0.0.1 localhost mta.example.net\n"),
                            ("aliases", f'out: dora@example.org\ninbox: lou\n'
                                        f'piped: "|{SENDMAIL} -i dora@example.org"\n')):
             (self.etc / name).write_text(text)
             (self.etc / name).chmod(0o644)
+
+    def _listeners(self):
+        return (f"listen on 127.0.0.1 port {self.port} no-dsn\n"
+                'pki here cert "/etc/mta.crt"\npki here key "/etc/mta.key"\n'
+                "table logins file:/etc/logins\n"
+                f"listen on 127.0.0.1 port {self.submission} tls-require pki here auth <logins> no-dsn\n")
+
+    def _give_password(self):
+        certs.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 365, "-subj",
+                      "/CN=mta.example.net", "-keyout", self.etc / "mta.key", "-out",
+                      self.etc / "mta.crt")
+        (self.etc / "mta.key").chmod(0o600)
+        made = self.run("smtpctl", "encrypt", PASSWORD)
+        (self.etc / "logins").write_text(f"carol\t{made.stdout.strip()}\n")
 
     def run(self, *command, stdin=None, **how):
         return subprocess.run([*self.view, *map(str, command)], capture_output=True,
@@ -118,10 +136,14 @@ class OpenSmtpd:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
-    def send(self, message, *recipients, sender="carol@example.net"):
-        """Hands a message in; its queue id."""
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
+    def send(self, message, *recipients, sender="carol@example.net", login=None):
+        """Hands a message in; its queue id. ssl.SSLError where smtpd's TLS does not work."""
+        port = self.submission if login else self.port
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as smtp:
             smtp.ehlo("client.example")
+            if login:
+                smtp.starttls(context=ssl._create_unverified_context())
+                smtp.login(login, PASSWORD)
             smtp.mail(sender, ["BODY=8BITMIME"])
             for recipient in recipients:
                 code, text = smtp.rcpt(recipient)

@@ -39,7 +39,7 @@ class Outcomes:
         """@owner: the user and group that run sealpipe."""
         self.server, self.home, self.sink = server, home, sink
         self.odd = ('"a b"@example.org', "*{id}^x@example.org")
-        # Of a server that returns the whole message; that what leaves of it is sealed holds anyway.
+        # A server may return the whole message; that what leaves of it is sealed holds anyway.
         self.returns_body = False
         self.dora = home.enrol(DORA, "rsa")
         home.enrol(ERIN)
@@ -181,7 +181,7 @@ def register(o):
         text = o.bounce_text(got[BOB])
         tap.contains(text, NOBODY.encode())
         tap.true(MARK not in got[BOB].raw, "the bounce quotes the body in clear")
-        tap.equal(MARK in text, o.returns_body, "the bounce quotes the body")
+        tap.true(o.returns_body or MARK not in text, "the bounce quotes the body")
         o.no_trace()
 
     @tap.test("fallback=report: a report in its place, with nothing of the message")

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import ssl
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -92,6 +93,19 @@ def _():
     server.wait_empty()
     for transaction in o.by_recipient().values():
         tap.true(b"multipart/signed" not in transaction.message(), "it is signed")
+
+
+@tap.test("who has logged in is signed for, where TLS works")
+def _():
+    o.begin(policy={"encrypt": "never", "sign": "preferred"},
+            **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": o.server_key},
+               "module sign": {"submission_domains": "example.net"}})
+    try:
+        server.send(MAIL, outcomes.DORA, login="carol")
+    except ssl.SSLError as error:
+        raise tap.Skip(f"smtpd's TLS does not work here: {error}") from None
+    server.wait_empty()
+    tap.contains(o.by_recipient()[outcomes.DORA].message(), b"multipart/signed")
 
 
 @tap.test("69 is a bounce with our line; whatever else goes wrong is a deferral")
