@@ -33,7 +33,7 @@ define(`confTO_QUEUERETURN', `5d')dnl
 define(`SMART_HOST', `relay:mail.example.net')dnl
 TRUST_AUTH_MECH(`PLAIN')dnl
 FEATURE(`accept_unresolvable_domains')dnl
-FEATURE(`mailertable', `text -o /etc/mail/mailertable')dnl
+FEATURE(`mailertable', `hash /etc/mail/mailertable')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
 """
@@ -120,7 +120,6 @@ class Sendmail:
                 (mail / source.name).write_bytes(source.read_bytes())
         (mail / "m4").mkdir()
         for name, text in (("m4/dialup.m4", ""), ("m4/provider.m4", ""), ("access", ""),
-                           ("mailertable", "tabled.example.org\tesmtp:[127.0.0.1]\n"),
                            ("relay-domains", ""), ("trusted-users", ""),
                            ("local-host-names", "example.net\n"), ("aliases", self._aliases())):
             (mail / name).write_text(text)
@@ -139,7 +138,9 @@ class Sendmail:
                   "define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch-nodns')dnl\n" +
                   snippets.changed(page["sealed"], ("dnl define(`SMART_HOST', `esmtp:mail.example.net",
                                                     "define(`SMART_HOST', `esmtp:[127.0.0.1]")))
-        for name, text in (("sendmail", first + FIRST + page["mailers"]), ("submit", submit),
+        # A mailer that were left would come to the sink as well.
+        leak = f"define(`ESMTP_MAILER_ARGS', `TCP $h {sink.port}')dnl\n"
+        for name, text in (("sendmail", first + leak + FIRST + page["mailers"]), ("submit", submit),
                            ("sealed", sealed)):
             (mail / f"{name}.mc").write_text(text)
             made = self.run("/usr/bin/m4", f"/etc/mail/{name}.mc")
@@ -149,6 +150,8 @@ class Sendmail:
         os.chown(mail / "sealed.cf", 0, USERS["sealpipe"])
         (mail / "sealed.cf").chmod(0o640)
         self.good("/usr/libexec/sendmail/makemap", "hash", mail / "access", stdin="")
+        self.good("/usr/libexec/sendmail/makemap", "hash", mail / "mailertable",
+                  stdin="tabled.example.org\tesmtp:[127.0.0.1]\n")
         self._give_password(mail)
         self.good(SENDMAIL, "-bi", f"-oA{mail}/aliases")
 
