@@ -231,34 +231,42 @@ static int run_client(int argc, char **argv, bool debug, const SealClientJob *jo
     return status;
 }
 
-int main(int argc, char **argv)
+static int answer_words(int argc, char **argv, const Options *options, const SealClientJob *job)
 {
-    Options options = {0};
-    SealClientJob job;
     bool is_wrong;
     int status;
 
-    read_words(argc, argv, &options, &job);
     seal_person_look(seal_client.name);
-    if (!open_standard_fds(options.debug)) {
+    if (!open_standard_fds(options->debug)) {
         if (takes_message())
             drain_input();
         return EX_TEMPFAIL;
     }
     /* A reader that is gone is an error of write(), not our end. The runner gets the default. */
     signal(SIGPIPE, SIG_IGN);
-    if (options.help)
+    if (options->help)
         return print_text(seal_client.usage) ? 0 : EX_TEMPFAIL;
-    if (options.version)
+    if (options->version)
         return print_name(" " SEALPIPE_VERSION "\n") ? 0 : EX_TEMPFAIL;
     /* At a terminal he would wait for us, as we for his message. */
     is_wrong = seal_person_check(argc, argv, seal_client.usage);
     if (is_wrong && takes_message() && isatty(STDIN_FILENO))
         return EX_TEMPFAIL;
-    seal_client_log_open(seal_client.mode, options.debug);
-    status = run_client(argc, argv, options.debug, &job);
-    if (status == EX_TEMPFAIL && takes_message() && !options.debug && !is_wrong)
+    seal_client_log_open(seal_client.mode, options->debug);
+    status = run_client(argc, argv, options->debug, job);
+    if (status == EX_TEMPFAIL && takes_message() && !options->debug && !is_wrong)
         seal_person_tell("nothing was done; the log says why, and --debug says it here");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    Options options = {0};
+    SealClientJob job;
+    int status;
+
+    read_words(argc, argv, &options, &job);
+    status = answer_words(argc, argv, &options, &job);
     free((void *)job.recipients);
     return status;
 }
