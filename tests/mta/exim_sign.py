@@ -68,7 +68,7 @@ plain:
   allow_localhost
 """
 
-# As README.md has it; a test compares them.
+# As docs/mta/exim.md has it; a test compares them.
 SPOOL = "--exim-spool $spool_directory/$queue_name/input --id=$message_exim_id"
 
 # Exim looks for long lines before the filter, which ends
@@ -247,8 +247,8 @@ def relayed(octets):
 
 @tap.test("what tells who has logged in is the documented one")
 def _():
-    readme = pathlib.Path(__file__).resolve().parent.parent.parent / "README.md"
-    tap.contains(readme.read_text().replace("\\\n   ", ""), SPOOL, "README.md")
+    page = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/mta/exim.md"
+    tap.contains(re.sub(r"\\\n +", "", page.read_text()), SPOOL, "exim.md")
 
 
 def is_not_signed(message, why, handed_in, forms=FORMS):

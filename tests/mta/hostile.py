@@ -258,17 +258,17 @@ def _():
         tap.equal(checked(address), 69, address)
 
 
-@tap.test("sealpipe-check: what is no address is 75, with one short printable line")
+@tap.test("sealpipe-check: what is no address is refused, with one short printable line")
 def _():
     for address in NONE[::2] if SANITIZED else NONE:
-        tap.equal(checked(address), 75, f"{address[:60]!r}")
+        tap.equal(checked(address), 69, f"{address[:60]!r}")
 
 
-@tap.test("sealpipe-check: with encrypt=never, what is no address is 75 all the same")
+@tap.test("sealpipe-check: with encrypt=never, what is no address is refused all the same")
 def _():
     home.configure({"policy": {"encrypt": "never"}})
     for address in NONE[::3]:
-        tap.equal(checked(address), 75, f"{address[:60]!r}")
+        tap.equal(checked(address), 69, f"{address[:60]!r}")
     for address in STRANGERS[::3]:
         tap.equal(checked(address), 0, address)
     home.configure()
