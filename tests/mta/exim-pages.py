@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import exim as exims
+import mounts
 import outcomes
 import sink as sinks
 import snippets
@@ -91,6 +92,9 @@ def reinject(server):
 
 
 server = exims.Exim(home.folder / "mta", {"transport": transport, "reinject": reinject}[WAY])
+if WAY == "reinject" and not server.private:
+    tap.skip_all("what comes back goes to the system's own Exim, in whose place this one cannot stand: "
+                 f"{mounts.why_not()}")
 user = pwd.getpwnam("Debian-exim")
 o = outcomes.Outcomes(server, home, sink, (user.pw_uid, user.pw_gid))
 server.start()
