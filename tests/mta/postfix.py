@@ -205,6 +205,8 @@ def _():
         server.wait_empty()
         tap.equal(o.by_recipient(), {})
         tap.contains(only_box("lucy"), b"5.3.4")
+        tap.contains(home.log_text(), "the message is too large" if ours else
+                     "octets, and /usr/sbin/sendmail ended with status 75", "log")
 
 
 @tap.test("addresses and header fields in UTF-8")
