@@ -24,6 +24,7 @@ import mailhost
 mailhost.enter()
 
 import debian_exim
+import gnupg
 import mail
 import outcomes
 import snippets
@@ -326,6 +327,33 @@ def _():
     begin({"auth/10_test": AUTH})
     signing(senders=senders)
     tap.equal((submit("carol"), submit("bob"), submit()), ([ALICE], [BOB], [BOB]))
+
+
+@tap.test("the GnuPG home that README makes: the routers, which are root, and the filter find the same")
+def _():
+    begin()
+    readme = (snippets.SOURCE / "README.md").read_text()
+    steps = re.search(r"^### OpenPGP$.*?^```sh\n(.*?)^```$", readme, re.M | re.S)[1]
+    pathlib.Path("/var/tmp/alice.asc").write_bytes(o.ring.export(outcomes.FRANK))
+    state = pathlib.Path("/var/lib/sealpipe")
+    (home.certs / "frank.asc").rename(home.folder / "frank.asc")
+    try:
+        mailhost.shell(steps)
+        o.ring.gpg("--import", stdin=mailhost.run(
+            "runuser", "-u", "Debian-exim", "--", "gpg", "--homedir", state / "gnupg", "--armor",
+            "--export", "carol@example.org").stdout.encode())
+        o.configure(core={"user": "Debian-exim", "state_dir": state},
+                    policy={"encrypt": "required", "sign": "required", "formats": "pgp"},
+                    **{"module sign": {"trust_from": "true"},
+                       "module pgp": {"home": state / "gnupg"}})
+        original = outcomes.message(outcomes.FRANK).replace(b"@example.net", b"@example.org")
+        _, got = o.delivered(original, outcomes.FRANK, sender=BOB)
+        tap.contains(o.ring.gpg("--decrypt", stdin=gnupg.armor(got[outcomes.FRANK].message())),
+                     outcomes.MARK)
+        server.refused(server.send(outcomes.message(outcomes.FRANK), outcomes.FRANK, sender=""))
+        tap.equal({path.owner() for path in state.rglob("*")}, {"Debian-exim"}, "owners")
+    finally:
+        (home.folder / "frank.asc").rename(home.certs / "frank.asc")
 
 
 @tap.test("hosts that may send without a login are signed for, where both programs are told so")
