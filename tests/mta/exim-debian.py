@@ -634,6 +634,7 @@ def people():
                           ("grace", f'"|/usr/sbin/sendmail -i {ALICE}"')):
         folder = pathlib.Path("/var/people", name)
         mailhost.run("useradd", "--home-dir", folder, "--create-home", name)
+        folder.chmod(0o700)
         if forward:
             (folder / ".forward").write_text(forward + "\n")
             shutil.chown(folder / ".forward", name)
