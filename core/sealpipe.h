@@ -448,12 +448,13 @@ SEAL_API void seal_delivery_set_signer(SealDelivery *delivery, SealKey *signer, 
  *  */
 SEAL_API void seal_delivery_note(SealDelivery *delivery, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
-/** The key with which the job's author signs in @format: the newest usable one that the Format has.
- *  *@signer is NULL where there is none, and *@why then says so for people. FALSE where it could
- * not be found out. Each key passed over is a decision of the job. (transfer full) */
-SEAL_API gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *format,
-                                          GCancellable *cancellable, SealKey **signer, char **why,
-                                          GError **error);
+/** The key with which the job's author signs in the first of @formats (NULL-terminated) that has
+ *  one: the newest usable one that the Format has. *@signer is NULL where there is none, and *@why
+ *  then says for people what stands most in the way. FALSE where it could not be found out. Each
+ *  key passed over is a decision of the job. (transfer full) */
+SEAL_API gboolean seal_module_find_signer(SealModule *self, SealJob *job,
+                                          const char *const *formats, GCancellable *cancellable,
+                                          SealKey **signer, char **why, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The five extension points. A module offers any number of each; the tables are constant, and

@@ -14,7 +14,7 @@ static SealAnswer answer_without_key(const SealFacts *facts, const char *code, c
     return (SealAnswer){fallback == SEAL_FALLBACK_REFUSE   ? SEAL_CHOICE_REFUSE
                         : fallback == SEAL_FALLBACK_REPORT ? SEAL_CHOICE_REPORT
                                                            : SEAL_CHOICE_CLEAR,
-                        code, reason};
+                        code, reason, TRUE};
 }
 
 SealAnswer seal_choice_make(const SealFacts *facts)

@@ -46,6 +46,7 @@ typedef struct {
     SealChoice choice;
     const char *code;   /* for programs */
     const char *reason; /* for people; borrowed from the facts where it is theirs; never NULL */
+    gboolean lacks_key; /* it should be encrypted, and cannot be */
 } SealAnswer;
 
 SealAnswer seal_choice_make(const SealFacts *facts);

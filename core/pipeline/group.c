@@ -103,11 +103,12 @@ static gboolean group_each(const SealPipeline *pipeline, SealJob *job, GCancella
             return FALSE;
         gboolean sealed = answer.choice == SEAL_CHOICE_SEAL;
         const char *format = sealed ? seal_key_format(g_ptr_array_index(recipient->keys, 0)) : NULL;
+        g_autofree char *reason = seal_recipient_reason_of(recipient, &answer);
         if (answer.choice == SEAL_CHOICE_REFUSE || answer.choice == SEAL_CHOICE_DEFER)
             seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s",
-                            answer.reason);
+                            reason);
         else
-            deliver_to_one(job, recipient, answer.choice, format, sealed ? "" : answer.reason);
+            deliver_to_one(job, recipient, answer.choice, format, sealed ? "" : reason);
     }
     return TRUE;
 }
@@ -209,6 +210,18 @@ static gboolean find_archives(const SealPipeline *pipeline, SealJob *job, const 
     return TRUE;
 }
 
+/* That of the first who must be encrypted to. */
+static char *shared_reason(const SealJob *job, const SealAnswer *answer)
+{
+    for (guint i = 0; i < job->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+
+        if (recipient->policy->encrypt == SEAL_NEED_REQUIRED)
+            return seal_recipient_reason_of(recipient, answer);
+    }
+    return g_strdup(answer->reason);
+}
+
 /* One output cannot leave for some and stay for others. */
 static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GCancellable *cancellable,
                           GError **error)
@@ -221,7 +234,7 @@ static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GCancellab
     SealAnswer answer = seal_choice_make(&shared.facts);
     gboolean sealed = answer.choice == SEAL_CHOICE_SEAL;
     /* It may be one of the reasons that are replaced below. */
-    g_autofree char *why = g_strdup(sealed ? "" : answer.reason);
+    g_autofree char *why = sealed ? g_strdup("") : shared_reason(job, &answer);
 
     if (answer.choice == SEAL_CHOICE_DEFER) {
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, why);

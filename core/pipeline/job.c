@@ -307,11 +307,16 @@ gboolean seal_job_take_fault(SealJob *job, GError *problem, GError **error)
 
 void seal_job_refuse(SealJob *job, SealRecipient *recipient, const GError *error)
 {
+    g_autofree char *demand =
+        error->code == SEAL_ERROR_REFUSED && recipient->sign == SEAL_NEED_REQUIRED
+            ? seal_recipient_demand(recipient, "sign")
+            : g_strdup("");
+
     seal_job_settle(job, recipient, SEAL_VERDICT_REFUSE,
                     error->code == SEAL_ERROR_LIMIT     ? "limit"
                     : error->code == SEAL_ERROR_MESSAGE ? "malformed"
                                                         : "refused",
-                    "%s", error->message);
+                    "%s%s", error->message, demand);
 }
 
 gboolean seal_job_refuse_faulty(SealJob *job)
@@ -379,6 +384,24 @@ SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipien
                       policy->encrypt == SEAL_NEED_REQUIRED &&
                       !seal_recipient_stage_decides(recipient),
     };
+}
+
+char *seal_recipient_demand(const SealRecipient *recipient, const char *setting)
+{
+    const char *rule = recipient->policy ? recipient->policy->rule : "";
+
+    return *rule ? g_strdup_printf("; %s=required by [rule %.40s]", setting, rule)
+                 : g_strdup_printf("; %s=required by [policy]", setting);
+}
+
+char *seal_recipient_reason_of(const SealRecipient *recipient, const SealAnswer *answer)
+{
+    g_autofree char *demand = seal_recipient_demand(recipient, "encrypt");
+    gboolean lacks =
+        (answer->choice == SEAL_CHOICE_REFUSE || answer->choice == SEAL_CHOICE_REPORT) &&
+        recipient->policy->encrypt == SEAL_NEED_REQUIRED && answer->lacks_key;
+
+    return g_strconcat(answer->reason, lacks ? demand : "", NULL);
 }
 
 void seal_recipient_set_fallback(SealRecipient *recipient, SealFallback fallback)

@@ -122,6 +122,13 @@ gboolean seal_recipient_stage_decides(const SealRecipient *recipient);
 /** What is known of the recipient, for seal_choice_make(). Borrows from it. */
 SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipient);
 
+/** "; sign=required by [rule x]" and the like: who asks for what cannot be had. (transfer full) */
+char *seal_recipient_demand(const SealRecipient *recipient, const char *setting);
+
+/** Why, of an answer for the recipient; with who wanted it encrypted, where it cannot be. (transfer
+ *  full) */
+char *seal_recipient_reason_of(const SealRecipient *recipient, const SealAnswer *answer);
+
 /** As if nothing had been found out about the recipient yet. */
 void seal_recipient_reset(SealRecipient *recipient);
 

@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/keyring.h"
 
+#include "core/pipeline/cause.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
@@ -37,6 +38,7 @@ typedef struct {
     SealJob *job;
     const SealKeyQuery *query;
     GCancellable *cancellable;
+    guint first;       /* of the job's decisions that are the search's */
     char *why;         /* why the first one was passed over */
     char *doubt;       /* what a source could not read */
     gboolean in_doubt; /* and is not to be passed over */
@@ -440,8 +442,11 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, GError
 
     if (seal_source_trust(source) < search->query->min_trust) {
         seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
-                          "trust", "key source %s is not asked: it gives less than min_trust",
-                          source->table.name);
+                          "source-trust",
+                          "key source %s is not asked: its keys are trusted as %s only, and "
+                          "min_trust is %s",
+                          source->table.name, seal_trust_name(seal_source_trust(source)),
+                          seal_trust_name(search->query->min_trust));
         return TRUE;
     }
     if (ask_both_ways(search, source, &problem))
@@ -458,18 +463,22 @@ static gboolean end_search(Search *search, gboolean ok, GPtrArray *keys, char **
     g_autoptr(GPtrArray) found = g_steal_pointer(&search->found);
     const char *format = search->query->format->table.name;
     const char *address = seal_address_text(search->query->address);
-    g_autofree char *why = g_steal_pointer(&search->why);
+    g_autofree char *why = NULL;
     g_autofree char *doubt = g_steal_pointer(&search->doubt);
     g_autoptr(SealKey) other = g_steal_pointer(&search->other);
 
+    g_clear_pointer(&search->why, g_free);
     if (!ok)
         return FALSE;
     if (found->len == 0 && other)
         g_ptr_array_add(found, g_steal_pointer(&other));
-    if (found->len == 0 && !why)
-        why = search->query->purpose == SEAL_PURPOSE_SIGN
-                  ? g_strdup_printf("no %s key here with which %s could sign", format, address)
-                  : g_strdup_printf("no %s key for %s", format, address);
+    if (found->len == 0) {
+        g_autofree char *none =
+            search->query->purpose == SEAL_PURPOSE_SIGN
+                ? g_strdup_printf("no %s key here with which %s could sign", format, address)
+                : g_strdup_printf("no %s key for %s", format, address);
+        why = seal_cause_find(search->job->decisions, search->first, none).text;
+    }
     if (found->len == 0 && doubt) {
         char *both = g_strjoin("; ", why, doubt, NULL);
         g_free(why);
@@ -501,7 +510,11 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
         .purpose = SEAL_PURPOSE_SIGN,
         .at = g_get_real_time() / G_USEC_PER_SEC,
     };
-    Search search = {.job = job, .query = &query, .cancellable = cancellable, .found = keys_new()};
+    Search search = {.job = job,
+                     .query = &query,
+                     .cancellable = cancellable,
+                     .first = job->decisions->len,
+                     .found = keys_new()};
     g_autoptr(SealAddress) bare = seal_address_without_detail(job->author);
     g_autoptr(GPtrArray) found = keys_new();
 
@@ -520,17 +533,40 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
 }
 
 /* Sources are not asked: a Format has its private keys itself. */
-gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *format,
+static gboolean find_signer_in(SealModule *self, SealJob *job, const char *format,
+                               GCancellable *cancellable, SealKey **signer, SealCause *cause,
+                               GError **error)
+{
+    const SealFormatEntry *entry = seal_registry_format(self->registry, format);
+    guint first = job->decisions->len;
+
+    if (!entry)
+        cause->text = g_strdup_printf("there is no format %s", format);
+    else if (!find_signer(job, entry, cancellable, signer, &cause->text, error))
+        return FALSE;
+    cause->rank = seal_cause_rank_of(job->decisions, first);
+    return TRUE;
+}
+
+gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *const *formats,
                                  GCancellable *cancellable, SealKey **signer, char **why,
                                  GError **error)
 {
-    const SealFormatEntry *entry = seal_registry_format(self->registry, format);
+    g_autoptr(GArray) causes = g_array_new(FALSE, TRUE, sizeof(SealCause));
+    g_autoptr(SealKey) found = NULL;
 
-    if (entry && job->author)
-        return find_signer(job, entry, cancellable, signer, why, error);
-    *signer = NULL;
-    *why = job->author ? g_strdup_printf("there is no format %s", format)
-                       : seal_job_no_author_reason(job);
+    g_array_set_clear_func(causes, (GDestroyNotify)seal_cause_clear);
+    *why = NULL;
+    for (; *formats && !found && job->author; formats++) {
+        g_array_set_size(causes, causes->len + 1);
+        if (!find_signer_in(self, job, *formats, cancellable, &found,
+                            &g_array_index(causes, SealCause, causes->len - 1), error))
+            return FALSE;
+    }
+    if (!found)
+        *why = job->author ? seal_cause_tell((SealCause *)(void *)causes->data, causes->len)
+                           : seal_job_no_author_reason(job);
+    *signer = g_steal_pointer(&found);
     return TRUE;
 }
 
@@ -542,6 +578,7 @@ gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuer
                      .job = job,
                      .query = query,
                      .cancellable = cancellable,
+                     .first = job->decisions->len,
                      .found = keys_new()};
     gboolean ok = TRUE;
 

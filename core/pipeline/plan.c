@@ -7,6 +7,7 @@
 #include "core/mail/bounce.h"
 #include "core/pipeline/already.h"
 #include "core/pipeline/archive.h"
+#include "core/pipeline/cause.h"
 #include "core/pipeline/rehearse.h"
 #include "core/pipeline/size.h"
 #include "core/pipeline/verify.h"
@@ -110,12 +111,16 @@ static void refuse_for_stage(SealJob *job, SealRecipient *recipient, const SealS
     gboolean came_signed = (stage->table.flags & SEAL_STAGE_SIGNS) && job->not_verified &&
                            recipient->policy->keep_signed;
 
+    g_autofree char *demand = stage->table.flags & SEAL_STAGE_SIGNS
+                                  ? seal_recipient_demand(recipient, "sign")
+                                  : g_strdup("");
+
     seal_job_settle(job, recipient,
                     came_signed && job->signature_in_doubt ? SEAL_VERDICT_DEFER
                                                            : SEAL_VERDICT_REFUSE,
-                    seal_decision_code(decision), "%s%s%s", seal_decision_text(decision),
+                    seal_decision_code(decision), "%s%s%s%s", seal_decision_text(decision),
                     came_signed ? "; its own signature does not count: " : "",
-                    came_signed ? job->not_verified : "");
+                    came_signed ? job->not_verified : "", demand);
 }
 
 /* A stage may let a recipient pass, say that it cannot be served, or refuse it. */
@@ -159,8 +164,10 @@ static gboolean ask_stages(const SealPipeline *pipeline, SealJob *job, SealRecip
  * Keys
  */
 
+/* What stands in the way is appended to @causes. */
 static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
-                         const SealFormatEntry *format, GCancellable *cancellable, GError **error)
+                         const SealFormatEntry *format, GArray *causes, GCancellable *cancellable,
+                         GError **error)
 {
     SealKeyQuery query = {
         .address = recipient->address,
@@ -170,19 +177,17 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
         .at = g_get_real_time() / G_USEC_PER_SEC,
         .every = !recipient->policy->newest_key,
     };
-    g_autofree char *why = NULL;
+    guint first = job->decisions->len;
+    SealCause cause = {0};
     gboolean in_doubt = FALSE;
 
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, recipient->keys, &why,
-                           &in_doubt, error))
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, recipient->keys,
+                           &cause.text, &in_doubt, error))
         return FALSE;
-    if (!why)
+    if (!cause.text)
         return TRUE;
-    /* That one Format has no key is not the whole of it where another has one that will not do. */
-    char *all =
-        recipient->no_key ? g_strjoin("; ", recipient->no_key, why, NULL) : g_steal_pointer(&why);
-    g_free(recipient->no_key);
-    recipient->no_key = all;
+    cause.rank = seal_cause_rank_of(job->decisions, first);
+    g_array_append_val(causes, cause);
     recipient->in_doubt = recipient->in_doubt || in_doubt;
     return TRUE;
 }
@@ -193,12 +198,18 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
                           gboolean every_format, GCancellable *cancellable, GError **error)
 {
     const char *const *formats = recipient->policy->formats;
+    g_autoptr(GArray) causes = g_array_new(FALSE, FALSE, sizeof(SealCause));
 
+    g_array_set_clear_func(causes, (GDestroyNotify)seal_cause_clear);
     for (; *formats && (every_format || recipient->keys->len == 0); formats++) {
         const SealFormatEntry *format = seal_pipeline_format(pipeline, *formats);
 
-        if (format && !find_key(pipeline, job, recipient, format, cancellable, error))
+        if (format && !find_key(pipeline, job, recipient, format, causes, cancellable, error))
             return FALSE;
+    }
+    if (causes->len > 0) {
+        g_free(recipient->no_key);
+        recipient->no_key = seal_cause_tell((SealCause *)(void *)causes->data, causes->len);
     }
     if (recipient->keys->len == 0 && !recipient->no_key)
         recipient->no_key = g_strdup("none of the policy's formats stands in [pipeline] outbound");
@@ -311,8 +322,10 @@ static void settle_by_answer(SealJob *job, SealRecipient *recipient, const SealA
     const SealAddress *archive =
         answer->choice == SEAL_CHOICE_SEAL ? recipient->policy->archive_to : NULL;
 
+    g_autofree char *reason = seal_recipient_reason_of(recipient, answer);
+
     seal_job_settle(job, recipient, seal_choice_verdict(answer->choice), answer->code, "%s%s%s",
-                    answer->reason, archive ? "; encrypted as well to archive_to=" : "",
+                    reason, archive ? "; encrypted as well to archive_to=" : "",
                     archive ? seal_address_text(archive) : "");
 }
 

@@ -76,7 +76,7 @@ static GPtrArray *every_format(SealModule *self, const SealRecipient *recipient)
 }
 
 /* The first of @formats with a key of the author's. *@signer is NULL where none has one; @why says
- * so, and what the first format said is what counts. */
+ * so. Ends @formats with NULL. */
 static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
                             GCancellable *cancellable, SealKey **signer, char **why, GError **error)
 {
@@ -88,16 +88,9 @@ static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
     }
     if (!may_sign(self, job, &may, why, error))
         return FALSE;
-    for (guint i = 0; may && i < formats->len && !*signer; i++) {
-        g_autofree char *reason = NULL;
-
-        if (!seal_module_find_signer(self, job, g_ptr_array_index(formats, i), cancellable, signer,
-                                     &reason, error))
-            return FALSE;
-        if (!*signer && !*why)
-            *why = g_steal_pointer(&reason);
-    }
-    return TRUE;
+    g_ptr_array_add(formats, NULL);
+    return !may || seal_module_find_signer(self, job, (const char *const *)formats->pdata,
+                                           cancellable, signer, why, error);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -86,6 +86,13 @@ static gboolean is_failure(int problem)
            problem == X509_V_ERR_STORE_LOOKUP;
 }
 
+static gboolean is_issuer_missing(int problem)
+{
+    return problem == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+           problem == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           problem == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
 static void refuse_chain(X509_STORE_CTX *ctx, SealKey *key, SealDecision *decision)
 {
     int problem = X509_STORE_CTX_get_error(ctx);
@@ -102,6 +109,10 @@ static void refuse_chain(X509_STORE_CTX *ctx, SealKey *key, SealDecision *decisi
     } else if (problem == X509_V_ERR_CA_MD_TOO_WEAK) {
         why = g_strdup_printf("the signature on %s is of a kind that can be forged (SHA-1, MD5)",
                               where);
+    } else if (culprit && is_issuer_missing(problem)) {
+        g_autofree char *issuer = smime_name_text(X509_get_issuer_name(culprit));
+        why = g_strdup_printf("the issuer of %s, %s, is neither among trust_anchors nor here",
+                              where, issuer);
     } else {
         why = g_strdup_printf("%s, at %s", X509_verify_cert_error_string(problem), where);
     }

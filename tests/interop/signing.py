@@ -8,6 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import certs
 import eximspool
 import gnupg
 import home as homes
@@ -281,6 +282,71 @@ def _():
             tap.equal(answer.status, 69, answer.output)
     finally:
         (home.folder / "away.pem").rename(path)
+
+
+ENCRYPTS, SIGNS = "keyEncipherment", "digitalSignature"
+OLD, PAST, NEXT, FUTURE = ("20190101000000Z", "20210101000000Z", "20450101000000Z",
+                           "20450201000000Z")
+DORA = "dora@example.org"
+
+
+def dora_has(*keys):
+    folder = home.folder / "doras"
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    for number, key in enumerate(keys):
+        (folder / f"{number}.pem").write_bytes(key)
+    return {"module keys-file": {"paths": folder}}
+
+
+@tap.test("of several reasons the most telling one is named, with the key, the date and the rule")
+def _():
+    def cert(usage=ENCRYPTS, start=OLD, end=FUTURE):
+        cert.count = getattr(cert, "count", 0) + 1
+        return home.authority.leaf(f"dora-{cert.count}", DORA, usage, start, end).cert.read_bytes()
+
+    def pgp(*words, when="20200101T000000"):
+        ring = gnupg.Ring(home.folder / f"doras-{words[-1]}-{len(words)}")
+        ring.gpg("--faked-system-time", when, "--pinentry-mode", "loopback", "--passphrase", "",
+                 "--quick-gen-key", DORA, *words)
+        return ring.export(DORA), ring.fingerprint(DORA).lower()
+
+    expired, signs = pgp("future-default", "default", "1y"), pgp("ed25519", "sign", "never")
+    foreign = certs.Authority(home.folder / "foreign").person(DORA).cert.read_bytes()
+    weak_trust = {"module keys-file": {"trust": "harvested"}}
+    rows = (
+        ((cert(end=PAST),), {}, ["expired on 2021-01-01", DORA], "pgp"),
+        ((expired[0],), {}, ["expired on 2020-12-31", expired[1]], "smime"),
+        ((cert(start=NEXT),), {}, ["is valid only from 2045-01-01"], "pgp"),
+        ((cert(usage=SIGNS),), {}, ["is not for encryption", "keyUsage"], "pgp"),
+        ((signs[0],), {}, ["for encryption", signs[1]], "smime"),
+        ((foreign,), {}, ["no valid chain to a trust anchor", "CN=Test Root"], "pgp"),
+        # Beside what is further off, and both where both tell something.
+        ((cert(usage=SIGNS), cert(end=PAST)), {}, ["expired on 2021-01-01"], "pgp"),
+        ((cert(end=PAST), signs[0]), {}, ["expired on 2021-01-01", "for encryption"], "smime"),
+        ((), weak_trust, ["no smime key for dora@example.org", "trusted as harvested",
+                          "min_trust is verified"], "other"),
+        ((), {}, ["no smime key for dora@example.org", "no pgp key for dora@example.org"], "other"),
+    )
+    for keys, more, parts, unsaid in rows:
+        changes = dora_has(*keys)
+        for group, values in more.items():
+            changes[group] = {**changes[group], **values}
+        changes["rule partners"] = {"match_recipient": "@example.org", "encrypt": "required"}
+        ways.configure("smime-encrypt", changes, formats="smime;pgp")
+        answer = home.check("-f", CAROL, "--", DORA)
+        text = answer.output.decode("ascii")
+        tap.equal(answer.status, 69, text)
+        for part in (*parts, "encrypt=required by [rule partners]"):
+            tap.contains(text, part, "the check")
+        tap.true(f"no {unsaid} key" not in text, text)
+        tap.true(len(text) <= 400 and text.isprintable(), text)
+        reason = text.removeprefix("refused: ")
+        ways.stays(PLAIN, reason, DORA)
+        piped = home.run("sealpipe-pipe", "-f", CAROL, "--", DORA, stdin=PLAIN)
+        tap.equal(piped.status, 69, piped.output)
+        tap.contains(piped.output.decode(), reason)
 
 
 tap.main()

@@ -135,12 +135,13 @@ static gboolean verify(SealModule *self, const SealVerifying *verifying, GCancel
 static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
                       GCancellable *cancellable, GError **error)
 {
+    static const char *const formats[] = {"mock", NULL};
     g_autoptr(SealKey) signer = NULL;
     g_autofree char *why = NULL;
 
     if (is(self, "stage", "nothing") || seal_delivery_sign(delivery) == SEAL_NEED_NEVER)
         return TRUE;
-    if (!seal_module_find_signer(self, job, "mock", cancellable, &signer, &why, error))
+    if (!seal_module_find_signer(self, job, formats, cancellable, &signer, &why, error))
         return FALSE;
     if (signer)
         seal_delivery_set_signer(delivery, signer, seal_module_boolean(self, "opaque"));
