@@ -4,9 +4,13 @@
 #include "filters/runner/runner.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { BUFFER = 64 * 1024 };
+enum {
+    BUFFER = 64 * 1024,
+    MAX_RETURN_PATH = 8 * 1024,
+};
 
 SealContent *runner_read_message(const SealService *service, GError **error)
 {
@@ -34,4 +38,28 @@ gboolean runner_is_message(const SealContent *content, GError **error)
         return TRUE;
     g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MESSAGE, "no message: the input is empty");
     return FALSE;
+}
+
+/* Behind the field that @data begins with, folded lines included; 0 where its end is not in sight.
+ */
+static gsize field_end(const char *data, gsize size)
+{
+    const char *end = memchr(data, '\n', size);
+
+    while (end && end + 1 < data + size && (end[1] == ' ' || end[1] == '\t'))
+        end = memchr(end + 1, '\n', size - (gsize)(end + 1 - data));
+    return end && end + 1 < data + size ? (gsize)(end + 1 - data) : 0;
+}
+
+SealContent *runner_without_return_path(SealContent *message)
+{
+    static const char name[] = "Return-path:";
+    g_autoptr(SealContent) front = seal_content_slice(message, 0, MAX_RETURN_PATH);
+    g_autoptr(GBytes) bytes = seal_content_to_bytes(front, MAX_RETURN_PATH, NULL);
+    gsize size = 0;
+    const char *data = bytes ? g_bytes_get_data(bytes, &size) : NULL;
+
+    if (size < strlen(name) || g_ascii_strncasecmp(data, name, strlen(name)) != 0)
+        return seal_content_ref(message);
+    return seal_content_slice(message, field_end(data, size), G_MAXUINT64);
 }

@@ -28,8 +28,11 @@ static gboolean write_message(SealContent *content, GError **error)
 }
 
 /* A suspended sealpipe passes whatever it gets: nothing is parsed that could fail. */
-static int pass_through(SealContent *content, const RunnerOptions *options, GError **error)
+static int pass_through(SealContent *message, const RunnerOptions *options, GError **error)
 {
+    g_autoptr(SealContent) content =
+        options->sender ? seal_content_ref(message) : runner_without_return_path(message);
+
     if (!runner_is_message(content, error))
         return RUNNER_DEFER;
     seal_log_disabled(options->id, options->sender, (const char *const *)options->recipients);
