@@ -368,6 +368,20 @@ static void settle_as_encrypted(SealJob *job, SealRecipient *recipient)
                         "it says that it is encrypted already, which the message itself will show");
 }
 
+/* Whoever asks may want to know how sure the answer is, and with what more it would be. */
+static void note_undecided(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient)
+{
+    g_autofree char *rules = seal_policies_undecided(pipeline->policies, job, recipient);
+    char *reason;
+
+    if (!rules)
+        return;
+    reason = g_strdup_printf("%s; not decided without the %s: rule %s", recipient->reason,
+                             job->message ? "body" : "message", rules);
+    g_free(recipient->reason);
+    recipient->reason = reason;
+}
+
 /* By each policy that may hold, until one says that the message will be handled. */
 static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
                            GCancellable *cancellable, GError **error)
@@ -385,8 +399,10 @@ static gboolean answer_one(const SealPipeline *pipeline, SealJob *job, SealRecip
             return FALSE;
         if (!settle_as_chosen(pipeline, job, recipient, cancellable, error))
             return FALSE;
-        if (is_handled(recipient))
+        if (is_handled(recipient)) {
+            note_undecided(pipeline, job, recipient);
             return TRUE;
+        }
     }
     return TRUE;
 }

@@ -16,6 +16,7 @@ enum {
     MAX_RULES = 1000,
     MAX_KEYS = 64,
     MAX_TEXT = 64 * 1024, /* of a report */
+    MAX_NAMES = 5,        /* of rules in a reason */
 };
 
 /* [policy], or a rule with all that it inherits. */
@@ -379,4 +380,23 @@ const SealPolicy *seal_policies_find(const SealPolicies *policies, SealJob *job,
         return NULL;
     add_candidate(&strictest, &policies->base->policy);
     return strictest.policy;
+}
+
+char *seal_policies_undecided(const SealPolicies *policies, SealJob *job,
+                              const SealRecipient *recipient)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    SealMatch match = SEAL_MATCH_NO;
+    guint count = 0;
+
+    for (guint i = 0; i < policies->rules->len && match != SEAL_MATCH_YES; i++) {
+        const Entry *entry = g_ptr_array_index(policies->rules, i);
+
+        match = seal_rule_match(entry->rule, i, job, recipient);
+        if (match == SEAL_MATCH_MAYBE && count++ < MAX_NAMES)
+            g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", entry->policy.rule);
+    }
+    if (count > MAX_NAMES)
+        g_string_append_printf(names, " and %u more", count - MAX_NAMES);
+    return count > 0 ? g_strdup(names->str) : NULL;
 }

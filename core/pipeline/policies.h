@@ -19,6 +19,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealPolicies, seal_policies_free)
 /** [policy], and behind it what holds under each rule; NULL beyond the last. (borrowed) */
 const SealPolicy *seal_policies_nth(const SealPolicies *policies, guint index);
 
+/** The rules about which only the message can tell, and it is not there, or not all of it: their
+ *  names as text, NULL where there are none. Those behind one that matches do not count. (transfer
+ *  full) */
+char *seal_policies_undecided(const SealPolicies *policies, SealJob *job,
+                              const SealRecipient *recipient);
+
 /** The policy for @recipient of @job: that of the first rule that matches, else [policy]. A rule
  *  that matches in one reading of the message and not in another may be it or not: then the
  *  strictest of what may hold counts, key by key, by the name of the one that asks most for
