@@ -90,7 +90,8 @@ SEAL_FRONT const SealCommand *seal_dispatcher_command(SealDispatcher *dispatcher
  * is not 0, an error says why, unless the answer itself tells. */
 SEAL_FRONT int seal_command_run(const SealCommand *command, SealModule *module, int argc,
                                 char **argv, SealOut *out, GError **error);
-/** Asks every module's checks: a row of "checks" for each. FALSE where one is not ready. */
+/** Asks every module's checks: a row of "checks" for each, and of "warnings" for what the operator
+ *  may not have meant. FALSE where one is not ready. */
 SEAL_FRONT gboolean seal_dispatcher_check_modules(SealDispatcher *dispatcher, SealOut *out);
 /** What is in force and where it was written: a row of "settings" for each setting. */
 SEAL_FRONT void seal_dispatcher_show_config(SealDispatcher *dispatcher, SealOut *out);

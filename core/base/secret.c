@@ -70,8 +70,13 @@ static gboolean check_file(const char *path, int fd, gsize *size, GError **error
         return refuse_secret(path, error, g_strerror(errno));
     if (!S_ISREG(st.st_mode))
         return refuse_secret(path, error, "not a regular file");
-    if (st.st_mode & (S_IROTH | S_IWOTH))
-        return refuse_secret(path, error, "others can read or write it; chmod it to 0640 or 0600");
+    if (st.st_mode & (S_IROTH | S_IWOTH)) {
+        g_autofree char *why = g_strdup_printf("its mode is %04o, so that others can read or write "
+                                               "it; it has to be 0600, or 0640 with "
+                                               "the group of the user that sealpipe runs as",
+                                               st.st_mode & 07777);
+        return refuse_secret(path, error, why);
+    }
     if (st.st_size > MAX_SECRET)
         return refuse_secret(path, error,
                              "larger than 64 KiB, the most that a secret file may have");

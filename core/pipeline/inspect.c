@@ -26,7 +26,14 @@ gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
         seal_out_end_row(out);
         ready = ready && ok;
     }
-    return seal_archive_inspect(self->outbound, out) && ready;
+    ready = seal_archive_inspect(self->outbound, out) && ready;
+    for (guint i = 0; i < self->outbound->warnings->len; i++) {
+        seal_out_row(out, "warnings");
+        seal_out_text(out, "warning", "%s",
+                      (const char *)g_ptr_array_index(self->outbound->warnings, i));
+        seal_out_end_row(out);
+    }
+    return ready;
 }
 
 static void show_group(const SealConfig *config, const char *name, const SealSetting *table,

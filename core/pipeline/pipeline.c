@@ -5,6 +5,7 @@
 #include "core/pipeline/pipeline.h"
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/spool.h"
 #include "core/plugin/tables.h"
 
@@ -45,6 +46,35 @@ static gboolean read_steps(SealPipeline *pipeline, const SealConfig *config, GEr
     return TRUE;
 }
 
+static gboolean has_step(const SealPipeline *pipeline, const SealStageEntry *stage)
+{
+    for (guint i = 0; i < pipeline->steps->len; i++) {
+        if (g_array_index(pipeline->steps, SealStep, i).stage == stage)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whoever enables a module wants what it does: a licence that nobody asks for, say, is none. */
+static void find_idle_stages(SealPipeline *pipeline)
+{
+    GPtrArray *stages = seal_registry_stages(pipeline->registry);
+
+    pipeline->warnings = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < stages->len; i++) {
+        const SealStageEntry *stage = g_ptr_array_index(stages, i);
+        char *text;
+
+        if (has_step(pipeline, stage))
+            continue;
+        text = g_strdup_printf("[module %s] is enabled, but its stage \"%s\" does not stand in "
+                               "[pipeline] outbound: it is not asked about any mail",
+                               seal_module_name(stage->module), stage->table.name);
+        g_ptr_array_add(pipeline->warnings, text);
+        seal_log_warning("%s", text);
+    }
+}
+
 static gboolean has_signing_step(const SealPipeline *pipeline)
 {
     for (guint i = 0; i < pipeline->steps->len; i++) {
@@ -67,6 +97,7 @@ SealPipeline *seal_pipeline_new(const SealConfig *config, const SealSettings *co
     pipeline->size_limit = (guint64)seal_settings_number(core, "size_limit");
     if (!read_steps(pipeline, config, error))
         return NULL;
+    find_idle_stages(pipeline);
     pipeline->policies = seal_policies_new(config, registry, has_signing_step(pipeline), error);
     if (!pipeline->policies)
         return NULL;
@@ -81,6 +112,7 @@ void seal_pipeline_free(SealPipeline *pipeline)
     seal_keyring_free(pipeline->keyring);
     seal_policies_free(pipeline->policies);
     g_array_unref(pipeline->steps);
+    g_clear_pointer(&pipeline->warnings, g_ptr_array_unref);
     seal_settings_free(pipeline->settings);
     g_free(pipeline);
 }

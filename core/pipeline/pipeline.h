@@ -20,6 +20,7 @@ typedef struct {
     const SealRegistry *registry;
     SealSettings *settings; /* the group [pipeline], which owns the names */
     GArray *steps;          /* of SealStep */
+    GPtrArray *warnings;    /* of char *: what the operator may not have meant */
     SealPolicies *policies;
     SealKeyring *keyring;
     const char *spool_dir;

@@ -245,6 +245,11 @@ GPtrArray *seal_registry_checks(const SealRegistry *registry)
     return registry->offers[SEAL_OFFER_CHECK];
 }
 
+GPtrArray *seal_registry_stages(const SealRegistry *registry)
+{
+    return registry->offers[SEAL_OFFER_STAGE];
+}
+
 GPtrArray *seal_registry_formats(const SealRegistry *registry)
 {
     return registry->offers[SEAL_OFFER_FORMAT];

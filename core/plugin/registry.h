@@ -56,6 +56,8 @@ const SealStageEntry *seal_registry_prover(const SealRegistry *registry);
 
 /** (borrowed, element type SealCheckEntry) */
 GPtrArray *seal_registry_checks(const SealRegistry *registry);
+/** (borrowed, element type SealStageEntry) */
+GPtrArray *seal_registry_stages(const SealRegistry *registry);
 /** (borrowed, element type SealModule) */
 GPtrArray *seal_registry_modules(const SealRegistry *registry);
 /** (borrowed, element type SealFormatEntry) */

@@ -240,8 +240,10 @@ static gboolean check_path(const SealSettings *settings, const Value *value, con
         return refuse_value(settings, value, error, "\"%s\" is not an absolute path", path);
     if (stat(path, &st) == 0)
         return value->setting->type != SEAL_SETTING_SECRET || !(st.st_mode & (S_IROTH | S_IWOTH)) ||
-               refuse_value(settings, value, error, "others can read or write %s; chmod it to 0640",
-                            path);
+               refuse_value(settings, value, error,
+                            "%s has mode %04o, so that others can read or write it; it has to be "
+                            "0600, or 0640 with the group of the user that sealpipe runs as",
+                            path, st.st_mode & 07777);
     /* What exists but cannot be reached is for whoever needs it to report. */
     if (errno == ENOENT || errno == ENOTDIR)
         return refuse_value(settings, value, error, "%s: %s", path, g_strerror(errno));

@@ -11,11 +11,18 @@
 #include <string.h>
 
 static const char *const TYPES[] = {
-    [SEAL_SETTING_STRING] = "text",         [SEAL_SETTING_BOOLEAN] = "true or false",
-    [SEAL_SETTING_INTEGER] = "number",      [SEAL_SETTING_SIZE] = "size",
-    [SEAL_SETTING_DURATION] = "time",       [SEAL_SETTING_CHOICE] = "word",
-    [SEAL_SETTING_LIST] = "list",           [SEAL_SETTING_PATH] = "path",
-    [SEAL_SETTING_PATHS] = "list of paths", [SEAL_SETTING_SECRET] = "path of a secret file",
+    [SEAL_SETTING_STRING] = "text",
+    [SEAL_SETTING_BOOLEAN] = "true or false",
+    [SEAL_SETTING_INTEGER] = "number",
+    [SEAL_SETTING_SIZE] = "size",
+    [SEAL_SETTING_DURATION] = "time",
+    [SEAL_SETTING_CHOICE] = "word",
+    [SEAL_SETTING_LIST] = "list",
+    [SEAL_SETTING_PATH] = "path",
+    [SEAL_SETTING_PATHS] = "list of paths",
+    [SEAL_SETTING_SECRET] =
+        "path of a secret file, mode 0600, or 0640 with the group of the user that "
+        "sealpipe runs as",
 };
 
 /* Prints with roff's special characters escaped, and | as a comma. */

@@ -50,7 +50,7 @@ static void test_refused(void)
 
     g_assert_null(seal_secret_read(open_path, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
-    g_assert_nonnull(strstr(error->message, "chmod"));
+    g_assert_nonnull(strstr(error->message, "0640"));
     g_assert_null(strstr(error->message, "pass\""));
     unlink(open_path);
 
