@@ -6,6 +6,7 @@
 
 #include "core/base/content.h"
 #include "core/base/spool.h"
+#include "core/mail/ascii.h"
 #include "core/mail/entity.h"
 #include "core/mail/transfer.h"
 
@@ -66,22 +67,83 @@ static gboolean copy_bare(Work *work, SealContent *content, const char *where, G
  * Headers
  */
 
-/* The header as it came, but for Content-Transfer-Encoding, where one is given: in place of the
- * first one, or at the end. */
+static gboolean field_is_raw(const SealHeader *header, const SealField *field)
+{
+    const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+
+    for (gsize i = 0; i < field->length; i++) {
+        if (start[i] & 0x80)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean any_field_is_raw(const SealHeader *header)
+{
+    for (guint i = 0; i < header->fields->len; i++) {
+        if (field_is_raw(header, &g_array_index(header->fields, SealField, i)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* As it came, or, where no relay would carry that, saying the same in ASCII. */
+static void append_field(GString *text, const SealHeader *header, const SealField *field)
+{
+    g_autofree char *ascii =
+        field_is_raw(header, field) ? seal_field_to_ascii(header, field) : NULL;
+
+    if (ascii)
+        g_string_append(text, ascii);
+    else
+        seal_header_append(text, header, field);
+}
+
+/* @line, where it is one, in place of the first Content-Transfer-Encoding, or at the end. */
+static GString *change_header(const SealHeader *header, const char *line)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < header->fields->len; i++) {
+        const SealField *field = &g_array_index(header->fields, SealField, i);
+
+        if (!line || !seal_field_is(header, field, "Content-Transfer-Encoding"))
+            append_field(text, header, field);
+        else if (field == seal_header_find(header, "Content-Transfer-Encoding"))
+            g_string_append(text, line);
+    }
+    if (line && !seal_header_find(header, "Content-Transfer-Encoding"))
+        g_string_append(text, line);
+    return text;
+}
+
+/* The header as it came, but for fields in raw UTF-8, and for Content-Transfer-Encoding, where one
+ * is given. */
 static gboolean write_header(Work *work, SealEntity *entity, const char *encoding, GError **error)
 {
+    static const char *const where = "a part's header has octets that mail cannot carry";
     const SealHeader *header = seal_entity_header(entity);
-    g_autoptr(SealContent) whole =
-        seal_content_slice(seal_entity_content(entity), 0, header->body_offset);
+    SealContent *content = seal_entity_content(entity);
+    gboolean raw = !work->clean && !seal_entity_is_unclear(entity) && any_field_is_raw(header);
 
-    if (!encoding)
-        return copy_bare(work, whole, "a part's header has octets that mail cannot carry", error);
+    if (!encoding && !raw) {
+        g_autoptr(SealContent) whole = seal_content_slice(content, 0, header->body_offset);
+        return copy_bare(work, whole, where, error);
+    }
     work->change = TRUE;
-    g_autofree char *line = g_strdup_printf("Content-Transfer-Encoding: %s\n", encoding);
-    g_autoptr(GString) text = seal_header_replace(header, "Content-Transfer-Encoding", line);
-    g_string_append_c(text, '\n');
+    g_autofree char *line =
+        encoding ? g_strdup_printf("Content-Transfer-Encoding: %s\n", encoding) : NULL;
+    g_autoptr(GString) text = change_header(header, line);
+    /* The empty line, where there is one. */
+    if (encoding || header->block_end < header->body_offset)
+        g_string_append_c(text, '\n');
     g_autoptr(SealContent) changed = seal_content_new_copy(text->str, text->len);
-    return copy_bare(work, changed, "a part's header has octets that mail cannot carry", error);
+    return copy_bare(work, changed, where, error);
+}
+
+static gboolean has_empty_line(const SealHeader *header)
+{
+    return header->block_end != header->body_offset && !header->broken_off;
 }
 
 static gboolean says_eight_bit(SealEntity *entity)
@@ -102,24 +164,56 @@ static gboolean write_untouched(Work *work, SealEntity *entity, const char *wher
            copy_bare(work, seal_entity_body(entity), where, error);
 }
 
-static gboolean write_multipart(Work *work, SealEntity *entity, GPtrArray *parts, GError **error)
+/* What stands before the first delimiter and behind the last, no reader of MIME shows. */
+static gboolean write_hidden(Work *work, SealContent *content, GError **error)
+{
+    SealScan found;
+
+    if (!scan_content(work, content, &found, error))
+        return FALSE;
+    if (!(found.trouble & SEAL_TROUBLE_HARD))
+        return copy_content(work, content, error);
+    work->change = TRUE;
+    return seal_transfer_hide(content, work->out, error);
+}
+
+/* The octets of a body from @from to @to, of which those before @first and from @last on are
+ * hidden.
+ */
+static gboolean write_between(Work *work, SealContent *body, guint64 from, guint64 to,
+                              guint64 first, guint64 last, GError **error)
 {
     static const char *const between = "octets that mail cannot carry stand between its parts";
+    guint64 shown = CLAMP(first, from, to), hidden = CLAMP(last, shown, to);
+    g_autoptr(SealContent) before = seal_content_slice(body, from, shown - from);
+    g_autoptr(SealContent) delimiter = seal_content_slice(body, shown, hidden - shown);
+    g_autoptr(SealContent) behind = seal_content_slice(body, hidden, to - hidden);
+
+    return write_hidden(work, before, error) && copy_bare(work, delimiter, between, error) &&
+           write_hidden(work, behind, error);
+}
+
+static gboolean write_multipart(Work *work, SealEntity *entity, GPtrArray *parts, GError **error)
+{
     SealContent *body = seal_entity_body(entity);
-    guint64 at = 0;
+    guint64 at = 0, first = 0, last = seal_content_size(body);
 
     if (!write_header(work, entity, says_eight_bit(entity) ? "7bit" : NULL, error))
         return FALSE;
+    /* Without a part the text may be all that is shown, and without an empty line one of the
+     * header.
+     */
+    if (parts->len > 0 && has_empty_line(seal_entity_header(entity)))
+        seal_entity_frame(entity, &first, &last);
     for (guint i = 0; i < parts->len; i++) {
         SealEntity *part = g_ptr_array_index(parts, i);
-        g_autoptr(SealContent) gap = seal_content_slice(body, at, seal_entity_offset(part) - at);
 
-        if (!copy_bare(work, gap, between, error) || !write_part(work, part, error))
+        if (!write_between(work, body, at, seal_entity_offset(part), first, last, error) ||
+            !write_part(work, part, error))
             return FALSE;
         at = seal_entity_offset(part) + seal_content_size(seal_entity_content(part));
     }
-    g_autoptr(SealContent) rest = seal_content_slice(body, at, G_MAXUINT64);
-    return copy_bare(work, rest, between, error);
+    return write_between(work, body, at, seal_content_size(body), first, last, error);
 }
 
 /* Text that is mostly ASCII stays readable. */
@@ -145,7 +239,7 @@ static gboolean part_from_header(Work *work, SealEntity *entity, GError **error)
 {
     const SealHeader *header = seal_entity_header(entity);
 
-    return (header->block_end != header->body_offset && !header->broken_off) ||
+    return has_empty_line(header) ||
            g_output_stream_write_all(work->out, "\n", 1, NULL, NULL, error);
 }
 
@@ -213,7 +307,9 @@ static gboolean write_message(Work *work, SealEntity *entity, GError **error)
 
     if (!scan_content(work, seal_entity_body(entity), &found, error))
         return FALSE;
-    if ((found.trouble & SEAL_TROUBLE_HARD) && !find_parts(entity, &parts, error))
+    /* A field that is added to it would else be one of the entity around it. */
+    if ((found.trouble & SEAL_TROUBLE_HARD) && has_empty_line(seal_entity_header(entity)) &&
+        !find_parts(entity, &parts, error))
         return FALSE;
     return parts && parts->len > 0 ? write_multipart(work, entity, parts, error)
                                    : write_untouched(work, entity, where, error);

@@ -16,6 +16,8 @@ enum {
     QUOTED_LINE = 76, /* RFC 2045 6.7 */
 };
 
+static const char HEX[] = "0123456789ABCDEF";
+
 /* A content, octet by octet. */
 typedef struct {
     SealContent *content;
@@ -174,11 +176,13 @@ static gboolean writer_flush(Writer *writer)
     return !writer->error;
 }
 
-static void writer_put(Writer *writer, guint8 octet)
+/* Returns how many octets that were: one. */
+static gsize writer_put(Writer *writer, guint8 octet)
 {
     if (writer->used == sizeof writer->data)
         writer_flush(writer);
     writer->data[writer->used++] = octet;
+    return 1;
 }
 
 /* What went wrong, be it with reading or with writing. */
@@ -385,7 +389,6 @@ static void put_code(Quoter *quoter, guint8 high, guint8 low)
 
 static void quote_octet(Quoter *quoter, guint8 octet)
 {
-    static const char digits[] = "0123456789ABCDEF";
     int next = quoter_peek(quoter);
 
     if (!must_escape(quoter, octet, next)) {
@@ -397,7 +400,7 @@ static void quote_octet(Quoter *quoter, guint8 octet)
             return;
         }
     }
-    put_code(quoter, (guint8)digits[octet >> 4], (guint8)digits[octet & 15]);
+    put_code(quoter, (guint8)HEX[octet >> 4], (guint8)HEX[octet & 15]);
 }
 
 /* An equals sign in what is quoted already: an octet's code, a soft line break, or a fault, which
@@ -444,4 +447,33 @@ gboolean seal_transfer_quote(SealContent *content, gboolean quoted, GOutputStrea
     }
     reader_clear(&quoter.reader);
     return writer_finish(&quoter.writer, quoter.problem, error);
+}
+
+gboolean seal_transfer_hide(SealContent *content, GOutputStream *out, GError **error)
+{
+    g_auto(Reader) reader = reader_of(content);
+    Writer writer = {.out = out};
+    GError *problem = NULL;
+    gsize column = 0;
+
+    while (reader_fill(&reader, &problem) && !writer.error) {
+        guint8 octet = reader.buffer[reader.at++];
+        gboolean coded = octet >= 0x80 || octet == 0 || octet == '\r';
+
+        if (octet != '\n' && column + 3 > MAX_LINE) {
+            writer_put(&writer, '\n');
+            column = 0;
+        }
+        /* What a line could become a delimiter by. */
+        if (column == 0 && (octet == '-' || coded))
+            column += writer_put(&writer, ' ');
+        if (coded) {
+            column += writer_put(&writer, '=');
+            column += writer_put(&writer, (guint8)HEX[octet >> 4]);
+            octet = (guint8)HEX[octet & 15];
+        }
+        column += writer_put(&writer, octet);
+        column = octet == '\n' ? 0 : column;
+    }
+    return writer_finish(&writer, problem, error);
 }

@@ -36,6 +36,10 @@ gboolean seal_transfer_base64(SealContent *content, GOutputStream *out, GError *
 /** Writes @content, which is base64, in lines of its own: what is not of the alphabet is left out.
  */
 gboolean seal_transfer_rewrap(SealContent *content, GOutputStream *out, GError **error);
+/** Writes @content, which no reader of MIME shows and no transfer encoding covers: octets that no
+ *  relay carries as quoted-printable has them, lines that are too long folded. No line of it is a
+ *  delimiter. */
+gboolean seal_transfer_hide(SealContent *content, GOutputStream *out, GError **error);
 /** Writes @content in quoted-printable, its lines kept. @quoted: it is in quoted-printable already,
  *  and only what is not right is put right. */
 gboolean seal_transfer_quote(SealContent *content, gboolean quoted, GOutputStream *out,

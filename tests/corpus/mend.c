@@ -51,7 +51,10 @@ static void see_message(GString *out, GMimeMessage *message)
     for (GMimeAddressType type = GMIME_ADDRESS_TYPE_SENDER; type <= GMIME_ADDRESS_TYPE_CC; type++) {
         g_autofree char *list = internet_address_list_to_string(
             g_mime_message_get_addresses(message, type), NULL, FALSE);
-        append_text(out, list);
+        /* It keeps where lines are folded. */
+        g_auto(GStrv) lines = g_strsplit(list ? list : "", "\n", -1);
+        g_autofree char *line = g_strjoinv("", lines);
+        append_text(out, line);
     }
     see_object(out, g_mime_message_get_mime_part(message));
 }

@@ -129,4 +129,51 @@ def _():
     check([head + random_body(rng, pieces) for _ in range(COUNT)])
 
 
+WORDS = ["a", "Gr\u00fc\u00dfe", "\u4e2d" * 30, "=?utf-8?q?=C3=A9?=", "x" * 70, "\u00e9", "_", "?=", "a,b", "\U0001f512"]
+ATOMS = ["Carol", "J\u00f6rg", "\u00c4\u00e4", "van"]
+QUOTED_NAMES = ['"M\u00fcller, \\"K\\""', '"plain, x"', '"\u4e2d @ x"', '"J\u00f6rg" \u00c4']
+FILES = ["plain.txt", "Gr\u00fc\u00dfe.pdf", "a b \u00e4.txt", "\u4e2d" * 40, "100% \u00f6;x='*y.txt", 'q\\"\u00e9']
+
+
+def text(rng, words=WORDS, most=8):
+    return "".join(rng.choice(words) + rng.choice([" ", " ", "  "])
+                   for _ in range(rng.randrange(1, most))).strip()
+
+
+def name_of(rng):
+    return rng.choice([rng.choice(QUOTED_NAMES), " ".join(rng.sample(ATOMS, rng.randrange(1, 4)))])
+
+
+def addresses(rng):
+    return ", ".join(f"{name_of(rng)} <a{n}@example.org>"
+                     for n in range(rng.randrange(1, 4)))
+
+
+def parsed(octets):
+    """Headers as Python shows them, of UTF-8 and of what it was encoded as."""
+    whole = email.message_from_string(octets.decode(), policy=email.policy.SMTPUTF8)
+    return [(part.get_content_type(), part.get_filename(), str(part["Content-Description"]))
+            for part in whole.walk()]
+
+
+@tap.test("fields in raw UTF-8, of parts and of attached messages")
+def _():
+    rng = random.Random(6)
+    messages = []
+    for _ in range(COUNT // 3):
+        part = (f'Content-Type: text/plain; charset=utf-8; name="{rng.choice(FILES)}"\n'
+                f'Content-Disposition: attachment; filename="{rng.choice(FILES)}"; size=3\n'
+                f"Content-Description: {text(rng)}\n\nx\n")
+        inner = (f"From: {addresses(rng)}\nTo: {addresses(rng)}\nSubject: {text(rng)}\n"
+                 f"Content-Type: text/plain; charset=utf-8\n\n{text(rng)}\n")
+        messages.append((f"Content-Type: multipart/mixed; boundary=b\n\n{text(rng)}\n--b\n{part}\n--b\n"
+                         f"Content-Type: message/rfc822\n\n{inner}\n--b--\n{text(rng)}\n--b\n").encode())
+    for message, (made, gmime, why) in zip(messages, mend(messages)):
+        tap.equal(why, "-", f"why {message!r}")
+        is_fit(made)
+        tap.equal(seen(made), seen(message), f"Python's {message!r}")
+        tap.true(gmime, f"GMime sees something else:\n{message.decode()}\n{made.decode()}")
+        tap.equal([f[:2] for f in parsed(made)], [f[:2] for f in parsed(message)], f"Python's {message!r}")
+
+
 tap.main()

@@ -131,6 +131,19 @@ static const Row MENDED[] = {
      "\n--b\nContent-Type: message/rfc822\n\nTo: a\nContent-Type: multipart/mixed; boundary=c\n"
      "\n--c\nContent-Transfer-Encoding: quoted-printable\n\nblank=20\n--c\n"
      "Content-Transfer-Encoding: quoted-printable\n\n=C3=A9 and more text\n--c--\n--b--\n"},
+    /* Fields in raw UTF-8. */
+    {"Content-Type: text/plain; name=\"\xc3\xa9 \\\" x\"; charset=utf-8\nContent-Description: "
+     "an  \xc3\xa9 and  \xc3\xa4\xc3\xa4  \xc3\xb6 =?utf-8?q?x?= z\n\nx\n",
+     "Content-Type: text/plain;\n name*=UTF-8''%C3%A9%20%22%20x; charset=utf-8\n"
+     "Content-Description: an  =?UTF-8?Q?=C3=A9?= and  =?UTF-8?Q?=C3=A4=C3=A4?=\n"
+     " =?UTF-8?Q?__=C3=B6_?= =?utf-8?q?x?= z\n\nx\n"},
+    {MULTI "\n--b\nContent-Type: message/rfc822\n\nFrom: J\xc3\xb6rg \"Q \xc3\xa4\" <a@b.c>, "
+           "\"M, K\" <d@e.f>\n\nx\n--b--\n",
+     MULTI "\n--b\nContent-Type: message/rfc822\n\nFrom: =?UTF-8?Q?J=C3=B6rg?= "
+           "=?UTF-8?Q?_Q_=C3=A4?= <a@b.c>, \"M, K\" <d@e.f>\n\nx\n--b--\n"},
+    /* What no reader shows; it does not become a delimiter. */
+    {MULTI "\npre\xc3\xa9\n--c\n--b\n\nx\n--b--\n\xe9 epilogue\n--b\n\r\r\n",
+     MULTI "\npre=C3=A9\n --c\n--b\n\nx\n--b--\n =E9 epilogue\n --b\n =0D\n"},
     /* RFC 6532 3.7: this one may be encoded itself. */
     {MULTI "\n--b\nContent-Type: message/global\n\nSubject: \xc3\xa9\n\nx\n--b--\n",
      MULTI "\n--b\nContent-Type: message/global\nContent-Transfer-Encoding: base64\n\n"
@@ -159,11 +172,20 @@ static void test_mended(void)
 static void test_hopeless(void)
 {
     static const Row rows[] = {
-        {MULTI "\npre\xc3\xa9\n--b\n\nx\n--b--\n", "between its parts"},
-        {MULTI "\n--b\n\nx\n--b--\nepilogue \xe9\n", "between its parts"},
-        {MULTI "\n--b\nContent-Description: \xc3\xa9\n\nx\n--b--\n", "a part's header"},
-        {"Content-Description: \xc3\xa9\n\nx\n", "a part's header"},
-        {MULTI "\n--b\nContent-Type: message/rfc822\n\nSubject: \xc3\xa9\n\nx\n--b--\n",
+        /* No end of the parts, and a delimiter that is not ASCII. */
+        {MULTI "\npre\xc3\xa9\n--b\n\nx\n", "between its parts"},
+        {"Content-Type: multipart/mixed; boundary=\"\xc3\xa9\"\n\n--\xc3\xa9\n\nx\n--\xc3\xa9--\n",
+         "carry"},
+        /* Neither a text nor a parameter, and not UTF-8. */
+        {MULTI "\n--b\nContent-Description: \xe9\n\nx\n--b--\n", "a part's header"},
+        {"Content-Description: \xe9\n\nx\n", "a part's header"},
+        {"Content-ID: <\xc3\xa9@b>\n\nx\n", "a part's header"},
+        {"Content-Type: text/plain; name=\xc3\xa9 x\n\nx\n", "a part's header"},
+        {"Content-Type: text/\xc3\xa9\n\nx\n", "a part's header"},
+        {"Content-Type: text/plain; name=\"\xc3\xa9\"; name*=UTF-8''x\n\nx\n", "a part's header"},
+        {MULTI "\n--b\nContent-Type: message/rfc822\n\nFrom: \xc3\xa9@b.c\n\nx\n--b--\n",
+         "a part's header"},
+        {MULTI "\n--b\nContent-Type: message/rfc822\n\nTo: a@b.c (\xc3\xa9)\n\nx\n--b--\n",
          "a part's header"},
         {MULTI
          "\n--b\nContent-Type: multipart/signed; boundary=c\n\n--c\n\n\xc3\xa9\n--c--\n--b--\n",

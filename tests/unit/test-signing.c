@@ -64,7 +64,7 @@ static void tear_down(void)
 #define REST    "To: alice@example.org\nSubject: s\n\n"
 #define PLAIN   FROM REST "the words\n"
 #define BLANK   FROM REST "the words \n"
-#define HEADER8 FROM "To: alice@example.org\nContent-Description: \xc3\xa9\n\nthe words\n"
+#define HEADER8 FROM "To: alice@example.org\nContent-Description: \xe9\n\nthe words\n"
 #define NOBODY  "To: alice@example.org\n\nx\n"
 #define TWO     "From: carol@example.org, dave@example.org\n" REST "x\n"
 #define SIGNED  FROM "Content-Type: application/x-mock; signer=somebody\n" REST "x\n"
