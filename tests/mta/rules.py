@@ -64,7 +64,7 @@ RULES = {
         ("mta/filter.py", "hostile recipients behind -- are addresses, and nothing else"),
         ("mta/filter.py", "the sender: -f, else Return-path, else From"),
         ("mta/hostile.py", "sealpipe-check: a hostile address without a key is refused, as an address"),
-        ("mta/hostile.py", "sealpipe-check: what is no address is 75, with one short printable line"),
+        ("mta/hostile.py", "sealpipe-check: what is no address is refused, with one short printable line"),
         ("mta/exim.py", "hostile recipients, through the check and without it"),
         ("mta/exim.py", "the null sender"),
     ],
