@@ -11,12 +11,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define SYSLOG_SOCKET  "/dev/log"
+#define OWN_FILE       "sealpipe.log"
 
 enum { MAX_VALUE = 600 };
 
@@ -78,6 +82,45 @@ static int open_file(const char *path)
     return -1;
 }
 
+/* A socket that stands there may have nobody behind it. */
+static gboolean is_heard(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    gboolean heard = fd >= 0 && (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ||
+                                 errno == EPROTOTYPE);
+    if (fd >= 0)
+        close(fd);
+    return heard;
+}
+
+/* The service's user has it, and not root, who may come first. */
+static gboolean can_write(const char *path, const char *dir)
+{
+    struct stat st;
+    int fd = -1;
+
+    if (geteuid() != 0 || (stat(dir, &st) == 0 && st.st_uid == 0))
+        fd = open_file(path);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+char *seal_log_resolve(const char *target, const char *state_dir)
+{
+    if (!g_str_equal(target, "auto"))
+        return g_strdup(target);
+    if (is_heard(JOURNAL_SOCKET))
+        return g_strdup("journal");
+
+    g_autofree char *path = g_build_filename(state_dir, OWN_FILE, NULL);
+    return is_heard(SYSLOG_SOCKET) || !can_write(path, state_dir) ? g_strdup("syslog")
+                                                                  : g_steal_pointer(&path);
+}
+
 static void log_to_syslog(const char *path, const char *what)
 {
     const int number = errno;
@@ -135,6 +178,21 @@ gboolean seal_log_make(const char *target, uid_t user)
     if (fd >= 0)
         close(fd);
     return ok;
+}
+
+char *seal_log_describe(void)
+{
+    gboolean journal = the_log.target == TO_JOURNAL;
+    const char *name = journal ? "journal" : "syslog";
+    const char *path = journal ? JOURNAL_SOCKET : SYSLOG_SOCKET;
+
+    if (the_log.target == TO_FILE || the_log.target == TO_STDERR)
+        return g_strdup(the_log.target == TO_FILE ? the_log.path : "stderr");
+    if (is_heard(path))
+        return g_strdup(name);
+    return g_strdup_printf("%s: nobody hears it, since nothing listens on %s; see [core] "
+                           "log_target",
+                           name, path);
 }
 
 const char *seal_log_target(int *level, int *file)

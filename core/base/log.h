@@ -24,6 +24,13 @@ const char *seal_log_problem(void);
 /** As root: makes the file @target for @user, where nothing stands yet. FALSE with errno set. */
 gboolean seal_log_make(const char *target, uid_t user);
 
+/** Where "auto" sends the log: to the journal, else to syslog, else, where neither listens, to
+ *  sealpipe.log in @state_dir. @target itself where it is another. (transfer full) */
+char *seal_log_resolve(const char *target, const char *state_dir);
+
+/** Where the log goes, for people, and whether nobody hears it there. (transfer full) */
+char *seal_log_describe(void);
+
 /** TRUE where lines of @level are written at all. */
 gboolean seal_log_has_level(SealLogLevel level);
 /** Appends ` name=value` to @line; quotes what is not plain, escapes what is not printable. */

@@ -158,7 +158,9 @@ static void open_log(const SealService *self, gboolean make)
     SealLogLevel level = (SealLogLevel)seal_settings_choice(self->core, "log_level");
     gboolean leave = !make && *target == '/' && access(target, F_OK) != 0;
 
-    seal_log_configure(leave ? "auto" : target, level);
+    g_autofree char *where =
+        leave ? g_strdup("auto") : seal_log_resolve(target, seal_service_state_dir(self));
+    seal_log_configure(where, level);
 }
 
 /* In a folder of the user's he may be able to make it himself. */
@@ -315,7 +317,7 @@ static gboolean show_user(const SealService *self, SealOut *out)
 gboolean seal_service_show(const SealService *self, SealOut *out)
 {
     const char *problem = seal_log_problem();
-    const char *target = seal_settings_string(self->core, "log_target");
+    g_autofree char *target = seal_log_describe();
     gboolean user = show_user(self, out);
 
     return show_check(out, "log", !problem, problem ? problem : target) && user;

@@ -36,7 +36,11 @@ const SealSetting SEAL_TABLE_CORE[] = {
     {"log_level", SEAL_SETTING_CHOICE, "info", "error|warning|info|debug",
      .help = "What is logged; debug names every decision."},
     {"log_target", SEAL_SETTING_STRING, "auto",
-     .help = "auto, syslog, journal, stderr, or the absolute path of a file."},
+     .help =
+         "auto, syslog, journal, stderr, or the absolute path of a file. auto is the journal, else "
+         "syslog, else, where neither listens, sealpipe.log in state_dir; sealctl status says "
+         "which. "
+         "What happens before this is read goes to syslog."},
     {NULL},
 };
 

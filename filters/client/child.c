@@ -258,9 +258,11 @@ static bool obey_log(Child *child, const char *text, size_t size)
     SealChildLog *log = &child->end->log;
     uint64_t level;
 
-    if (child->begun || log->target != SEAL_CHILD_LOG_UNKNOWN || size < 2 || text[1] != ' ' ||
+    if (child->begun || size < 2 || text[1] != ' ' ||
         !seal_io_number(text, 1, 10, SEAL_CHILD_DEBUG, &level))
         return false;
+    seal_io_close(&log->file);
+    log->target = SEAL_CHILD_LOG_UNKNOWN;
     for (size_t i = SEAL_CHILD_LOG_SYSLOG; i < sizeof targets / sizeof *targets; i++) {
         if (size - 2 == strlen(targets[i]) && memcmp(text + 2, targets[i], size - 2) == 0)
             log->target = i;

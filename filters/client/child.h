@@ -3,7 +3,7 @@
  * child.h: one run of the runner, from fork to its end or to its time limit.
  *
  * The child leads a process group, gets a clean environment, and on descriptor 3 the watch, a Unix
- * socket. It writes lines to it: "L <level> <target>", once and before all others, says where the
+ * socket. It writes lines to it: "L <level> <target>", before all others, says where the
  * log goes: from which level up (0 errors, 3 all), and to "syslog", "journal", or a "file" that
  * comes along (SCM_RIGHTS), open for appending. "A <milliseconds>" arms the timer (kill me if by
  * then I have not armed it again). The timer starts armed, so that a child that hangs before its

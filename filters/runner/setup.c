@@ -100,6 +100,10 @@ gboolean runner_desk_open(const RunnerOptions *options, RunnerDesk *desk, GError
     *desk = (RunnerDesk){.service = seal_service_open(options->conf_dir, error)};
     if (!desk->service)
         return FALSE;
+    /* A module may hang as it is loaded; and one of them may say whose the service, and the log,
+     * is.
+     */
+    runner_watch_log();
     gboolean ok = fill_desk(options, desk, error);
     runner_watch_log();
     return ok;

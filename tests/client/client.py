@@ -455,7 +455,7 @@ def _():
 def _():
     for line in ("X\n", "\n", "L\n", "L \n", "L 2\n", "L 2 \n", "L 4 syslog\n", "L x syslog\n", "L 2  syslog\n",
                  "L 2 syslogs\n", "L 2 sys\n", "L 2 journal2\n", "L 2 file\n", "L 2 /etc/passwd\n", "L 22 syslog\n",
-                 "L 2 syslog\nL 2 syslog\n", "A 5000\nL 2 syslog\n", "E 0\nL 2 syslog\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D\n", "D \n",
+                 "L 2 syslog\nL 2 file\n", "A 5000\nL 2 syslog\n", "E 0\nL 2 syslog\n", "A\n", "A \n", "A -1\n", "A 1x\n", "A  1\n", "A +1\n", "D\n", "D \n",
                  "A 99999999\n", "A 123456789\n", "A 18446744073709551617\n", "A 5000\0\n", "A 5000\r\n",
                  "A 5000\nX\n", "x" * 100, "E\n", "E \n", "E -1\n", "E 256\n", "E 0\nE 0\n", "E 0\nA 5000\n"):
         runner(f"say({line!r}); forever()")

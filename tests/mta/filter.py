@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`sealpipe` and `sealpipe-check` as an MTA calls them, without the MTA."""
 
+import json
 import os
 import pathlib
 import re
@@ -416,6 +417,30 @@ def _():
     tap.equal((result.status, result.output), (75, b"cannot tell now; the log says why"))
     tap.contains(last_log(id="ID2", to=ALICE, result="deferred", by="check", **{"from": "<>"}),
                  "in_process")
+    home.configure()
+
+
+def log_check():
+    """Where the log goes, as the status says."""
+    checks = json.loads(home.run("sealctl", "status", "--json").output)["checks"]
+    return next(check["detail"] for check in checks if check["check"] == "log")
+
+
+@tap.test("log_target=auto: where neither journal nor syslog listens, a file in state_dir; the status names it")
+def _():
+    if pathlib.Path("/run/systemd/journal/socket").exists() or pathlib.Path("/dev/log").exists():
+        tap.note("the journal or syslog is here")
+        return
+    home.configure({"core": {"log_target": "auto"}})
+    path = home.state / "sealpipe.log"
+    tap.equal(log_check(), str(path))
+    deferred(PLAIN, "--", NOBODY)
+    tap.contains(path.read_text(), f"to={NOBODY} result=refused")
+    tap.equal(path.stat().st_mode & 0o777, 0o600)
+    home.configure({"core": {"log_target": "syslog"}})
+    tap.contains(log_check(), "nobody hears it")
+    home.configure({"core": {"log_target": home.log}})
+    tap.equal(log_check(), str(home.log))
     home.configure()
 
 
