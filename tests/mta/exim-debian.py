@@ -249,7 +249,8 @@ def _():
         tap.contains(output.stdout, "refused: ")
     tap.equal(server.run("-bvs", NOBODY).returncode, 0, "exim4 -bvs")
     # Whoever asks, Exim does so as itself.
-    home.conf.chmod(0o700)
+    shutil.chown(home.conf, "root", "Debian-exim")
+    home.conf.chmod(0o750)
     output = mailhost.run("runuser", "-u", "dave", "--", *server.command, "-bt", ALICE, check=False)
     home.conf.chmod(0o755)
     tap.contains(output.stdout, "router = sealpipe_out")
