@@ -439,6 +439,19 @@ def _():
         tap.equal((len(server.queue()), sink.transactions()), (1, []), how)
 
 
+@tap.test("suspended by sealctl: what passes has no Return-path line of Exim's")
+def _():
+    begin()
+    mailhost.run("sealctl", "suspend")
+    try:
+        original = outcomes.message(NOBODY)
+        _, got = o.delivered(original, NOBODY)
+        o.plain(got[NOBODY], original)
+        tap.equal(mail.Message(got[NOBODY].message()).all("Return-path"), [])
+    finally:
+        mailhost.run("sealctl", "resume")
+
+
 @tap.test("Debian's DKIM signs what is sealed")
 def _():
     key = debian_exim.ETC / "dkim.key"
