@@ -191,6 +191,28 @@ def _():
     empty()
 
 
+def null_sender(report):
+    kind = b"message/delivery-status" if report else b"text/plain"
+    return (b"From: <MAILER-DAEMON@mta.test>\nTo: nobody@example.org\nSubject: s\nMIME-Version: 1.0\n"
+            b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
+            b"--b\n\nThe secret body.\n--b\nContent-Type: " + kind + b"\n\n"
+            b"Reporting-MTA: dns; mta.test\n\nFinal-Recipient: rfc822; bob@example.org\n"
+            b"Action: failed\nStatus: 5.1.1\n\n--b--\n")
+
+
+@tap.test("by the shipped rule a delivery report leaves reduced, also where all has to be signed")
+def _():
+    home.configure({"policy": {"sign": "required"}, "module sign": {}})
+    home.write_conf("30-rules.conf", (SHIPPED / "30-rules.conf").read_text())
+    got = home.seal(null_sender(True), "-f", "", "--", "nobody@example.org")
+    tap.equal(got.status, 0, home.log_text())
+    tap.contains(got.output, b"Status: 5.1.1")
+    tap.true(b"secret" not in got.output, "what it says itself")
+    other = home.seal(null_sender(False), "-f", "", "--", "nobody@example.org")
+    tap.equal(other.triple(), (75, b"", b""), "other mail of the null sender")
+    empty()
+
+
 @tap.test("a default list as shipped names what is not enabled; any other must name what is")
 def _():
     lists = {("pipeline", "outbound"): "license;sign;smime;pgp", ("policy", "formats"): "smime;pgp",
