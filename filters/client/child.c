@@ -247,7 +247,9 @@ static void arm_clock(Child *child, int64_t limit)
     child->due = seal_io_now_ms() + limit;
 }
 
-/* It is said before the message is read: what is told then is the configuration's word. */
+/* The descriptor comes with the octets of its line, but what was sent before may be read together
+ * with them. It is said before the message is read: what is told then is the configuration's word.
+ */
 static bool obey_log(Child *child, const char *text, size_t size)
 {
     static const char *const targets[] = {
@@ -268,10 +270,11 @@ static bool obey_log(Child *child, const char *text, size_t size)
             log->target = i;
     }
     log->level = (SealChildLevel)level;
+    if (log->target != SEAL_CHILD_LOG_FILE)
+        return log->target != SEAL_CHILD_LOG_UNKNOWN;
     log->file = child->came;
     child->came = -1;
-    return log->target != SEAL_CHILD_LOG_UNKNOWN &&
-           (log->target == SEAL_CHILD_LOG_FILE) == (log->file >= 0);
+    return log->file >= 0;
 }
 
 /* Behind "E" nothing may follow. */
@@ -369,7 +372,9 @@ static bool read_watch(Child *child)
 
     if (size < 0 && errno == EAGAIN)
         return false;
-    if (size > 0 && fits && obey_lines(child, bytes, (size_t)size))
+    /* A descriptor that no line has taken is a fault. */
+    if (size > 0 && fits && obey_lines(child, bytes, (size_t)size) &&
+        (child->came < 0 || child->line_size > 0))
         return true;
     /* Without its lines there is no clock. Nor would it end by our closing the pipe, unless it came
      * to write to it again. */

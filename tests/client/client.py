@@ -476,6 +476,18 @@ def _():
         tap.equal(transport("--", "a@b"), (75, b"", b""), text)
 
 
+@tap.test("lines that are read together: the descriptor is that of the line which names a file")
+def _():
+    for before in ("L 2 syslog", "L 2 journal", "L 2 syslog\nL 0 syslog"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "log"
+            path.touch()
+            runner(f"{GIVE}\nwith open({str(path)!r}, 'a') as file:\n"
+                   f"    give({before!r}.encode() + b'\\nL 2 file\\n', file.fileno())\nend(3)")
+            tap.equal(call(TRANSPORT, "--id", "Q1", "-f", "s@x", "--", "a@b")[0], 75)
+            tap.contains(path.read_text(), "the runner ended with status 3")
+
+
 @tap.test("whoever is left in the group is killed when the runner ends")
 def _():
     for status in (0, 75):
