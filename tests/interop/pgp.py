@@ -177,7 +177,7 @@ def _():
         # The same home belongs to somebody else.
         result = home.seal(MESSAGE, "--", ALICE)
         tap.equal((result.status, result.output), (75, b""), "by another user")
-        tap.contains((folder / "log").read_text(), "to user 65534", "log")
+        tap.contains((folder / "log").read_text(), f"[module pgp] home: {folder} ", "log")
         os.chown(ring.path, 0, 0)
         result = subprocess.run(command, input=MESSAGE, capture_output=True, timeout=homes.BOUND)
         tap.equal((result.returncode, result.stdout), (75, b""), "where the home cannot be read")

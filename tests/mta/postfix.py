@@ -338,10 +338,12 @@ def _():
     begin()
     state = home.folder / "state"
     os.chown(state, 0, 0)
+    state.chmod(0o755)
     ident = server.send(message(ALICE), ALICE)
     tap.contains(server.deferred(ident)[0], "the journal cannot be used now")
     tap.equal(sink.complete(), [])
     os.chown(state, owner.pw_uid, owner.pw_gid)
+    state.chmod(0o700)
     server.try_again(ident)
     server.wait_empty()
     tap.equal(list(o.by_recipient()), [ALICE])
