@@ -9,6 +9,28 @@
 
 #include <string.h>
 
+/* Mail that is to be encrypted, and nothing that could. */
+static gboolean check_formats(const SealPipeline *pipeline, SealOut *out)
+{
+    const SealPolicy *policy;
+
+    for (guint i = 0; (policy = seal_policies_nth(pipeline->policies, i)) != NULL; i++) {
+        gboolean ready = policy->encrypt == SEAL_NEED_NEVER;
+
+        for (guint n = 0; policy->formats[n] && !ready; n++)
+            ready = seal_pipeline_format(pipeline, policy->formats[n]) != NULL;
+        if (ready)
+            continue;
+        seal_out_row(out, "checks");
+        seal_out_text(out, "check", "formats");
+        seal_out_boolean(out, "ready", FALSE);
+        seal_out_text(out, "problem", "%s", SEAL_NO_FORMAT);
+        seal_out_end_row(out);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
 {
     GPtrArray *checks = seal_registry_checks(self->registry);
@@ -26,6 +48,7 @@ gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
         seal_out_end_row(out);
         ready = ready && ok;
     }
+    ready = check_formats(self->outbound, out) && ready;
     ready = seal_archive_inspect(self->outbound, out) && ready;
     for (guint i = 0; i < self->outbound->warnings->len; i++) {
         seal_out_row(out, "warnings");

@@ -212,7 +212,7 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
         recipient->no_key = seal_cause_tell((SealCause *)(void *)causes->data, causes->len);
     }
     if (recipient->keys->len == 0 && !recipient->no_key)
-        recipient->no_key = g_strdup("none of the policy's formats stands in [pipeline] outbound");
+        recipient->no_key = g_strdup(SEAL_NO_FORMAT);
     if (recipient->keys->len == 0 && job->sealed_partly) {
         g_autofree char *why = g_steal_pointer(&recipient->no_key);
         recipient->no_key = g_strdup_printf("%s; and the message is not encrypted as a whole: %s",

@@ -13,6 +13,11 @@ typedef enum {
     SEAL_ALREADY_REFUSE,
 } SealAlready;
 
+/** Why nothing can be encrypted to anybody. */
+#define SEAL_NO_FORMAT                                                                             \
+    "none of the policy's formats is there: a [module NAME] in a file of conf.d enables one, and " \
+    "[pipeline] outbound must not leave it out"
+
 /** What problem reports say. */
 typedef struct {
     const char *subject;          /* "": the language's own */

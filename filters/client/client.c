@@ -199,6 +199,8 @@ static int answer_mta(SealChildEnd *end, const SealClientJob *job)
         written = seal_io_write(STDOUT_FILENO, end->output, end->output_size);
     else
         written = print_name(": cannot tell now");
+    if (isatty(STDOUT_FILENO))
+        written = print_text("\n") && written;
     return written ? status : EX_TEMPFAIL;
 }
 

@@ -390,6 +390,30 @@ static const SealSource file_source = {
 
 static const SealSource *const sources[] = {&file_source, NULL};
 
+/* What cannot be read may hold anybody's key. */
+static gboolean keys_file_check(SealModule *self, SealOut *out, GError **error)
+{
+    const KeysFile *source = seal_module_data(self);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    seal_out_text(out, "detail", "%u files with keys in them", source->paths->len);
+    for (guint i = 0; i < MIN(source->damages->len, MAX_NAMED); i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? "; " : "",
+                               g_array_index(source->damages, Damage, i).text);
+    if (source->damages->len == 0)
+        return TRUE;
+    if (source->damages->len > MAX_NAMED)
+        g_string_append_printf(text, "; and %u more", source->damages->len - MAX_NAMED);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "what may hold keys cannot be read: %s; as long as it is so, mail may wait for who "
+                "has no other key",
+                text->str);
+    return FALSE;
+}
+
+static const SealCheck check = {.size = sizeof check, .name = "keys-file", .run = keys_file_check};
+static const SealCheck *const checks[] = {&check, NULL};
+
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .head = SEAL_MODULE_HEAD,
     .name = "keys-file",
@@ -399,4 +423,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .init = keys_file_init,
     .fini = keys_file_fini,
     .sources = sources,
+    .checks = checks,
 };

@@ -79,6 +79,9 @@ for _what, _make in DAMAGED.items():
         tap.contains(reason, name, "the reason")
         checked = home.check("--", NOBODY)
         tap.equal(checked.status, 75, checked.output)
+        status = home.run("sealctl", "status", "--json")
+        tap.equal(status.status, 1, status.output)
+        tap.contains(status.output.decode(), f"cannot be read: {name}: ", "status")
         for fallback in ("report", "allow"):
             prepare("required", fallback=fallback)
             tap.equal(home.seal(PLAIN, "--", NOBODY).triple(), (75, b"", b""), fallback)
@@ -106,6 +109,7 @@ for _what, _octets in FINE.items():
         tap.equal(mail.opened(home.seal(PLAIN, "--", home.bob.address).output, home.bob),
                   mail.inner_entity(PLAIN))
         tap.equal(home.check("--", NOBODY).status, 69)
+        tap.equal(home.run("sealctl", "status").status, 0)
         tap.equal([line for line in home.log_text().splitlines()
                    if "warning" in line and " result=refused " not in line], [])
 
