@@ -336,14 +336,13 @@ def _():
 @tap.test("a journal that cannot be written: deferred, nothing is handed over")
 def _():
     begin()
-    state = home.folder / "state"
-    os.chown(state, 0, 0)
-    state.chmod(0o755)
+    journal = home.folder / "state" / "journal"
+    journal.mkdir(exist_ok=True)
+    os.chown(journal, 0, 0)
     ident = server.send(message(ALICE), ALICE)
     tap.contains(server.deferred(ident)[0], "the journal cannot be used now")
     tap.equal(sink.complete(), [])
-    os.chown(state, owner.pw_uid, owner.pw_gid)
-    state.chmod(0o700)
+    os.chown(journal, owner.pw_uid, owner.pw_gid)
     server.try_again(ident)
     server.wait_empty()
     tap.equal(list(o.by_recipient()), [ALICE])
