@@ -9,8 +9,9 @@
 
 enum {
     MAX_COLUMN = 76,
-    MAX_WORD = 75, /* RFC 2047 2 */
-    MAX_PIECE = 48 /* of a parameter's value */
+    MAX_WORD = 75,  /* RFC 2047 2 */
+    MAX_PIECE = 48, /* of a parameter's value */
+    MAX_NAME = 64,  /* of a parameter that is written in pieces */
 };
 
 #define BEGIN "=?UTF-8?Q?"
@@ -37,24 +38,39 @@ static gboolean has_high(const char *text, gsize length)
  * Writing
  */
 
-static gsize column_of(const GString *out)
-{
-    const char *lf = strrchr(out->str, '\n');
+/* The column goes along, so that nobody looks back for it. */
+typedef struct {
+    GString *out;
+    gsize column;
+    GString *word; /* the encoded word that is being made */
+} Writer;
 
-    return lf ? strlen(lf + 1) : out->len;
+static void write_octets(Writer *writer, const char *text, gsize length)
+{
+    const char *lf = memrchr(text, '\n', length);
+
+    g_string_append_len(writer->out, text, (gssize)length);
+    writer->column = lf ? (gsize)(text + length - lf - 1) : writer->column + length;
 }
 
-/* @text begins with a blank, where the line may be folded. */
-static void append_folded(GString *out, const char *text, gsize length)
+static void write_text(Writer *writer, const char *text)
 {
-    if (column_of(out) + length > MAX_COLUMN && strchr(" \t", *text))
-        g_string_append_c(out, '\n');
-    g_string_append_len(out, text, (gssize)length);
+    write_octets(writer, text, strlen(text));
+}
+
+/* A blank comes next, and @length octets with it. */
+static void fold_before(Writer *writer, gsize length)
+{
+    if (writer->column + length > MAX_COLUMN)
+        write_text(writer, "\n");
 }
 
 static void append_code(GString *out, char sign, guchar octet)
 {
-    g_string_append_printf(out, "%c%02X", sign, octet);
+    static const char digits[] = "0123456789ABCDEF";
+    const char code[] = {sign, digits[octet >> 4], digits[octet & 15]};
+
+    g_string_append_len(out, code, sizeof code);
 }
 
 /* One character as an encoded word in a phrase has it (RFC 2047 5 (3)). */
@@ -70,24 +86,36 @@ static void append_quoted(GString *out, const char *c, const char *next)
     }
 }
 
-/* As encoded words, which none of its characters crosses. */
-static void append_words(GString *out, const char *text)
+static void begin_words(Writer *writer)
 {
-    g_autoptr(GString) word = g_string_new(" " BEGIN);
+    g_string_assign(writer->word, " " BEGIN);
+}
 
-    for (const char *c = text; *c; c = g_utf8_next_char(c)) {
-        g_autoptr(GString) quoted = g_string_new(NULL);
+static void end_words(Writer *writer)
+{
+    g_string_append(writer->word, END);
+    fold_before(writer, writer->word->len);
+    write_octets(writer, writer->word->str, writer->word->len);
+}
 
-        append_quoted(quoted, c, g_utf8_next_char(c));
-        if (word->len - 1 + quoted->len + strlen(END) > MAX_WORD) {
-            g_string_append(word, END);
-            append_folded(out, word->str, word->len);
-            g_string_assign(word, " " BEGIN);
-        }
-        g_string_append(word, quoted->str);
+/* None of the words is crossed by a character. @escaped: without the backslashes. */
+static void write_words(Writer *writer, const char *text, gsize length, gboolean escaped)
+{
+    const char *next;
+
+    for (const char *c = text; c < text + length; c = next) {
+        gsize before = writer->word->len;
+
+        c += escaped && *c == '\\' ? 1 : 0;
+        next = g_utf8_next_char(c);
+        append_quoted(writer->word, c, next);
+        if (writer->word->len - 1 + strlen(END) <= MAX_WORD)
+            continue;
+        g_string_truncate(writer->word, before);
+        end_words(writer);
+        begin_words(writer);
+        append_quoted(writer->word, c, next);
     }
-    g_string_append(word, END);
-    append_folded(out, word->str, word->len);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -97,42 +125,70 @@ static void append_words(GString *out, const char *text)
 typedef enum {
     TOKEN_BLANK,
     TOKEN_PLAIN,
-    TOKEN_WORD, /* an encoded word already */
-    TOKEN_RAW,  /* to be one */
+    TOKEN_WORD,   /* an encoded word already */
+    TOKEN_RAW,    /* to be one */
+    TOKEN_QUOTED, /* as well, without its quotation marks and backslashes */
 } TokenKind;
 
+/* A range of the value, which is no longer than a header: a copy of each would be more than that.
+ */
 typedef struct {
     TokenKind kind;
-    char *text; /* of a quoted one, without its quotes */
+    guint32 at;
+    guint32 length;
 } Token;
 
-static void token_clear(gpointer data)
-{
-    g_free(((Token *)data)->text);
-}
+typedef struct {
+    const char *value;
+    GArray *tokens;
+} Reading;
 
 static gboolean is_word(const char *text, gsize length)
 {
     return length > 6 && strncmp(text, "=?", 2) == 0 && strncmp(text + length - 2, "?=", 2) == 0;
 }
 
-static void add_token(GArray *tokens, const char *text, gsize length)
+static void add_token(Reading *reading, TokenKind kind, const char *text, gsize length)
 {
-    Token token = {strchr(" \t", *text)     ? TOKEN_BLANK
-                   : is_word(text, length)  ? TOKEN_WORD
-                   : has_high(text, length) ? TOKEN_RAW
-                                            : TOKEN_PLAIN,
-                   g_strndup(text, length)};
+    Token token = {kind, (guint32)(text - reading->value), (guint32)length};
 
-    g_array_append_val(tokens, token);
+    g_array_append_val(reading->tokens, token);
 }
 
-static gboolean read_text(GArray *tokens, const char *c)
+static TokenKind kind_of(const char *text, gsize length)
 {
-    while (*c) {
+    return strchr(" \t", *text)     ? TOKEN_BLANK
+           : is_word(text, length)  ? TOKEN_WORD
+           : has_high(text, length) ? TOKEN_RAW
+                                    : TOKEN_PLAIN;
+}
+
+static const Token *token_at(const Reading *reading, guint index)
+{
+    return index < reading->tokens->len ? &g_array_index(reading->tokens, Token, index) : NULL;
+}
+
+static const Token *token_before(const Reading *reading, guint index)
+{
+    return index > 0 ? token_at(reading, index - 1) : NULL;
+}
+
+static const char *text_of(const Reading *reading, const Token *token)
+{
+    return reading->value + token->at;
+}
+
+static gboolean begins_with(const Reading *reading, const Token *token, const char *any)
+{
+    return strchr(any, *text_of(reading, token)) != NULL;
+}
+
+static gboolean read_text(Reading *reading)
+{
+    for (const char *c = reading->value; *c;) {
         gsize blanks = strspn(c, " \t"), length = blanks ? blanks : strcspn(c, " \t");
 
-        add_token(tokens, c, length);
+        add_token(reading, kind_of(c, length), c, length);
         c += length;
     }
     return TRUE;
@@ -155,30 +211,21 @@ static gboolean is_of_address(const char *next)
 }
 
 /* FALSE: octets over 127 where no encoded word can stand. */
-static gboolean read_quoted(GArray *tokens, const char *c, const char *end)
+static gboolean read_quoted(Reading *reading, const char *c, const char *end)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
+    gboolean raw = has_high(c, (gsize)(end - c));
 
-    if (!has_high(c, (gsize)(end - c))) {
-        Token token = {TOKEN_PLAIN, g_strndup(c, (gsize)(end - c))};
-        g_array_append_val(tokens, token);
-        return TRUE;
-    }
-    for (c++; c < end - 1; c++) {
-        c += *c == '\\' ? 1 : 0;
-        g_string_append_c(text, *c);
-    }
-    Token token = {TOKEN_RAW, g_string_free(g_steal_pointer(&text), FALSE)};
-    g_array_append_val(tokens, token);
-    return !is_of_address(end);
+    add_token(reading, raw ? TOKEN_QUOTED : TOKEN_PLAIN, c, (gsize)(end - c));
+    return !raw || !is_of_address(end);
 }
 
 /* Addresses with their names. */
-static gboolean read_names(GArray *tokens, const char *c)
+static gboolean read_names(Reading *reading)
 {
     static const char specials[] = "\"(<,;:[]>)@ \t";
+    const char *last_comment = strrchr(reading->value, '(');
 
-    while (*c) {
+    for (const char *c = reading->value; *c;) {
         gsize length = strspn(c, " \t");
 
         if (*c == '"' || *c == '<') {
@@ -187,7 +234,7 @@ static gboolean read_names(GArray *tokens, const char *c)
                 return FALSE;
             length = (gsize)(end - c);
             if (*c == '"') {
-                if (!read_quoted(tokens, c, end))
+                if (!read_quoted(reading, c, end))
                     return FALSE;
                 c = end;
                 continue;
@@ -195,76 +242,80 @@ static gboolean read_names(GArray *tokens, const char *c)
         } else if (length == 0 && strchr(specials, *c)) {
             length = 1;
         } else if (length == 0) {
+            const Token *before = token_before(reading, reading->tokens->len);
+
             length = strcspn(c, specials);
             /* In a comment, or of an address. */
             if (has_high(c, length) &&
-                (is_of_address(c + length) || strchr(c, '(') ||
-                 (tokens->len > 0 &&
-                  strchr("@([", *g_array_index(tokens, Token, tokens->len - 1).text))))
+                (is_of_address(c + length) || (last_comment && last_comment > c) ||
+                 (before && begins_with(reading, before, "@(["))))
                 return FALSE;
         }
-        add_token(tokens, c, length);
+        add_token(reading, kind_of(c, length), c, length);
         c += length;
     }
     return TRUE;
 }
 
-static const Token *token_at(const GArray *tokens, guint index)
+static gboolean is_raw(const Token *token)
 {
-    return index < tokens->len ? &g_array_index(tokens, Token, index) : NULL;
+    return token && (token->kind == TOKEN_RAW || token->kind == TOKEN_QUOTED);
 }
 
 static gboolean is_encoded(const Token *token)
 {
-    return token && (token->kind == TOKEN_WORD || token->kind == TOKEN_RAW);
+    return is_raw(token) || (token && token->kind == TOKEN_WORD);
 }
 
 /* Blanks between two encoded words are not shown: they are to be within one. */
-static char *text_to_encode(const GArray *tokens, guint i)
+static void write_raw(Writer *writer, const Reading *reading, guint i)
 {
-    const Token *before = i > 0 ? token_at(tokens, i - 1) : NULL;
-    const Token *after = token_at(tokens, i + 1);
-    gboolean takes_before =
-        before && before->kind == TOKEN_BLANK && i > 1 && is_encoded(token_at(tokens, i - 2));
-    gboolean takes_after = after && after->kind == TOKEN_BLANK && token_at(tokens, i + 2) &&
-                           token_at(tokens, i + 2)->kind == TOKEN_WORD;
+    const Token *token = token_at(reading, i), *before = token_before(reading, i);
+    const Token *after = token_at(reading, i + 1), *beyond = token_at(reading, i + 2);
+    gsize quote = token->kind == TOKEN_QUOTED ? 1 : 0;
 
-    return g_strconcat(takes_before ? before->text : "", token_at(tokens, i)->text,
-                       takes_after ? after->text : "", NULL);
+    begin_words(writer);
+    if (before && before->kind == TOKEN_BLANK && is_encoded(token_before(reading, i - 1)))
+        write_words(writer, text_of(reading, before), before->length, FALSE);
+    write_words(writer, text_of(reading, token) + quote, token->length - 2 * quote, quote == 1);
+    if (after && after->kind == TOKEN_BLANK && beyond && beyond->kind == TOKEN_WORD)
+        write_words(writer, text_of(reading, after), after->length, FALSE);
+    end_words(writer);
 }
 
 /* An encoded word stands alone: between blanks, or what parts addresses. */
-static gboolean stands_alone(const GArray *tokens, guint i)
+static gboolean stands_alone(const Reading *reading, guint i)
 {
-    const Token *before = i > 0 ? token_at(tokens, i - 1) : NULL;
-    const Token *after = token_at(tokens, i + 1);
+    const Token *before = token_before(reading, i), *after = token_at(reading, i + 1);
 
-    return (!before || before->kind == TOKEN_BLANK || strchr(",;:", *before->text)) &&
-           (!after || after->kind == TOKEN_BLANK || strchr("<,;:", *after->text));
+    return (!before || before->kind == TOKEN_BLANK || begins_with(reading, before, ",;:")) &&
+           (!after || after->kind == TOKEN_BLANK || begins_with(reading, after, "<,;:"));
 }
 
-static gboolean append_tokens(GString *out, const GArray *tokens)
+static gboolean write_tokens(Writer *writer, const Reading *reading)
 {
-    for (guint i = 0; i < tokens->len; i++) {
-        const Token *token = token_at(tokens, i), *next = token_at(tokens, i + 1);
+    for (guint i = 0; i < reading->tokens->len; i++) {
+        const Token *token = token_at(reading, i), *next = token_at(reading, i + 1);
+        const char *text = text_of(reading, token);
 
-        if (token->kind == TOKEN_RAW) {
-            g_autofree char *text = text_to_encode(tokens, i);
-
-            if (!stands_alone(tokens, i))
+        if (is_raw(token)) {
+            if (!stands_alone(reading, i))
                 return FALSE;
-            append_words(out, text);
-            if (next && *next->text == '<')
-                g_string_append_c(out, ' ');
+            write_raw(writer, reading, i);
+            if (next && begins_with(reading, next, "<"))
+                write_text(writer, " ");
         } else if (token->kind != TOKEN_BLANK) {
-            g_string_append(out, token->text);
-        } else if (!next || next->kind != TOKEN_RAW) {
-            g_autofree char *both = g_strconcat(token->text, next ? next->text : "", NULL);
-            append_folded(out, both, strlen(both));
+            write_octets(writer, text, token->length);
+        } else if (!is_raw(next)) {
+            /* What is next stands right behind it. */
+            gsize length = token->length + (next ? next->length : 0);
+
+            fold_before(writer, length);
+            write_octets(writer, text, length);
             i += next ? 1 : 0;
-        } else if (!is_encoded(i > 0 ? token_at(tokens, i - 1) : NULL) && strlen(token->text) > 1) {
+        } else if (!is_encoded(token_before(reading, i)) && token->length > 1) {
             /* One blank comes with the word. */
-            g_string_append(out, token->text + 1);
+            write_octets(writer, text + 1, token->length - 1);
         }
     }
     return TRUE;
@@ -309,11 +360,21 @@ static void append_percent(GString *out, const char *c, const char *next)
     }
 }
 
+/* @number: of the piece; -1: the only one. */
+static void write_piece(Writer *writer, const char *name, int number, const GString *piece)
+{
+    g_autofree char *place = number < 0 ? g_strdup("") : g_strdup_printf("*%d", number);
+    g_autofree char *begin = g_strdup_printf(";\n %s%s*=", name, place);
+
+    write_text(writer, begin);
+    write_octets(writer, piece->str, piece->len);
+}
+
 /* In pieces where it is long (RFC 2231 3), which no character crosses. */
-static void append_extended(GString *out, const char *name, const char *value)
+static void write_extended(Writer *writer, const char *name, const char *value)
 {
     g_autoptr(GString) piece = g_string_new("UTF-8''");
-    guint count = 0;
+    int count = 0;
 
     for (const char *c = value; *c; c = g_utf8_next_char(c)) {
         gsize before = piece->len;
@@ -322,39 +383,46 @@ static void append_extended(GString *out, const char *name, const char *value)
         if (piece->len <= MAX_PIECE)
             continue;
         g_string_truncate(piece, before);
-        g_string_append_printf(out, ";\n %s*%u*=%s", name, count++, piece->str);
+        write_piece(writer, name, count++, piece);
         g_string_truncate(piece, 0);
         append_percent(piece, c, g_utf8_next_char(c));
     }
-    if (count > 0)
-        g_string_append_printf(out, ";\n %s*%u*=%s", name, count, piece->str);
-    else
-        g_string_append_printf(out, ";\n %s*=%s", name, piece->str);
+    write_piece(writer, name, count > 0 ? count : -1, piece);
 }
 
-static gboolean append_parameter(GString *out, char *text)
+static void write_plain_parameter(Writer *writer, const char *text)
+{
+    gsize length = strlen(text);
+
+    write_text(writer, ";");
+    if (length == 0)
+        return;
+    fold_before(writer, length + 1);
+    write_text(writer, " ");
+    write_octets(writer, text, length);
+}
+
+static gboolean write_parameter(Writer *writer, char *text)
 {
     char *sign = strchr(g_strstrip(text), '=');
 
     if (!has_high(text, strlen(text))) {
-        g_autofree char *folded = g_strconcat(" ", text, NULL);
-        g_string_append_c(out, ';');
-        if (*text)
-            append_folded(out, folded, strlen(folded));
+        write_plain_parameter(writer, text);
         return TRUE;
     }
     if (!sign)
         return FALSE;
     g_autofree char *name = g_strchomp(g_strndup(text, (gsize)(sign - text)));
     g_autofree char *value = value_of(g_strchug(sign + 1));
-    if (!value || !*name ||
+    /* Each piece has the name. */
+    if (!value || !*name || strlen(name) > MAX_NAME ||
         strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_") != strlen(name))
         return FALSE;
-    append_extended(out, name, value);
+    write_extended(writer, name, value);
     return TRUE;
 }
 
-static gboolean append_parameters(GString *out, const char *value)
+static gboolean write_parameters(Writer *writer, const char *value)
 {
     const char *end = end_of_parameter(value);
 
@@ -362,8 +430,8 @@ static gboolean append_parameters(GString *out, const char *value)
     if (!end || has_high(value, (gsize)(end - value)) || strstr(value, "*=") ||
         strstr(value, "*0="))
         return FALSE;
-    g_string_append_c(out, ' ');
-    g_string_append_len(out, value, end - value);
+    write_text(writer, " ");
+    write_octets(writer, value, (gsize)(end - value));
     while (*end) {
         const char *start = end + 1;
 
@@ -371,7 +439,7 @@ static gboolean append_parameters(GString *out, const char *value)
         if (!end)
             return FALSE;
         g_autofree char *text = g_strndup(start, (gsize)(end - start));
-        if (!append_parameter(out, text))
+        if (!write_parameter(writer, text))
             return FALSE;
     }
     return TRUE;
@@ -381,35 +449,46 @@ static gboolean append_parameters(GString *out, const char *value)
  * The field
  */
 
-static gboolean append_by_tokens(GString *out, const char *value,
-                                 gboolean (*read)(GArray *, const char *))
+static gboolean write_by_tokens(Writer *writer, const char *value, gboolean (*read)(Reading *))
 {
     g_autoptr(GArray) tokens = g_array_new(FALSE, FALSE, sizeof(Token));
+    Reading reading = {value, tokens};
 
-    g_array_set_clear_func(tokens, token_clear);
-    if (!read(tokens, value))
+    if (!read(&reading))
         return FALSE;
-    if (tokens->len > 0 && token_at(tokens, 0)->kind != TOKEN_RAW)
-        g_string_append_c(out, ' ');
-    return append_tokens(out, tokens);
+    if (tokens->len > 0 && !is_raw(token_at(&reading, 0)))
+        write_text(writer, " ");
+    return write_tokens(writer, &reading);
+}
+
+/* FALSE: this field cannot be written so. */
+static gboolean write_value(Writer *writer, const SealHeader *header, const SealField *field,
+                            const char *value)
+{
+    const char *name = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
+
+    if (seal_field_is_any(header, field, TEXTS) ||
+        (field->name_length > 2 && g_ascii_strncasecmp(name, "X-", 2) == 0))
+        return write_by_tokens(writer, value, read_text);
+    if (seal_field_is_any(header, field, NAMES))
+        return write_by_tokens(writer, value, read_names);
+    return seal_field_is_any(header, field, WITH_PARAMETERS) && write_parameters(writer, value);
 }
 
 char *seal_field_to_ascii(const SealHeader *header, const SealField *field)
 {
     const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
     g_autofree char *value = seal_field_value(header, field);
-    g_autoptr(GString) out = g_string_new_len(start, (gssize)field->name_length);
-    gboolean is_text = seal_field_is_any(header, field, TEXTS) ||
-                       (field->name_length > 2 && g_ascii_strncasecmp(start, "X-", 2) == 0);
+    g_autoptr(GString) out = g_string_new(NULL), word = g_string_new(NULL);
+    Writer writer = {.out = out, .word = word};
 
-    g_string_append_c(out, ':');
     if (!seal_field_is_clean(header, field) || !g_utf8_validate(value, -1, NULL) ||
-        memchr(start, '\0', field->length) || strchr(value, '\r') ||
-        !(is_text ? append_by_tokens(out, value, read_text)
-          : seal_field_is_any(header, field, NAMES)
-              ? append_by_tokens(out, value, read_names)
-              : seal_field_is_any(header, field, WITH_PARAMETERS) && append_parameters(out, value)))
+        memchr(start, '\0', field->length) || strchr(value, '\r'))
         return NULL;
-    g_string_append_c(out, '\n');
+    write_octets(&writer, start, field->name_length);
+    write_text(&writer, ":");
+    if (!write_value(&writer, header, field, value))
+        return NULL;
+    write_text(&writer, "\n");
     return g_string_free(g_steal_pointer(&out), FALSE);
 }

@@ -102,6 +102,7 @@ static void append_field(GString *text, const SealHeader *header, const SealFiel
 /* @line, where it is one, in place of the first Content-Transfer-Encoding, or at the end. */
 static GString *change_header(const SealHeader *header, const char *line)
 {
+    const SealField *first = seal_header_find(header, "Content-Transfer-Encoding");
     GString *text = g_string_new(NULL);
 
     for (guint i = 0; i < header->fields->len; i++) {
@@ -109,10 +110,10 @@ static GString *change_header(const SealHeader *header, const char *line)
 
         if (!line || !seal_field_is(header, field, "Content-Transfer-Encoding"))
             append_field(text, header, field);
-        else if (field == seal_header_find(header, "Content-Transfer-Encoding"))
+        else if (field == first)
             g_string_append(text, line);
     }
-    if (line && !seal_header_find(header, "Content-Transfer-Encoding"))
+    if (line && !first)
         g_string_append(text, line);
     return text;
 }

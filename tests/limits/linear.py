@@ -158,6 +158,48 @@ MESSAGES = {
     "a body's empty lines": lambda n: Load(body(HEAD, b"\n" * n * 20)),
 }
 
+# What stands in raw UTF-8 in a field, n times: signing writes it anew.
+A = b"\xc3\xa4"
+
+
+def attached(fields):
+    return signed(Load(HEAD + b"Content-Type: message/rfc822\n\n" + fields + b"\n\ntext\n"))
+
+
+def in_parts(fields, n):
+    return signed(parted(b"".join(b"--b\n" + fields + b"\n\nx\n" for _ in range(n))))
+
+
+NON_ASCII = {
+    "Subject's words": lambda n: attached(b"Subject: " + (A + b" ") * n + b"a"),
+    "Subject's words, folded": lambda n: attached(b"Subject:" + (b" " + A + b" a\n") * n + b" a"),
+    "Subject's octets": lambda n: attached(b"Subject: " + A * n * 4),
+    "Subject's blanks": lambda n: attached(b"Subject: " + A + b" " * n * 4 + A),
+    "Subject's encoded words": lambda n: attached(b"Subject: " + (b"=?utf-8?q?a?= " + A + b" ") * n),
+    "Subjects": lambda n: attached((b"Subject: " + A + b"\n") * n),
+    "names": lambda n: attached(b"To: " + b",\n ".join([A + b" <a@example.org>"] * n)),
+    "words of a name": lambda n: attached(b"To: " + (A + b" ") * n + b"<a@example.org>"),
+    "words of a name behind a comment": lambda n: attached(b"To: (c) " + (A + b" ") * n + b"<a@example.org>"),
+    "words of a name before a comment": lambda n: attached(b"To: " + (A + b" ") * n + b"<a@example.org> (c)"),
+    "quoted names": lambda n: attached(b"To: " + b",\n ".join([b'"' + A + b'" <a@example.org>'] * n)),
+    "pairs of a quoted name": lambda n: attached(b'To: "' + b"\\" + A + b"\\a" * n + b'" <a@example.org>'),
+    "parameters": lambda n: content_of_part(b"".join(b";\n p%d=" % i + A for i in range(n))),
+    "quoted parameters": lambda n: content_of_part(b"".join(b';\n p%d="' % i + A + b'"' for i in range(n))),
+    "plain parameters behind one": lambda n: content_of_part(b"; p=" + A + b"; a=b" * n),
+    "a parameter's value": lambda n: content_of_part(b'; p="' + A * n * 4 + b'"'),
+    "a parameter's name and value": lambda n: content_of_part(b"; " + b"p" * n * 4 + b'="' + A * n * 4 + b'"'),
+    "a part's description": lambda n: in_parts(b"Content-Description: " + (A + b" ") * n + b"a", 1),
+    "parts' descriptions": lambda n: in_parts(b"Content-Description: " + A, n),
+    "parts' names": lambda n: in_parts(b"Content-Disposition: attachment; filename=" + A, n),
+    "transfer encodings": lambda n: signed(parted(
+        b"--b\n" + b"X-A: a\n" * (n // 16) + b"Content-Transfer-Encoding: 8bit\n" * (n // 16) + b"\n" + A + b"\n")),
+}
+
+
+def content_of_part(parameters):
+    return in_parts(b"Content-Disposition: attachment" + parameters, 1)
+
+
 # -- Rules, tags, recipients --------------------------------------------------------------------
 
 def tagged(subject, **changes):
@@ -347,6 +389,7 @@ def add(kind, makers, first, last):
 add("To", {what: lambda n, make=make: to(make(n)) for what, make in ADDRESSES.items()}, 1000, 64000)
 add("From", {what: lambda n, make=make: author(make(n)) for what, make in ADDRESSES.items()}, 1000, 64000)
 add("message", MESSAGES, 1000, 64000)
+add("in raw UTF-8", NON_ASCII, 1000, 64000)
 add("rules", RULES, 200, 3200)
 add("subject", {what: RULES[what] for what in list(RULES)[:8]}, 4000, 64000)
 add("keys", KEYS, 500, 8000)
