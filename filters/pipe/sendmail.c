@@ -4,6 +4,7 @@
 #include "filters/client/child.h"
 #include "filters/client/io.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -121,8 +122,42 @@ static bool says_too_big(const char *says)
     return false;
 }
 
-static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
+/* Of @argument the letters alone, small: however it is quoted when it is repeated. */
+static bool has_words(const char *argument, const char *words)
 {
+    /* From each place anew; an address is short. */
+    for (const char *from = argument; *from; from++) {
+        const char *word = words;
+
+        for (const char *c = from; *c && *word; c++) {
+            if (isalpha((unsigned char)*c) && tolower((unsigned char)*c) != *word)
+                break;
+            word += isalpha((unsigned char)*c) ? 1 : 0;
+        }
+        if (!*word)
+            return true;
+    }
+    return false;
+}
+
+/* Whoever submits a message chooses addresses, which sendmail may repeat whatever has failed. Where
+ * one has how the words above end, nothing is believed: to try again is never wrong. */
+static bool arguments_say_too_big(char *const *argv)
+{
+    static const char *const ends[] = {"toobig", "fixedsize", "messagesize"};
+
+    for (size_t i = 1; argv[i]; i++) {
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+            if (has_words(argv[i], ends[k]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void reap_sendmail(Run *run, SealSendmailEnd *end, char *const *argv)
+{
+    const char *program = argv[0];
     int status = 0;
     pid_t pid;
 
@@ -136,7 +171,7 @@ static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
     else if (WEXITSTATUS(status) == NOT_RUN)
         snprintf(end->why, sizeof end->why, "%s cannot be run", program);
     else if (WEXITSTATUS(status) != 0) {
-        end->too_big = says_too_big(end->says);
+        end->too_big = says_too_big(end->says) && !arguments_say_too_big(argv);
         snprintf(end->why, sizeof end->why, "%s ended with status %d", program,
                  WEXITSTATUS(status));
     } else
@@ -144,13 +179,13 @@ static void reap_sendmail(Run *run, SealSendmailEnd *end, const char *program)
 }
 
 /* A sendmail that has become another user cannot be ended by us; then nobody waits for it. */
-static void stop_sendmail(Run *run, SealSendmailEnd *end, const char *program)
+static void stop_sendmail(Run *run, SealSendmailEnd *end, char *const *argv)
 {
     end->left = kill(-run->pid, SIGKILL) != 0;
     if (!end->left)
-        reap_sendmail(run, end, program);
+        reap_sendmail(run, end, argv);
     end->done = false;
-    snprintf(end->why, sizeof end->why, "%s did not end within %d s", program,
+    snprintf(end->why, sizeof end->why, "%s did not end within %d s", argv[0],
              SEAL_SENDMAIL_LIMIT_MS / 1000);
 }
 
@@ -171,9 +206,9 @@ void seal_sendmail_run(char *const *argv, int input, SealSendmailEnd *end)
     if (!start_sendmail(&run, argv, input))
         snprintf(end->why, sizeof end->why, "cannot start %s: %s", argv[0], strerror(errno));
     else if (wait_end(&run, end))
-        reap_sendmail(&run, end, argv[0]);
+        reap_sendmail(&run, end, argv);
     else
-        stop_sendmail(&run, end, argv[0]);
+        stop_sendmail(&run, end, argv);
     trim_says(end);
     seal_io_close(&run.output[0]);
     seal_io_close(&run.output[1]);

@@ -73,6 +73,10 @@ for order in orders:
                     b"mail_stream_cleanup: close error\\nsendmail: fatal: carol@example.net(103): "
                     b"message file too big\\n")
         os._exit(75)
+    if order == "repeat":  # as they are without their quotation marks
+        os.write(2, ("sendmail: fatal: queue file write error, " + " ".join(args) + "\\n")
+                 .replace('"', "").encode())
+        os._exit(75)
     if isinstance(order, int):
         print("the disk is full", flush=True); os._exit(order)
 record()
@@ -444,6 +448,20 @@ def _():
         tap.equal((count(ALICE), count(dora.address)), (1, 0))
     begin({dora.address: "too big", ALICE: 75})
     tap.equal(pipe(original, dora.address, ALICE)[0], 75, "beside one that may be tried again")
+
+
+@tap.test("what only repeats an address says nothing of the size")
+def _():
+    # Exactly as OpenSMTPD, sendmail and Exim put it, and in other ways that read the same.
+    for words in ("message too big", "Message  too.big", "exceeds maximum fixed size",
+                  "exceeds fixed maximum message size", "user(103): message file too big"):
+        for sender, to in ((f'"{words}"@example.net', dora.address), (SENDER, f'"{words}"@example.org')):
+            begin({to: "repeat"}, policy={"encrypt": "never"})
+            status, output = pipe(message(to), to, sender=sender)
+            tap.equal((status, first_word(output)), (75, "4.3.0"), f"{sender} {to}")
+            tap.contains(home.log_text(), "queue file write error")
+    begin({dora.address: "too big"})
+    tap.equal(pipe(message(dora.address), dora.address, sender='"another"@example.net')[0], 69)
 
 
 @tap.test("a failure at each hand-over in turn: each recipient gets it exactly once in the end")
