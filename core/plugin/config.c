@@ -10,7 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 enum { MAX_CONFIG = 1024 * 1024 };
 
@@ -138,18 +138,28 @@ static gboolean read_line(Reader *reader, char *line, guint number, GError **err
     return read_value(reader, line, &at, error);
 }
 
+/* Where @name stands, in whatever letters, in @text, or NULL. */
+static const char *find_name(const char *text, const char *name)
+{
+    for (; *text; text++) {
+        if (g_ascii_strncasecmp(text, name, strlen(name)) == 0)
+            return text;
+    }
+    return NULL;
+}
+
 static gboolean is_value_of(const char *line, const char *key)
 {
-    const char *behind = g_str_has_prefix(line, key) ? line + strlen(key) : "";
+    const char *behind = find_name(line, key) == line ? line + strlen(key) : "";
 
     return behind[strspn(behind, " \t")] == '=';
 }
 
 /* A line that is wrong is passed over, but for one that seems to speak of what is wanted, in
- * whatever group: whether it was meant cannot be told. */
+ * whatever group and letters: whether it was meant cannot be told. */
 static gboolean read_line_if_sound(Reader *reader, char *line, guint number, GError **error)
 {
-    const gboolean speaks = strstr(line, reader->wanted) != NULL;
+    const gboolean speaks = find_name(line, reader->wanted) != NULL;
     g_autoptr(GError) problem = NULL;
     SealPlace at = {.file = reader->file, .line = number};
 
@@ -160,8 +170,10 @@ static gboolean read_line_if_sound(Reader *reader, char *line, guint number, GEr
                                              reader->wanted, problem->message);
     }
     return !speaks || !is_value_of(line, reader->wanted) ||
-           g_str_equal(reader->group->name, "core") ||
-           seal_config_refuse(&at, error, "cannot tell what %s is to be: it belongs into [core]",
+           (g_str_has_prefix(line, reader->wanted) && g_str_equal(reader->group->name, "core")) ||
+           seal_config_refuse(&at, error,
+                              "cannot tell what %s is to be: it is written in small letters, and "
+                              "belongs into [core]",
                               reader->wanted);
 }
 
@@ -245,9 +257,12 @@ SealConfig *seal_config_read(const char *dir, GError **error)
  * What is not sound
  */
 
+/* A link that leads nowhere is there. */
 static gboolean is_missing(const char *path)
 {
-    return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+    struct stat st;
+
+    return lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 /* What is not there says nothing; what cannot be read might have said something. */

@@ -383,10 +383,6 @@ def break_module():
                     "module hold": {"what": "fault"}})
 
 
-def dangle():
-    (home.conf / "60-broken.conf").symlink_to("/nonexistent/conf")
-
-
 EMERGENCIES = {
     "a line that is none": lambda: home.write_conf("60-broken.conf", "[policy]\nencrypt\n"),
     "a group that does not end": lambda: home.write_conf("60-broken.conf", "[core\ndeadline=5s\n"),
@@ -394,7 +390,6 @@ EMERGENCIES = {
     "an unknown group": lambda: home.write_conf("60-broken.conf", "[no such]\na=b\n"),
     "a value out of range": lambda: home.write_conf("60-broken.conf", "[core]\ndeadline=9d\n"),
     "no UTF-8, and zeros": lambda: home.write_conf("60-broken.conf", b"\xff\xfe=\0\0\n\0x=1\n"),
-    "a file that leads nowhere": dangle,
     "a folder with the name of a file": lambda: (home.conf / "60-broken.conf").mkdir(),
     "the log in no place": lambda: home.write_conf("60-broken.conf", "[core]\nlog_target=paper\n"),
     "no place for large messages":
@@ -478,6 +473,9 @@ UNCLEAR = {
     "twice": "[core]\nstate_dir=/elsewhere\nstate_dir=/elsewhere\n",
     "no path": "[core]\nstate_dir=elsewhere\n",
     "a bad escape": "[core]\nstate_dir=/else\\where\n",
+    "capital letters": "[core]\nState_dir=/elsewhere\n",
+    "capital letters, and no =": "[core]\nSTATE_DIR /elsewhere\n",
+    "capital letters, in another group": "[Core]\nState_Dir = /elsewhere\n",
 }
 
 for _name, _text in UNCLEAR.items():
@@ -492,6 +490,22 @@ for _name, _text in UNCLEAR.items():
                 result = home.run("sealctl", "suspend", **who)
                 tap.equal(result.status, 1)
                 tap.contains(result.errors.decode(), "60-broken.conf:")
+        finally:
+            no_broken_file()
+
+
+@tap.test("a link that leads nowhere might have led to anything: no flag counts")
+def _():
+    prepare()
+    tap.equal(home.run("sealctl", "suspend", **by(SERVICE)).status, 0)
+    for target in ("/nonexistent/conf", "60-broken.conf"):
+        (home.conf / "60-broken.conf").symlink_to(target)
+        try:
+            for who in RUNS:
+                mail_stays(**who)
+                result = home.run("sealctl", "suspend", **who)
+                tap.equal(result.status, 1)
+                tap.contains(result.errors.decode(), "60-broken.conf")
         finally:
             no_broken_file()
 
