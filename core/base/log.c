@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 
 #include "core/base/files.h"
+#include "core/base/text.h"
 #include "core/base/user.h"
 
 #include <errno.h>
@@ -274,7 +275,7 @@ void seal_log_put(GString *line, const char *name, const char *value)
         gunichar u = g_utf8_get_char(c);
         if (u == '"' || u == '\\')
             g_string_append_printf(line, "\\%c", (char)u);
-        else if (g_unichar_isprint(u))
+        else if (seal_text_is_shown(u))
             g_string_append_unichar(line, u);
         else
             g_string_append_printf(line, "\\u%04x", u);

@@ -2,6 +2,8 @@
  *
  * text.c: octets and days written for people.
  */
+#include "core/base/text.h"
+
 #include "core/sealpipe.h"
 
 #include <string.h>
@@ -53,6 +55,15 @@ char *seal_text_hex(const void *data, gsize length)
     return text;
 }
 
+gboolean seal_text_is_shown(gunichar character)
+{
+    GUnicodeType type = g_unichar_type(character);
+
+    /* Controls of the direction are formats, which GLib does not print. */
+    return g_unichar_isprint(character) && type != G_UNICODE_LINE_SEPARATOR &&
+           type != G_UNICODE_PARAGRAPH_SEPARATOR;
+}
+
 char *seal_text_line(const void *data, gsize length, gsize max)
 {
     g_autofree char *valid = g_utf8_make_valid(data, (gssize)MIN(length, max));
@@ -60,7 +71,7 @@ char *seal_text_line(const void *data, gsize length, gsize max)
 
     for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
         gunichar character = g_utf8_get_char(c);
-        g_string_append_unichar(line, g_unichar_isprint(character) ? character : '?');
+        g_string_append_unichar(line, seal_text_is_shown(character) ? character : '?');
     }
     if (length > max)
         g_string_append(line, "...");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * test-text.c: base64, hexadecimal, days, lines and files.
+ * test-text.c: base64, hexadecimal, days, lines, values of the log and files.
  */
+#include "core/base/log.h"
 #include "core/sealpipe.h"
 
 #include <glib/gstdio.h>
@@ -127,6 +128,11 @@ static void test_line(void)
         {"\xe2\x80\xae"
          "evil",
          100, "?evil"}, /* right to left from here on */
+        {"a\xe2\x80\xa8"
+         "b\xe2\x80\xa9"
+         "c\xc2\x85"
+         "d",
+         100, "a?b?c?d"}, /* lines of Unicode */
         {"abcdef", 3, "abc..."},
         {"", 3, ""},
         {"\xff", 100, "\xef\xbf\xbd"},
@@ -135,6 +141,32 @@ static void test_line(void)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *line = seal_text_line(rows[i].text, strlen(rows[i].text), rows[i].max);
         g_assert_cmpstr(line, ==, rows[i].want);
+    }
+}
+
+/* No reader takes what came from outside for a line of its own, or for the other way round. */
+static void test_log_value(void)
+{
+    static const char *const rows[][2] = {
+        {"plain", "name=plain"},
+        {"J\xc3\xb6rg", "name=\"J\xc3\xb6rg\""},
+        {"a\nb", "name=\"a\\u000ab\""},
+        {"a\xc2\x85z", "name=\"a\\u0085z\""},
+        {"a\xe2\x80\xa8z", "name=\"a\\u2028z\""},
+        {"a\xe2\x80\xa9z", "name=\"a\\u2029z\""},
+        {"a\xe2\x80\x8ez", "name=\"a\\u200ez\""}, /* marks, embeddings, isolates */
+        {"a\xe2\x80\xaaz", "name=\"a\\u202az\""},
+        {"a\xe2\x80\xaez", "name=\"a\\u202ez\""},
+        {"a\xe2\x81\xa6z", "name=\"a\\u2066z\""},
+        {"a\xe2\x81\xa9z", "name=\"a\\u2069z\""},
+        {"a\xd8\x9cz", "name=\"a\\u061cz\""},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GString) line = g_string_new(NULL);
+
+        seal_log_put(line, "name", rows[i][0]);
+        g_assert_cmpstr(line->str, ==, rows[i][1]);
     }
 }
 
@@ -199,6 +231,7 @@ int main(int argc, char **argv)
     g_test_add_func("/base64/octets", test_base64_octets);
     g_test_add_func("/text/hex", test_hex);
     g_test_add_func("/text/line", test_line);
+    g_test_add_func("/text/log-value", test_log_value);
     g_test_add_func("/text/days", test_days);
     g_test_add_func("/files/read-and-save", test_files);
     return g_test_run();
