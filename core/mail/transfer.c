@@ -299,6 +299,7 @@ typedef struct {
     gboolean quoted; /* it is quoted-printable that comes in */
     gsize limit;     /* of a line, its soft line break included */
     gsize column;
+    gboolean broke; /* a soft line break that was not there began the line */
 } Quoter;
 
 /* What stands behind what was read; -1 at the end. */
@@ -361,6 +362,9 @@ static gboolean must_escape(const Quoter *quoter, guint8 octet, int next)
     /* "From " at the start of a line, which mailbox files and some relays change. */
     if (octet == 'F' && quoter->column == 0)
         return next == 'r';
+    /* A delimiter, or the end of all, that stood within a line and was neither there. */
+    if ((octet == '-' || octet == '.') && quoter->column == 0 && quoter->broke)
+        return TRUE;
     return octet == '=' || octet < 0x20 || octet >= 0x7f;
 }
 
@@ -376,6 +380,7 @@ static void make_room(Quoter *quoter, gsize width)
     writer_put(&quoter->writer, '=');
     writer_put(&quoter->writer, '\n');
     quoter->column = 0;
+    quoter->broke = TRUE;
 }
 
 static void put_code(Quoter *quoter, guint8 high, guint8 low)
@@ -439,6 +444,7 @@ gboolean seal_transfer_quote(SealContent *content, gboolean quoted, GOutputStrea
         if (octet == '\n') {
             writer_put(&quoter.writer, '\n');
             quoter.column = 0;
+            quoter.broke = FALSE;
         } else if (octet == '=' && quoted) {
             keep_sign(&quoter);
         } else {

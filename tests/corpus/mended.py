@@ -129,6 +129,26 @@ def _():
     check([head + random_body(rng, pieces) for _ in range(COUNT)])
 
 
+# Words that mean something at the start of a line only.
+STARTS = [b"--b1", b"--b1--", b"--b1 ", b"--b1--\t", b"--b1x", b"-", b"--", b"From ", b"."]
+
+
+@tap.test("what stands within a line does not become a delimiter")
+def _():
+    rng = random.Random(7)
+    messages = []
+    for encoding in (b"8bit", b"7bit", b"quoted-printable"):
+        for column in (*range(60, 81), *range(985, 1005)):
+            for word in STARTS:
+                fill = b"a" * column if rng.randrange(2) else (b"ab " * column)[:column - 1] + b"z"
+                body = (rng.choice([b"h\xc3\xa9\n", b"h\xe9 ", b""]) + fill + word + b"\n" +
+                        fill + b"\xc3\xa9" + word + rng.choice([b"", b"x" * 20, b"\nSECOND"]))
+                messages.append(b"Content-Type: multipart/mixed; boundary=b1\n\n--b1\n" +
+                                HEAD % (b"text/plain; charset=utf-8", encoding) + body +
+                                b"\n--b1\n\nthird\n--b1--\n")
+    check(messages)
+
+
 WORDS = ["a", "Gr\u00fc\u00dfe", "\u4e2d" * 30, "=?utf-8?q?=C3=A9?=", "x" * 70, "\u00e9", "_", "?=", "a,b", "\U0001f512"]
 ATOMS = ["Carol", "J\u00f6rg", "\u00c4\u00e4", "van"]
 QUOTED_NAMES = ['"M\u00fcller, \\"K\\""', '"plain, x"', '"\u4e2d @ x"', '"J\u00f6rg" \u00c4']
