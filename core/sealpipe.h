@@ -221,7 +221,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSecret, seal_secret_free)
  * Entities: the MIME view of a message (RFC 2045), valid while the message lives
  */
 
-/** The media type in lower case, "text/plain" where there is none or it cannot be read. */
+/** The media type in lower case, "text/plain" where there is none or it cannot be read, but
+ *  "message/rfc822" where a part of a multipart/digest has none (RFC 2046 5.1.5). */
 SEAL_API const char *seal_entity_type(SealEntity *entity);
 /** A Content-Type parameter, decoded (RFC 2231), or NULL. */
 SEAL_API const char *seal_entity_parameter(SealEntity *entity, const char *name);

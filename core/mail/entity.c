@@ -14,6 +14,7 @@ enum {
     MAX_DEPTH = 100,
     MAX_PARTS = 10000,
     MAX_BOUNDARY = 998,
+    MAX_CONTENT_TYPE = 64 * 1024, /* as mime.c has it */
     SCAN_BUFFER = 64 * 1024,
 };
 
@@ -23,7 +24,8 @@ struct SealEntity {
     SealContent *body;
     guint64 offset;
     guint depth;
-    char *type; /* read when first asked for */
+    gboolean in_digest; /* it is a part of a multipart/digest */
+    char *type;         /* read when first asked for */
     char *encoding;
     GHashTable *parameters;
     GHashTable *values; /* unfolded fields that were asked for */
@@ -114,9 +116,16 @@ SealContent *seal_entity_body(SealEntity *entity)
 
 static void read_type(SealEntity *entity)
 {
-    if (!entity->type)
-        seal_mime_content_type(seal_entity_field(entity, "Content-Type"), &entity->type,
-                               &entity->parameters);
+    const char *value = seal_entity_field(entity, "Content-Type");
+
+    if (entity->type)
+        return;
+    seal_mime_content_type(value, &entity->type, &entity->parameters);
+    /* RFC 2046 5.1.5 */
+    if (!value && entity->in_digest) {
+        g_free(entity->type);
+        entity->type = g_strdup("message/rfc822");
+    }
 }
 
 const char *seal_entity_type(SealEntity *entity)
@@ -142,6 +151,51 @@ const char *seal_entity_encoding(SealEntity *entity)
         entity->encoding = length ? g_ascii_strdown(value, (gssize)length) : g_strdup("7bit");
     }
     return entity->encoding;
+}
+
+/* A token of RFC 2045 5.1, and how long it is. */
+static gsize token_length(const char *text)
+{
+    gsize length = 0;
+
+    while (g_ascii_isgraph(text[length]) && !strchr("()<>@,;:\\\"/[]?=", text[length]))
+        length++;
+    return length;
+}
+
+static gboolean ends_plainly(const char *text)
+{
+    text += strspn(text, " \t\r\n");
+    return *text == '\0';
+}
+
+static gboolean encoding_is_plain(const char *value)
+{
+    value += strspn(value, " \t");
+    return ends_plainly(value + token_length(value));
+}
+
+/* Type and subtype; what follows are parameters. */
+static gboolean type_is_plain(const char *value)
+{
+    value += strspn(value, " \t");
+    gsize type = token_length(value);
+    gsize subtype = value[type] == '/' ? token_length(value + type + 1) : 0;
+    const char *behind = value + type + 1 + subtype;
+
+    return type > 0 && subtype > 0 && (*behind == '\0' || strchr("; \t(", *behind));
+}
+
+gboolean seal_entity_is_ambiguous(SealEntity *entity)
+{
+    const char *encoding = seal_entity_field(entity, "Content-Transfer-Encoding");
+    const char *type = seal_entity_field(entity, "Content-Type");
+
+    if (seal_entity_count(entity, "Content-Transfer-Encoding") > 1 ||
+        seal_entity_count(entity, "Content-Type") > 1 || (encoding && !encoding_is_plain(encoding)))
+        return TRUE;
+    /* Elsewhere what it cannot be read as is a leaf for all. */
+    return type && (strlen(type) > MAX_CONTENT_TYPE || (entity->in_digest && !type_is_plain(type)));
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -175,6 +229,7 @@ static gboolean add_part(SealEntity *parent, guint64 start, guint64 length, GErr
         return FALSE;
     SealEntity *part = seal_entity_new(content, header, parent->depth + 1);
     part->offset = start;
+    part->in_digest = g_str_equal(seal_entity_type(parent), "multipart/digest");
     g_ptr_array_add(parent->parts, part);
     return TRUE;
 }

@@ -18,6 +18,9 @@ guint64 seal_entity_offset(const SealEntity *entity);
 
 /** TRUE where some reader could take the lines of its header otherwise than we do. */
 gboolean seal_entity_is_unclear(const SealEntity *entity);
+/** TRUE where readers may differ in its type or its transfer encoding: a field that says either is
+ *  there twice, or does not say it plainly. */
+gboolean seal_entity_is_ambiguous(SealEntity *entity);
 /** Where in the body of a multipart its first delimiter begins, and where the one that closes it
  *  ends, line end included. FALSE where they are not both there. To be asked once the parts were.
  */

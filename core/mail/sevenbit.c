@@ -316,11 +316,29 @@ static gboolean write_message(Work *work, SealEntity *entity, GError **error)
                                    : write_untouched(work, entity, where, error);
 }
 
+/* What one reader decodes, another takes as it stands: encoded by one reading, it would be lost
+ * for the other. */
+static gboolean write_ambiguous(Work *work, SealEntity *entity, GError **error)
+{
+    SealContent *body = seal_entity_body(entity);
+    SealScan found;
+
+    if (!scan_content(work, body, &found, error))
+        return FALSE;
+    if (found.trouble)
+        give_up(work, found.trouble,
+                "a part does not say plainly, or says twice, of what type it is or how it is "
+                "encoded, and has what a relay may change");
+    return write_header(work, entity, NULL, error) && copy_content(work, body, error);
+}
+
 static gboolean write_part(Work *work, SealEntity *entity, GError **error)
 {
     const char *type = seal_entity_type(entity);
     GPtrArray *parts = NULL;
 
+    if (seal_entity_is_ambiguous(entity))
+        return write_ambiguous(work, entity, error);
     if (g_str_equal(type, "multipart/signed") || g_str_equal(type, "multipart/encrypted"))
         return write_untouched(work, entity,
                                "a part that is signed has octets that mail cannot carry", error);
@@ -341,6 +359,56 @@ static gboolean write_part(Work *work, SealEntity *entity, GError **error)
 /* -------------------------------------------------------------------------------------------
  * The whole
  */
+
+/* The parts that a reader goes into; *@parts is NULL where there are none. */
+static gboolean find_shown_parts(SealEntity *entity, GPtrArray **parts, GError **error)
+{
+    *parts = NULL;
+    if (g_str_equal(seal_entity_type(entity), "message/rfc822") && is_encoded(entity))
+        return TRUE;
+    if (!find_parts(entity, parts, error))
+        return FALSE;
+    if (*parts && (*parts)->len == 0)
+        *parts = NULL;
+    return TRUE;
+}
+
+/* *@same: the same parts, of the same types, in the same places. */
+static gboolean compare_parts(SealEntity *before, SealEntity *after, gboolean *same, GError **error)
+{
+    GPtrArray *parts, *others;
+
+    if (!find_shown_parts(before, &parts, error) || !find_shown_parts(after, &others, error))
+        return FALSE;
+    *same = g_str_equal(seal_entity_type(before), seal_entity_type(after)) &&
+            (parts ? parts->len : 0) == (others ? others->len : 0);
+    for (guint i = 0; *same && parts && i < parts->len; i++) {
+        if (!compare_parts(g_ptr_array_index(parts, i), g_ptr_array_index(others, i), same, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* An encoding must not make a part of what was none. Were one made for all that, nothing that was
+ * written may be sent. */
+static gboolean check_parts(Work *work, SealEntity *before, SealContent *written, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    SealHeader *header = seal_header_read(written, FALSE, &problem);
+    gboolean same = FALSE;
+
+    /* What is encoded is longer, and may pass a bound that it did not pass before. */
+    if (!header && !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    g_autoptr(SealEntity) after = header ? seal_entity_new(written, header, 0) : NULL;
+    if (after && !compare_parts(before, after, &same, error))
+        return FALSE;
+    if (!same)
+        give_up(work, SEAL_TROUBLE_HARD, "an encoding would change which parts it has");
+    return TRUE;
+}
 
 /* @entity with LF for every line end. */
 static SealContent *with_lf(SealContent *entity, const SealScan *found, const char *dir,
@@ -376,7 +444,7 @@ gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealC
         return FALSE;
     }
     g_autoptr(SealContent) written = seal_spool_finish(out, error);
-    if (!written) {
+    if (!written || (work.change && !check_parts(&work, view, written, error))) {
         g_free(work.why);
         return FALSE;
     }

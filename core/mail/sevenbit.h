@@ -12,8 +12,9 @@
  * 2047, RFC 2231), line ends become LF, and nothing else that a reader shows changes. Attached
  * messages are gone through where they have what relays do not carry; parts that are signed or
  * encrypted stay as they are. Where a transfer encoding cannot help (in headers of parts, between
- * parts, in what is signed), @why says so for people; *@ready then still has octets over 127, which
- * a relay without 8BITMIME changes, or is NULL where it has what no relay carries. Temporary files
+ * parts, in what is signed, in parts whose type or encoding readers may differ in), @why says so
+ * for people; *@ready then still has octets over 127 or other things that some relays change, or is
+ * NULL where it has what no relay carries, or would have other parts than @entity. Temporary files
  * go to @dir, beyond @memory octets. */
 gboolean seal_sevenbit(SealContent *entity, const char *dir, gsize memory, SealContent **ready,
                        char **why, GError **error);

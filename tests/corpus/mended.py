@@ -149,6 +149,20 @@ def _():
     check(messages)
 
 
+@tap.test(f"{COUNT // 3} digests and what is in them")
+def _():
+    rng = random.Random(8)
+    kinds = [b"", b"", b"Content-Type: text/plain; charset=utf-8\n", b"Content-Type: message/rfc822\n"]
+    messages = []
+    for _ in range(COUNT // 3):
+        parts = b"".join(
+            b"--d\n" + rng.choice(kinds) + b"\nFrom: b@example.org\nSubject: s\n\n" +
+            random_body(rng, [b"a", b"word ", b" ", b"\n", b"\nFrom ", b"x" * 90 + b"--d", b"\xc3\xa9"]) + b"\n"
+            for _ in range(rng.randrange(1, 4)))
+        messages.append(b"Content-Type: multipart/digest; boundary=d\n\n" + parts + b"--d--\n")
+    check(messages)
+
+
 WORDS = ["a", "Gr\u00fc\u00dfe", "\u4e2d" * 30, "=?utf-8?q?=C3=A9?=", "x" * 70, "\u00e9", "_", "?=", "a,b", "\U0001f512"]
 ATOMS = ["Carol", "J\u00f6rg", "\u00c4\u00e4", "van"]
 QUOTED_NAMES = ['"M\u00fcller, \\"K\\""', '"plain, x"', '"\u4e2d @ x"', '"J\u00f6rg" \u00c4']

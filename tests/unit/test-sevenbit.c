@@ -7,8 +7,10 @@
 
 #include <string.h>
 
-#define TEXT  "Content-Type: text/plain; charset=utf-8\n"
-#define MULTI "Content-Type: multipart/mixed; boundary=b\n"
+#define TEXT   "Content-Type: text/plain; charset=utf-8\n"
+#define MULTI  "Content-Type: multipart/mixed; boundary=b\n"
+#define DIGEST "Content-Type: multipart/digest; boundary=b\n"
+#define CODED  "Content-Transfer-Encoding: quoted-printable\n"
 
 static SealContent *of_text(const char *text, gsize length)
 {
@@ -26,7 +28,8 @@ static char *to_text(SealContent *content, gsize *length)
     return g_strndup(data, size);
 }
 
-/* NULL where it cannot be mended; @why then says so. What is left are octets over 127 at most. */
+/* NULL where it cannot be mended; @why then says so. What is left are octets over 127 at most, of
+ * what no relay carries. */
 static char *mend(const char *text, gsize length, char **why)
 {
     g_autoptr(SealContent) entity = of_text(text, length);
@@ -38,7 +41,8 @@ static char *mend(const char *text, gsize length, char **why)
     if (*why && ready) {
         SealScan scan;
         g_assert_true(seal_transfer_scan(ready, &scan, &error));
-        g_assert_cmpuint(scan.trouble & SEAL_TROUBLE_HARD, ==, SEAL_TROUBLE_EIGHT_BIT);
+        g_assert_cmpuint(scan.trouble, !=, 0);
+        g_assert_cmpuint(scan.trouble & SEAL_TROUBLE_HARD & ~SEAL_TROUBLE_EIGHT_BIT, ==, 0);
     }
     g_assert_true(ready || *why);
     return *why ? NULL : to_text(ready, NULL);
@@ -152,6 +156,32 @@ static const Row MENDED[] = {
            "--b--\n",
      NULL},
     {"Content-Type: multipart/mixed\n\nno boundary\n", NULL},
+    /* A part of a digest is a message, unless it says otherwise. */
+    {DIGEST "\n--b\n\nSubject: one\n\nblank \nFrom me = x\n--b--\n", NULL},
+    {DIGEST "\n--b\n\nSubject: one\n\n\xc3\xa9 and more text\n--b--\n",
+     DIGEST "\n--b\n\nSubject: one\n" CODED "\n=C3=A9 and more text\n--b--\n"},
+    {DIGEST "\n--b\nContent-Description: x\n\nSubject: \xc3\xa9\nContent-Type: multipart/signed; "
+            "boundary=c\n\n--c\n\nblank \nFrom me\n--c\n\nsig\n--c--\n--b--\n",
+     DIGEST "\n--b\nContent-Description: x\n\nSubject: =?UTF-8?Q?=C3=A9?=\nContent-Type: "
+            "multipart/signed; boundary=c\n\n--c\n\nblank \nFrom me\n--c\n\nsig\n--c--\n--b--\n"},
+    {DIGEST "\n--b\nContent-Type: text/plain\n\nSubject: one\n\nblank \n--b--\n",
+     DIGEST "\n--b\nContent-Type: text/plain\n" CODED "\nSubject: one\n\nblank=20\n--b--\n"},
+    {DIGEST "\n--b\nContent-Type: multipart/digest; boundary=c\n\n--c\n\nSubject: one\n\nblank \n"
+            "--c--\n--b--\n",
+     NULL},
+    /* The message in it is none of the digest's parts. */
+    {DIGEST
+     "\n--b\n\nSubject: one\n\n\xc3\xa9 and more text\n--b\n\n"
+     "Content-Type: multipart/mixed; boundary=c\n\n--c\n\nblank \xc3\xa9 more \n--c--\n--b--\n",
+     DIGEST "\n--b\n\nSubject: one\n" CODED "\n=C3=A9 and more text\n--b\n\n"
+            "Content-Type: multipart/mixed; boundary=c\n\n--c\n" CODED
+            "\nblank =C3=A9 more=20\n--c--\n--b--\n"},
+    /* What is said twice is no matter where nothing needs an encoding. */
+    {TEXT "Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 8bit\n\nQUJD\n", NULL},
+    {MULTI "\n--b\nContent-Type: text/html\nContent-Type: message/rfc822\n\nx\n--b\n\nblank \n"
+           "--b--\n",
+     MULTI "\n--b\nContent-Type: text/html\nContent-Type: message/rfc822\n\nx\n--b\n" CODED
+           "\nblank=20\n--b--\n"},
 };
 
 static void test_mended(void)
@@ -191,6 +221,19 @@ static void test_hopeless(void)
          "\n--b\nContent-Type: multipart/signed; boundary=c\n\n--c\n\n\xc3\xa9\n--c--\n--b--\n",
          "signed"},
         {TEXT "Content-Transfer-Encoding: x-own\n\n\xc3\xa9\n", "not known"},
+        /* What one reader decodes is for another text as it stands. */
+        {TEXT "Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 8bit\n\n\xc3\xa9\n",
+         "twice"},
+        {TEXT "Content-Transfer-Encoding: 8bit\nContent-Transfer-Encoding: base64\n\nQUJD \n",
+         "twice"},
+        {TEXT "Content-Transfer-Encoding: (8bit) base64\n\nQUJD \n", "plainly"},
+        {TEXT "Content-Transfer-Encoding: \"base64\"\n\nQUJD \n", "plainly"},
+        {TEXT "Content-Transfer-Encoding: quoted-printable; x\n\na=3D \n", "plainly"},
+        {MULTI "\n--b\n" TEXT "Content-Type: message/rfc822\n\nTo: a\n\n\xc3\xa9\n--b--\n",
+         "twice"},
+        {MULTI TEXT "\n--b\n\n\xc3\xa9\n--b--\n", "twice"},
+        {DIGEST "\n--b\nContent-Type: text\n\nTo: a\n\nblank \n--b--\n", "plainly"},
+        {DIGEST "\n--b\nContent-Type:\n\nTo: a\n\nblank \n--b--\n", "plainly"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -273,6 +316,49 @@ static void test_soft_breaks(void)
     check_quoted(TRUE, "==a= ", 998);
 }
 
+/* What is within a line does not begin one. */
+static void check_within(const char *encoding, const char *word, gsize column)
+{
+    g_autofree char *front = g_strnfill(column, 'a');
+    g_autofree char *in = g_strdup_printf(
+        MULTI "\n--b\n" TEXT "Content-Transfer-Encoding: %s\n\n\xc3\xa9 and text\n%s%s\n"
+              "more\n--b--\n",
+        encoding, front, word);
+    g_autofree char *why = NULL;
+    g_autofree char *out = mend(in, strlen(in), &why);
+    guint delimiters = 0;
+
+    g_assert_cmpstr(why, ==, NULL);
+    g_auto(GStrv) lines = g_strsplit(out, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        delimiters += g_str_has_prefix(lines[i], "--b");
+        g_assert_false(g_str_has_prefix(lines[i], "From ") || g_str_has_prefix(lines[i], "."));
+    }
+    g_assert_cmpuint(delimiters, ==, 2);
+}
+
+static void test_within(void)
+{
+    static const char *const words[] = {"--b", "--b--", "--b \t", "--bx", "From me", "."};
+
+    for (gsize column = 60; column < 1005; column += column == 80 ? 905 : 1) {
+        for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+            check_within("8bit", words[i], column);
+            check_within("quoted-printable", words[i], column);
+        }
+    }
+}
+
+/* A line that soft line breaks of the input begin is one that it has. */
+static void test_lines_stay(void)
+{
+    static const char in[] = TEXT CODED "\n\xc3\xa9 =\n--b =\n. =  \n-\n--\n.\n";
+    g_autofree char *why = NULL;
+    g_autofree char *out = mend(in, strlen(in), &why);
+
+    g_assert_cmpstr(out, ==, TEXT CODED "\n=C3=A9 =\n--b =\n. =\n-\n--\n.\n");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -280,5 +366,7 @@ int main(int argc, char **argv)
     g_test_add_func("/sevenbit/hopeless", test_hopeless);
     g_test_add_func("/sevenbit/long", test_long);
     g_test_add_func("/sevenbit/soft-breaks", test_soft_breaks);
+    g_test_add_func("/sevenbit/within", test_within);
+    g_test_add_func("/sevenbit/lines-stay", test_lines_stay);
     return g_test_run();
 }
