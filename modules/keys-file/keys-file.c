@@ -37,6 +37,7 @@ typedef struct {
     GArray *spots;       /* sorted by address, then file and place */
     SealKeyIndex *index; /* keys that were read at once */
     GArray *damages;
+    char *empty;     /* folders without a file, for people; NULL where there is none */
     SealTrust trust; /* of all keys */
     guint count;
 } KeysFile;
@@ -212,9 +213,39 @@ static void keys_file_fini(SealModule *self)
     g_ptr_array_unref(source->paths);
     g_array_unref(source->spots);
     g_array_unref(source->damages);
+    g_free(source->empty);
     seal_key_index_free(source->index);
     g_free(source);
     seal_module_set_data(self, NULL);
+}
+
+static gboolean has_file(const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name = dir ? g_dir_read_name(dir) : NULL;
+
+    while (name && *name == '.')
+        name = g_dir_read_name(dir);
+    return !dir || name;
+}
+
+/* On the first day that is as it should be, and so no damage; later it is a mount that is gone. */
+static void note_empty_folders(SealModule *self)
+{
+    KeysFile *source = seal_module_data(self);
+    const char *const *paths = seal_module_list(self, "paths");
+    g_autoptr(GString) all = g_string_new(NULL);
+
+    for (; *paths; paths++) {
+        if (!g_file_test(*paths, G_FILE_TEST_IS_DIR) || has_file(*paths))
+            continue;
+        g_string_append_printf(all, "%s%s has no keys in it: is it mounted?",
+                               all->len > 0 ? "; " : "", *paths);
+    }
+    if (all->len == 0)
+        return;
+    source->empty = g_strdup(all->str);
+    seal_module_warn(self, "%s", all->str);
 }
 
 /* Formats are there when a source starts, so that CA certificates among the keys are known before
@@ -232,6 +263,7 @@ static gboolean keys_file_init(SealModule *self, GError **error)
     seal_module_set_data(self, source);
     if (seal_module_visit_files(self, "paths", 0, add_file, NULL, error)) {
         g_array_sort(source->spots, compare_spots);
+        note_empty_folders(self);
         return TRUE;
     }
     keys_file_fini(self);
@@ -396,7 +428,8 @@ static gboolean keys_file_check(SealModule *self, SealOut *out, GError **error)
     const KeysFile *source = seal_module_data(self);
     g_autoptr(GString) text = g_string_new(NULL);
 
-    seal_out_text(out, "detail", "%u files with keys in them", source->paths->len);
+    seal_out_text(out, "detail", "%u files with keys in them%s%s", source->paths->len,
+                  source->empty ? "; " : "", source->empty ? source->empty : "");
     for (guint i = 0; i < MIN(source->damages->len, MAX_NAMED); i++)
         g_string_append_printf(text, "%s%s", i > 0 ? "; " : "",
                                g_array_index(source->damages, Damage, i).text);

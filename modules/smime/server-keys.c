@@ -312,10 +312,14 @@ static gboolean load_files(Loading *loading, GError **error)
             return FALSE;
     }
     add_intermediates(loading);
-    if (loading->keys->len == 0)
-        seal_module_warn(
-            loading->self,
-            "server_keys: there is no private key in it, so that nothing can be signed");
+    if (loading->keys->len == 0) {
+        g_autofree char *paths =
+            g_strjoinv(";", (char **)seal_module_list(loading->self, "server_keys"));
+        seal_module_warn(loading->self,
+                         "server_keys: there is no private key in %s, so that nothing can be "
+                         "signed: is it mounted?",
+                         paths);
+    }
     return TRUE;
 }
 

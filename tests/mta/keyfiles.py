@@ -126,6 +126,18 @@ def _():
         tap.true("below" not in home.log_text(), "a folder in the folder")
 
 
+@tap.test("a folder without a file: nobody waits for it, and it is asked whether it is mounted")
+def _():
+    shutil.rmtree(keys, ignore_errors=True)
+    keys.mkdir()
+    prepare("required")
+    tap.equal(home.check("--", ALICE).status, 69)
+    tap.contains(home.log_text(), f"{keys} has no keys in it: is it mounted?", "at every start")
+    status = home.run("sealctl", "status")
+    tap.equal(status.status, 0, status.output)
+    tap.contains(status.output.decode(), f"{keys} has no keys in it: is it mounted?", "status")
+
+
 @tap.test("a file that is named by itself is to be read: nobody's mail leaves for the want of it")
 def _():
     folder_with(lambda p: p.touch())
