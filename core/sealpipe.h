@@ -257,6 +257,10 @@ typedef enum {
     SEAL_KEY_UNUSABLE, /**< the next one is tried */
 } SealKeyVerdict;
 
+/** The code of usable()'s decision on a key to sign with that cannot, as long as something is not
+ *  to be read that may make it fit. */
+#define SEAL_CODE_IN_DOUBT "in-doubt"
+
 /** Settles the decision that plan() was given: @verdict, a short @code for programs ("expired"),
  * and a sentence for people that names what it is about. Core supplies step and subject. The last
  * call counts. */
@@ -451,11 +455,13 @@ SEAL_API void seal_delivery_note(SealDelivery *delivery, const char *format, ...
     G_GNUC_PRINTF(2, 3);
 /** The key with which the job's author signs in the first of @formats (NULL-terminated) that has
  *  one: the newest usable one that the Format has. *@signer is NULL where there is none, and *@why
- *  then says for people what stands most in the way. FALSE where it could not be found out. Each
- *  key passed over is a decision of the job. (transfer full) */
+ *  then says for people what stands most in the way; with *@in_doubt, what it was could not be read
+ *  (SEAL_CODE_IN_DOUBT): a signature that must be there is then to be waited for. FALSE where it
+ *  could not be found out. Each key passed over is a decision of the job. (transfer full) */
 SEAL_API gboolean seal_module_find_signer(SealModule *self, SealJob *job,
                                           const char *const *formats, GCancellable *cancellable,
-                                          SealKey **signer, char **why, GError **error);
+                                          SealKey **signer, char **why, gboolean *in_doubt,
+                                          GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The five extension points. A module offers any number of each; the tables are constant, and

@@ -19,12 +19,14 @@ static const struct {
     const char *code;
     guint rank;
 } RANKS[] = {
-    {"expired", 90},        {"revoked", 88},       {"not-yet-valid", 86}, {"disabled", 84},
-    {"chain-expired", 80},  {"weak-chain", 78},    {"untrusted", 76},     {"trust", 74},
-    {"weak-key", 70},       {"key-usage", 68},     {"ext-key-usage", 68}, {"no-encryption-key", 66},
-    {"no-signing-key", 66}, {"no-secret-key", 66}, {"purpose", 66},       {"algorithm", 64},
-    {"user-id", 50},        {"address", 50},       {"flooded", 46},       {"invalid", 44},
-    {"unavailable", 20},    {"source-trust", 10},
+    {SEAL_CODE_IN_DOUBT, 92},  {"expired", 90},        {"revoked", 88},
+    {"not-yet-valid", 86},     {"disabled", 84},       {"chain-expired", 80},
+    {"weak-chain", 78},        {"untrusted", 76},      {"trust", 74},
+    {"weak-key", 70},          {"key-usage", 68},      {"ext-key-usage", 68},
+    {"no-encryption-key", 66}, {"no-signing-key", 66}, {"no-secret-key", 66},
+    {"purpose", 66},           {"algorithm", 64},      {"user-id", 50},
+    {"address", 50},           {"flooded", 46},        {"invalid", 44},
+    {"unavailable", 20},       {"source-trust", 10},
 };
 
 enum { RANK_UNKNOWN = 60 }; /* a module's own */

@@ -550,8 +550,9 @@ static gboolean find_signer_in(SealModule *self, SealJob *job, const char *forma
 
 gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *const *formats,
                                  GCancellable *cancellable, SealKey **signer, char **why,
-                                 GError **error)
+                                 gboolean *in_doubt, GError **error)
 {
+    guint first = job->decisions->len;
     g_autoptr(GArray) causes = g_array_new(FALSE, TRUE, sizeof(SealCause));
     g_autoptr(SealKey) found = NULL;
 
@@ -566,6 +567,8 @@ gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *con
     if (!found)
         *why = job->author ? seal_cause_tell((SealCause *)(void *)causes->data, causes->len)
                            : seal_job_no_author_reason(job);
+    *in_doubt =
+        !found && seal_cause_rank_of(job->decisions, first) == seal_cause_rank(SEAL_CODE_IN_DOUBT);
     *signer = g_steal_pointer(&found);
     return TRUE;
 }

@@ -186,11 +186,14 @@ static gboolean open_context_in(const char *home, Status *status, PgpLoop *loop,
     return TRUE;
 }
 
-/* @in_home: gpg needs what is in the operator's home, if there is one; else in one of our own. */
+/* @in_home: gpg needs what is in the operator's home, if there is one; else in one of our own. A
+ * home without a ring has nothing that is needed, and gpg would make one there, which would then
+ * say of everybody that he has no key. */
 static gboolean open_context(PgpEngine *engine, gboolean in_home, Status *status, PgpLoop *loop,
                              gpgme_ctx_t *ctx, GError **error)
 {
-    gboolean theirs = in_home && engine->home;
+    g_autofree char *ring = in_home && engine->home ? pgp_home_ring(engine->home, NULL) : NULL;
+    gboolean theirs = ring != NULL;
 
     return (theirs || make_folder(engine, error)) &&
            open_context_in(theirs ? engine->home : seal_folder_path(engine->folder), status, loop,
@@ -296,7 +299,9 @@ static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_hom
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, from_home, &status, &loop, &ctx, error))
+    g_autofree char *ring = from_home ? pgp_home_ring(engine->home, error) : NULL;
+
+    if ((from_home && !ring) || !open_context(engine, from_home, &status, &loop, &ctx, error))
         return FALSE;
     gpgme_error_t problem =
         from_home ? start_list_of_home(ctx, key) : start_list_of_octets(ctx, key, &data);

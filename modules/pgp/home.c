@@ -3,6 +3,7 @@
  * home.c: the GnuPG home: whose it is, and what stands in it.
  */
 #include "home.h"
+#include "ring.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -81,7 +82,11 @@ gboolean pgp_home_check(SealModule *self, const char *path, GError **error)
     return check_options(self, path, error);
 }
 
-/* The ring that gpg takes: the old one where there is no keybox. NULL where there is neither. */
+/* -------------------------------------------------------------------------------------------
+ * Its keys
+ */
+
+/* NULL where neither stands there: gpg takes the old one where there is no keybox. */
 static char *find_ring(const char *home)
 {
     for (guint i = 0; i < G_N_ELEMENTS(RINGS); i++) {
@@ -94,19 +99,71 @@ static char *find_ring(const char *home)
     return NULL;
 }
 
-GBytes *pgp_home_read(const char *path, GError **error)
+/* gpg makes a ring at its first use of a home. Where there is none, the folder is not what was
+ * set up: what is mounted there is gone, or the ring is. */
+char *pgp_home_ring(const char *path, GError **error)
 {
-    g_autofree char *ring = find_ring(path);
-    g_autoptr(GError) problem = NULL;
+    char *ring = find_ring(path);
+    g_autofree char *keyboxd = g_build_filename(path, "public-keys.d", NULL);
 
-    if (!ring && g_file_test(path, G_FILE_TEST_IS_DIR))
-        return g_bytes_new_static("", 0);
-    GBytes *data = ring ? seal_file_read(ring, MAX_RING, &problem) : NULL;
+    if (ring)
+        return ring;
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "the key ring in home %s cannot be read: there is no such folder", path);
+    else if (g_file_test(keyboxd, G_FILE_TEST_EXISTS))
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "home %s has no pubring.kbx: its keys are keyboxd's, in public-keys.d, which "
+                    "sealpipe does not read; export them there and import them without "
+                    "use-keyboxd",
+                    path);
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "home %s has no key ring, neither pubring.kbx nor pubring.gpg: is it mounted? "
+                    "If it is new, `gpg --homedir %s --list-keys` makes one, as the service's "
+                    "user; else restore it from a backup",
+                    path, path);
+    return NULL;
+}
+
+GBytes *pgp_home_read(const char *ring, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GBytes) data = seal_file_read(ring, MAX_RING, &problem);
+
     if (!data)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "the key ring in home %s cannot be read: %s", path,
-                    problem ? problem->message : "there is no such folder");
-    return data;
+                    "the key ring in home cannot be read: %s", problem->message);
+    else if (g_bytes_get_size(data) == 0)
+        g_set_error(
+            error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+            "the key ring %s has 0 octets, and even one without keys has more; " PGP_MEND_RING,
+            ring);
+    else if (g_str_has_suffix(ring, ".kbx") && !pgp_ring_is_keybox(data))
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "the key ring %s does not begin as a keybox does; " PGP_MEND_RING, ring);
+    else
+        return g_steal_pointer(&data);
+    return NULL;
+}
+
+char *pgp_home_lacks_secrets(const char *path)
+{
+    g_autofree char *folder = g_build_filename(path, "private-keys-v1.d", NULL);
+    DIR *dir = opendir(folder);
+    const struct dirent *entry = NULL;
+
+    if (!dir)
+        return g_strdup_printf("%s: %s", folder, g_strerror(errno));
+    do {
+        errno = 0;
+        entry = readdir(dir);
+    } while (entry && !g_str_has_suffix(entry->d_name, ".key"));
+    char *why = entry        ? NULL
+                : errno != 0 ? g_strdup_printf("%s: %s", folder, g_strerror(errno))
+                             : g_strdup_printf("%s has no key in it", folder);
+    closedir(dir);
+    return why;
 }
 
 char *pgp_home_state(const char *path)

@@ -3,7 +3,6 @@
  * pgp.c: the module: its settings, its life, its Format and its key source.
  */
 #include "pgp.h"
-#include "home.h"
 #include "options.h"
 
 #include <string.h>
@@ -109,7 +108,7 @@ static gboolean run_check(SealModule *self, SealOut *out, GError **error)
     g_autofree char *options = pgp_options_describe(PGP_SYSTEM_FOLDER);
 
     if (!options)
-        return TRUE;
+        return pgp_load_ring(self, error);
     g_set_error(
         error, SEAL_ERROR, SEAL_ERROR_CONFIG,
         "gpg obeys options for the whole system, also in a home of sealpipe's own: %s; remove "

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine.h"
+#include "home.h"
 
 #define PGP_FORMAT "pgp"
 
@@ -35,8 +36,10 @@ gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, 
 gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
                     GPtrArray *keys, GError **error);
 
+/** Reads the ring of the home, if that is set and has changed. SEAL_ERROR_UNAVAILABLE. */
+gboolean pgp_load_ring(SealModule *self, GError **error);
 /** Appends the keys that are in ASCII armour, octets or a keybox. Those that cannot be read are an
- *  error only where there are no others, and never in the home. */
+ *  error; in the home only where the ring is not whole. */
 gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
                        GPtrArray *keys, GError **error);
 /** (transfer full) Takes @key. */

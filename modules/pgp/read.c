@@ -85,7 +85,9 @@ static void add_keys(SealModule *self, PgpRing *ring, const SealOrigin *origin, 
     }
 }
 
-/* gpg's own ring has keys that are too new for us; a file was put there to be used. */
+/* gpg's own ring has keys that are too new for us, which is no fault of the ring: they are passed
+ * over. Where the ring itself is not whole, nobody can tell whose keys are missing. A file was put
+ * there to be used. */
 static gboolean report_broken(SealModule *self, const PgpRing *ring, guint good, const char *place,
                               gboolean in_home, GError **error)
 {
@@ -94,11 +96,14 @@ static gboolean report_broken(SealModule *self, const PgpRing *ring, guint good,
                   : g_strdup_printf("%s: passed over %u of %u OpenPGP keys that cannot be read: %s",
                                     place, ring->broken, ring->broken + good, ring->fault);
 
-    if (in_home)
+    if (in_home && !ring->cut)
         seal_module_warn(self, "%s", text);
+    else if (in_home)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "it is damaged after %u keys: %s; " PGP_MEND_RING, good, ring->fault);
     else
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, text);
-    return in_home;
+    return in_home && !ring->cut;
 }
 
 /* What one file has that is broken hides nothing that is good in it. */
@@ -112,6 +117,11 @@ gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
     if (ring.secret > 0)
         seal_module_warn(
             self, "%s: passed over a secret key: [module pgp] home is where it belongs", place);
+    if (in_home && ring.packets + ring.broken == 0 && !pgp_ring_is_keybox(data)) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "it is neither a keybox nor OpenPGP packets; " PGP_MEND_RING);
+        return FALSE;
+    }
     guint good = ring.keys->len;
     add_keys(self, &ring, origin, place, in_home, keys);
     return ring.broken == 0 || report_broken(self, &ring, good, place, in_home, error);

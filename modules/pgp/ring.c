@@ -295,7 +295,15 @@ void pgp_ring_clear(PgpRing *ring)
 static void skip_key(PgpRing *ring, const char *fault)
 {
     ring->broken++;
-    ring->fault = fault;
+    if (!ring->cut)
+        ring->fault = fault;
+}
+
+/* What is not whole may have been anybody's. */
+static void cut_ring(PgpRing *ring, const char *fault)
+{
+    skip_key(ring, fault);
+    ring->cut = TRUE;
 }
 
 /* A signature over no key in sight: the revocation of one that lies elsewhere, as gpg makes it for
@@ -394,8 +402,10 @@ static void read_packets(PgpRing *ring, const guint8 *start, gsize length, const
 
     if (take_packets(packets, &build, ring, &fault))
         end_key(&build, ring);
-    else
+    else if (ring->keys->len == MAX_KEYS)
         skip_key(ring, fault);
+    else
+        cut_ring(ring, fault);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -413,6 +423,14 @@ static gboolean is_keybox(const guint8 *data, gsize length)
     return length >= 32 && data[4] == BLOB_TYPE_FIRST && memcmp(data + 8, "KBXf", 4) == 0;
 }
 
+gboolean pgp_ring_is_keybox(GBytes *bytes)
+{
+    gsize length;
+    const guint8 *data = g_bytes_get_data(bytes, &length);
+
+    return is_keybox(data, length);
+}
+
 static void read_keybox(PgpRing *ring, const guint8 *data, gsize length)
 {
     gsize at = 0;
@@ -421,14 +439,14 @@ static void read_keybox(PgpRing *ring, const guint8 *data, gsize length)
         gsize size = length - at >= BLOB_HEAD ? pgp_number(data + at) : 0;
 
         if (size < BLOB_HEAD || size > length - at) {
-            skip_key(ring, "the keybox breaks off");
+            cut_ring(ring, "the keybox breaks off");
             return;
         }
         const guint8 *blob = data + at;
         gsize offset = pgp_number(blob + 8), count = pgp_number(blob + 12);
         if (blob[4] == BLOB_TYPE_KEY) {
             if (offset > size || count > size - offset)
-                skip_key(ring, "an entry of the keybox points outside itself");
+                cut_ring(ring, "an entry of the keybox points outside itself");
             else
                 read_packets(ring, blob + offset, count, NULL);
         }

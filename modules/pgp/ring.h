@@ -12,12 +12,15 @@ typedef struct {
     guint secret;
     guint packets;     /**< of whatever kind */
     guint old;         /**< keys of versions that nobody uses any more */
-    const char *fault; /**< of the last one that is broken */
+    const char *fault; /**< of the last one that is broken, or where it is cut */
+    gboolean cut;      /**< it does not reach from whole entry to whole entry to its end */
 } PgpRing;
 
 /** Reads ASCII armour, octets, or a keybox: what can be said without cryptography. Bytes that are
  *  something else give nothing. */
 void pgp_ring_read(PgpRing *ring, GBytes *data);
+/** Whether they begin as a keybox does. */
+gboolean pgp_ring_is_keybox(GBytes *data);
 /** Reads octets, whatever text may stand in them. */
 void pgp_ring_read_packets(PgpRing *ring, GBytes *data);
 void pgp_ring_clear(PgpRing *ring);

@@ -4,24 +4,36 @@
  * The ring is read here, once, and again when it has changed; gpg is asked only about the key that
  * is wanted.
  */
-#include "home.h"
 #include "pgp.h"
 
-static gboolean load_ring(SealModule *self, GError **error)
+static GPtrArray *read_ring(SealModule *self, const char *home, GError **error)
 {
-    PgpModule *module = seal_module_data(self);
-    const char *home = seal_module_string(self, "home");
     SealOrigin origin = {.size = sizeof origin,
                          .source = "gnupg",
                          .place = home,
                          .trust = seal_module_trust(self, "gnupg")};
-    g_autofree char *state = pgp_home_state(home);
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autofree char *path = pgp_home_ring(home, error);
+    g_autoptr(GBytes) data = path ? pgp_home_read(path, error) : NULL;
 
-    if (g_strcmp0(state, module->ring_state) == 0)
+    if (!data)
+        return NULL;
+    if (pgp_read_keys(self, data, &origin, TRUE, keys, error))
+        return g_steal_pointer(&keys);
+    g_prefix_error(error, "the key ring %s: ", path);
+    return NULL;
+}
+
+gboolean pgp_load_ring(SealModule *self, GError **error)
+{
+    PgpModule *module = seal_module_data(self);
+    const char *home = seal_module_string(self, "home");
+    g_autofree char *state = home ? pgp_home_state(home) : NULL;
+
+    if (!home || g_strcmp0(state, module->ring_state) == 0)
         return TRUE;
-    g_autoptr(GBytes) data = pgp_home_read(home, error);
-    if (!data || !pgp_read_keys(self, data, &origin, TRUE, keys, error))
+    g_autoptr(GPtrArray) keys = read_ring(self, home, error);
+    if (!keys)
         return FALSE;
 
     seal_key_index_free(module->ring);
@@ -39,7 +51,7 @@ static gboolean find_keys(SealModule *self, SealAddress *address, GPtrArray *key
 
     if (!seal_module_string(self, "home"))
         return TRUE;
-    if (!load_ring(self, error))
+    if (!pgp_load_ring(self, error))
         return FALSE;
     seal_key_index_find(module->ring, address, NULL, keys);
     return TRUE;
@@ -58,7 +70,7 @@ gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellabl
 
     if (!seal_module_string(self, "home"))
         return TRUE;
-    if (!load_ring(self, error))
+    if (!pgp_load_ring(self, error))
         return FALSE;
     seal_key_index_find_copies(module->ring, key, keys);
     return TRUE;

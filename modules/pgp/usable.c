@@ -16,6 +16,7 @@ typedef struct {
     SealPurpose purpose;
     gint64 at;
     SealDecision *decision;
+    const char *home; /* or NULL */
 } Question;
 
 G_GNUC_PRINTF(3, 4)
@@ -162,6 +163,18 @@ static gboolean is_live(const Question *question, const PgpJudgedSubkey *subkey)
            (!subkey->expires || subkey->expires > question->at);
 }
 
+/* That others have theirs there and this one has not is an answer. With none at all, nobody can
+ * tell whether it never was, or the folder is not what was set up. */
+static gboolean refuse_without_secret(Question *question)
+{
+    g_autofree char *lack = question->home ? pgp_home_lacks_secrets(question->home) : NULL;
+
+    if (!lack)
+        return refuse_key(question, "no-secret-key", "has no secret key in home");
+    return refuse_key(question, SEAL_CODE_IN_DOUBT,
+                      "cannot sign: %s; mount it, or restore it from a backup", lack);
+}
+
 /* One that is dead hides no other that lives. */
 static gboolean check_subkeys(Question *question)
 {
@@ -185,7 +198,7 @@ static gboolean check_subkeys(Question *question)
         }
     }
     if (secret_lacks)
-        return refuse_key(question, "no-secret-key", "has no secret key in home");
+        return refuse_without_secret(question);
     if (expired) {
         g_autofree char *date = seal_text_day(expired);
         return refuse_key(question, "expired", "has no live subkey for %s: the last expired on %s",
@@ -203,7 +216,13 @@ gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPu
                     gint64 at, SealDecision *decision, GError **error)
 {
     PgpModule *module = seal_module_data(self);
-    Question question = {key, seal_key_native(key), address, purpose, at, decision};
+    Question question = {key,
+                         seal_key_native(key),
+                         address,
+                         purpose,
+                         at,
+                         decision,
+                         seal_module_string(self, "home")};
 
     if (!check_form(&question))
         return TRUE;

@@ -78,7 +78,8 @@ static GPtrArray *every_format(SealModule *self, const SealRecipient *recipient)
 /* The first of @formats with a key of the author's. *@signer is NULL where none has one; @why says
  * so. Ends @formats with NULL. */
 static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
-                            GCancellable *cancellable, SealKey **signer, char **why, GError **error)
+                            GCancellable *cancellable, SealKey **signer, char **why,
+                            gboolean *in_doubt, GError **error)
 {
     gboolean may = FALSE;
 
@@ -90,12 +91,19 @@ static gboolean find_signer(SealModule *self, SealJob *job, GPtrArray *formats,
         return FALSE;
     g_ptr_array_add(formats, NULL);
     return !may || seal_module_find_signer(self, job, (const char *const *)formats->pdata,
-                                           cancellable, signer, why, error);
+                                           cancellable, signer, why, in_doubt, error);
 }
 
 /* -------------------------------------------------------------------------------------------
  * The stage
  */
+
+static gboolean fail_unsigned(gboolean in_doubt, const char *why, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, in_doubt ? SEAL_ERROR_UNAVAILABLE : SEAL_ERROR_REFUSED,
+                "cannot be signed: %s", why);
+    return FALSE;
+}
 
 /* What must be signed and cannot be, whatever the format, is refused before anything is done. */
 static gboolean sign_plan(SealModule *self, SealJob *job, SealRecipient *recipient,
@@ -103,6 +111,7 @@ static gboolean sign_plan(SealModule *self, SealJob *job, SealRecipient *recipie
 {
     g_autoptr(SealKey) signer = NULL;
     g_autofree char *why = NULL;
+    gboolean in_doubt = FALSE;
 
     if (!seal_job_has_header(job) || seal_recipient_sign(recipient) != SEAL_NEED_REQUIRED) {
         seal_decision_set_plan(decision, SEAL_PLAN_PASS, "pass", "no signature is required");
@@ -110,8 +119,10 @@ static gboolean sign_plan(SealModule *self, SealJob *job, SealRecipient *recipie
     }
 
     g_autoptr(GPtrArray) formats = every_format(self, recipient);
-    if (!find_signer(self, job, formats, NULL, &signer, &why, error))
+    if (!find_signer(self, job, formats, NULL, &signer, &why, &in_doubt, error))
         return FALSE;
+    if (!signer && in_doubt)
+        return fail_unsigned(in_doubt, why, error);
     if (signer)
         seal_decision_set_plan(decision, SEAL_PLAN_PASS, "signer", "the author has a key here");
     else
@@ -120,14 +131,14 @@ static gboolean sign_plan(SealModule *self, SealJob *job, SealRecipient *recipie
     return TRUE;
 }
 
-static gboolean leave_unsigned(SealDelivery *delivery, const char *why, GError **error)
+static gboolean leave_unsigned(SealDelivery *delivery, const char *why, gboolean in_doubt,
+                               GError **error)
 {
     if (seal_delivery_sign(delivery) != SEAL_NEED_REQUIRED) {
         seal_delivery_note(delivery, "not signed: %s", why);
         return TRUE;
     }
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_REFUSED, "cannot be signed: %s", why);
-    return FALSE;
+    return fail_unsigned(in_doubt, why, error);
 }
 
 static gboolean sign_apply(SealModule *self, SealJob *job, SealDelivery *delivery,
@@ -137,6 +148,7 @@ static gboolean sign_apply(SealModule *self, SealJob *job, SealDelivery *deliver
     g_autoptr(GPtrArray) formats = NULL;
     g_autoptr(SealKey) signer = NULL;
     g_autofree char *why = NULL;
+    gboolean in_doubt = FALSE;
 
     if (seal_delivery_sign(delivery) == SEAL_NEED_NEVER)
         return TRUE;
@@ -147,10 +159,10 @@ static gboolean sign_apply(SealModule *self, SealJob *job, SealDelivery *deliver
     } else {
         formats = clear_formats(self, g_ptr_array_index(seal_delivery_recipients(delivery), 0));
     }
-    if (!find_signer(self, job, formats, cancellable, &signer, &why, error))
+    if (!find_signer(self, job, formats, cancellable, &signer, &why, &in_doubt, error))
         return FALSE;
     if (!signer)
-        return leave_unsigned(delivery, why, error);
+        return leave_unsigned(delivery, why, in_doubt, error);
     seal_delivery_set_signer(delivery, signer, is_opaque(self));
     return TRUE;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What of gpg's stands outside of sealpipe's reach: folders that need a name, when their maker is
-killed, and the options that gpg reads for the whole system."""
+killed, the options that gpg reads for the whole system, and a home that is not whole."""
 
 import fcntl
 import os
@@ -166,6 +166,117 @@ def _():
         tap.contains(answer.stdout.decode(), f"{name} (/etc/gnupg/gpg.conf, line 3)", "status")
     answer = with_options("keyserver hkps://example.org\n", *status)
     tap.true("gpg.conf" not in answer.stdout.decode(), "what is harmless is not named")
+
+
+NOBODY = "nobody@example.org"
+trouble = home.folder / "trouble"
+sound = gnupg.Ring(home.folder / "sound")
+sound.generate(CAROL)
+sound.take(ways.ring.export(ALICE))
+sound.stop()
+
+
+def fresh_home():
+    """A copy of a home with Carol's secret key and Alice's public one."""
+    shutil.rmtree(trouble, ignore_errors=True)
+    shutil.copytree(sound.path, trouble, ignore=lambda _, names: [n for n in names if n.startswith("S.")])
+    trouble.chmod(0o700)
+    return trouble / "pubring.kbx"
+
+
+def use_home(way, **policy):
+    ways.configure(way, {"module keys-file": {"paths": None}, "module pgp": {"home": trouble}}, **policy)
+
+
+def is_unknown(what, why):
+    """What cannot be found out keeps the mail, whoever it is for and whatever is only preferred."""
+    for way, encrypt in (("pgp-encrypt", "required"), ("pgp-encrypt", "preferred"), ("pgp-sign", "never")):
+        use_home(way, encrypt=encrypt)
+        for address in (ALICE, NOBODY):
+            tap.equal(ways.run(PLAIN, address).triple(), (75, b"", b""), f"{what}, {encrypt}, {address}")
+            tap.contains(home.log_text().partition("reason=")[2], why, f"{what}, {way}")
+            tap.true("result=refused" not in home.log_text(), what)
+            home.clear_log()
+    use_home("pgp-encrypt")
+    for address in (ALICE, NOBODY):
+        tap.equal(home.check("--", address).status, 75, f"{what}, {address}")
+    status = home.run("sealctl", "status")
+    tap.equal(status.status, 1, status.output)
+    tap.contains(status.output.decode(), why, f"{what}, status")
+
+
+@tap.test("a key ring that is not whole, or not there, is not a ring without keys")
+def _():
+    whole = (sound.path / "pubring.kbx").read_bytes()
+    entry = 32 + int.from_bytes(whole[32:36], "big")
+    for what, octets, why in (("cut by 100", whole[:-100], "pubring.kbx: it is damaged after "),
+                              ("cut by 1", whole[:-1], "pubring.kbx: it is damaged after "),
+                              ("cut in the first key", whole[:entry - 50], "it is damaged after 0 keys"),
+                              ("cut in a length", whole[:entry + 3], "it is damaged after 1 keys"),
+                              ("not a keybox", b"\x9b\x05" + os.urandom(998), "does not begin as a keybox"),
+                              ("empty", b"", "pubring.kbx has 0 octets")):
+        ring = fresh_home()
+        ring.write_bytes(octets)
+        is_unknown(what, why)
+        tap.equal(ring.read_bytes(), octets, "nobody mends it")
+    fresh_home().unlink()
+    is_unknown("gone", "has no key ring, neither pubring.kbx nor pubring.gpg")
+    tap.true(not (trouble / "pubring.kbx").exists(), "nobody makes another")
+    (trouble / "public-keys.d").mkdir()
+    is_unknown("keyboxd", "its keys are keyboxd's")
+    shutil.rmtree(trouble)
+    trouble.mkdir(mode=0o700)
+    is_unknown("an empty folder", "is it mounted?")
+    tap.equal(list(trouble.iterdir()), [], "what is in it")
+
+
+@tap.test("a mail for keys in files makes no ring in a home whose own is gone")
+def _():
+    fresh_home().unlink()
+    ways.configure("pgp-encrypt", {"module pgp": {"home": trouble}, "keyring": {"sources": "file"}})
+    ways.leaves(PLAIN)
+    tap.true(not (trouble / "pubring.kbx").exists(), "no ring is made")
+
+
+@tap.test("a sound ring without the key says that there is none: new, old, and with others' keys")
+def _():
+    fresh_home()
+    use_home("pgp-encrypt")
+    tap.equal([home.check("--", address).status for address in (ALICE, NOBODY)], [0, 69])
+    tap.equal(home.run("sealctl", "status").status, 0)
+    old = fresh_home()
+    old.unlink()
+    (trouble / "pubring.gpg").write_bytes(ways.ring.export(ALICE, armor=False))
+    tap.equal([home.check("--", address).status for address in (ALICE, NOBODY)], [0, 69])
+    for octets in (ways.ring.export(ALICE, armor=False)[:-10], b"words\n", b""):
+        (trouble / "pubring.gpg").write_bytes(octets)
+        tap.equal([home.check("--", address).status for address in (ALICE, NOBODY)], [75, 75], octets[:9])
+    (trouble / "pubring.gpg").unlink()
+    gnupg.run("gpg", "--homedir", trouble, "--batch", "--list-keys")
+    tap.equal(old.stat().st_size, 32, "a ring without keys")
+    tap.equal([home.check("--", address).status for address in (ALICE, NOBODY)], [69, 69])
+
+
+@tap.test("no secret key at all: who must be signed for waits, and who need not is not kept")
+def _():
+    for what, change in (("gone", shutil.rmtree),
+                         ("empty", lambda path: [file.unlink() for file in path.iterdir()])):
+        fresh_home()
+        change(trouble / "private-keys-v1.d")
+        use_home("pgp-sign")
+        tap.equal(ways.run(PLAIN).triple(), (75, b"", b""), what)
+        tap.contains(home.log_text(), f"cannot sign: {trouble}/private-keys-v1.d", what)
+        tap.true("result=refused" not in home.log_text(), home.log_text()[-400:])
+        use_home("pgp-sign", sign="preferred")
+        tap.equal(ways.leaves(PLAIN), PLAIN, what)
+        use_home("pgp-encrypt")
+        ways.leaves(PLAIN)
+    # Where others have theirs, that one has none is an answer.
+    fresh_home()
+    use_home("pgp-sign")
+    tap.equal(ways.run(PLAIN.replace(b"carol@", b"alice@"), sender=ALICE).status, 75)
+    tap.contains(home.log_text(), "result=refused")
+    tap.contains(home.log_text(), "has no secret key in home")
 
 
 tap.main()

@@ -109,6 +109,7 @@ def lay(files, in_home=()):
             shutil.rmtree(path)
     keys.mkdir()
     gnupg_home.mkdir(mode=0o700)
+    gnupg.run("gpg", "--homedir", gnupg_home, "--batch", "--list-keys")  # which makes its ring
     for octets in in_home:
         gnupg.run("gpg", "--homedir", gnupg_home, "--batch", "--import", stdin=octets)
     for number, octets in enumerate(files):

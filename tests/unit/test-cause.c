@@ -9,6 +9,7 @@
 
 /* From the most telling on; those in one line are alike. */
 static const char *const ORDER[] = {
+    "in-doubt",
     "expired",
     "revoked",
     "not-yet-valid",

@@ -433,6 +433,30 @@ static void test_no_gpg(void)
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
 }
 
+/* The home's own keybox, wherever it is cut: between two entries nobody can see it. */
+static void test_ring_cut(void)
+{
+    g_auto(Pgp) pgp = {0};
+    pgp_start(&pgp);
+    gpg_generate(&pgp, pgp.ours, ALICE, NULL);
+    g_autofree char *path = g_build_filename(pgp.ours, "pubring.kbx", NULL);
+    g_autofree char *octets = NULL;
+    gsize size;
+    g_assert_true(g_file_get_contents(path, &octets, &size, NULL));
+    g_autoptr(SealAddress) address = seal_address_parse("alice@example.org", NULL);
+
+    for (gsize length = 0; length < size; length += length < 48 ? 1 : 29) {
+        g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+        g_autoptr(GError) error = NULL;
+        g_assert_true(g_file_set_contents(path, octets, (gssize)length, NULL));
+        gboolean ok = pgp.format->signers(pgp.module, address, NULL, keys, &error);
+        g_assert_cmpuint(keys->len, ==, 0);
+        g_assert_true(ok == (length == 32));
+        if (!ok)
+            g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -449,5 +473,6 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/user-id-revoked", test_user_id_revoked);
     g_test_add_func("/pgp/flooded", test_flooded);
     g_test_add_func("/pgp/no-gpg", test_no_gpg);
+    g_test_add_func("/pgp/ring-cut", test_ring_cut);
     return g_test_run();
 }

@@ -138,10 +138,11 @@ static gboolean apply(SealModule *self, SealJob *job, SealDelivery *delivery,
     static const char *const formats[] = {"mock", NULL};
     g_autoptr(SealKey) signer = NULL;
     g_autofree char *why = NULL;
+    gboolean in_doubt;
 
     if (is(self, "stage", "nothing") || seal_delivery_sign(delivery) == SEAL_NEED_NEVER)
         return TRUE;
-    if (!seal_module_find_signer(self, job, formats, cancellable, &signer, &why, error))
+    if (!seal_module_find_signer(self, job, formats, cancellable, &signer, &why, &in_doubt, error))
         return FALSE;
     if (signer)
         seal_delivery_set_signer(delivery, signer, seal_module_boolean(self, "opaque"));
