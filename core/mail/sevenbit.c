@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+/* Of a header: less than header.c reads, since fields are added. */
+enum { MAX_WRITTEN = 1000 * 1000 };
+
 typedef struct {
     GOutputStream *out;
     gboolean clean;  /* nothing in the whole entity needs an encoding */
@@ -87,13 +90,16 @@ static gboolean any_field_is_raw(const SealHeader *header)
     return FALSE;
 }
 
-/* As it came, or, where no relay would carry that, saying the same in ASCII. */
+/* As it came, or, where no relay would carry that, saying the same in ASCII, unless that makes the
+ * header longer than anybody reads. */
 static void append_field(GString *text, const SealHeader *header, const SealField *field)
 {
     g_autofree char *ascii =
         field_is_raw(header, field) ? seal_field_to_ascii(header, field) : NULL;
 
-    if (ascii)
+    gsize behind = g_bytes_get_size(header->block) - field->offset - field->length;
+
+    if (ascii && text->len + strlen(ascii) + behind <= MAX_WRITTEN)
         g_string_append(text, ascii);
     else
         seal_header_append(text, header, field);

@@ -276,6 +276,23 @@ static void test_long(void)
     g_assert_cmpuint(scan.trouble, ==, SEAL_TROUBLE_NUL);
 }
 
+/* A header that would become longer than is read stays as it is. */
+static void test_long_field(void)
+{
+    for (guint count = 20000; count <= 200000; count *= 10) {
+        g_autoptr(GString) text = g_string_new("Content-Description: a");
+        g_autofree char *why = NULL;
+
+        for (guint i = 0; i < count; i++)
+            g_string_append(text, " \xc3\xa9");
+        g_string_append(text, "\n\nx\n");
+        g_autofree char *out = mend(text->str, text->len, &why);
+        g_assert_true((out != NULL) == (count == 20000));
+        g_assert_true(!out || strstr(out, "=?UTF-8?Q?_=C3=A9?="));
+        g_assert_true(out || strstr(why, "a part's header"));
+    }
+}
+
 /* Soft line breaks tear nothing apart, and no line is too long. */
 static void check_quoted(gboolean quoted, const char *unit, guint limit)
 {
@@ -365,6 +382,7 @@ int main(int argc, char **argv)
     g_test_add_func("/sevenbit/mended", test_mended);
     g_test_add_func("/sevenbit/hopeless", test_hopeless);
     g_test_add_func("/sevenbit/long", test_long);
+    g_test_add_func("/sevenbit/long-field", test_long_field);
     g_test_add_func("/sevenbit/soft-breaks", test_soft_breaks);
     g_test_add_func("/sevenbit/within", test_within);
     g_test_add_func("/sevenbit/lines-stay", test_lines_stay);
