@@ -135,7 +135,7 @@ def _():
 def _():
     for place in ("init", "fini", "late"):
         for how in ("exit-0", "_exit-0", "abort"):
-            with Folder(at=place, how=how, encrypt="required") as folder:
+            with Folder(at=place, how=how) as folder:
                 expected = 0 if place == "late" and how != "abort" else 1
                 tap.equal(folder.status(), expected, f"{place} {how}")
 
