@@ -751,10 +751,12 @@ def _():
         tap.equal(post.taken(), ["a@x first", "b@x second"])
 
 
-def start_pipe(post, text):
+def start_pipes(post, text, count):
+    """All of one script: one that is written anew is missed by whoever starts meanwhile."""
     runner(f"{CONTAINER}\nSTATE, SENDMAIL = {str(post.folder)!r}, {str(post.sendmail)!r}\n"
            f"KEYS = [letter * 64 for letter in 'abcdef']\n{text}")
-    return subprocess.Popen([PIPE, "--", "a@b"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return [subprocess.Popen([PIPE, "--", "a@b"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            for _ in range(count)]
 
 
 @tap.test("pipe: of runs with one id at once each waits for the others, and nothing comes twice")
@@ -764,7 +766,7 @@ def _():
         gate = post.folder / "gate"
         os.mkfifo(gate)
         post.write(f'[ -p {gate} ] && {{ echo >{post.folder}/there; read x <{gate}; }}')
-        runs = [start_pipe(post, giving(JOURNALLED, "refused")) for _ in range(4)]
+        runs = start_pipes(post, giving(JOURNALLED, "refused"), 4)
         tap.wait_for((post.folder / "there").exists, "a hand-over has begun")
         with open(gate, "w"):
             gate.unlink()
