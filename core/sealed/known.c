@@ -314,14 +314,15 @@ static gboolean is_filename(const char *value)
     return is_among(stem, stems);
 }
 
-/* Of three letters or more, of which the first alone may be a capital. */
+/* Of three letters or more, of which the first alone may be a capital. Letters that are hexadecimal
+ * digits alone are none: of a random number many may stand together. */
 static gboolean is_word(const char *start, gsize length)
 {
     for (gsize i = 1; i < length; i++) {
         if (!g_ascii_islower(start[i]))
             return FALSE;
     }
-    return length >= 3;
+    return length >= 3 && strspn(start, "ABCDEFabcdef") < length;
 }
 
 static guint count_words(const char *text)

@@ -160,6 +160,7 @@ static void test_fields(void)
         "Content-Type: text/plain; charset=\"iso-8859-1\"; format=flowed; delsp=yes",
         "Content-Type: multipart/encrypted; boundary=\"Apple-Mail=_0A1B-2C\"; protocol=\n"
         " \"application/pgp-encrypted\"",
+        "Content-Type: multipart/encrypted; boundary=\"=_abc1def2bad3fee4ace5add6abcd7def8\"",
         "Content-Type: multipart/encrypted; boundary=----=_Part_1.2; "
         "protocol=\"application/pgp-encrypted\"",
         "Content-Disposition: inline; filename=\"encrypted.asc\"",
@@ -190,6 +191,7 @@ static void test_fields(void)
         "Content-Type: application/x-the-offer",
         "Content-Type: multipart/encrypted; boundary=\"the offer from Oslo\"",
         "Content-Type: multipart/encrypted; boundary=\"The_offer_from_Oslo_is_3.2_million\"",
+        "Content-Type: multipart/encrypted; boundary=\"bad1face2offer3Oslo4from5deal6will\"",
         "Content-Type: multipart/encrypted; protocol=\"the offer\"",
         "Content-Type: application/pkcs7-mime; smime-type=the-offer",
         "Content-Type: text/plain; charset=the-offer",
@@ -217,6 +219,14 @@ static void test_fields(void)
     /* Of a message, only the Content fields are part of what is sealed. */
     g_assert_true(is_known("Subject: " TEXT "\nMIME-Version: 1.0 (x)", FALSE));
     g_assert_false(is_known("Subject: x\nContent-Description: " TEXT, FALSE));
+    /* Those of our own are random; none may have the look of words. */
+    for (guint i = 0; i < 20000; i++) {
+        g_autofree char *own =
+            g_strdup_printf("Content-Type: multipart/encrypted; boundary=\"=_%08x%08x%08x%08x\"",
+                            (guint)g_test_rand_int(), (guint)g_test_rand_int(),
+                            (guint)g_test_rand_int(), (guint)g_test_rand_int());
+        g_assert_true(is_known(own, FALSE));
+    }
     g_autofree char *much = g_strnfill(80, 'b');
     g_autofree char *boundary = g_strconcat("Content-Type: multipart/mixed; boundary=", much, NULL);
     g_assert_false(is_known(boundary, FALSE));
