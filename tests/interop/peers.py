@@ -25,11 +25,11 @@ PROOFS = {
     # Faults
     "plaintext beside the ciphertext": [
         (HERE, "no octet of preamble, body or epilogue stands outside"),
-        ("unit/test-dispatcher.c", "/gate/faults"),
+        ("unit/test-gate-modules.c", "/gate/faults"),
     ],
     "fake encryption": [
         (HERE, "without a usable key nothing is labelled as encrypted"),
-        ("unit/test-dispatcher.c", "/gate/clear-as-sealed"),
+        ("unit/test-gate-modules.c", "/gate/clear-as-sealed"),
     ],
     "bait": [
         (HERE, "bait: what only looks encrypted is encrypted"),

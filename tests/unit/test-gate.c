@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * test-gate.c: deliveries that core would not make itself. The gate must not let them go, whoever
- * made them. test-dispatcher.c has what modules can do wrong.
+ * made them. test-gate-modules.c has what modules can do wrong.
  */
 #include "core/pipeline/dispatcher.h"
 
