@@ -27,6 +27,7 @@ import debian_exim
 import gnupg
 import mail
 import outcomes
+import smarthost
 import snippets
 from home import Home
 
@@ -452,6 +453,51 @@ def _():
         mailhost.run("sealctl", "resume")
 
 
+def smart_settings(**settings):
+    """Debian's satellite or host behind SMART, as a provider's page has it."""
+    client = debian_exim.ETC / "passwd.client"
+    client.write_text(f"{smarthost.NAME}:{smarthost.LOGIN}:{smarthost.PASSWORD}\n")
+    client.chmod(0o640)
+    shutil.chown(client, "root", "Debian-exim")
+    return {"smarthost": f"{smarthost.NAME}::{smart.port}", **settings}
+
+
+def came_authenticated(transaction, sender):
+    (protocol, login, *sender_said), = smarthost.came(transaction)
+    tap.equal((protocol, login, sender_said), ("esmtpsa", smarthost.LOGIN, sender))
+
+
+@tap.test("a smarthost that asks for STARTTLS and a login, by Debian's own transport")
+def _():
+    trust = f"REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES = {smart.cert}\n"
+    for kind in ("smarthost", "satellite"):
+        begin({"main/00_test": PAGE["debian-smarthost"] + trust},
+              **smart_settings(configtype=kind, readhost="example.org" if kind == "satellite" else ""))
+        to = [ALICE, BOB, "dave@mta.test" if kind == "satellite" else hub.address]
+        original = outcomes.message(*to)
+        server.send(original, *to, sender=SENDER)
+        sendmail(original.replace(b"\r\n", b"\n"), "-i", outcomes.ERIN, as_user="dave")
+        server.wait_empty()
+        smart.wait_empty()
+        got = o.by_recipient()
+        tap.equal(sorted(got), sorted([*to[:2], to[2].replace("mta.test", "example.org"), outcomes.ERIN]))
+        for transaction in got.values():
+            came_authenticated(transaction, [])
+            tap.true(outcomes.MARK not in transaction.raw, "in clear")
+        o.opens(got[ALICE], home.alice, original)
+    # Without TLS, or by somebody else's certificate, it waits.
+    for offered, trusted in ((False, trust), (True, trust.replace(str(smart.cert), str(home.authority.cert)))):
+        begin({"main/00_test": PAGE["debian-smarthost"] + trusted}, **smart_settings())
+        smart.offer_tls(offered)
+        before = len(server.log_text())
+        server.send(outcomes.message(ALICE), ALICE, sender=SENDER)
+        tap.wait_for(lambda: re.search(r" == alice@example\.org R=smarthost .*TLS", server.log_text()[before:]),
+                     f"it waits: {server.log_text()[before:]}", 60)
+        tap.equal((len(server.queue()), sink.transactions()), (1, []))
+        smart.offer_tls(True)
+        shutil.rmtree(server.folder / "db")  # its retry records
+
+
 @tap.test("Debian's DKIM signs what is sealed")
 def _():
     key = debian_exim.ETC / "dkim.key"
@@ -600,6 +646,42 @@ begin retry
 """
 
 
+OUT = """dnslookup:
+  driver = dnslookup
+  domains = ! +local_domains
+  transport = remote_smtp
+"""
+
+
+@tap.test("in the transport of one's own configuration, to a smarthost that asks for STARTTLS and a login")
+def _():
+    fresh()
+    own = debian_exim.ETC / "exim4.conf"
+    NAMES.append(own)
+    # Several messages go over one connection.
+    route = OUT.replace("driver = dnslookup", f"driver = manualroute\n  route_list = * {smarthost.NAME}::{smart.port}")
+    out = ("  hosts_require_auth = *\n  hosts_require_tls = *\n  tls_verify_hosts = *\n"
+           f"  tls_verify_certificates = {smart.cert}\n")
+    login = f"^{smarthost.LOGIN}^{smarthost.PASSWORD}"
+    own.write_text(snippets.changed(
+        OWN, ("MAIN\n", PAGE["main"]), ("CHECK\n", PAGE["check"]), ("RELAYED\n", PAGE["relayed"]),
+        ("TRANSPORT\n", PAGE["transport"] + out), (OUT, route)) +
+        f"\nbegin authenticators\nplain:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = {login}\n")
+    server.stop()
+    server.start()
+    to = [ALICE, BOB, outcomes.ERIN]
+    original = outcomes.message(*to)
+    server.send(original, *to, sender=SENDER)
+    server.wait_empty()
+    smart.wait_empty()
+    got = o.by_recipient()
+    tap.equal(sorted(got), sorted(to))
+    for transaction in got.values():
+        came_authenticated(transaction, [])
+        tap.true(outcomes.MARK not in transaction.raw, "in clear")
+    o.opens(got[ALICE], home.alice, original)
+
+
 @tap.test("in the transport of one's own configuration: what leaves is sealed, what comes in comes in")
 def _():
     fresh()
@@ -668,6 +750,8 @@ carol_key.chmod(0o600)
 shutil.chown(carol_key, "Debian-exim")
 for path in home.conf.iterdir():
     path.unlink()
+smart = smarthost.SmartHost(home.folder / "smart", mailhost.OUTSIDE, sink.port, 587)
+smart.start()
 server.configure()
 outcomes.register(o)
 tap.main()
