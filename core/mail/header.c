@@ -309,6 +309,19 @@ char *seal_field_value(const SealHeader *header, const SealField *field)
     return g_strstrip(g_string_free(value, FALSE));
 }
 
+char *seal_field_raw(const SealHeader *header, const SealField *field)
+{
+    const char *start = field_start(header, field);
+    const char *value = (const char *)memchr(start, ':', field->length) + 1;
+    gsize length = field->length - (gsize)(value - start);
+    char *raw = g_malloc(length + 1);
+
+    for (gsize i = 0; i < length; i++)
+        raw[i] = value[i] ? value[i] : ' ';
+    raw[length] = '\0';
+    return raw;
+}
+
 const SealField *seal_header_find(const SealHeader *header, const char *name)
 {
     for (guint i = 0; i < header->fields->len; i++) {

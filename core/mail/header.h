@@ -45,6 +45,8 @@ gboolean seal_field_is_content(const SealHeader *header, const SealField *field)
 /** The value, unfolded (RFC 5322 2.2.3); in a malformed header NUL octets are replaced by blanks.
  *  (transfer full) */
 char *seal_field_value(const SealHeader *header, const SealField *field);
+/** Likewise as it came, folds and all, and blanks for NUL octets. (transfer full) */
+char *seal_field_raw(const SealHeader *header, const SealField *field);
 /** The first field of that name, or NULL. */
 const SealField *seal_header_find(const SealHeader *header, const char *name);
 guint seal_header_count(const SealHeader *header, const char *name);

@@ -238,7 +238,7 @@ static gboolean append_untagged(GString *out, const SealHeader *header, const Se
     }
     const char *start = (const char *)g_bytes_get_data(header->block, NULL) + field->offset;
     const char *behind = (const char *)memchr(start, ':', field->length) + 1;
-    g_autofree char *raw = g_strndup(behind, field->length - (gsize)(behind - start));
+    g_autofree char *raw = seal_field_raw(header, field);
     g_autofree char *cut = cut_between_words(raw, tag);
     g_autofree char *lines = tidy_lines(cut, header->eol);
     g_autofree char *unfolded = tidy_lines(cut, "");

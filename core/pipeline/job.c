@@ -234,7 +234,7 @@ GPtrArray *seal_job_texts(SealJob *job, const char *name)
     GPtrArray *texts = g_hash_table_lookup(job->texts, name);
 
     if (!texts) {
-        texts = seal_texts_of_fields(seal_message_header(job->message), name);
+        texts = seal_texts_of_fields(seal_message_entity(job->message), name);
         g_hash_table_insert(job->texts, g_strdup(name), texts);
     }
     return texts;

@@ -26,6 +26,7 @@ struct SealRule {
     guint64 size;
     char *tag;
     char *tag_lower;
+    char *tag_wide;
 };
 
 static void field_match_free(gpointer data)
@@ -48,6 +49,7 @@ void seal_rule_free(SealRule *rule)
     g_clear_pointer(&rule->parts, g_ptr_array_unref);
     g_free(rule->tag);
     g_free(rule->tag_lower);
+    g_free(rule->tag_wide);
     g_free(rule);
 }
 
@@ -169,6 +171,7 @@ static gboolean read_tag(SealRule *rule, const SealSettings *settings, GError **
                                     "a tag has three characters at least, such as [s]");
     rule->tag = g_strdup(text);
     rule->tag_lower = g_ascii_strdown(text, -1);
+    rule->tag_wide = seal_text_fold(text);
     return TRUE;
 }
 
@@ -254,7 +257,7 @@ static SealMatch some_or_all(guint count, guint all)
     return count == 0 ? SEAL_MATCH_NO : count < all ? SEAL_MATCH_SOME : SEAL_MATCH_YES;
 }
 
-static SealMatch match_text(const SealText *text, const SealGlob *glob)
+static SealMatch match_reading(const SealText *text, const SealGlob *glob)
 {
     gboolean wide = FALSE, found = FALSE;
     guint count = 0;
@@ -269,6 +272,15 @@ static SealMatch match_text(const SealText *text, const SealGlob *glob)
     }
     SealMatch match = count == 0 && wide ? SEAL_MATCH_SOME : some_or_all(count, SEAL_READINGS);
     return text->unclear ? MIN(match, SEAL_MATCH_SOME) : match;
+}
+
+static SealMatch match_text(const SealText *text, const SealGlob *glob)
+{
+    SealMatch match = match_reading(text, glob);
+
+    for (const SealText *far = text->far; far && match == SEAL_MATCH_NO; far = far->far)
+        match = MIN(match_reading(far, glob), SEAL_MATCH_SOME);
+    return match;
 }
 
 /* Of a field that stands twice, nobody knows which one its readers see. */
@@ -300,46 +312,74 @@ static SealMatch match_size(const SealRule *rule, const SealJob *job)
     return holds ? SEAL_MATCH_YES : SEAL_MATCH_NO;
 }
 
+/* How many of the readings have the tag; what is alike only folded is none of them. */
+static guint count_tagged(const SealRule *rule, const SealText *text, gboolean *wide)
+{
+    gboolean found = FALSE;
+    guint count = 0;
+
+    for (guint n = 0; n < SEAL_READINGS; n++) {
+        if (n == 0 || text->lower[n] != text->lower[n - 1])
+            found = strstr(text->lower[n], rule->tag_lower) != NULL;
+        count += found ? 1 : 0;
+        *wide = *wide || found || !text->folded[n] || strstr(text->folded[n], rule->tag_wide);
+    }
+    return count;
+}
+
 static SealMatch match_tag(const SealRule *rule, SealJob *job)
 {
     GPtrArray *texts = seal_job_texts(job, "subject");
     guint count = 0, all = texts->len * SEAL_READINGS;
-    gboolean unclear = texts->len > 1;
+    gboolean unclear = texts->len > 1, wide = FALSE;
 
     for (guint i = 0; i < texts->len; i++) {
         const SealText *text = g_ptr_array_index(texts, i);
-        gboolean found = FALSE;
 
         unclear = unclear || text->unclear;
-        for (guint n = 0; n < SEAL_READINGS; n++) {
-            if (n == 0 || text->lower[n] != text->lower[n - 1])
-                found = strstr(text->lower[n], rule->tag_lower) != NULL;
-            count += found ? 1 : 0;
-        }
+        count += count_tagged(rule, text, &wide);
+        for (const SealText *far = text->far; far && !wide; far = far->far)
+            count_tagged(rule, far, &wide);
     }
+    if (count == 0)
+        return wide ? SEAL_MATCH_SOME : SEAL_MATCH_NO;
     return unclear ? MIN(some_or_all(count, all), SEAL_MATCH_SOME) : some_or_all(count, all);
 }
 
-static SealMatch match_globs(GPtrArray *globs, GPtrArray *texts)
+/* Any of the globs will do. */
+static SealMatch match_globs(const SealText *text, GPtrArray *globs)
 {
     SealMatch best = SEAL_MATCH_NO;
 
-    for (guint i = 0; i < globs->len; i++) {
-        for (guint n = 0; n < texts->len && best != SEAL_MATCH_YES; n++)
-            best = MAX(best, match_text(g_ptr_array_index(texts, n), g_ptr_array_index(globs, i)));
-    }
+    for (guint i = 0; i < globs->len && best != SEAL_MATCH_YES; i++)
+        best = MAX(best, match_text(text, g_ptr_array_index(globs, i)));
     return best;
 }
 
+/* Whatever its readers take a part for, it matches; or in one reading at least, some part. */
 static SealMatch match_parts(const SealRule *rule, SealJob *job)
 {
     if (job->header_only)
         return SEAL_MATCH_MAYBE;
     const SealParts *parts = seal_job_parts(job);
-    SealMatch best = match_globs(rule->parts, parts->clear);
-    if (best == SEAL_MATCH_NO &&
-        (!parts->complete || match_globs(rule->parts, parts->unclear) != SEAL_MATCH_NO))
-        best = SEAL_MATCH_SOME;
+    g_autofree guint8 *matches = g_malloc(parts->texts->len);
+    SealMatch best = parts->complete ? SEAL_MATCH_NO : SEAL_MATCH_SOME;
+
+    for (guint i = 0; i < parts->texts->len; i++) {
+        const SealText *text = g_ptr_array_index(parts->texts, i);
+        SealMatch match = match_globs(text, rule->parts);
+
+        matches[i] = (guint8)match;
+        best = MAX(best, text->alone ? match : MIN(match, SEAL_MATCH_SOME));
+    }
+    for (guint i = 0; i < parts->groups->len && best == SEAL_MATCH_SOME; i++) {
+        const GArray *group = g_ptr_array_index(parts->groups, i);
+        guint8 least = SEAL_MATCH_YES;
+
+        for (guint n = 0; n < group->len; n++)
+            least = MIN(least, matches[g_array_index(group, guint, n)]);
+        best = MAX(best, (SealMatch)least);
+    }
     return best;
 }
 

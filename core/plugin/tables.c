@@ -111,10 +111,11 @@ const SealSetting SEAL_TABLE_RULE[] = {
     {"match_recipient", SEAL_SETTING_LIST, .help = "The recipient, likewise."},
     {"match_header", SEAL_SETTING_LIST,
      .help = "FIELD: GLOB, over the whole decoded value. A field that stands twice matches in some "
-             "readings only."},
+             "readings only, and so does one that fits without its comments, quotation marks or "
+             "folds alone."},
     {"match_part", SEAL_SETTING_LIST,
      .help = "What a part of the message is, as a glob: a media type, such as text/calendar, or a "
-             "file name, such as *.ics. Parts of attached messages match in some readings only."},
+             "file name, such as *.ics. All names count that a reader may show: see RULES."},
     {"match_size", SEAL_SETTING_STRING, .help = "The message's octets: >10M or <512K."},
     {"match_tag", SEAL_SETTING_STRING,
      .help = "A word in the Subject, such as [encrypt]; it is taken out when the rule wins."},

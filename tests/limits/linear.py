@@ -113,6 +113,19 @@ def ruled_by_parts(load):
     return load
 
 
+def in_a_file(parameters):
+    return ruled_by_parts(parted(b"--b\nContent-Disposition: attachment" + b"".join(parameters) + b"\n\nx\n"))
+
+
+def wrapped(n):
+    """A message of n lines in base64, in base64, and so on."""
+    octets = b"x\n" * n
+    for _ in range(10):
+        octets = base64.encodebytes(
+            b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + octets)
+    return octets
+
+
 def signed(load):
     """Which looks at all parts, whether they can be carried."""
     load.changes = SIGNING
@@ -147,6 +160,25 @@ MESSAGES = {
     "parts within parts, for a rule": lambda n: ruled_by_parts(nested(n)),
     "one part's name in sections, for a rule": lambda n: ruled_by_parts(parted(
         b"--b\nContent-Disposition: attachment" + b"".join(b";\n filename*%d=a" % i for i in range(n)) + b"\n\nx\n")),
+    "names of one part, for a rule": lambda n: in_a_file(b";\n filename=a%d" % i for i in range(n)),
+    "names in comments, for a rule": lambda n: in_a_file(b" (name=" for i in range(n)),
+    "names in quotes, for a rule": lambda n: in_a_file(b"; name=\"a" for i in range(n)),
+    "names in encoded words, for a rule": lambda n: in_a_file(b"; name==?utf-8?q?a%d?=" % i for i in range(n)),
+    "a long name, for a rule": lambda n: in_a_file([b"; filename=" + b"a" * n]),
+    "boundaries of one part, for a rule": lambda n: ruled_by_parts(parted(
+        b"--b\nContent-Type: multipart/mixed" + b"; boundary(" * n + b"\n\nx\n")),
+    "parts with many names, for a rule": lambda n: ruled_by_parts(parted(b"".join(
+        b"--b\nContent-Disposition: a; " + b"name=\"" * 60 + b"%d\n\nx\n" % i for i in range(n // 16)))),
+    "lines that may be delimiters, for a rule": lambda n: ruled_by_parts(content(b"", b"--\nContent-Type: a\n" * n)),
+    "carriage returns, for a rule": lambda n: ruled_by_parts(parted(b"--b\n\n" + b"\r" * n * 20)),
+    "folds of a part's field, for a rule": lambda n: in_a_file(b"\n a" for i in range(n)),
+    "base64 within base64, for a rule": lambda n: ruled_by_parts(content(
+        b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n", wrapped(n))),
+    "quoted-printable, for a rule": lambda n: ruled_by_parts(content(
+        b"Content-Type: multipart/mixed\nContent-Transfer-Encoding: quoted-printable\n",
+        b"--b\nContent-Type: multipart/mixed\nContent-Transfer-Encoding: quoted-printable\n\n" * n)),
+    "uuencoded names, for a rule": lambda n: ruled_by_parts(content(
+        b"", b"".join(b"begin 644 a%d\n" % i for i in range(n)))),
     "parts within parts, signed": lambda n: signed(nested(n)),
     "messages within messages": lambda n: signed(
         Load(HEAD + b"Content-Type: message/rfc822\n\n" * n + b"\nthe kernel\n")),
@@ -218,6 +250,10 @@ def ruled(rules, fields, recipients=1):
         **{f"rule r{i}": {"match_header": f"X-A: *no {i}*", "sign": "never"} for i in range(rules)}})
 
 
+def ruled_by_field(value):
+    return Load(body(HEAD + b"X-A: " + value + b"\n"), changes={"rule r": {"match_header": "X-A: *no*"}})
+
+
 RULES = {
     "opened tags": lambda n: tagged(b"[s" * n),
     "nested tags": lambda n: tagged(b"[secret" * n + b"]" * n),
@@ -225,6 +261,12 @@ RULES = {
     "encoded words": lambda n: tagged(b"=?utf-8?q?a?=\n " * n),
     "base64 words": lambda n: tagged(b"=?utf-8?b?YWE=?=\n " * n),
     "words that are nearly encoded": lambda n: tagged(b"=?utf-8?q?a " * n),
+    "comments in a field": lambda n: ruled_by_field(b"(c)" * n),
+    "comments within comments in a field": lambda n: ruled_by_field(b"(" * n),
+    "quotes in a field": lambda n: ruled_by_field(b'"' * n),
+    "folds in a field": lambda n: ruled_by_field(b"a\n " * n),
+    "lines behind a header that breaks off": lambda n: Load(
+        HEAD + b"no field\nSubject: a\n" * n, changes={"rule tag": {"match_tag": "[secret]", "encrypt": "required"}}),
     "encoded tags": lambda n: tagged(b"=?utf-8?q?[s?=\n " * n),
     "stars against a long field": lambda n: tagged(
         b"a" * n, **{"rule star": {"match_header": "Subject: " + "*a" * 20 + "*b", "sign": "never"}}),

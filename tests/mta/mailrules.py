@@ -3,9 +3,13 @@
 Google and Apple send; and the tag that is taken out of the Subject, however it was encoded."""
 
 import base64
+import email
 import email.header
+import email.policy
+import email.utils
 import pathlib
 import quopri
+import random
 import re
 import sys
 
@@ -127,6 +131,84 @@ def _():
     for what, entity in OTHERS.items():
         output = sealed(HEAD + entity)[1]
         tap.equal(mail.opened(output, home.alice), mail.inner_entity(HEAD + entity), what)
+
+
+# ---------------------------------------------------------------------------------------------
+# File names, as a reader beside us finds them
+
+NAMES = ("x.sec", "x.txt", "a b.sec", "=?utf-8?q?x=2Esec?=", "=?utf-8?b?eC5zZWM=?=", "x.", "sec", "b;x.sec", "x\\.sec",
+         "utf-8''x%2Esec", "utf-8''x.txt", "x.sec (c)", "(c) x.sec", "us-ascii'en'x.sec", "%2Esec")
+PARAMETERS = ("filename", "name", "filename*", "name*", "filename*0", "filename*1", "filename*0*", "filename*1*",
+              "FileName", "a", "filename ")
+GLUE = ("; ", ";", ";\n ", ";\n\t", " ; ", ";;", "; (c) ", " (c); ", ",", " ", "; \"", "\r ")
+FORMS = ("{}", '"{}"', '"{}', "'{}'", '"{}" (c)', " {}", '\n "{}"', '(c)"{}"')
+
+
+def chosen_parts(choice):
+    """The same ones at each run: parts with file names in forms that mail programs write, and that nobody should."""
+    def parameters():
+        return "".join(choice(GLUE) + choice(PARAMETERS) + "=" + choice(FORMS).format(choice(NAMES))
+                       for _ in range(choice((1, 1, 2, 2, 3, 4))))
+
+    return (f"Content-Type: {choice(('application/pdf', 'text/plain', 'x', ''))}{choice(('', parameters()))}\n"
+            f"Content-Disposition: {choice(('attachment', 'inline', ''))}{parameters()}")
+
+
+def names_of(message):
+    """What Python finds, in its two ways of reading."""
+    for policy in (email.policy.compat32, email.policy.default):
+        for entity in email.message_from_bytes(message, policy=policy).walk():
+            for field in ("Content-Disposition", "Content-Type"):
+                for name in ("filename", "name"):
+                    try:
+                        value = entity.get_param(name, header=field)
+                    except Exception:  # it fails at forms that it cannot read
+                        continue
+                    if value:
+                        yield email.utils.collapse_rfc2231_value(value).strip()
+                        yield str(email.header.make_header(email.header.decode_header(
+                            email.utils.collapse_rfc2231_value(value))))
+
+
+def asks_for_more(message):
+    result = home.seal(message, "-f", "carol@example.net", "--", "nobody@example.org")
+    tap.true(result.status == 0 or "rule=secret" in home.log_text().splitlines()[-1], home.log_text()[-400:])
+    return result.status != 0
+
+
+@tap.test("a rule that asks for more for a file finds it under each name that another reader finds")
+def _():
+    home.configure({"policy": {"encrypt": "preferred"}, "rule secret": {"match_part": "*.sec", "encrypt": "required"}})
+    chance, found = random.Random(11), 0
+    for _ in range(300):
+        message = HEAD + multipart("mixed", TEXT, part(chosen_parts(chance.choice)))
+        names = list(names_of(message))
+        if any(name.lower().endswith(".sec") for name in names):
+            found += 1
+            tap.true(asks_for_more(message), f"{message.decode()}: {names}")
+    tap.true(found > 100, f"{found} of them have such a name")
+    tap.true(not asks_for_more(HEAD + multipart("mixed", TEXT, part(
+        'Content-Type: application/pdf; name="x.txt"\nContent-Disposition: attachment; filename="x.txt"'))), "no such name")
+
+
+@tap.test("and in parts that only some readers find")
+def _():
+    home.configure({"policy": {"encrypt": "preferred"}, "rule secret": {"match_part": "*.sec", "encrypt": "required"}})
+    file = part('Content-Type: application/pdf; name="x.sec"\nContent-Disposition: attachment; filename="x.sec"', b"x\n")
+    inner = multipart("mixed", TEXT, file)
+    for what, entity in {
+        "a message in base64": part("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64", in_base64(HEAD + inner)),
+        "one in another": part("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64", in_base64(part(
+            "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable", quopri.encodestring(HEAD + inner)))),
+        "a multipart in base64": inner.replace(b"\n\n", b"\nContent-Transfer-Encoding: base64\n\n" + in_base64(
+            inner.split(b"\n\n", 1)[1]), 1),
+        "behind the end": multipart("mixed", TEXT) + inner.split(b"\n\n", 1)[1],
+        "lines that end with CR": multipart("mixed", TEXT, b"X-A: a\r" + file),
+        "a delimiter behind a CR": multipart("mixed", TEXT + b"y\r--=_1_mixed\r" + file.replace(b"\n", b"\r")),
+        "a line that is no field": multipart("mixed", TEXT, b"nothing\n" + file),
+        "a file in the text": part("Content-Type: text/plain", b"begin 644 x.sec\n#0V%T\n`\nend\n"),
+    }.items():
+        tap.true(asks_for_more(HEAD + multipart("mixed", TEXT, entity)), what)
 
 
 # ---------------------------------------------------------------------------------------------
