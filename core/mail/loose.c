@@ -7,6 +7,8 @@
 #include "core/mail/loose.h"
 
 #include "core/base/content.h"
+#include "core/mail/part-names.h"
+#include "core/mail/words.h"
 
 #include <string.h>
 
@@ -101,29 +103,59 @@ static const struct {
     {"X-Sun-Data-Name", SEAL_LOOSE_NAME},
 };
 
-/* @text with @word in it, without regard to case. */
-static gboolean has_word(const char *text, const char *word)
+/* A value as it is, and in other readings of it, for words to be looked for. */
+static char *all_readings(const char *value)
 {
-    g_autofree char *lower = g_ascii_strdown(text, -1);
+    g_autofree char *bare = seal_part_names_bare(value);
+    g_autofree char *decoded = seal_words_decode(value, SEAL_READING_LAX);
+    g_autoptr(GString) tight = g_string_new(NULL);
 
-    return strstr(lower, word) != NULL;
+    for (const char *c = bare; *c; c++) {
+        if (!g_ascii_isspace(*c))
+            g_string_append_c(tight, *c);
+    }
+    g_autofree char *all = g_strjoin("\n", value, tight->str, decoded, NULL);
+    return g_ascii_strdown(all, -1);
 }
 
+static gboolean has_any(const char *text, const char *const *words)
+{
+    while (*words && !strstr(text, *words))
+        words++;
+    return *words != NULL;
+}
+
+/* What is opened and shown as if it stood in the message. */
+static const char *const CMS_WORDS[] = {"pkcs7-mime", ".p7m", NULL};
+/* What holds what is not in this message, or not as text. */
+static const char *const OPAQUE_WORDS[] = {"message/partial", "ms-tnef", "winmail.dat", NULL};
+
+/* Of Content-Type, and of Content-Disposition what a file name says. */
 static void note_type(Scan *scan, const char *value)
 {
-    gboolean message = has_word(value, "message/");
-    gboolean cms = has_word(value, "pkcs7-mime");
+    g_autofree char *text = all_readings(value);
+    gboolean message = strstr(text, "message/") != NULL;
+    gboolean cms = has_any(text, CMS_WORDS);
 
+    if (has_any(text, OPAQUE_WORDS))
+        scan->sink->complete = FALSE;
+    scan->is_cms = scan->is_cms || cms;
+    scan->holds_parts = scan->holds_parts || cms;
+    if (scan->kind != SEAL_LOOSE_TYPE)
+        return;
     scan->has_type = TRUE;
     scan->holds_message = scan->holds_message || message;
-    scan->is_cms = scan->is_cms || cms;
-    scan->holds_more = scan->holds_more || message || has_word(value, "multipart/");
-    scan->holds_parts = scan->holds_parts || scan->holds_more || cms || has_word(value, "text/");
-    scan->in_digest = scan->in_digest || has_word(value, "multipart/digest");
-    /* Others hold what is not in this message, or not as text. */
-    if (has_word(value, "message/partial") || has_word(value, "ms-tnef") ||
-        has_word(value, "winmail.dat"))
-        scan->sink->complete = FALSE;
+    scan->holds_more = scan->holds_more || message || strstr(text, "multipart/");
+    scan->holds_parts = scan->holds_parts || scan->holds_more || strstr(text, "text/");
+    scan->in_digest = scan->in_digest || strstr(text, "multipart/digest");
+}
+
+static void note_encoding(Scan *scan, const char *value)
+{
+    g_autofree char *text = all_readings(value);
+
+    for (int i = 0; i < CODES; i++)
+        scan->coded[i] = scan->coded[i] || strstr(text, CODE_NAMES[i]);
 }
 
 static void end_field(Scan *scan)
@@ -134,10 +166,10 @@ static void end_field(Scan *scan)
         return;
     if (scan->field->len >= MAX_FIELD)
         scan->sink->complete = FALSE;
-    if (scan->kind == SEAL_LOOSE_TYPE)
+    if (scan->kind == SEAL_LOOSE_TYPE || scan->kind == SEAL_LOOSE_DISPOSITION)
         note_type(scan, value);
-    for (int i = 0; scan->kind == SEAL_LOOSE_ENCODING && i < CODES; i++)
-        scan->coded[i] = scan->coded[i] || has_word(value, CODE_NAMES[i]);
+    if (scan->kind == SEAL_LOOSE_ENCODING)
+        note_encoding(scan, value);
     scan->sink->visit(scan->kind, value, scan->sink->user_data);
     scan->kind = SEAL_LOOSE_NONE;
     g_string_truncate(scan->field, 0);

@@ -239,6 +239,35 @@ static const Row STRUCTURE[] = {
     {SEC, MIXED "--bb\nContent-Disposition: attachment; filename=x.\rsec\n\nx\n--b--\n", SOME},
     {SEC, MIXED "--bb\nX-A: a\r\rContent-Disposition: attachment; filename=x.sec\n\nx\n--b--\n",
      SOME},
+    {SEC,
+     PART(BINARY
+          "\nContent-Disposition: attachment; filename=smime.p7m\nContent-Transfer-Encoding: "
+          "base64\n\nMAoKBENvbnRlbnQtVHlwZTogYXBwbGljYXRpb24veDsgbmFtZT14LnNlYwoKeAo="),
+     SOME},
+    {SEC, PART(BINARY "; name=winmail.dat"), SOME},
+    {SEC,
+     PART("Content-Type: message (c) / rfc822\nContent-Transfer-Encoding: "
+          "base64\n\n" BASE64_ATTACHED),
+     SOME},
+    {SEC,
+     PART(
+         "Content-Type: \"message/rfc822\"\nContent-Transfer-Encoding: base64\n\n" BASE64_ATTACHED),
+     SOME},
+    {SEC,
+     PART("Content-Type: =?utf-8?q?message=2Frfc822?=\nContent-Transfer-Encoding: "
+          "base64\n\n" BASE64_ATTACHED),
+     SOME},
+    {SEC,
+     PART("Content-Type: mess(c)age/rfc822\nContent-Transfer-Encoding: base64\n\n" BASE64_ATTACHED),
+     SOME},
+    {SEC,
+     PART("Content-Type: text/x\nContent-Type: message/rfc822\nContent-Transfer-Encoding: "
+          "base64\n\n" BASE64_ATTACHED),
+     SOME},
+    {SEC,
+     PART("Content-Type: message/rfc822\nContent-Transfer-Encoding: "
+          "7bit\nContent-Transfer-Encoding: =?utf-8?q?base=36=34?=\n\n" BASE64_ATTACHED),
+     SOME},
     /* What speaks of files, and has none. */
     {SEC, HEAD "\nThe file x.sec is there.\nContent-Disposition: attachment; filename=x.sec\n", NO},
     {SEC, HEAD "\nbegin the x.sec\nbegin x 644 x.sec\n-- \nCarol\nname=x.sec\n", NO},
