@@ -43,24 +43,6 @@ def configure(form, certs=(), rings=(), **policy):
     home.clear_log()
 
 
-def sealed(message, *recipients, sender=CAROL):
-    result = home.seal(message, "-f", sender, "--", *recipients)
-    tap.equal((result.status, result.errors), (0, b""), home.log_text()[-600:])
-    return result.output
-
-
-def named(output):
-    """How many recipients a CMS message names."""
-    listing = homes.certs.openssl("cms", "-cmsout", "-print", "-inform", "DER",
-                                  input=mail.ciphertext(output)).decode()
-    return len(re.findall(r"\bd\.(?:ktri|kari):", listing))
-
-
-def fingerprint(person):
-    text = homes.certs.openssl("x509", "-in", person.cert, "-noout", "-fingerprint", "-sha256").decode()
-    return text.partition("=")[2].strip().replace(":", "").lower()
-
-
 def logged_keys():
     return re.search(r" key=(\S*) ", home.log_text().splitlines()[-1])[1].split(",")
 
@@ -72,38 +54,38 @@ def opens(ring, output):
 @tap.test("S/MIME: every certificate of a recipient's reads it, or the newest alone")
 def _():
     configure("smime", [home.alice, phone, home.bob])
-    output = sealed(MESSAGE, ALICE)
+    output = home.sealed(MESSAGE, ALICE)
     for device in (home.alice, phone):
         tap.equal(mail.opened(output, device), INNER, device.key.name)
-    tap.equal(named(output), 2, "recipients")
-    tap.equal(sorted(logged_keys()), sorted(map(fingerprint, (home.alice, phone))), "log")
-    output = sealed(TO_BOTH, ALICE, BOB)
+    tap.equal(mail.recipient_count(output), 2, "recipients")
+    tap.equal(sorted(logged_keys()), sorted([home.alice.fingerprint(), phone.fingerprint()]), "log")
+    output = home.sealed(TO_BOTH, ALICE, BOB)
     for device in (home.alice, phone, home.bob):
         tap.equal(mail.opened(output, device), INNER, device.key.name)
-    tap.equal(logged_keys(), [fingerprint(home.bob)], "log of the other one")
+    tap.equal(logged_keys(), [home.bob.fingerprint()], "log of the other one")
 
     configure("smime", [home.alice, phone, home.bob], keys_per_recipient="newest")
-    output = sealed(MESSAGE, ALICE)
-    tap.equal((named(output), len(logged_keys())), (1, 1), "the newest alone")
+    output = home.sealed(MESSAGE, ALICE)
+    tap.equal((mail.recipient_count(output), len(logged_keys())), (1, 1), "the newest alone")
 
 
 @tap.test("OpenPGP: every key of a recipient's reads it, or the newest alone; hidden ones as well")
 def _():
     configure("pgp", rings=["laptop", "phone", "bob"])
-    output = sealed(MESSAGE, ALICE)
+    output = home.sealed(MESSAGE, ALICE)
     for ring in ("laptop", "phone"):
         tap.equal(opens(ring, output), INNER, ring)
     tap.equal(len(set(gnupg.key_ids(everybody, gnupg.armor(output)))), 2, "recipients")
     tap.equal(sorted(logged_keys()),
               sorted(devices[ring].fingerprint(ALICE).lower() for ring in ("laptop", "phone")), "log")
     # Bob is in no header: all of them are hidden.
-    output = sealed(MESSAGE, ALICE, BOB)
+    output = home.sealed(MESSAGE, ALICE, BOB)
     tap.equal(gnupg.key_ids(everybody, gnupg.armor(output)), [b"0" * 16] * 3, "hidden")
     for ring in ("laptop", "phone", "bob"):
         tap.equal(opens(ring, output), INNER, ring)
 
     configure("pgp", rings=["laptop", "phone", "bob"], keys_per_recipient="newest")
-    output = sealed(MESSAGE, ALICE, BOB)
+    output = home.sealed(MESSAGE, ALICE, BOB)
     tap.equal(gnupg.key_ids(everybody, gnupg.armor(output)), [b"0" * 16] * 2, "the newest alone")
 
 
@@ -111,7 +93,7 @@ def _():
 def _():
     configure("smime", [home.alice, phone])
     home.write_conf("60-rule.conf", "[rule one]\nmatch_recipient=alice@*\nkeys_per_recipient=newest\n")
-    tap.equal(named(sealed(MESSAGE, ALICE)), 1, "by the rule")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 1, "by the rule")
 
 
 @tap.test("a key that will not do hides none that will, and is none of those encrypted to")
@@ -120,8 +102,8 @@ def _():
     signs = home.authority.person(ALICE, "signs", name="alice-signs")
     for order in ([signs, home.alice, phone], [phone, home.alice, signs]):
         configure("smime", order)
-        output = sealed(MESSAGE, ALICE)
-        tap.equal(named(output), 2, "recipients")
+        output = home.sealed(MESSAGE, ALICE)
+        tap.equal(mail.recipient_count(output), 2, "recipients")
         tap.equal(mail.opened(output, phone), INNER)
     # Nor is it enough for one who has no other.
     configure("smime", [signs])
@@ -133,22 +115,22 @@ def _():
 def _():
     carols = [home.authority.person(CAROL, "ec", name=f"carol-{n}") for n in range(2)]
     configure("smime", [home.alice, home.alice, *carols])
-    output = sealed(MESSAGE, ALICE)
-    tap.equal(named(output), 3, "recipients")
+    output = home.sealed(MESSAGE, ALICE)
+    tap.equal(mail.recipient_count(output), 3, "recipients")
     for reader in (home.alice, *carols):
         tap.equal(mail.opened(output, reader), INNER, reader.key.name)
-    tap.equal(logged_keys(), [fingerprint(home.alice)], "log")
+    tap.equal(logged_keys(), [home.alice.fingerprint()], "log")
     configure("smime", [home.alice, *carols], encrypt_to_sender="false")
-    tap.equal(named(sealed(MESSAGE, ALICE)), 1, "without the author")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 1, "without the author")
 
 
 @tap.test("with detail: the keys for the address with it, or else those without")
 def _():
     configure("smime", [home.alice, phone])
-    tap.equal(named(sealed(MESSAGE, "alice+lists@example.org")), 2, "those without")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, "alice+lists@example.org")), 2, "those without")
     detailed = home.authority.person("alice+lists@example.org", "ec")
     configure("smime", [home.alice, phone, detailed])
-    tap.equal(named(sealed(MESSAGE, "alice+lists@example.org")), 1, "that with it alone")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, "alice+lists@example.org")), 1, "that with it alone")
 
 
 @tap.test("nine keys: the newest eight")
@@ -156,8 +138,8 @@ def _():
     many = [home.authority.person(NOBODY, "ec", name=f"many-{n}") for n in range(MOST + 1)]
     configure("smime", many)
     home.write_conf("60-debug.conf", "[core]\nlog_level=debug\n")
-    output = sealed(MESSAGE.replace(b"alice@", b"nobody@"), NOBODY)
-    tap.equal((named(output), len(logged_keys())), (MOST, MOST), "recipients")
+    output = home.sealed(MESSAGE.replace(b"alice@", b"nobody@"), NOBODY)
+    tap.equal((mail.recipient_count(output), len(logged_keys())), (MOST, MOST), "recipients")
     tap.contains(home.log_text(), "older than 8 usable ones")
 
 
@@ -179,7 +161,7 @@ def _():
     tap.true(len(subkeys) == 2 and subkeys[0] == subkeys[1], f"subkeys: {subkeys}")
     configure("pgp")
     (folder / "dave.asc").write_bytes(ring.export("dave@example.org"))
-    output = sealed(MESSAGE.replace(b"alice@", b"dave@"), "dave@example.org")
+    output = home.sealed(MESSAGE.replace(b"alice@", b"dave@"), "dave@example.org")
     tap.equal(opens("shared", output), INNER)
     tap.equal(len(gnupg.key_ids(everybody, gnupg.armor(output))), 1, "recipients")
     tap.equal(sorted(logged_keys()), sorted([first.lower(), second.lower()]), "log")

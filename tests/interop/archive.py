@@ -42,23 +42,6 @@ def configure(form, certs=(home.alice, home.bob, archive, other), rings=((people
     home.clear_log()
 
 
-def sealed(message, *recipients):
-    result = home.seal(message, "-f", CAROL, "--", *recipients)
-    tap.equal((result.status, result.errors), (0, b""), home.log_text()[-600:])
-    return result.output
-
-
-def named(output):
-    listing = homes.certs.openssl("cms", "-cmsout", "-print", "-inform", "DER",
-                                  input=mail.ciphertext(output)).decode()
-    return len(re.findall(r"\bd\.(?:ktri|kari):", listing))
-
-
-def fingerprint(person):
-    text = homes.certs.openssl("x509", "-in", person.cert, "-noout", "-fingerprint", "-sha256").decode()
-    return text.partition("=")[2].strip().replace(":", "").lower()
-
-
 def waits(message, *recipients, why):
     """Nothing leaves, the check says so beforehand, and both say why."""
     home.clear_log()
@@ -77,18 +60,18 @@ def waits(message, *recipients, why):
 @tap.test("S/MIME: the archive reads all that is sealed, and the log names its key")
 def _():
     configure("smime")
-    output = sealed(MESSAGE, ALICE)
+    output = home.sealed(MESSAGE, ALICE)
     for reader in (home.alice, archive):
         tap.equal(mail.opened(output, reader), INNER, reader.address)
-    tap.equal(named(output), 2, "recipients")
+    tap.equal(mail.recipient_count(output), 2, "recipients")
     tap.contains(home.log_text(),
-                 f"encrypted as well to archive_to={ARCHIVE}, key {fingerprint(archive)}")
-    tap.contains(home.log_text(), f" key={fingerprint(home.alice)} ")
-    output = sealed(TO_BOTH, ALICE, BOB)
+                 f"encrypted as well to archive_to={ARCHIVE}, key {archive.fingerprint()}")
+    tap.contains(home.log_text(), f" key={home.alice.fingerprint()} ")
+    output = home.sealed(TO_BOTH, ALICE, BOB)
     for reader in (home.alice, home.bob, archive):
         tap.equal(mail.opened(output, reader), INNER, reader.address)
     # Its own mail is encrypted to it once.
-    tap.equal(named(sealed(MESSAGE.replace(b"alice@", b"archive@"), ARCHIVE)), 1, "its own mail")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE.replace(b"alice@", b"archive@"), ARCHIVE)), 1, "its own mail")
     check = home.check("-f", CAROL, "--", ALICE)
     tap.equal((check.status, check.output.decode()),
               (0, f"sealed: a usable key is there; encrypted as well to archive_to={ARCHIVE}"))
@@ -100,12 +83,12 @@ def _():
 @tap.test("OpenPGP: likewise, and hidden where the recipients are")
 def _():
     configure("pgp")
-    block = gnupg.armor(sealed(MESSAGE, ALICE))
+    block = gnupg.armor(home.sealed(MESSAGE, ALICE))
     for ring in (people, vault):
         tap.equal(ring.gpg("--decrypt", stdin=block, ok=False), INNER, ring.path.name)
     tap.equal(len(set(gnupg.key_ids(people, block))), 2, "recipients")
     tap.contains(home.log_text(), f"key {vault.fingerprint(ARCHIVE).lower()}")
-    block = gnupg.armor(sealed(MESSAGE, ALICE, BOB))
+    block = gnupg.armor(home.sealed(MESSAGE, ALICE, BOB))
     tap.equal(gnupg.key_ids(people, block), [b"0" * 16] * 3, "hidden")
     tap.equal(vault.gpg("--decrypt", stdin=block, ok=False), INNER, "the archive")
 
@@ -139,7 +122,7 @@ def opens(output, reader):
 @tap.test("one output: every archive that one of the recipients' policies names")
 def _():
     configure("smime", rules="[rule bob]\nmatch_recipient=bob@example.org\narchive_to=vault@example.net\n")
-    output = sealed(TO_BOTH, ALICE, BOB)
+    output = home.sealed(TO_BOTH, ALICE, BOB)
     tap.equal([opens(output, r) for r in (home.alice, home.bob, archive, other)], [True] * 4)
     for address in (ARCHIVE, OTHER):
         tap.contains(home.log_text(), f"archive_to={address}")
@@ -148,15 +131,15 @@ def _():
 @tap.test("a rule without an archive, and one with; what may be either is archived")
 def _():
     configure("smime", rules="[rule private]\nmatch_recipient=alice@*\narchive_to=\n")
-    tap.equal(named(sealed(MESSAGE, ALICE)), 1, "without")
-    tap.equal(named(sealed(MESSAGE.replace(b"alice@", b"bob@"), BOB)), 2, "as [policy] says")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 1, "without")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE.replace(b"alice@", b"bob@"), BOB)), 2, "as [policy] says")
     configure("smime", archive_to="", rules="[rule x]\nmatch_header=X-Keep: yes\narchive_to=archive@example.org\n")
-    tap.equal(named(sealed(MESSAGE, ALICE)), 1, "by default none")
-    tap.equal(named(sealed(b"X-Keep: yes\n" + MESSAGE, ALICE)), 2, "by the rule")
-    tap.equal(named(sealed(b"X-Keep: yes\nX-Keep: no\n" + MESSAGE, ALICE)), 2, "either")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 1, "by default none")
+    tap.equal(mail.recipient_count(home.sealed(b"X-Keep: yes\n" + MESSAGE, ALICE)), 2, "by the rule")
+    tap.equal(mail.recipient_count(home.sealed(b"X-Keep: yes\nX-Keep: no\n" + MESSAGE, ALICE)), 2, "either")
     configure("smime", rules="[rule x]\nmatch_header=X-Private: yes\narchive_to=\n")
-    tap.equal(named(sealed(b"X-Private: yes\n" + MESSAGE, ALICE)), 1, "by the rule")
-    tap.equal(named(sealed(b"X-Private: yes\nX-Private: no\n" + MESSAGE, ALICE)), 2, "either")
+    tap.equal(mail.recipient_count(home.sealed(b"X-Private: yes\n" + MESSAGE, ALICE)), 1, "by the rule")
+    tap.equal(mail.recipient_count(home.sealed(b"X-Private: yes\nX-Private: no\n" + MESSAGE, ALICE)), 2, "either")
 
 
 @tap.test("without a usable key of the archive nothing is sealed, and nothing in clear leaves for that")
@@ -183,7 +166,7 @@ def _():
 def _():
     configure("smime", [home.alice], encrypt="preferred")
     message = MESSAGE.replace(b"alice@", b"nobody@")
-    tap.equal(sealed(message, NOBODY), message, "in clear by policy")
+    tap.equal(home.sealed(message, NOBODY), message, "in clear by policy")
     configure("smime", [home.alice])
     tap.equal(home.check("-f", CAROL, "--", NOBODY).status, 69, "no key is no key")
 
@@ -197,18 +180,18 @@ def _():
         tap.equal(result.status, status, f"{trust}: {home.log_text()[-500:]}")
     configure("smime", archive_to="", min_trust="unverified")
     home.write_conf("60-rules.conf", "[module keys-file]\ntrust=unverified\n")
-    tap.equal(named(sealed(MESSAGE, ALICE)), 1, "without an archive")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 1, "without an archive")
 
 
 @tap.test("what came encrypted passes as it came, and the log says that the archive has no part in it")
 def _():
     configure("smime", archive_to="")
-    came = sealed(MESSAGE, ALICE)
+    came = home.sealed(MESSAGE, ALICE)
     configure("smime")
-    tap.equal(sealed(came, ALICE), came, "passed")
+    tap.equal(home.sealed(came, ALICE), came, "passed")
     tap.contains(home.log_text(), f"it came encrypted: archive_to={ARCHIVE} is not added")
     configure("smime", already_sealed="wrap")
-    output = sealed(came, ALICE)
+    output = home.sealed(came, ALICE)
     tap.equal(mail.opened(output, archive), mail.inner_entity(came), "the archive reads the outside")
     configure("smime", already_sealed="refuse")
     tap.equal(home.seal(came, "-f", CAROL, "--", ALICE).status, 75, "refused")
@@ -222,8 +205,8 @@ def _():
     configure("smime", [home.alice, archive, doctor], archive_to="")
     home.write_conf("60-archive.conf", setting)
     home.write_conf("60-rules.conf", rule)
-    tap.equal(named(sealed(MESSAGE, ALICE)), 2, "the setting")
-    tap.equal(named(sealed(MESSAGE, doctor.address)), 1, "the rule")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 2, "the setting")
+    tap.equal(mail.recipient_count(home.sealed(MESSAGE, doctor.address)), 1, "the rule")
 
 
 @tap.test("what is no address is an error in the configuration")

@@ -70,6 +70,11 @@ class Person:
     def __init__(self, address, cert, key):
         self.address, self.cert, self.key = address, pathlib.Path(cert), pathlib.Path(key)
 
+    def fingerprint(self):
+        """As the log has it."""
+        text = openssl("x509", "-in", self.cert, "-noout", "-fingerprint", "-sha256").decode()
+        return text.partition("=")[2].strip().replace(":", "").lower()
+
 
 class Authority:
     """A root, and who has a certificate of it. Keys stand in @folder/private."""

@@ -8,12 +8,12 @@ import fcntl
 import os
 import pathlib
 import pwd
-import re
 import shutil
 import smtplib
 import socket
 import subprocess
 
+import handin
 import sink as sinks
 import tap
 
@@ -160,14 +160,8 @@ class Exim:
         utf8 = [] if "".join([sender, *recipients]).isascii() else ["SMTPUTF8"]
         with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as smtp:
             smtp.ehlo()
-            smtp.mail(sender, ["BODY=8BITMIME", *utf8])
-            for recipient in recipients:
-                code, text = smtp.rcpt(recipient)
-                tap.equal(code, 250, f"RCPT {recipient}: {text}")
-            code, text = smtp.data(message)
-        found = re.search(rb"id=(\S+)", text)
-        tap.true(code == 250 and found, f"DATA: {code} {text}")
-        return found[1].decode()
+            return handin.hand_in(smtp, message, sender, recipients, rb"id=(\S+)",
+                                  ["BODY=8BITMIME", *utf8])
 
     def lines(self, ident):
         return [line for line in self.log_text().splitlines() if f" {ident} " in line]

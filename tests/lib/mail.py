@@ -87,6 +87,12 @@ def ciphertext(sealed):
     return base64.b64decode(re.sub(rb"[\r\n]", b"", body), validate=True)
 
 
+def recipient_count(sealed):
+    """How many a CMS message names."""
+    listing = certs.openssl("cms", "-cmsout", "-print", "-inform", "DER", input=ciphertext(sealed))
+    return len(re.findall(rb"\bd\.(?:ktri|kari):", listing))
+
+
 def opened(sealed, person):
     """What @person reads, as openssl sees it."""
     # Not by pipe: of a message that turns out forged, openssl has written a part by then.

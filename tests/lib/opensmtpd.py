@@ -5,14 +5,13 @@ docs/mta/opensmtpd.md says."""
 import atexit
 import os
 import pathlib
-import re
 import shutil
 import smtplib
 import socket
-import ssl
 import subprocess
 
 import certs
+import handin
 import sink as sinks
 import snippets
 import tap
@@ -142,16 +141,9 @@ class OpenSmtpd:
         with smtplib.SMTP("127.0.0.1", port, timeout=60) as smtp:
             smtp.ehlo("client.example")
             if login:
-                smtp.starttls(context=ssl._create_unverified_context())
-                smtp.login(login, PASSWORD)
-            smtp.mail(sender, ["BODY=8BITMIME"])
-            for recipient in recipients:
-                code, text = smtp.rcpt(recipient)
-                tap.equal(code, 250, f"RCPT {recipient}: {text}")
-            code, text = smtp.data(message)
-        found = re.search(rb"2\.0\.0 (\S+) Message accepted", text)
-        tap.true(code == 250 and found, f"DATA: {code} {text}")
-        return found[1].decode()
+                handin.log_in(smtp, login, PASSWORD)
+            return handin.hand_in(smtp, message, sender, recipients,
+                                  rb"2\.0\.0 (\S+) Message accepted")
 
     def queue(self):
         return [path.name for path in self.spool.rglob("*")

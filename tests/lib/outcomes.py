@@ -102,6 +102,24 @@ class Outcomes:
             return mail.opened(transaction.message(), self.home.bob)
         return transaction.raw
 
+    def deferred_without_program(self):
+        """Where sealpipe-pipe is not there or not itself, the message waits, until it is."""
+        program = self.server.program.readlink()
+        original = message(DORA)
+        for text in (None, "#!/bin/sh\nexit 1\n", "#!/bin/sh\nkill -9 $$\n", "#!/no/such\n"):
+            self.begin()
+            self.server.program.unlink()
+            if text:
+                self.server.program.write_text(text)
+                self.server.program.chmod(0o755)
+            try:
+                ident = self.server.send(original, DORA)
+                self.server.deferred(ident)
+            finally:
+                self.server.program.unlink(missing_ok=True)
+                self.server.program.symlink_to(program)
+        self.server.try_again(ident)
+
     def no_trace(self):
         tap.equal(folders_with_mark(self.server, self.home), [], "plain text on the disk")
 

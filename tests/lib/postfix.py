@@ -12,11 +12,11 @@ import shutil
 import signal
 import smtplib
 import socket
-import ssl
 import struct
 import subprocess
 import sys
 
+import handin
 import home as homes
 import mounts
 import sasl
@@ -243,9 +243,7 @@ class Postfix:
         smtp = smtplib.SMTP("127.0.0.1", port or self.port, timeout=60)
         smtp.ehlo()
         if login or port == SUBMISSION or not port and self.port == SUBMISSION:
-            smtp.starttls(context=ssl._create_unverified_context())
-            smtp.ehlo()
-            smtp.login(login or "carol", "any")
+            handin.log_in(smtp, login or "carol", "any")
         return smtp
 
     def send(self, message, *recipients, sender="carol@example.net", port=None, login=None,
@@ -253,14 +251,7 @@ class Postfix:
         """Hands a message in; its queue id. @login: by the submission service."""
         with self.connect(SUBMISSION if login else port, login) as smtp:
             smtp.command_encoding = "utf-8"
-            smtp.mail(sender, options)
-            for recipient in recipients:
-                code, text = smtp.rcpt(recipient)
-                tap.equal(code, 250, f"RCPT {recipient}: {text}")
-            code, text = smtp.data(message)
-        found = re.search(rb"queued as (\S+)", text)
-        tap.true(code == 250 and found, f"DATA: {code} {text}")
-        return found[1].decode()
+            return handin.hand_in(smtp, message, sender, recipients, rb"queued as (\S+)", options)
 
     def send_locally(self, message, *words, user="lucy"):
         """As a program of @user's does: what sendmail answers."""

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 
+import handin
 import sink as sinks
 import snippets
 import tap
@@ -221,14 +222,8 @@ class Sendmail:
             smtp.ehlo("client.example")
             if login:
                 smtp.login(login, PASSWORD)
-            smtp.mail(sender, ["BODY=8BITMIME"])
-            for recipient in recipients:
-                code, text = smtp.rcpt(recipient, options)
-                tap.equal(code, 250, f"RCPT {recipient}: {text}")
-            code, text = smtp.data(message)
-        found = re.search(rb"2\.0\.0 (\S+) Message accepted", text)
-        tap.true(code == 250 and found, f"DATA: {code} {text}")
-        return found[1].decode()
+            return handin.hand_in(smtp, message, sender, recipients,
+                                  rb"2\.0\.0 (\S+) Message accepted", each=options)
 
     def queue(self, *names):
         """The names of the messages that it has, and of those that are being read or delivered."""

@@ -117,20 +117,7 @@ def _():
     (path,) = (server.homes / "lou/Maildir/new").iterdir()
     text = path.read_bytes().replace(b"\n", b"").replace(b" ", b"")
     tap.contains(text, b"5.7.1refused:nobody@example.org:")
-    program = server.program.readlink()
-    for script in (None, "#!/bin/sh\nexit 1\n", "#!/bin/sh\nkill -9 $$\n", "#!/no/such\n"):
-        o.begin()
-        server.program.unlink()
-        if script:
-            server.program.write_text(script)
-            server.program.chmod(0o755)
-        try:
-            ident = server.send(MAIL, outcomes.DORA)
-            server.deferred(ident)
-        finally:
-            server.program.unlink(missing_ok=True)
-            server.program.symlink_to(program)
-    server.try_again(ident)
+    o.deferred_without_program()
     sealed_for(o.dora)
 
 

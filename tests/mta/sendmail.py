@@ -125,21 +125,7 @@ def _():
                                sender="inbox@example.net"))
     server.wait_empty()
     tap.contains((server.boxes / "inbox").read_bytes(), b"5.7.1 refused: nobody@example.org: ")
-    program = server.program.readlink()
-    o.begin()
-    for text in (None, "#!/bin/sh\nexit 1\n", "#!/bin/sh\nkill -9 $$\n", "#!/no/such\n"):
-        server.clear()
-        server.program.unlink()
-        if text:
-            server.program.write_text(text)
-            server.program.chmod(0o755)
-        try:
-            ident = server.send(MAIL, outcomes.DORA)
-            server.deferred(ident)
-        finally:
-            server.program.unlink(missing_ok=True)
-            server.program.symlink_to(program)
-    server.try_again(ident)
+    o.deferred_without_program()
     sealed_for(o.dora)
 
 
