@@ -87,25 +87,48 @@ static SealContent *sign_entity(SealJob *job, SealDelivery *delivery, const Seal
     return g_steal_pointer(&entity);
 }
 
-gboolean seal_signature_rehearse(const SealPipeline *pipeline, SealDelivery *delivery,
-                                 const SealFormatEntry *format, GError **error)
+/* Both NULL where it stays unsigned. */
+static gboolean open_message(SealDelivery *delivery, const SealFormatEntry *format,
+                             SealMessage **message, SealContent **inner, GError **error)
 {
-    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
-    g_autoptr(SealContent) ready = NULL;
-    g_autofree char *why = NULL;
+    g_autoptr(SealMessage) opened = seal_message_new(delivery->content, error);
 
-    if (!message)
+    if (!opened)
         return FALSE;
     if (!seal_format_can_sign(format))
         return leave_unsigned(delivery, "the format does not sign", error);
-    g_autoptr(SealContent) inner = seal_message_inner(message);
+    *inner = seal_message_inner(opened);
+    *message = g_steal_pointer(&opened);
+    return TRUE;
+}
+
+/* *@ready is NULL where it stays unsigned. */
+static gboolean make_ready(const SealPipeline *pipeline, SealDelivery *delivery,
+                           const SealFormatEntry *format, SealContent *inner, SealContent **ready,
+                           GError **error)
+{
+    g_autofree char *why = NULL;
+
+    return prepare_entity(pipeline, delivery, format, inner, ready, &why, error) &&
+           (*ready || leave_unsigned(delivery, why, error));
+}
+
+gboolean seal_signature_rehearse(const SealPipeline *pipeline, SealDelivery *delivery,
+                                 const SealFormatEntry *format, GError **error)
+{
+    g_autoptr(SealMessage) message = NULL;
+    g_autoptr(SealContent) inner = NULL, ready = NULL;
     SealScan scan;
+
+    if (!open_message(delivery, format, &message, &inner, error))
+        return FALSE;
+    if (!inner)
+        return TRUE;
     if (!seal_transfer_scan(inner, &scan, error))
         return FALSE;
     /* Nothing else is ever too much. */
     return !(scan.trouble & SEAL_TROUBLE_HARD & ~SEAL_TROUBLE_EIGHT_BIT) ||
-           (prepare_entity(pipeline, delivery, format, inner, &ready, &why, error) &&
-            (ready || leave_unsigned(delivery, why, error)));
+           make_ready(pipeline, delivery, format, inner, &ready, error);
 }
 
 /* Puts the signed entity in place of the message's inner one, unless it must stay unsigned. */
@@ -113,20 +136,14 @@ gboolean seal_signature_make(const SealPipeline *pipeline, SealJob *job, SealDel
                              const SealFormatEntry *format, GCancellable *cancellable,
                              GError **error)
 {
-    g_autoptr(SealMessage) message = seal_message_new(delivery->content, error);
-    g_autoptr(SealContent) ready = NULL;
-    g_autofree char *why = NULL;
+    g_autoptr(SealMessage) message = NULL;
+    g_autoptr(SealContent) inner = NULL, ready = NULL;
 
-    if (!message)
-        return FALSE;
-    if (!seal_format_can_sign(format))
-        return leave_unsigned(delivery, "the format does not sign", error);
-
-    g_autoptr(SealContent) inner = seal_message_inner(message);
-    if (!prepare_entity(pipeline, delivery, format, inner, &ready, &why, error))
+    if (!open_message(delivery, format, &message, &inner, error) ||
+        (inner && !make_ready(pipeline, delivery, format, inner, &ready, error)))
         return FALSE;
     if (!ready)
-        return leave_unsigned(delivery, why, error);
+        return TRUE;
 
     g_autoptr(GOutputStream) spool = seal_pipeline_spool(pipeline);
     g_autoptr(SealContent) entity = sign_entity(job, delivery, format, ready, cancellable, error);
