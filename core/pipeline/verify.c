@@ -8,6 +8,7 @@
 
 #include "core/base/content.h"
 #include "core/mail/entity.h"
+#include "core/mail/preamble.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
@@ -24,26 +25,6 @@ enum {
 /* -------------------------------------------------------------------------------------------
  * The whole
  */
-
-/* Readers of MIME do not show it, and mail programs write it in front of what they sign. */
-static gboolean is_known_preamble(const char *text, gsize length)
-{
-    static const char *const known[] = {
-        "This is an OpenPGP/MIME signed message (RFC 4880 and 3156)",
-        "This is an OpenPGP/MIME signed message (RFC 2440 and 3156)",
-        "This is a cryptographically signed message in MIME format.",
-        "This is a multi-part message in MIME format.",
-        "This is an S/MIME signed message",
-    };
-    g_autofree char *copy = g_strndup(text, length);
-
-    g_strstrip(copy);
-    for (guint i = 0; *copy && i < G_N_ELEMENTS(known); i++) {
-        if (g_str_equal(copy, known[i]))
-            return TRUE;
-    }
-    return *copy == '\0';
-}
 
 /* The octets of the body from @from to @to as text; NULL where there are many, or a NUL. */
 static char *text_between(SealContent *body, guint64 from, guint64 to)
@@ -67,7 +48,8 @@ static gboolean is_delimiter(const char *text, const char *boundary, gboolean fi
     if (!at || (at > text && at[-1] != '\n') || (at == text && !first))
         return FALSE;
     gsize before = (gsize)(at - text);
-    if (first ? !is_known_preamble(text, before) : before > 2 || strspn(text, "\r\n") < before)
+    g_autofree char *preamble = first ? g_strndup(text, before) : NULL;
+    if (first ? !seal_preamble_is_known(preamble) : before > 2 || strspn(text, "\r\n") < before)
         return FALSE;
     at += strlen(line);
     return at[strspn(at, " \t\r\n")] == '\0';

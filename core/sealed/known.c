@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * known.c: the fields, armour headers and sentences that mail programs write around ciphertext.
+ * known.c: the fields and armour headers that mail programs write around ciphertext.
  * What is known passes as a whole; all else could be somebody's text, and is none of what may
  * stand there. What machines make up (boundaries, ids) is bounded and has no blanks.
  */
@@ -41,7 +41,7 @@ static gboolean consists_of(const char *text, const char *set, gsize least, gsiz
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* -------------------------------------------------------------------------------------------
- * Armour headers and preambles
+ * Armour headers
  */
 
 /* What the names of programs are made of. Numbers stand among them. */
@@ -154,24 +154,6 @@ static const char *const COMMENTS[] = {"Using GnuPG with Thunderbird - https://w
                                        "gpg4o",
                                        NULL};
 
-static const char *const PREAMBLES[] = {
-    "This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)",
-    "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)",
-    "This is an OpenPGP/MIME encrypted message (RFC 9580 and 3156)",
-    "This is a multi-part message in MIME format.",
-    "This is a multi-part message in MIME format",
-    "This is a multipart message in MIME format.",
-    "This is a multipart message in MIME format",
-    "This is a multi-part message in MIME format...",
-    "This is a MIME-encapsulated message",
-    "This is a MIME-encapsulated message.",
-    "This is an encrypted message",
-    "This message is in MIME format and has been PGP encrypted.",
-    "This message is in MIME format.",
-    "This message is in MIME format. Since your mail reader does not understand this format, some "
-    "or all of this message may not be legible.",
-    NULL};
-
 /* A version: "v2", "2.0.22", "(2.20)", "1672)". */
 static gboolean is_number(const char *word)
 {
@@ -225,18 +207,6 @@ gboolean seal_known_armor_header(const char *line, gsize length)
     if (g_str_equal(text, "Comment"))
         return is_among(value, COMMENTS);
     return g_str_equal(text, "Charset") && is_charset(value);
-}
-
-gboolean seal_known_preamble(const char *text)
-{
-    g_auto(GStrv) words = g_strsplit_set(text, " \t\r\n", -1);
-    g_autoptr(GString) line = g_string_new(NULL);
-
-    for (guint i = 0; words[i]; i++) {
-        if (words[i][0])
-            g_string_append_printf(line, "%s%s", line->len > 0 ? " " : "", words[i]);
-    }
-    return line->len == 0 || is_among(line->str, PREAMBLES);
 }
 
 gboolean seal_known_is_prose(const char *name, gsize length)

@@ -8,9 +8,6 @@
 
 /** TRUE where the line is an armour header that says which program wrote it and no more. */
 gboolean seal_known_armor_header(const char *line, gsize length);
-/** TRUE where the text in front of the first part is a sentence that mail programs put there, or
- *  blank. */
-gboolean seal_known_preamble(const char *text);
 /** TRUE where a name reads as somebody's sentence rather than as a name: it has many words, or many
  *  in small letters. Certification authorities have names of ten. */
 gboolean seal_known_is_prose(const char *name, gsize length);

@@ -5,6 +5,7 @@
  * what mail programs are known to write there.
  */
 #include "core/mail/entity.h"
+#include "core/mail/preamble.h"
 #include "core/sealed/known.h"
 #include "core/sealed/openpgp.h"
 
@@ -101,7 +102,7 @@ static const char *check_outside(SealEntity *entity)
     g_autoptr(SealContent) after = seal_content_slice(body, end, G_MAXUINT64);
     g_autofree char *preamble = read_text(before, MAX_OUTSIDE);
     g_autofree char *epilogue = read_text(after, MAX_OUTSIDE);
-    return preamble && seal_known_preamble(preamble) && is_blank(epilogue)
+    return preamble && seal_preamble_is_known(preamble) && is_blank(epilogue)
                ? NULL
                : "there is text before or after its parts";
 }

@@ -6,6 +6,7 @@
  */
 #include "core/frontend.h"
 #include "core/mail/message.h"
+#include "core/mail/preamble.h"
 #include "core/sealed/body.h"
 #include "core/sealed/known.h"
 #include "core/sealed/noise.h"
@@ -300,13 +301,16 @@ static void test_names(void)
 
 static void test_preambles(void)
 {
-    g_assert_true(seal_known_preamble(""));
-    g_assert_true(seal_known_preamble("\r\n \n"));
-    g_assert_true(
-        seal_known_preamble("This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n"));
-    g_assert_true(seal_known_preamble("\nThis is a multi-part message\n in MIME format.\n\n"));
-    g_assert_false(seal_known_preamble(TEXT));
-    g_assert_false(seal_known_preamble(
+    g_assert_true(seal_preamble_is_known(""));
+    g_assert_true(seal_preamble_is_known("\r\n \n"));
+    g_assert_true(seal_preamble_is_known(
+        "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n"));
+    g_assert_true(seal_preamble_is_known("\nThis is a multi-part message\n in MIME format.\n\n"));
+    g_assert_true(seal_preamble_is_known(
+        "This is a cryptographically signed message in MIME format.\r\n\r\n"));
+    g_assert_false(seal_preamble_is_known("This is a cryptographically signed message"));
+    g_assert_false(seal_preamble_is_known(TEXT));
+    g_assert_false(seal_preamble_is_known(
         "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\n" TEXT));
 }
 
