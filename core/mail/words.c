@@ -25,6 +25,7 @@ static const char *const CHARSETS[] = {
     "euc-jp",       "euc-kr",       "gb2312",       "gbk",          "gb18030",      "big5",
     "utf-7",        "utf-16",       "utf-16be",     "utf-16le",     "utf-32",       "utf-32be",
     "utf-32le",     "macintosh",    "ibm850",       "iso-2022-kr",  "tis-620",      "cp949",
+    "cp932",        "ibm866",
 };
 
 /* Names that mail programs have for some of them. */
@@ -47,6 +48,20 @@ static const struct {
     {"x-mac-roman", "macintosh"},
     {"cp850", "ibm850"},
     {"cp-850", "ibm850"},
+    {"cp866", "ibm866"},
+    {"cp936", "gbk"},
+    {"gb_2312-80", "gb2312"},
+    {"windows-31j", "cp932"},
+    {"windows-874", "tis-620"},
+    {"iso8859-1", "iso-8859-1"},
+    {"iso8859-15", "iso-8859-15"},
+    {"iso_8859-1", "iso-8859-1"},
+    {"cp1250", "windows-1250"},
+    {"cp1251", "windows-1251"},
+    /* What programs write who know nothing but that it is an extension of ASCII. */
+    {"ansi_x3.4-1968", "us-ascii"},
+    {"unknown-8bit", "us-ascii"},
+    {"x-unknown", "us-ascii"},
 };
 
 enum { UTF_8, US_ASCII, UNKNOWN = G_N_ELEMENTS(CHARSETS) };
