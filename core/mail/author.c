@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * author.c: reads From as the strictest and as the laxest reader would, of whom one decodes encoded
- * words first and looks for addresses then. Only where both see one mailbox is there an author.
+ * author.c: reads From as every reader would, of whom some decode encoded words first and look for
+ * addresses then. Only where all see one mailbox, and the same, is there an author.
  */
 #include "core/mail/author.h"
 
@@ -12,111 +12,102 @@
 enum {
     MAX_FROM = 16 * 1024, /* of an author's */
     MAX_ALL_FROM = 64 * 1024,
-    MAX_CHARSET = 40,
     MAX_GUESSES = 1000,
+    MAX_SHOWN = 40,
 };
 
 /* -------------------------------------------------------------------------------------------
- * Encoded words, wherever they stand (RFC 2047)
+ * What readers make of a value before they look for addresses
  */
 
-typedef struct {
-    const char *charset;
-    gsize charset_length;
-    gboolean quoted; /* else base64 */
-    const char *text;
-    const char *text_end;
-} Word;
-
-/* The encoded word at @c, which is at "=?". */
-static gboolean word_at(const char *c, Word *word)
+/* Without the backslashes that quote something. (transfer full) */
+static char *unescape(const char *value)
 {
-    word->charset = c + 2;
-    gsize whole = strcspn(word->charset, "?");
-    word->charset_length = MIN(whole, strcspn(word->charset, "*"));
-    const char *way = word->charset + whole;
+    GString *text = g_string_sized_new(strlen(value));
 
-    if (word->charset_length == 0 || word->charset_length > MAX_CHARSET || !*way ||
-        !strchr("bBqQ", way[1]) || !way[1] || way[2] != '?')
-        return FALSE;
-    word->quoted = g_ascii_tolower(way[1]) == 'q';
-    word->text = way + 3;
-    word->text_end = strstr(word->text, "?=");
-    return word->text_end != NULL;
+    for (const char *c = value; *c; c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        g_string_append_c(text, *c);
+    }
+    return g_string_free(text, FALSE);
 }
 
-static gboolean append_quoted(GString *octets, const Word *word)
+/* Without anything that quotes, and without comments. (transfer full) */
+static char *strip(const char *value)
 {
-    for (const char *c = word->text; c < word->text_end; c++) {
-        if (*c == '=') {
-            if (word->text_end - c < 3 || !g_ascii_isxdigit(c[1]) || !g_ascii_isxdigit(c[2]))
-                return FALSE;
-            g_string_append_c(octets,
-                              (char)(g_ascii_xdigit_value(c[1]) * 16 + g_ascii_xdigit_value(c[2])));
-            c += 2;
-        } else {
-            g_string_append_c(octets, *c == '_' ? ' ' : *c);
+    GString *text = g_string_sized_new(strlen(value));
+    guint depth = 0;
+
+    for (const char *c = value; *c; c++) {
+        if (*c == '(')
+            depth++;
+        else if (*c == ')' && depth > 0)
+            depth--;
+        else if (depth == 0 && *c != '"' && *c != '\\')
+            g_string_append_c(text, *c);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* What Unicode has instead of an @ or a dot is one for some readers. (transfer full) */
+static char *plain_signs(const char *valid)
+{
+    GString *text = g_string_sized_new(strlen(valid));
+
+    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+
+        switch (character) {
+        case 0xff20:
+        case 0xfe6b:
+            g_string_append_c(text, '@');
+            break;
+        case 0x2024:
+        case 0x3002:
+        case 0xfe52:
+        case 0xff0e:
+        case 0xff61:
+            g_string_append_c(text, '.');
+            break;
+        default:
+            g_string_append_unichar(text, character);
         }
     }
-    return TRUE;
+    return g_string_free(text, FALSE);
 }
 
-static gboolean append_base64(GString *octets, const Word *word)
+/* As readers have a value in hand when they decode it: as it stands, and with less around it. */
+enum { FORMS = 3 };
+
+typedef struct {
+    char *texts[FORMS];
+} Forms;
+
+static void forms_clear(Forms *forms)
 {
-    gsize length = (gsize)(word->text_end - word->text), got = 0;
-    g_autofree guint8 *out = g_malloc(length / 4 * 3 + 6);
-    SealBase64 state = {.may_have_blanks = TRUE};
-
-    if (!seal_base64_decode(&state, word->text, length, out, &got) ||
-        !seal_base64_is_complete(&state))
-        return FALSE;
-    g_string_append_len(octets, (const char *)out, (gssize)got);
-    return TRUE;
+    for (guint i = 0; i < FORMS; i++)
+        g_free(forms->texts[i]);
 }
 
-/* Appends @octets, which encoded words of one charset gave, as UTF-8. */
-static gboolean append_converted(GString *text, GString *octets, const Word *word)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Forms, forms_clear)
+
+static Forms forms_of(const char *value)
 {
-    const char *charset = seal_words_charset(word->charset, word->charset_length);
-    gsize length = 0;
-    g_autofree char *utf8 =
-        charset ? g_convert(octets->str, (gssize)octets->len, "UTF-8", charset, NULL, &length, NULL)
-                : NULL;
-
-    g_string_truncate(octets, 0);
-    if (!utf8 || memchr(utf8, '\0', length))
-        return FALSE;
-    g_string_append_len(text, utf8, (gssize)length);
-    return TRUE;
+    return (Forms){{g_strdup(value), unescape(value), strip(value)}};
 }
 
-static gboolean same_charset(const Word *a, const Word *b)
+/* (transfer full) */
+static char *decode_form(const char *form, SealReading reading)
 {
-    return a->charset_length == b->charset_length &&
-           g_ascii_strncasecmp(a->charset, b->charset, a->charset_length) == 0;
+    g_autofree char *decoded = seal_words_decode(form, reading);
+
+    return plain_signs(decoded);
 }
 
-/* Decodes the word and those of its charset that follow with nothing but blanks between: they are
- * one text. Behind them; NULL where that cannot be done. */
-static const char *take_words(const char *c, GString *text)
-{
-    g_autoptr(GString) octets = g_string_new(NULL);
-    Word first, word;
-
-    if (!word_at(c, &first))
-        return NULL;
-    for (word = first;;) {
-        if (!(word.quoted ? append_quoted(octets, &word) : append_base64(octets, &word)))
-            return NULL;
-        const char *end = word.text_end + 2;
-        const char *next = end + strspn(end, " \t");
-        if (strncmp(next, "=?", 2) == 0 && word_at(next, &word) && same_charset(&first, &word))
-            continue;
-        /* Blanks between two words of different charsets are none either. */
-        return append_converted(text, octets, &first) ? (strncmp(next, "=?", 2) == 0 ? next : end)
-                                                      : NULL;
-    }
-}
+/* -------------------------------------------------------------------------------------------
+ * Encoded words
+ */
 
 /* What they say could be read as more than a name: brackets, or what would swallow an address. */
 static gboolean is_only_name(const char *text)
@@ -133,54 +124,117 @@ static gboolean is_only_name(const char *text)
     return depth == 0 && quotes % 2 == 0;
 }
 
-/* The value with all of its encoded words decoded; NULL where one cannot be. *@names is FALSE where
- * one is more than a name. (transfer full) */
-static char *decode_all(const char *value, gboolean *names)
+/* Behind the words that follow @end with nothing but blanks between. */
+static const char *join_words(const char *end)
 {
-    g_autoptr(GString) whole = g_string_new(NULL);
+    for (;;) {
+        const char *next = end + strspn(end, " \t"), *next_end;
 
-    *names = TRUE;
-    while (*value) {
-        const char *word = strstr(value, "=?");
-        g_autoptr(GString) text = g_string_new(NULL);
-
-        g_string_append_len(whole, value, word ? word - value : (gssize)strlen(value));
-        if (!word)
-            break;
-        value = take_words(word, text);
-        if (!value)
-            return NULL;
-        *names = *names && is_only_name(text->str);
-        g_string_append(whole, text->str);
+        if (strncmp(next, "=?", 2) != 0 || seal_words_find(next, &next_end) != next)
+            return end;
+        end = next_end;
     }
-    return g_string_free(g_steal_pointer(&whole), FALSE);
+}
+
+/* The words from @start to @end, which are read as one text. */
+static const char *check_words(const char *start, const char *end)
+{
+    g_autofree char *words = g_strndup(start, (gsize)(end - start));
+
+    for (guint i = SEAL_READING_LAX; i < SEAL_READINGS; i++) {
+        g_autofree char *text = seal_words_decode(words, (SealReading)i);
+
+        if (!is_only_name(text))
+            return "an encoded word in it reads as more than a name";
+    }
+    return NULL;
+}
+
+/* Some readers know more charsets than are known here, in which other octets are an @. */
+static char *check_charset(const char *word)
+{
+    gsize length = strcspn(word + 2, "?");
+
+    if (seal_words_charset(word + 2, length))
+        return NULL;
+    g_autofree char *charset = seal_text_line(word + 2, length, MAX_SHOWN);
+    return g_strdup_printf("an encoded word in it cannot be decoded: %s is no charset of mail (use "
+                           "UTF-8)",
+                           charset);
+}
+
+/* What is wrong with them; NULL where nothing is. (transfer full) */
+static char *check_all_words(const char *value)
+{
+    const char *end, *checked = value;
+
+    for (const char *at = value; (at = seal_words_find(at, &end)); at = end) {
+        g_autofree char *charset = check_charset(at);
+
+        if (charset)
+            return g_steal_pointer(&charset);
+        if (at < checked)
+            continue;
+        checked = join_words(end);
+        const char *fault = check_words(at, checked);
+        if (fault)
+            return g_strdup(fault);
+    }
+    return NULL;
+}
+
+/* TRUE where something in @form is an encoded word for readers who take it to pieces in another
+ * way, or decode twice. */
+static gboolean has_half_word(const char *form)
+{
+    for (guint i = SEAL_READING_LAX; i < SEAL_READINGS; i++) {
+        g_autofree char *text = decode_form(form, (SealReading)i);
+
+        for (const char *c = text; (c = strchr(c, '?')); c++) {
+            if ((c > text && c[-1] == '=') || (c[1] && strchr("bBqQ", c[1]) && c[2] == '?'))
+                return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------
  * From
  */
 
-static guint count_ats(const char *text)
+/* What is wrong with what readers see in @form of the value, in which @mailbox is the author's. */
+static char *check_form(const char *form, const char *mailbox)
 {
-    guint count = 0;
+    for (guint i = 0; i < SEAL_READINGS; i++) {
+        g_autofree char *text = decode_form(form, (SealReading)i);
+        const char *other = seal_mailbox_find_other(text, mailbox);
 
-    for (; (text = strchr(text, '@')); text++)
-        count++;
-    return count;
+        if (other) {
+            g_autofree char *around = seal_mailbox_around(text, other);
+            return g_strdup_printf("its name or a comment reads as a second address, %s (only the "
+                                   "author's own, written the same, may stand there)",
+                                   around);
+        }
+    }
+    return NULL;
 }
 
-/* What Unicode has instead of an @ is one for some readers. */
-static const char *check_decoded(const char *value)
+/* (transfer full) */
+static char *check_value(const char *value, const char *mailbox)
 {
-    gboolean names;
-    g_autofree char *decoded = decode_all(value, &names);
-    g_autofree char *folded = decoded ? seal_text_fold(decoded) : NULL;
+    g_auto(Forms) forms = forms_of(value);
+    g_auto(Forms) own = forms_of(mailbox);
+    g_autofree char *plain = plain_signs(mailbox);
 
-    if (!decoded)
-        return "an encoded word in it cannot be decoded";
-    if (!names)
-        return "an encoded word in it reads as more than a name";
-    return count_ats(folded) == count_ats(value) ? NULL : "its name reads as an address";
+    if (!g_str_equal(plain, mailbox))
+        return g_strdup("its address has a character that reads as a dot or an @");
+    char *fault = check_all_words(value);
+    for (guint i = 0; !fault && i < FORMS; i++)
+        fault = check_form(forms.texts[i], own.texts[i]);
+    for (guint i = 0; !fault && i < FORMS; i++)
+        fault = has_half_word(forms.texts[i]) ? g_strdup("an encoded word in it cannot be decoded")
+                                              : NULL;
+    return fault;
 }
 
 /* What is wrong with the field before its value is looked at. */
@@ -196,37 +250,69 @@ static const char *check_field(const SealHeader *header, const SealField *field)
         return "a blank stands before its colon";
     if (seal_field_has_blank_line(header, field))
         return "a line of it holds blanks alone";
-    if (field->length > MAX_FROM)
-        return "it is longer than 16 KiB";
-    return g_utf8_validate(start, (gssize)field->length, NULL) ? NULL : "it is not UTF-8";
+    return field->length > MAX_FROM ? "it is longer than 16 KiB" : NULL;
 }
 
 SealAddress *seal_author_read(const SealHeader *header, char **why)
 {
     const SealField *field = seal_header_find(header, "From");
     const char *fault = field ? check_field(header, field) : "there is none";
+    g_autofree char *value = fault ? NULL : seal_field_value(header, field);
+    g_autofree char *mailbox = NULL;
+    g_autoptr(SealAddress) author = value ? seal_mailbox_read(value, &mailbox, &fault) : NULL;
+    g_autofree char *said = author ? check_value(value, mailbox) : g_strdup(fault);
 
-    if (fault) {
-        *why = g_strdup(fault);
+    if (said) {
+        *why = g_steal_pointer(&said);
         return NULL;
     }
-    g_autofree char *value = seal_field_value(header, field);
-    g_autoptr(SealAddress) author = seal_mailbox_read(value, why);
-    fault = author ? check_decoded(value) : NULL;
-    if (fault)
-        *why = g_strdup(fault);
-    return fault ? NULL : g_steal_pointer(&author);
+    return g_steal_pointer(&author);
+}
+
+typedef struct {
+    SealMailboxCount counts[FORMS * SEAL_READINGS];
+    SealMailboxVisitor visit;
+    gpointer user_data;
+} Guesses;
+
+static gboolean was_read(GPtrArray *texts, const char *text)
+{
+    for (guint i = 0; i < texts->len; i++) {
+        if (g_str_equal(g_ptr_array_index(texts, i), text))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean guess_in(Guesses *guesses, const char *value, GError **error)
+{
+    g_auto(Forms) forms = forms_of(value);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < FORMS * SEAL_READINGS; i++) {
+        g_autofree char *text =
+            decode_form(forms.texts[i / SEAL_READINGS], (SealReading)(i % SEAL_READINGS));
+
+        if (was_read(texts, text))
+            continue;
+        if (!seal_mailbox_guess(text, &guesses->counts[i], guesses->visit, guesses->user_data,
+                                error))
+            return FALSE;
+        g_ptr_array_add(texts, g_steal_pointer(&text));
+    }
+    return TRUE;
 }
 
 gboolean seal_author_guess(const SealHeader *header, SealMailboxVisitor visit, gpointer user_data,
                            GError **error)
 {
-    SealMailboxCount count = {.most = MAX_GUESSES};
+    Guesses guesses = {.visit = visit, .user_data = user_data};
     gsize size = 0;
 
+    for (guint i = 0; i < G_N_ELEMENTS(guesses.counts); i++)
+        guesses.counts[i].most = MAX_GUESSES;
     for (guint i = 0; i < header->fields->len; i++) {
         const SealField *field = &g_array_index(header->fields, SealField, i);
-        gboolean names;
 
         if (!seal_field_is(header, field, "From"))
             continue;
@@ -236,11 +322,7 @@ gboolean seal_author_guess(const SealHeader *header, SealMailboxVisitor visit, g
             return FALSE;
         }
         g_autofree char *value = seal_field_value(header, field);
-        g_autofree char *valid = g_utf8_make_valid(value, -1);
-        g_autofree char *decoded = decode_all(valid, &names);
-        if (!seal_mailbox_guess(valid, &count, visit, user_data, error) ||
-            (decoded && strstr(valid, "=?") &&
-             !seal_mailbox_guess(decoded, &count, visit, user_data, error)))
+        if (!guess_in(&guesses, value, error))
             return FALSE;
     }
     return TRUE;

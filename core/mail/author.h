@@ -7,8 +7,8 @@
 #include "core/mail/header.h"
 #include "core/mail/mailbox.h"
 
-/** The author: exactly one mailbox in exactly one clean From field, by the strictest and by the
- * laxest reading. Else NULL, and *@why says for people why there is none. (transfer full) */
+/** The author: exactly one mailbox in exactly one clean From field, the same for every reader that
+ * sees one. Else NULL, and *@why says for people why there is none. (transfer full) */
 SealAddress *seal_author_read(const SealHeader *header, char **why);
 
 /** Visits every mailbox that anybody could take for an author's. SEAL_ERROR_LIMIT where there are

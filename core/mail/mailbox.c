@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * mailbox.c: reads address fields, once as most readers do and once as the strictest. No library
- * sees them: what such a field costs must not grow faster than its length.
+ * mailbox.c: reads address fields, once as most readers do, once as exactly one mailbox, and
+ * once as anybody could. No library sees them: what such a field costs must not grow faster than
+ * its length.
  */
 #include "core/mail/mailbox.h"
 
@@ -10,6 +11,7 @@
 enum {
     MAX_MAILBOX = 1024, /* octets of what can still be one */
     MAX_COMMENT_DEPTH = 10,
+    MAX_SHOWN = 80,
 };
 
 /* RFC 5322 3.2.3 and RFC 6532 3.2 atext, and the dot. */
@@ -149,17 +151,23 @@ gboolean seal_mailbox_each(const char *value, SealMailboxCount *count, SealMailb
 }
 
 /* -------------------------------------------------------------------------------------------
- * As the strictest
+ * As exactly one
  */
 
 typedef struct {
     const char *c;
-    const char *word; /* the last word of the name, where it is none in quotes; else NULL */
+    const char *word; /* the last word of the name, in quotes or not; NULL behind anything else */
     const char *word_end;
     guint words;
     char *mailbox;
     const char *why;
 } Strict;
+
+static void skip_blanks(Strict *strict)
+{
+    while (is_blank(*strict->c))
+        strict->c++;
+}
 
 static void skip_blanks_and_comments(Strict *strict)
 {
@@ -175,51 +183,104 @@ static void skip_blanks_and_comments(Strict *strict)
     }
 }
 
+static void end_word(Strict *strict, const char *start, const char *end)
+{
+    strict->word = start;
+    strict->word_end = end;
+    strict->words++;
+    if (end)
+        strict->c = end;
+}
+
 static void take_word(Strict *strict)
 {
-    strict->word = strict->c;
-    while (is_word(*strict->c))
-        strict->c++;
-    strict->word_end = strict->c;
-    strict->words++;
+    const char *end = strict->c;
+
+    while (is_word(*end))
+        end++;
+    end_word(strict, strict->c, end);
 }
 
 static void take_quoted_word(Strict *strict)
 {
-    const char *next = skip_quoted(strict->c);
-
-    strict->words++;
-    strict->word = NULL;
-    if (next)
-        strict->c = next;
-    else
+    end_word(strict, strict->c, skip_quoted(strict->c));
+    if (!strict->word_end)
         strict->why = "a quoted text in it does not end";
 }
 
-/* @start is at the local part; there are only words, one @ and nothing between them. */
-static void take_mailbox(Strict *strict, const char *start)
+/* A name such as Shop [DE] is not in quotes as often as it should be. What is in the brackets has
+ * to be plain: some readers take them for an address of numbers. */
+static void take_square(Strict *strict)
+{
+    const char *end = strict->c + 1;
+
+    while (is_word(*end) || is_blank(*end))
+        end++;
+    end_word(strict, NULL, *end == ']' ? end + 1 : NULL);
+    if (!strict->word_end)
+        strict->why = "what stands in square brackets in its name needs double quotes";
+}
+
+/* Behind the local part at @start; NULL where not all readers see the same there. */
+static const char *skip_local(const char *start, const char **why)
 {
     const char *c = start;
 
-    while (is_word(*c))
-        c++;
+    if (*c == '"') {
+        for (c++; is_word(*c) || *c == ' ';)
+            c++;
+        if (*c == '"' && c > start + 1)
+            return c + 1;
+        *why = "the quoted part of its address has more than words and blanks in it";
+        return NULL;
+    }
+    for (; is_word(*c); c++) {
+        if (*c == '.' && (c == start || !is_word(c[1]) || c[1] == '.')) {
+            *why = "its address has a dot at an end of its first part, or dots side by side, which "
+                   "takes double quotes";
+            return NULL;
+        }
+    }
+    return c;
+}
+
+/* @start is at the local part, one word; there is one @, and nothing between them. */
+static void take_mailbox(Strict *strict, const char *start)
+{
+    const char *c = skip_local(start, &strict->why);
+
+    if (!c)
+        return;
     if (c > start && *c == '@' && is_word(c[1])) {
         for (c++; is_word(*c);)
             c++;
         strict->mailbox = g_strndup(start, (gsize)(c - start));
         strict->c = c;
-        return;
+    } else {
+        strict->why = *start == '@' ? "a route stands before the address"
+                                    : "what should be an address is none of plain words and one @";
     }
-    strict->why = *start == '@' ? "a route stands before the address"
-                                : "what should be an address is none of plain words and one @";
 }
 
 static void take_bracketed(Strict *strict)
 {
-    take_mailbox(strict, strict->c + 1);
+    strict->c++;
+    skip_blanks(strict);
+    take_mailbox(strict, strict->c);
+    skip_blanks(strict);
     if (!strict->why && *strict->c != '>')
         strict->why = "more than an address stands in its angle brackets";
     strict->c++;
+}
+
+/* An address before itself in angle brackets: programs that have no name for somebody write so. */
+static void take_repeated(Strict *strict)
+{
+    g_autofree char *first = g_steal_pointer(&strict->mailbox);
+
+    take_bracketed(strict);
+    if (!strict->why && g_ascii_strcasecmp(first, strict->mailbox) != 0)
+        strict->why = "an address stands before another in angle brackets";
 }
 
 /* What may stand in a name only in quotes says what it is instead. */
@@ -227,15 +288,22 @@ static const char *other_than_mailbox(char c)
 {
     switch (c) {
     case ',':
-        return "a comma stands in it, as between several addresses";
+        return "a comma stands in it, as between several addresses (a name with a comma needs "
+               "double quotes)";
     case ':':
     case ';':
-        return "it names a group, or several addresses";
+        return "it names a group, or several addresses (a name with a colon or semicolon needs "
+               "double quotes)";
     case '@':
-        return "an @ stands beside its address";
+        return "an @ stands beside its address (a name with an @ needs double quotes)";
     default:
-        return "it has characters that a name has only in quotes";
+        return "it has characters that a name has only in double quotes";
     }
+}
+
+static gboolean word_is_local(const Strict *strict)
+{
+    return *strict->c == '@' && strict->words == 1 && strict->word && strict->word_end == strict->c;
 }
 
 static void take_token(Strict *strict)
@@ -244,16 +312,31 @@ static void take_token(Strict *strict)
         take_word(strict);
     else if (*strict->c == '"')
         take_quoted_word(strict);
+    else if (*strict->c == '[')
+        take_square(strict);
     else if (*strict->c == '<')
         take_bracketed(strict);
-    else if (*strict->c == '@' && strict->words == 1 && strict->word &&
-             strict->word_end == strict->c)
+    else if (word_is_local(strict))
         take_mailbox(strict, strict->word);
     else
         strict->why = other_than_mailbox(*strict->c);
 }
 
-SealAddress *seal_mailbox_read(const char *value, char **why)
+static void take_rest(Strict *strict, gboolean bracketed)
+{
+    skip_blanks_and_comments(strict);
+    if (!strict->why && !bracketed && *strict->c == '<') {
+        take_repeated(strict);
+        if (!strict->why)
+            skip_blanks_and_comments(strict);
+    }
+    if (!strict->why && *strict->c)
+        strict->why = is_word(*strict->c) || strchr("\"<[", *strict->c)
+                          ? "something stands behind its address"
+                          : other_than_mailbox(*strict->c);
+}
+
+SealAddress *seal_mailbox_read(const char *value, char **text, const char **why)
 {
     Strict strict = {.c = value};
     SealAddress *address = NULL;
@@ -261,25 +344,23 @@ SealAddress *seal_mailbox_read(const char *value, char **why)
     while (!strict.why && !strict.mailbox) {
         skip_blanks_and_comments(&strict);
         if (!strict.why && !*strict.c)
-            strict.why = "there is no address in it";
+            strict.why = "there is no address in it, which is a name, an @ and a domain";
         if (!strict.why)
             take_token(&strict);
     }
-    g_autofree char *mailbox = strict.mailbox;
     if (!strict.why)
-        skip_blanks_and_comments(&strict);
-    if (!strict.why && *strict.c)
-        strict.why = is_word(*strict.c) || strchr("\"<", *strict.c)
-                         ? "something stands behind its address"
-                         : other_than_mailbox(*strict.c);
+        take_rest(&strict, strict.c[-1] == '>');
+    g_autofree char *mailbox = strict.mailbox;
     if (!strict.why && strstr(mailbox, "=?"))
         strict.why = "an encoded word stands in its address";
-    if (!strict.why && !seal_mailbox_is_alone(value, mailbox))
-        strict.why = "a second address stands in it";
+    if (!strict.why && *mailbox == '\'')
+        strict.why = "its address begins with an apostrophe, which some readers leave out";
     if (!strict.why && !(address = seal_address_parse(mailbox, NULL)))
         strict.why = "its address is none that can be";
-    if (!address)
-        *why = g_strdup(strict.why);
+    if (address)
+        *text = g_steal_pointer(&mailbox);
+    else
+        *why = strict.why;
     return address;
 }
 
@@ -287,24 +368,81 @@ SealAddress *seal_mailbox_read(const char *value, char **why)
  * As anybody could
  */
 
-gboolean seal_mailbox_is_alone(const char *text, const char *mailbox)
+/* TRUE where the @ is one of @mailbox, whose text has @before octets before its own. */
+static gboolean at_is_own(const char *text, const char *at, const char *mailbox, gsize before)
 {
-    gsize before = (gsize)(strchr(mailbox, '@') - mailbox), length = strlen(mailbox);
+    gsize length = strlen(mailbox);
 
-    for (const char *at = strchr(text, '@'); at; at = strchr(at + 1, '@')) {
-        const char *start = at - before, *end = start + length;
-
-        if ((gsize)(at - text) < before || g_ascii_strncasecmp(start, mailbox, length) != 0)
-            return FALSE;
-        /* Some clients write an address as its own name, in apostrophes. */
-        if (start > text && start[-1] == '\'' && *end == '\'') {
-            start--;
-            end++;
-        }
-        if ((start > text && is_word(start[-1])) || is_word(*end))
-            return FALSE;
+    if ((gsize)(at - text) < before || g_ascii_strncasecmp(at - before, mailbox, length) != 0)
+        return FALSE;
+    const char *start = at - before, *end = start + length;
+    /* Some clients write an address as its own name, in apostrophes. */
+    if (start > text && start[-1] == '\'' && *end == '\'') {
+        start--;
+        end++;
     }
-    return TRUE;
+    return (start == text || !is_word(start[-1])) && !is_word(*end);
+}
+
+/* TRUE where nothing that could be a local part touches the @. */
+static gboolean at_stands_apart(const char *text, const char *at)
+{
+    return (at == text || strchr(" \t\"(", at[-1])) && at[1] != '@';
+}
+
+const char *seal_mailbox_find_other(const char *text, const char *mailbox)
+{
+    const char *own = strchr(mailbox, '@'), *found = NULL;
+    /* Of what stands behind, up to the next bracket: a word, a dot before one. Some readers join
+     * words around a dot, over blanks. */
+    gboolean has_word = FALSE, has_dot = FALSE;
+
+    for (const char *c = text + strlen(text); c-- > text;) {
+        if (*c == '<') {
+            has_word = has_dot = FALSE;
+        } else if (*c == '.' || *c == '[') {
+            has_dot = has_dot || has_word;
+        } else if (*c == '@') {
+            if (!at_is_own(text, c, mailbox, (gsize)(own - mailbox)) &&
+                (has_dot || !strchr(own, '.') || !at_stands_apart(text, c)))
+                found = c;
+        } else {
+            has_word = has_word || is_word(*c);
+        }
+    }
+    return found;
+}
+
+char *seal_mailbox_around(const char *text, const char *at)
+{
+    const char *start = at, *before = at, *end = at + 1;
+
+    while (before > text && is_blank(before[-1]))
+        before--;
+    for (start = before; start > text && is_word(start[-1]);)
+        start--;
+    const char *behind = end + strspn(end, " \t");
+    for (end = behind; is_word(*end);)
+        end++;
+
+    g_autofree char *first = seal_text_line(start, (gsize)(before - start), MAX_SHOWN);
+    g_autofree char *last = seal_text_line(behind, (gsize)(end - behind), MAX_SHOWN);
+    return g_strconcat(first, "@", last, NULL);
+}
+
+/* Where the local part before @at begins, which is not before @past. */
+static const char *local_start(const char *past, const char *at)
+{
+    const char *start = at;
+
+    if (start > past && start[-1] == '"') {
+        for (start--; start > past && start[-1] != '"';)
+            start--;
+        return start > past ? start - 1 : at;
+    }
+    while (start > past && is_word(start[-1]))
+        start--;
+    return start;
 }
 
 gboolean seal_mailbox_guess(const char *text, SealMailboxCount *count, SealMailboxVisitor visit,
@@ -313,10 +451,8 @@ gboolean seal_mailbox_guess(const char *text, SealMailboxCount *count, SealMailb
     const char *past = text; /* nothing before it is looked at again */
 
     for (const char *at = strchr(text, '@'); at; at = strchr(at + 1, '@')) {
-        const char *start = at, *end = at + 1;
+        const char *start = local_start(past, at), *end = at + 1;
 
-        while (start > past && is_word(start[-1]))
-            start--;
         while (is_word(*end))
             end++;
         past = end;

@@ -230,7 +230,8 @@ static void check_address(SealAddress *address, gpointer user_data)
     fuzz_assert_one_line(seal_address_text(address));
 }
 
-/* An author is among those whom anybody could take for one, and alone there. */
+/* An author is among those whom anybody could take for one, and alone there: but for the last word
+ * of one in quotes, and for what has no domain of several labels. */
 typedef struct {
     SealAddress *author;
     gboolean found;
@@ -240,9 +241,10 @@ static void note_guess(SealAddress *address, gpointer user_data)
 {
     Guess *guess = user_data;
 
-    if (guess->author)
-        g_assert_true(seal_address_equal(guess->author, address));
-    guess->found = TRUE;
+    if (guess->author && seal_address_equal(guess->author, address))
+        guess->found = TRUE;
+    else if (guess->author && !strchr(seal_address_local(guess->author), ' '))
+        g_assert_null(strchr(seal_address_domain(address), '.'));
 }
 
 static void check_addresses(SealMessage *message)

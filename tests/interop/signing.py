@@ -128,6 +128,34 @@ def gpg_reads(ring, output):
     return True
 
 
+@tap.test("the author is who all readers see: names as people have them, none that name another")
+def _():
+    daily = [
+        b'"Ops @ Example" <carol@example.org>', b"Shop [DE] <carol@example.org>",
+        b"=?utf-8?q?carol=40example=2Eorg?= <carol@example.org>", b"M\xfcller <carol@example.org>",
+        b"carol@example.org <carol@example.org>", b'"carol"@example.org (Jira (Cloud))',
+    ]
+    second = "its name or a comment reads as a second address, bob@example.org"
+    refused = {
+        b"Smith, John <carol@example.org>": "a comma stands in it",
+        b"Firma: Shop <carol@example.org>": "it names a group",
+        b"Ops @ Example <carol@example.org>": "an @ stands beside its address",
+        b'"bob@example.org" <carol@example.org>': "its name or a comment reads as a second address, bob@example.org",
+        b'"=\\?utf-8?q?bob=40example.org?=" <carol@example.org>': "its name or a comment reads as a second address, bob@example.org",
+        b"=?utf-8?q?bob_=40_example=2Eorg?= <carol@example.org>": second,
+    }
+    for form in FORMATS:
+        ways.configure(f"{form}-sign", sign="required")
+        for name in daily:
+            message = PLAIN.replace(b"carol@example.org", name, 1)
+            output = ways.leaves(message)
+            ways.inner(f"{form}-sign", output)
+            tap.contains(output, b"From: " + name + b"\n", "the field")
+        for name, why in refused.items():
+            ways.stays(PLAIN.replace(b"carol@example.org", name, 1),
+                       f"From does not name one author: {why}")
+
+
 @tap.test("encrypt_to_sender: the author reads it too, in both formats, where a key is known")
 def _():
     by_bob = PLAIN.replace(b"carol@", b"Bob@")

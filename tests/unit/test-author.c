@@ -52,11 +52,63 @@ static const char *const CLEAN[] = {
     "From: \"me@example.org\" <me@example.org>",
     "From: \"'me@example.org'\" <Me@Example.org>",
     "From: me@example.org (me@example.org)",
+    /* An address as its own name, in whatever way. */
+    "From: me@example.org <me@example.org>",
+    "From: Me@example.org (x) <me@EXAMPLE.org>",
+    "From: =?utf-8?q?me=40example=2Eorg?= <me@example.org>",
+    "From: =?utf-8?b?bWVAZXhhbXBsZS5vcmc=?= <me@example.org>",
+    "From: \"=?utf-8?q?me=40example=2Eorg?=\" <me@example.org>",
+    "From: \"me@example.org via Shop\" <me@example.org>",
+    "From: \"Me (me@example.org)\" (@me) <me@example.org>",
+    /* An @ that is nobody's. */
+    "From: \"Ops @ Example\" <me@example.org>",
+    "From: \"Ops @ Example Inc.\" <me@example.org>",
+    "From: \"J. Doe @ Example\" <me@example.org>",
+    "From: \"\\\"Ops\\\" @ Example\" <me@example.org>",
+    "From: =?utf-8?q?B=C3=BCro_=40_Example?= <me@example.org>",
+    "From: me@example.org (Ops @ Example)",
+    "From: \"Me (@me)\" <me@example.org>",
+    "From: Me (@me) <me@example.org>",
+    "From: \"@me\" <me@example.org>",
+    "From: \"Me @work\" <me@example.org>",
+    /* Names that should be in quotes, or encoded, and seldom are. */
+    "From: Shop [DE] <me@example.org>",
+    "From: [DE] Shop<me@example.org>",
+    "From: [Shop] <me@example.org>",
+    "From: J. Smith <me@example.org>",
+    "From: Jira (Cloud) <me@example.org>",
+    "From: Me via Service <me@example.org>",
+    "From: O'Me & Sons / #1 <me@example.org>",
+    "From: M\xfcller <me@example.org>",
+    "From: \"M\xfcller, Me\" <me@example.org>",
+    "From: Ren\xe9<me@example.org>",
+    "From: me@example.org (M\xfcller)",
+    "From: =?unknown-8bit?q?M=FCller?= <me@example.org>",
+    "From: =?ANSI_X3.4-1968?Q?M=FCller?= <me@example.org>",
+    "From: =?utf-8?q?Me=C3?= <me@example.org>",
+    "From: =?utf-8?q?Me=4?= <me@example.org>",
+    "From: =?utf-8?b?TWU?= <me@example.org>",
+    "From: =?utf-8?q?Me_=5BDE=5D=3A_you=3F?= <me@example.org>",
+    "From: < me@example.org >",
+    "From: me@example.org (Cron Daemon) (x)",
+    "From: \"me\"@example.org",
+    "From: Me <\"me\"@example.org>",
     "From: Me\n <me@example.org>",
     "From: Me\r\n\t<me@example.org>",
     "From:\n me@example.org",
     "Sender: you@example.org\nFrom: me@example.org\nReply-To: you@example.org",
     "Resent-From: you@example.org\nFrom: me@example.org",
+};
+
+/* Others than that, and who they are. */
+static const char *const OTHERS[][2] = {
+    {"From: root@host (Cron Daemon)", "root@host"},
+    {"From: \"a b\"@example.org", "a b@example.org"},
+    {"From: Me <\"a b\"@example.org>", "a b@example.org"},
+    {"From: \"me..x\"@example.org (Me)", "me..x@example.org"},
+    {"From: \"Ops @ Example\" <\"a b\"@example.org>", "a b@example.org"},
+    {"From: \"Me (sales)\" <o'me+x=y/z@example.org>", "o'me+x=y/z@example.org"},
+    {"From: M\u00fcller <m\u00fc@b\u00fccher.example>", "m\u00fc@xn--bcher-kva.example"},
 };
 
 /* The field, and a part of the reason. */
@@ -92,19 +144,30 @@ static const char *const UNCLEAR[][2] = {
     {"From: me@example.org: you@example.org", "group"},
     {"From: me@example.org you@example.org", "behind"},
     {"From: me@example.org you", "behind"},
-    {"From: me@example.org <you@example.org>", "behind"},
-    {"From: me@example.org <me@example.org>", "behind"},
+    {"From: me@example.org <you@example.org>", "before another"},
+    {"From: you@example.org <me@example.org>", "before another"},
+    {"From: 'me@example.org' <me@example.org>", "before another"},
+    {"From: me@example.org <me@example.org", "angle brackets"},
+    {"From: me@example.org <me@example.org> <me@example.org>", "behind"},
+    {"From: Me <me@example.org> <me@example.org>", "behind"},
+    {"From: Firma GmbH & Co. KG: Shop <me@example.org>", "group"},
+    {"From: Me; <me@example.org>", "group"},
+    {"From: Me <me@example.org>;", "group"},
+    {"From: me@example.org [you]", "behind"},
+    {"From: root", "no address"},
+    {"From: root (Cron Daemon)", "no address"},
+    {"From: Ops @ Example <me@example.org>", "@ stands beside"},
+    {"From: @me <me@example.org>", "@ stands beside"},
     {"From: Me me@example.org", "@ stands beside"},
     {"From: Me at you@example.org <me@example.org>", "@ stands beside"},
     {"From: <me@example.org> you@example.org", "behind"},
     {"From: <me@example.org> Me", "behind"},
     {"From: <me@example.org> <you@example.org>", "behind"},
-    {"From: <me@example.org>>", "only in quotes"},
+    {"From: <me@example.org>>", "only in double quotes"},
     {"From: <<me@example.org>>", "plain words"},
     {"From: <@a.example,@b.example:me@example.org>", "route"},
     {"From: <me@example.org, you@example.org>", "angle brackets"},
     {"From: <me@example.org you@example.org>", "angle brackets"},
-    {"From: < me@example.org >", "plain words"},
     {"From: <me@example.org (x)>", "angle brackets"},
     {"From: <me@example.org", "angle brackets"},
     {"From: <me (x)@example.org>", "plain words"},
@@ -113,21 +176,43 @@ static const char *const UNCLEAR[][2] = {
     {"From: me@ example.org", "plain words"},
     {"From: me@you@example.org", "@ stands beside"},
     {"From: <me@you@example.org>", "angle brackets"},
-    {"From: \"me\"@example.org", "@ stands beside"},
-    {"From: <\"me you\"@example.org>", "plain words"},
     {"From: <>", "plain words"},
     {"From: me@example.org.", "none that can be"},
     {"From: me@-evil-", "none that can be"},
     {"From: me@[192.0.2.1]", "plain words"},
-    {"From: Me [work] <me@example.org>", "only in quotes"},
-    {"From: Me \\<you@example.org> <me@example.org>", "only in quotes"},
+    {"From: Me \\<you@example.org> <me@example.org>", "only in double quotes"},
+    {"From: Me ] <me@example.org>", "only in double quotes"},
+    {"From: Me [<you>] <me@example.org>", "square brackets"},
+    {"From: Me [work <me@example.org>", "square brackets"},
+    {"From: Me [work] me@example.org", "@ stands beside"},
+    {"From: Me [a, b] <me@example.org>", "square brackets"},
+    {"From: Me [\\] <me@example.org>", "square brackets"},
+    {"From: Me [(] <me@example.org>", "square brackets"},
+    /* What some readers see the end of alone. */
+    {"From: <x..me@example.org>", "dots side by side"},
+    {"From: x..me@example.org", "dots side by side"},
+    {"From: <.me@example.org>", "a dot at an end"},
+    {"From: <me.@example.org>", "a dot at an end"},
+    {"From: <'me@example.org>", "apostrophe"},
+    {"From: \"\"@example.org", "quoted part"},
+    {"From: \"you@example.org\"@example.org", "quoted part"},
+    {"From: Me <\"you@example.org x\"@example.org>", "quoted part"},
+    {"From: <\"x <you\"@example.org>", "quoted part"},
+    {"From: <\"x (y) me\"@example.org>", "quoted part"},
+    {"From: <\"x, me\"@example.org>", "quoted part"},
+    {"From: <\"x\\me\"@example.org>", "quoted part"},
+    {"From: \"x\" me@example.org", "@ stands beside"},
+    {"From: \"x\"me@example.org", "@ stands beside"},
+    {"From: x\"me\"@example.org", "@ stands beside"},
+    {"From: <\"x\"me@example.org>", "plain words"},
+    {"From: me@example\u3002org", "reads as a dot"},
     /* Texts that do not end, or end elsewhere for others. */
     {"From: \"Me <me@example.org>", "does not end"},
     {"From: \"Me\\\" <me@example.org>", "does not end"},
     {"From: (Me <me@example.org>", "does not end"},
     {"From: me@example.org (Me", "does not end"},
     {"From: me@example.org (((((((((((Me)))))))))))", "too deep"},
-    {"From: Me) <me@example.org>", "only in quotes"},
+    {"From: Me) <me@example.org>", "only in double quotes"},
     /* An address that somebody could see in a name or comment. */
     {"From: \"you@example.org\" <me@example.org>", "second address"},
     {"From: \"<you@example.org>\" <me@example.org>", "second address"},
@@ -139,47 +224,85 @@ static const char *const UNCLEAR[][2] = {
     {"From: me@example.org (you@example.org)", "second address"},
     {"From: (you@example.org) me@example.org", "second address"},
     {"From: me@example.org (\\) you@example.org)", "second address"},
-    {"From: \"you\uff20example.org\" <me@example.org>", "reads as an address"},
-    {"From: you\ufe6bexample.org <me@example.org>", "reads as an address"},
-    /* Encoded words that say more than a name. */
-    {"From: =?utf-8?q?you=40example=2Eorg?= <me@example.org>", "reads as an address"},
+    {"From: \"me @ example.org\" <me@example.org>", "written the same"},
+    {"From: \"you @ example.org\" <me@example.org>", "you@example.org"},
+    {"From: \"you@ example.org\" <me@example.org>", "you@example.org"},
+    {"From: \"you @example.org\" <me@example.org>", "you@example.org"},
+    {"From: \"you @ example . org\" <me@example.org>", "second address"},
+    {"From: \"you @ exam ple.org\" <me@example.org>", "second address"},
+    {"From: \"you @ (x) example.org\" <me@example.org>", "second address"},
+    {"From: \"you @ (<) example.org\" <me@example.org>", "second address"},
+    {"From: \"you @ example\u3002org\" <me@example.org>", "second address"},
+    {"From: \"you @ [192.0.2.1]\" <me@example.org>", "second address"},
+    {"From: \"you\u00a0@ Example\" <me@example.org>", "second address"},
+    {"From: \"you@Example\" <me@example.org>", "you@Example"},
+    {"From: \"Ops @ Example\" <me@localhost>", "Ops@Example"},
+    {"From: \"'you@example.com' via Me\" <me@example.org>", "you@example.com"},
+    {"From: me@example.org (Me, you @ example.org)", "you@example.org"},
+    {"From: M\xfcller you@example.org <me@example.org>", "@ stands beside"},
+    {"From: \"M\xfcller you@example.org\" <me@example.org>", "you@example.org"},
+    {"From: \"\xfcme@example.org\" <me@example.org>", "second address"},
+    {"From: <m\xfc@example.org>", "none that can be"},
+    {"From: \"you\uff20example.org\" <me@example.org>", "second address"},
+    {"From: you\ufe6bexample.org <me@example.org>", "second address"},
+    /* Encoded words that say more than a name, for readers too who take quotes and comments out
+     * first, or decode twice. */
+    {"From: \"=\\?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "you@example.org"},
+    {"From: \"=?utf-8?q?you=\\40example=2Eorg?=\" <me@example.org>", "more than a name"},
+    {"From: \"=?utf-8?q\\?you=40example=2Eorg?=\" <me@example.org>", "you@example.org"},
+    {"From: =\"?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "you@example.org"},
+    {"From: =(x)?utf-8?q?you=40example=2Eorg?= <me@example.org>", "you@example.org"},
+    {"From: =?utf-8?(x)q?you=40example=2Eorg?= <me@example.org>", "you@example.org"},
+    {"From: = ?utf-8?q?you=40example=2Eorg?= <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8 ?q?you=40example=2Eorg?= <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?q?=3D=3Futf-8=3Fq=3Fyou=3D40example.org=3F=3D?= <me@example.org>",
+     "cannot be decoded"},
+    {"From: =?utf-8?q?you_=40_example=2Eorg?= <me@example.org>", "you@example.org"},
+    {"From: =?utf-8?b?eW91QGV4?= =?utf-8?b?YW1wbGUub3J?= =?utf-8?b?n?= <me@example.org>",
+     "second address"},
+    {"From: =?utf-8?b?eW91QGV4YW1wbGUub3Jn!?= <me@example.org>", "second address"},
+    {"From: =?utf-8?q?you=00=40example=2Eorg?= <me@example.org>", "second address"},
+    {"From: =?cp037?q?=A8=96=A4=7C?= <me@example.org>", "cp037 is no charset"},
+    {"From: Me =?utf-8?q?x <me@example.org>", "cannot be decoded"},
+    {"From: =?utf-8?q?you=40example=2Eorg?= <me@example.org>", "second address"},
     {"From: =?utf-8?q?you=40example=2Eorg_=28?= <me@example.org>", "more than a name"},
-    {"From: =?utf-8?b?eW91QGV4YW1wbGUub3Jn?= <me@example.org>", "reads as an address"},
-    {"From: =?utf-8?b?eW91QGV4?= =?utf-8?b?YW1wbGUub3Jn?= <me@example.org>", "reads as an address"},
-    {"From: =?utf-7?q?you+AEA-example.org?= <me@example.org>", "reads as an address"},
-    {"From: =?utf-16be?b?AHkAbwB1AEAAeA==?= <me@example.org>", "reads as an address"},
-    {"From: =?utf-8?q?you=EF=BC=A0example=2Eorg?= <me@example.org>", "reads as an address"},
-    {"From: \"=?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "reads as an address"},
-    {"From: me@example.org (=?utf-8?q?you=40example=2Eorg?=)", "reads as an address"},
-    {"From: x=?utf-8?q?you=40example=2Eorg?= <me@example.org>", "reads as an address"},
-    {"From: =?utf-8?q?you?==?utf-8?q?=40example=2Eorg?= <me@example.org>", "reads as an address"},
+    {"From: =?utf-8?b?eW91QGV4YW1wbGUub3Jn?= <me@example.org>", "second address"},
+    {"From: =?utf-8?b?eW91QGV4?= =?utf-8?b?YW1wbGUub3Jn?= <me@example.org>", "second address"},
+    {"From: =?utf-7?q?you+AEA-example.org?= <me@example.org>", "second address"},
+    {"From: =?utf-16be?b?AHkAbwB1AEAAeA==?= <me@example.org>", "second address"},
+    {"From: =?utf-8?q?you=EF=BC=A0example=2Eorg?= <me@example.org>", "second address"},
+    {"From: \"=?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "second address"},
+    {"From: me@example.org (=?utf-8?q?you=40example=2Eorg?=)", "second address"},
+    {"From: x=?utf-8?q?you=40example=2Eorg?= <me@example.org>", "second address"},
+    {"From: =?utf-8?q?you?==?utf-8?q?=40example=2Eorg?= <me@example.org>", "second address"},
     {"From: =?utf-8?q?Me_=3Cyou=3E?= <me@example.org>", "more than a name"},
     {"From: =?utf-8?q?Me_=22?= <me@example.org>", "more than a name"},
     {"From: =?utf-8?q?Me_=28?= <me@example.org>", "more than a name"},
     {"From: =?utf-8?q?Me=5C?= <me@example.org>", "more than a name"},
     {"From: =?utf-8?q?Me=0AFrom=3A_you?= <me@example.org>", "more than a name"},
-    {"From: =?utf-8?q?Me=00?= <me@example.org>", "cannot be decoded"},
     {"From: =?x-nobody-knows?q?Me?= <me@example.org>", "cannot be decoded"},
-    {"From: =?utf-8?q?Me=C3?= <me@example.org>", "cannot be decoded"},
-    {"From: =?utf-8?q?Me=4?= <me@example.org>", "cannot be decoded"},
-    {"From: =?utf-8?b?TWU?= <me@example.org>", "cannot be decoded"},
     {"From: =?utf-8?q?Me <me@example.org>", "cannot be decoded"},
     {"From: =?utf-8?q?you?=@example.org", "encoded word stands in its address"},
     {"From: <=?utf-8?q?you?=@example.org>", "encoded word stands in its address"},
-    {"From: M\xfcller <me@example.org>", "UTF-8"},
 };
+
+static void assert_author(const char *header, const char *key)
+{
+    g_autoptr(SealMessage) message = message_of(header);
+    g_autofree char *why = NULL, *shown = g_strescape(header, NULL);
+    g_autoptr(SealAddress) author = seal_author_read(seal_message_header(message), &why);
+
+    g_test_message("%s", shown);
+    g_assert_cmpstr(why, ==, NULL);
+    g_assert_cmpstr(seal_address_key(author), ==, key);
+}
 
 static void test_clean(void)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(CLEAN); i++) {
-        g_autoptr(SealMessage) message = message_of(CLEAN[i]);
-        g_autofree char *why = NULL;
-        g_autoptr(SealAddress) author = seal_author_read(seal_message_header(message), &why);
-
-        g_test_message("%s", CLEAN[i]);
-        g_assert_cmpstr(why, ==, NULL);
-        g_assert_cmpstr(seal_address_key(author), ==, "me@example.org");
-    }
+    for (guint i = 0; i < G_N_ELEMENTS(CLEAN); i++)
+        assert_author(CLEAN[i], "me@example.org");
+    for (guint i = 0; i < G_N_ELEMENTS(OTHERS); i++)
+        assert_author(OTHERS[i][0], OTHERS[i][1]);
 }
 
 static void test_unclear(void)
@@ -226,6 +349,8 @@ static void test_guess(void)
         {"From: you, \"(a@x.org\" <b@x.org>; =?utf-8?q?c=40x.org?=\nFrom : 'd@x.org'.",
          "a@x.org b@x.org c@x.org d@x.org "},
         {"From: <@r.org:a@x.org>, b@[[bad, c@x.org(e@x.org", "a@x.org c@x.org e@x.org "},
+        {"From: \"a b\"@x.org, \"=\\?utf-8?q?c=40x.org?=\"", "a b@x.org b@x.org c@x.org "},
+        {"From: =?utf-8?b?YUB4Lm9yZw?= <b@x.org>", "a@x.org b@x.org "},
         {"From: nobody", ""},
     };
 
