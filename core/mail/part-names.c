@@ -142,6 +142,13 @@ char *seal_part_names_unfold_tightly(const char *folded)
     return g_strstrip(g_string_free(text, FALSE));
 }
 
+char *seal_part_names_latin(const char *text)
+{
+    return g_utf8_validate(text, -1, NULL)
+               ? NULL
+               : g_convert_with_fallback(text, -1, "UTF-8", "WINDOWS-1252", "?", NULL, NULL, NULL);
+}
+
 static GString *percent_decoded(const char *text)
 {
     GString *octets = g_string_sized_new(strlen(text));
@@ -226,8 +233,11 @@ void seal_part_names_add(SealPartNames *names, const char *value, gboolean sure)
 
     if (names->left == 0)
         return;
+    g_autofree char *latin = seal_part_names_latin(value);
     put(names, value, sure && plain);
     put_saved(names, value);
+    if (latin)
+        put_saved(names, latin);
     /* RFC 2047 5 allows none here; who reads them takes them as they come. */
     for (int reading = SEAL_READING_LAX; !plain && reading < SEAL_READINGS; reading++) {
         g_autofree char *decoded = seal_words_decode(value, (SealReading)reading);
@@ -378,6 +388,7 @@ typedef struct {
 static const char *read_mark(const char *at, Mark *mark)
 {
     *mark = (Mark){.of_file = mark->of_file};
+    at = skip_blanks(at);
     if (*at == '*' && g_ascii_isdigit(at[1])) {
         mark->in_sections = TRUE;
         for (at++; g_ascii_isdigit(*at); at++)
@@ -494,14 +505,31 @@ static void add_proper_parameters(SealPartNames *names, const char *value)
     add_sections(names, sections, TRUE);
 }
 
+/* Behind the encoded words that stand at @text one after the other; @text where none does. */
+static const char *words_end(const char *text)
+{
+    const char *end = text, *next = text;
+
+    while (g_str_has_prefix(next, "=?") && seal_words_find(next, &next) == skip_blanks(end)) {
+        end = next;
+        next = skip_blanks(next);
+    }
+    return end;
+}
+
 /* The ends that one reader or other sees. */
 static void add_loose(SealPartNames *names, const Mark *mark, GArray *sections, const char *start)
 {
     g_autofree char *window = g_strndup(start, strnlen(start, MAX_NAME + 2));
+    const char *inside = window + (*window == '"' ? 1 : 0), *words = words_end(inside);
     gsize length = strlen(window), semicolon = strcspn(window, ";");
     const Mark plain = {.encoded = mark->encoded};
     g_autofree char *quoted = NULL;
 
+    if (words > inside) {
+        g_autofree char *encoded = g_strndup(inside, (gsize)(words - inside));
+        add_value(names, &plain, sections, encoded, FALSE);
+    }
     if (*window == '"') {
         quoted = unquoted(window, window + length);
         add_value(names, mark, sections, quoted, FALSE);

@@ -33,6 +33,9 @@ gboolean seal_part_names_is_plain(const char *value, const char *parameter);
 char *seal_part_names_bare(const char *text);
 /** @text, valid UTF-8 or not, without characters that nobody sees. (transfer full) */
 char *seal_part_names_visible(const char *text);
+/** @text as readers show it who take octets that are no UTF-8 for Windows-1252; NULL where it is
+ *  UTF-8. (transfer full) */
+char *seal_part_names_latin(const char *text);
 /** @folded without its line ends and the blanks behind them; NULL where it has none. (transfer
  *  full) */
 char *seal_part_names_unfold_tightly(const char *folded);

@@ -95,11 +95,13 @@ static SealText *text_of_field(const SealHeader *header, const SealField *field)
     g_autofree char *raw = seal_field_raw(header, field);
     g_autofree char *tight = seal_part_names_unfold_tightly(raw);
     g_autofree char *bare = seal_part_names_bare(value);
+    g_autofree char *latin = seal_part_names_latin(value);
     SealText *text = text_new(value);
 
     text->unclear = !seal_field_is_clean(header, field);
     add_far(text, tight, value);
     add_far(text, bare, value);
+    add_far(text, latin, value);
     return text;
 }
 

@@ -116,7 +116,7 @@ const SealSetting SEAL_TABLE_RULE[] = {
     {"match_part", SEAL_SETTING_LIST,
      .help = "What a part of the message is, as a glob: a media type, such as text/calendar, or a "
              "file name, such as *.ics. All names count that a reader may show: see RULES."},
-    {"match_size", SEAL_SETTING_STRING, .help = "The message's octets: >10M or <512K."},
+    {"match_size", SEAL_SETTING_STRING, .help = "The message's octets, as it came: >10M or <512K."},
     {"match_tag", SEAL_SETTING_STRING,
      .help = "A word in the Subject, such as [encrypt]; it is taken out when the rule wins."},
     {NULL},

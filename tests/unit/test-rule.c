@@ -137,6 +137,16 @@ static const Row PARTS[] = {
     {FILE("filename=\"x.s\n ec\""), SOME},
     {FILE("filename=\"x.\u200bsec\""), SOME},
     {FILE("filename=\"x.\uff53\uff45\uff43\""), SOME},
+    {FILE("filename==?utf-8?q?x.?= =?utf-8?q?sec?="), SOME},
+    {FILE("filename==?utf-8?q?a;x.sec?="), SOME},
+    {FILE("filename=\"=?utf-8?q?a\"x.sec?=\""), SOME},
+    {FILE("filename=\"=?utf-8?q?a\"x.?= =?utf-8?q?sec?=\""), SOME},
+    {FILE("filename *=utf-8''x%2Esec"), YES},
+    {FILE("filename *0=x.; filename *1=sec"), YES},
+    {"match_part=gr\u00fc\u00dfe.sec",
+     PART("Content-Type: application/x; name=\"Gr\xfc\xdf"
+          "e.sec\""),
+     SOME},
     /* Other fields that give a name. */
     {SEC, PART(BINARY "\nContent-Description: x.sec"), SOME},
     {SEC, PART(BINARY "\nContent-Location: file:///c:/x.sec"), SOME},
@@ -304,6 +314,11 @@ static const Row FIELDS[] = {
     {"match_tag=[encrypt]", HEAD "Subject: =?utf-8?q?[enc=E2=80=8Brypt]?= a\n\nx\n", SOME},
     {"match_tag=[encrypt]", HEAD "Subject: \uff3bencrypt\uff3d a\n\nx\n", SOME},
     {"match_tag=[encrypt]", HEAD "Subject: a\n\n[encrypt]\n", NO},
+    {"match_header=X-A: gr\u00fc\u00dfe",
+     HEAD "X-A: Gr\xfc\xdf"
+          "e\n\nx\n",
+     SOME},
+    {"match_header=X-A: gr\u00fc\u00dfe", HEAD "X-A: Gr\u00fc\u00dfe\n\nx\n", YES},
     {"match_size=>10", HEAD "\nx\n", YES},
 };
 
@@ -347,7 +362,9 @@ static void check_rows(const Row *rows, gsize count)
         g_auto(GStrv) lines = g_strsplit(rows[i].message, "\n", -1);
         g_autofree char *crlf = g_strjoinv("\r\n", lines);
 
-        g_test_message("%s\n%s", rows[i].rule, rows[i].message);
+        g_autofree char *shown = g_strescape(rows[i].message, NULL);
+
+        g_test_message("%s: %s", rows[i].rule, shown);
         g_assert_cmpint(match_of(rows[i].rule, rows[i].message, strlen(rows[i].message)), ==,
                         rows[i].match);
         g_assert_cmpint(match_of(rows[i].rule, crlf, strlen(crlf)), ==, rows[i].match);
