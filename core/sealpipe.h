@@ -680,7 +680,11 @@ typedef struct {
      *  May be NULL: then lookup() is asked once more. */
     gboolean (*copies)(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
                        GPtrArray *keys, GError **error);
-    gpointer reserved[7]; /**< put, list, remove, recall and remember will stand here */
+    /** What it was told to read, and has no keys in it at all: as a folder that is not mounted. The
+     *  log has it where a recipient has no key. NULL where there is no such; may be NULL. (transfer
+     *  full) */
+    char *(*lack)(SealModule *self);
+    gpointer reserved[6]; /**< put, list, remove, recall and remember will stand here */
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */

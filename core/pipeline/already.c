@@ -208,7 +208,7 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     };
 
     gboolean in_doubt = FALSE;
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, &in_doubt,
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, NULL, &in_doubt,
                            error))
         return FALSE;
     *key = keys->len > 0 ? seal_key_ref(g_ptr_array_index(keys, 0)) : NULL;

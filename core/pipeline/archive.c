@@ -53,15 +53,21 @@ static gboolean look_up(const SealPipeline *pipeline, SealJob *job, const SealPo
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_autoptr(GError) problem = NULL;
     gboolean in_doubt = FALSE;
+    g_autofree char *detail = NULL;
     char *why = NULL;
 
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, &in_doubt,
-                           &problem)) {
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, &detail,
+                           &in_doubt, &problem)) {
         if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
             g_propagate_error(error, g_steal_pointer(&problem));
             return FALSE;
         }
         why = g_strdup(problem->message);
+    }
+    if (why && detail) {
+        char *both = g_strjoin("; ", why, detail, NULL);
+        g_free(why);
+        why = both;
     }
     if (why)
         archive->why = reason_of(policy, format, why);

@@ -336,7 +336,7 @@ static gboolean add_author(const SealPipeline *pipeline, SealJob *job, SealDeliv
         .every = !first->policy->newest_key,
     };
     g_autoptr(GError) problem = NULL;
-    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, &in_doubt,
+    if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, keys, &why, NULL, &in_doubt,
                            &problem) &&
         !g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE)) {
         g_propagate_error(error, g_steal_pointer(&problem));

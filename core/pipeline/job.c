@@ -28,6 +28,8 @@ static void recipient_free(gpointer data)
     seal_key_unref(recipient->key);
     seal_key_unref(recipient->signer);
     g_free(recipient->no_key);
+    g_free(recipient->cause);
+    g_free(recipient->detail);
     seal_key_unref(recipient->sealed_key);
     g_free(recipient->reason);
     g_free(recipient);
@@ -414,6 +416,8 @@ void seal_recipient_reset(SealRecipient *recipient)
 {
     g_ptr_array_set_size(recipient->keys, 0);
     g_clear_pointer(&recipient->no_key, g_free);
+    g_clear_pointer(&recipient->cause, g_free);
+    g_clear_pointer(&recipient->detail, g_free);
     recipient->in_doubt = FALSE;
     g_clear_pointer(&recipient->reason, g_free);
     g_clear_pointer(&recipient->sealed_key, seal_key_unref);

@@ -19,10 +19,12 @@ struct SealRecipient {
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
-    char *no_key;             /* why there is none, for people */
-    gboolean in_doubt;        /* one may be in what could not be read */
-    gboolean is_sealed;       /* it came encrypted, and for this recipient as far as can be known */
-    SealKey *sealed_key;      /* to this key of the recipient's; NULL where none is known */
+    char *no_key;        /* why there is none, for people */
+    char *cause;         /* what of that is for him to read: no file, nothing of ours; or NULL */
+    char *detail;        /* what the log has beside it: it may name files */
+    gboolean in_doubt;   /* one may be in what could not be read */
+    gboolean is_sealed;  /* it came encrypted, and for this recipient as far as can be known */
+    SealKey *sealed_key; /* to this key of the recipient's; NULL where none is known */
     gboolean keeps_signature; /* that which the message came with, and which was verified */
     SealKey *key;             /* the one that was used: to encrypt, the first; in clear, to sign */
     SealKey *signer;          /* with which what leaves was signed here, or NULL */

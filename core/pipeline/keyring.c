@@ -41,6 +41,7 @@ typedef struct {
     guint first;       /* of the job's decisions that are the search's */
     char *why;         /* why the first one was passed over */
     char *doubt;       /* what a source could not read */
+    char *detail;      /* what else is for the log alone: it may name files */
     gboolean in_doubt; /* and is not to be passed over */
     GPtrArray *found;  /* of SealKey: those to use; NULL where one alone is judged */
     SealKey *other;    /* a usable one that is not among those that come first */
@@ -199,6 +200,14 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
  * Copies: one key may lie in several places, here with its revocation and there without
  */
 
+static void add_detail(Search *search, const char *text)
+{
+    char *all = search->detail ? g_strjoin("; ", search->detail, text, NULL) : g_strdup(text);
+
+    g_free(search->detail);
+    search->detail = all;
+}
+
 /* TRUE where @problem of @source is passed over; a decision either way. Takes @problem over. */
 static gboolean pass_over(Search *search, const SealSourceEntry *source, GError *problem,
                           GError **error)
@@ -209,7 +218,12 @@ static gboolean pass_over(Search *search, const SealSourceEntry *source, GError 
     seal_decision_set(
         seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
         skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
-        "key source %s could not find out: %s", source->table.name, own->message);
+        "key source %s could not find out", source->table.name);
+    seal_decision_set(
+        seal_job_decide(search->job, "problem", seal_address_text(search->query->address)),
+        SEAL_VERDICT_NONE, "unavailable", "key source %s: %s", source->table.name, own->message);
+    if (skip)
+        add_detail(search, own->message);
     if (!skip)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
                     "key source %s could not find out: %s", source->table.name, own->message);
@@ -357,8 +371,8 @@ static gboolean judge_key(Search *search, SealKey *key, SealAddress *address, gb
 
     if (seal_key_trust(key) < query->min_trust)
         seal_decision_set(decision, SEAL_VERDICT_SKIP, "trust",
-                          "the key from %s is trusted as %s only, and min_trust is %s",
-                          seal_key_place(key), seal_trust_name(seal_key_trust(key)),
+                          "the key from key source %s is trusted as %s only, and min_trust is %s",
+                          seal_key_source(key), seal_trust_name(seal_key_trust(key)),
                           seal_trust_name(query->min_trust));
     else if (!seal_format_usable(query->format, key, address, query->purpose, query->at, decision,
                                  error))
@@ -458,18 +472,22 @@ static gboolean ask_source(Search *search, const SealSourceEntry *source, GError
 }
 
 /* Appends what was found to @keys, or says why nothing was; @ok: the search came to its end. */
-static gboolean end_search(Search *search, gboolean ok, GPtrArray *keys, char **ret_why)
+static gboolean end_search(Search *search, gboolean ok, GPtrArray *keys, char **ret_why,
+                           char **ret_detail)
 {
     g_autoptr(GPtrArray) found = g_steal_pointer(&search->found);
     const char *format = search->query->format->table.name;
     const char *address = seal_address_text(search->query->address);
     g_autofree char *why = NULL;
     g_autofree char *doubt = g_steal_pointer(&search->doubt);
+    g_autofree char *detail = NULL;
     g_autoptr(SealKey) other = g_steal_pointer(&search->other);
 
     g_clear_pointer(&search->why, g_free);
-    if (!ok)
+    if (!ok) {
+        g_clear_pointer(&search->detail, g_free);
         return FALSE;
+    }
     if (found->len == 0 && other)
         g_ptr_array_add(found, g_steal_pointer(&other));
     if (found->len == 0) {
@@ -479,11 +497,16 @@ static gboolean end_search(Search *search, gboolean ok, GPtrArray *keys, char **
                 : g_strdup_printf("no %s key for %s", format, address);
         why = seal_cause_find(search->job->decisions, search->first, none).text;
     }
-    if (found->len == 0 && doubt) {
+    if (doubt && !search->in_doubt) {
+        add_detail(search, doubt);
+    } else if (found->len == 0 && doubt) {
         char *both = g_strjoin("; ", why, doubt, NULL);
         g_free(why);
         why = both;
     }
+    detail = g_steal_pointer(&search->detail);
+    if (ret_detail)
+        *ret_detail = found->len == 0 ? g_steal_pointer(&detail) : NULL;
     *ret_why = found->len == 0 ? g_steal_pointer(&why) : NULL;
     g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
     return TRUE;
@@ -526,7 +549,7 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, problem->message);
         g_error_free(problem);
     }
-    if (!end_search(&search, ok, found, why))
+    if (!end_search(&search, ok, found, why, NULL))
         return FALSE;
     *signer = found->len > 0 ? seal_key_ref(g_ptr_array_index(found, 0)) : NULL;
     return TRUE;
@@ -574,7 +597,7 @@ gboolean seal_module_find_signer(SealModule *self, SealJob *job, const char *con
 }
 
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
-                           GCancellable *cancellable, GPtrArray *keys, char **why,
+                           GCancellable *cancellable, GPtrArray *keys, char **why, char **detail,
                            gboolean *in_doubt, GError **error)
 {
     Search search = {.keyring = keyring,
@@ -587,10 +610,28 @@ gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuer
 
     for (guint i = 0; i < keyring->sources->len && ok && search.found->len == 0; i++)
         ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), error);
-    if (!end_search(&search, ok, keys, why))
+    if (!end_search(&search, ok, keys, why, detail))
         return FALSE;
     *in_doubt = *why && search.in_doubt;
     return TRUE;
+}
+
+char *seal_keyring_lack(SealKeyring *keyring, SealTrust min_trust, char **names)
+{
+    g_autoptr(GString) all = g_string_new(NULL), who = g_string_new(NULL);
+
+    for (guint i = 0; i < keyring->sources->len; i++) {
+        const SealSourceEntry *source = g_ptr_array_index(keyring->sources, i);
+        g_autofree char *lack =
+            seal_source_trust(source) < min_trust ? NULL : seal_source_lack(source);
+
+        if (!lack)
+            continue;
+        g_string_append_printf(all, "%s%s", all->len > 0 ? "; " : "", lack);
+        g_string_append_printf(who, "%s%s", who->len > 0 ? ", " : "", source->table.name);
+    }
+    *names = all->len > 0 ? g_strdup(who->str) : NULL;
+    return all->len > 0 ? g_strdup(all->str) : NULL;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -644,6 +685,7 @@ gboolean seal_keyring_collect(SealKeyring *keyring, SealJob *job, const SealKeyQ
     gboolean ok = collect_for(&search, query->address, keys, error) &&
                   (!bare || collect_for(&search, bare, keys, error));
     g_free(search.doubt);
+    g_free(search.detail);
     *in_doubt = search.in_doubt;
     return ok;
 }

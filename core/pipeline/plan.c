@@ -14,6 +14,8 @@
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 
+#include <string.h>
+
 /* -------------------------------------------------------------------------------------------
  * The message as it came
  */
@@ -140,6 +142,8 @@ static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStag
     recipient->unable = TRUE;
     g_free(recipient->no_key);
     recipient->no_key = g_strdup(seal_decision_text(decision));
+    /* What ails a stage is the operator's own affair. */
+    g_clear_pointer(&recipient->cause, g_free);
     recipient->asked_for = recipient->asked_for || recipient->policy->encrypt != SEAL_NEED_NEVER ||
                            recipient->sign != SEAL_NEED_NEVER;
     /* What follows is the stage's word alone: no signature can be required beside it. */
@@ -164,6 +168,15 @@ static gboolean ask_stages(const SealPipeline *pipeline, SealJob *job, SealRecip
  * Keys
  */
 
+/* Appends to what the log has. */
+static void add_detail(SealRecipient *recipient, const char *text)
+{
+    char *all = recipient->detail ? g_strjoin("; ", recipient->detail, text, NULL) : g_strdup(text);
+
+    g_free(recipient->detail);
+    recipient->detail = all;
+}
+
 /* What stands in the way is appended to @causes. */
 static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipient *recipient,
                          const SealFormatEntry *format, GArray *causes, GCancellable *cancellable,
@@ -179,17 +192,44 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     };
     guint first = job->decisions->len;
     SealCause cause = {0};
+    g_autofree char *detail = NULL;
     gboolean in_doubt = FALSE;
 
     if (!seal_keyring_find(pipeline->keyring, job, &query, cancellable, recipient->keys,
-                           &cause.text, &in_doubt, error))
+                           &cause.text, &detail, &in_doubt, error))
         return FALSE;
     if (!cause.text)
         return TRUE;
+    if (detail && !(recipient->detail && strstr(recipient->detail, detail)))
+        add_detail(recipient, detail);
     cause.rank = seal_cause_rank_of(job->decisions, first);
     g_array_append_val(causes, cause);
     recipient->in_doubt = recipient->in_doubt || in_doubt;
     return TRUE;
+}
+
+/* Why there is none at all: that much for everybody, the rest for the log. */
+static void add_lack(const SealPipeline *pipeline, SealRecipient *recipient)
+{
+    g_autofree char *names = NULL;
+    g_autofree char *lack =
+        seal_keyring_lack(pipeline->keyring, recipient->policy->min_trust, &names);
+
+    if (!lack)
+        return;
+    g_autofree char *why = g_steal_pointer(&recipient->no_key);
+    recipient->no_key =
+        g_strdup_printf("%s; something that key source %s reads is empty", why, names);
+    add_detail(recipient, lack);
+}
+
+static guint highest_rank(const GArray *causes)
+{
+    guint highest = 0;
+
+    for (guint i = 0; i < causes->len; i++)
+        highest = MAX(highest, g_array_index(causes, SealCause, i).rank);
+    return highest;
 }
 
 /* @every_format: look beyond the first format with a key, since recipients that share one output
@@ -210,6 +250,10 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
     if (causes->len > 0) {
         g_free(recipient->no_key);
         recipient->no_key = seal_cause_tell((SealCause *)(void *)causes->data, causes->len);
+        g_free(recipient->cause);
+        recipient->cause = g_strdup(recipient->no_key);
+        if (recipient->keys->len == 0 && highest_rank(causes) == 0)
+            add_lack(pipeline, recipient);
     }
     if (recipient->keys->len == 0 && !recipient->no_key)
         recipient->no_key = g_strdup(SEAL_NO_FORMAT);

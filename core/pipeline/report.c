@@ -52,7 +52,10 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogL
     seal_log_put_by(line);
     g_string_append_printf(line, " bytes=%" G_GUINT64_FORMAT " ms=%" G_GINT64_FORMAT, job->size,
                            (g_get_monotonic_time() - job->started) / 1000);
-    seal_log_put(line, "reason", recipient->reason);
+    g_autofree char *reason = recipient->detail && recipient->reason
+                                  ? g_strjoin("; ", recipient->reason, recipient->detail, NULL)
+                                  : NULL;
+    seal_log_put(line, "reason", reason ? reason : recipient->reason);
     seal_log_write(level, line->str);
 }
 

@@ -319,6 +319,11 @@ gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancel
     return call_ended(source->table.name, ok, problem, error);
 }
 
+char *seal_source_lack(const SealSourceEntry *source)
+{
+    return source->table.lack ? source->table.lack(source->module) : NULL;
+}
+
 /* -------------------------------------------------------------------------------------------
  * Checks and commands
  */

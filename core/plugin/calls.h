@@ -51,6 +51,10 @@ gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address,
                             GCancellable *cancellable, GPtrArray *keys, char **doubt,
                             GError **error);
 
+/** What it was told to read and has no keys in it, for the log; NULL for nothing. (transfer full)
+ */
+char *seal_source_lack(const SealSourceEntry *source);
+
 /** Appends what the source has of @key. A source without copies() is an error. */
 gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancellable *cancellable,
                             GPtrArray *keys, GError **error);

@@ -404,6 +404,13 @@ static gboolean keys_file_copies(SealModule *self, SealKey *key, SealTrust trust
     return TRUE;
 }
 
+static char *keys_file_lack(SealModule *self)
+{
+    const KeysFile *source = seal_module_data(self);
+
+    return g_strdup(source->empty);
+}
+
 static const SealSetting settings[] = {
     {.key = "paths",
      .type = SEAL_SETTING_PATHS,
@@ -418,6 +425,7 @@ static const SealSource file_source = {
     .may_skip = FALSE,
     .lookup = keys_file_lookup,
     .copies = keys_file_copies,
+    .lack = keys_file_lack,
 };
 
 static const SealSource *const sources[] = {&file_source, NULL};

@@ -131,8 +131,13 @@ def _():
     shutil.rmtree(keys, ignore_errors=True)
     keys.mkdir()
     prepare("required")
-    tap.equal(home.check("--", ALICE).status, 69)
+    answer = home.check("--", ALICE)
+    tap.equal((answer.status, answer.output.decode()),
+              (69, f"refused: no smime key for {ALICE}; something that key source file reads is "
+                   "empty; encrypt=required by [policy]"))
     tap.contains(home.log_text(), f"{keys} has no keys in it: is it mounted?", "at every start")
+    tap.contains(home.log_text().partition("reason=")[2],
+                 f"{keys} has no keys in it: is it mounted?", "the reason")
     status = home.run("sealctl", "status")
     tap.equal(status.status, 0, status.output)
     tap.contains(status.output.decode(), f"{keys} has no keys in it: is it mounted?", "status")
