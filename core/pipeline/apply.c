@@ -147,7 +147,7 @@ static gboolean find_source(SealJob *job, SealDelivery *delivery, GError **error
     delivery->own_source = delivery->tag || delivery->choice == SEAL_CHOICE_REPORT ||
                            delivery->choice == SEAL_CHOICE_REDUCED;
     if (delivery->choice == SEAL_CHOICE_REPORT) {
-        g_autoptr(SealContent) report = seal_notice_new(job, &first->policy->notice);
+        g_autoptr(SealContent) report = seal_notice_new(job, delivery, &first->policy->notice);
         delivery->source = seal_message_new(report, error);
     } else if (delivery->choice == SEAL_CHOICE_REDUCED) {
         seal_delivery_note(delivery, "a delivery report: reduced to its status fields");

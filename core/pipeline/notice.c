@@ -14,6 +14,7 @@ typedef struct {
     const char *language;
     const char *subject;
     const char *what;
+    const char *cause; /* stands before it, which is in English */
     const char *whom;
     const char *reference;
 } Words;
@@ -21,15 +22,18 @@ typedef struct {
 static const Words WORDS[] = {
     {"en", "A message for you could not be encrypted",
      "A message was sent to you, and the rules of the sender's organisation say that it must be "
-     "encrypted. It could not be, because no valid key or certificate of yours is known there. Its "
-     "content was not sent.",
+     "encrypted. It could not be, usually because no valid key or certificate of yours is known "
+     "there. Its content was not sent.",
+     "The cause:",
      "Please ask the sender, or the mail administrator of the sender's organisation, what to do: "
      "usually they need your certificate or public key.",
      "When you ask, please give this reference: %s"},
     {"de", "Eine Nachricht an Sie konnte nicht verschlüsselt werden",
      "Eine Nachricht wurde an Sie gesendet, die nach den Regeln der absendenden Organisation "
-     "verschlüsselt werden muss. Das war nicht möglich, weil dort kein gültiger Schlüssel und kein "
-     "gültiges Zertifikat von Ihnen bekannt ist. Der Inhalt wurde nicht gesendet.",
+     "verschlüsselt werden muss. Das war nicht möglich, meist weil dort kein gültiger Schlüssel "
+     "und "
+     "kein gültiges Zertifikat von Ihnen bekannt ist. Der Inhalt wurde nicht gesendet.",
+     "Die Ursache (auf Englisch):",
      "Bitte fragen Sie den Absender oder die Mail-Administration seiner Organisation, was zu tun "
      "ist: Meist wird Ihr Zertifikat oder Ihr öffentlicher Schlüssel gebraucht.",
      "Bitte nennen Sie dabei diese Kennung: %s"},
@@ -67,6 +71,47 @@ static void append_kept_fields(GString *out, const SealHeader *header)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * The cause
+ */
+
+enum {
+    MAX_CAUSE = 400, /* octets of each recipient's */
+    MAX_CAUSES = 10,
+};
+
+static char *cause_of(const SealRecipient *recipient)
+{
+    g_autofree char *demand = seal_recipient_demand(recipient, "encrypt");
+    g_autofree char *text =
+        g_strconcat(seal_address_text(recipient->address), ": ", recipient->cause,
+                    recipient->policy->encrypt == SEAL_NEED_REQUIRED ? demand : "", NULL);
+
+    /* What keys and addresses say of themselves may be anything. */
+    return seal_text_line(text, strlen(text), MAX_CAUSE);
+}
+
+/* A line for each recipient, but for those whom the others do not know of; "" where nobody has a
+ * cause of his own. (transfer full) */
+static char *causes_of(const SealDelivery *delivery)
+{
+    g_autoptr(GString) all = g_string_new(NULL);
+    guint count = 0;
+
+    for (guint i = 0; i < delivery->recipients->len; i++) {
+        const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
+
+        if (!recipient->cause || (!recipient->named && delivery->recipients->len > 1) ||
+            count++ >= MAX_CAUSES)
+            continue;
+        g_autofree char *cause = cause_of(recipient);
+        g_string_append_printf(all, "%s%s", all->len > 0 ? "\n" : "", cause);
+    }
+    if (count > MAX_CAUSES)
+        g_string_append_printf(all, "\nand %u more", count - MAX_CAUSES);
+    return g_strdup(all->str);
+}
+
+/* -------------------------------------------------------------------------------------------
  * The texts. They are put together with LF and get the message's line ends at the end.
  */
 
@@ -77,20 +122,15 @@ static char *fill_in(const char *text, const char *id)
     return g_strjoin(id, parts[0], parts[1], NULL);
 }
 
-static void append_text(GString *out, const SealJob *job, const SealNoticeSpec *spec)
+/* What stands in a report, one below the other. */
+typedef void (*AddParagraph)(GString *out, const char *text);
+
+static void add_plain(GString *out, const char *text)
 {
-    for (const char *const *language = spec->languages; *language; language++) {
-        const Words *words = find_words(*language);
-
-        g_autofree char *reference = fill_in(words->reference, seal_job_id(job));
-
-        g_string_append_printf(out, "%s\n\n%s\n\n%s\n\n", words->what, words->whom, reference);
-    }
-    if (spec->text)
-        g_string_append_printf(out, "%s\n", spec->text);
+    g_string_append_printf(out, "%s\n\n", text);
 }
 
-static void append_paragraph(GString *out, const char *text)
+static void add_html(GString *out, const char *text)
 {
     g_autofree char *escaped = g_markup_escape_text(text, -1);
     g_auto(GStrv) lines = g_strsplit(escaped, "\n", -1);
@@ -99,20 +139,32 @@ static void append_paragraph(GString *out, const char *text)
     g_string_append_printf(out, "<p>%s</p>\n", broken);
 }
 
-static void append_html(GString *out, const SealJob *job, const SealNoticeSpec *spec)
+static void add_language(GString *out, AddParagraph add, const SealJob *job, const char *language,
+                         const char *cause)
 {
-    g_string_append_printf(out, "<!DOCTYPE html>\n<html lang=\"%s\"><body>\n", spec->languages[0]);
-    for (const char *const *language = spec->languages; *language; language++) {
-        const Words *words = find_words(*language);
-        g_autofree char *reference = fill_in(words->reference, seal_job_id(job));
+    const Words *words = find_words(language);
+    g_autofree char *reference = fill_in(words->reference, seal_job_id(job));
+    g_autofree char *own = g_strconcat(words->cause, "\n", cause, NULL);
 
-        append_paragraph(out, words->what);
-        append_paragraph(out, words->whom);
-        append_paragraph(out, reference);
-    }
+    add(out, words->what);
+    if (*cause)
+        add(out, own);
+    add(out, words->whom);
+    add(out, reference);
+}
+
+/* @cause: "" where there is none. */
+static void add_texts(GString *out, AddParagraph add, const SealJob *job,
+                      const SealNoticeSpec *spec, const char *cause)
+{
+    g_auto(GStrv) parts = g_strsplit(spec->text ? spec->text : "", SEAL_NOTICE_CAUSE, -1);
+    gboolean placed = parts[0] && parts[1];
+    g_autofree char *own = g_strjoinv(*cause ? cause : "the mail administrator finds it in the log", parts);
+
+    for (const char *const *language = spec->languages; *language; language++)
+        add_language(out, add, job, *language, placed ? "" : cause);
     if (spec->text)
-        append_paragraph(out, spec->text);
-    g_string_append(out, "</body></html>\n");
+        add(out, own);
 }
 
 /* Base64, since the texts have long lines and more than ASCII. */
@@ -136,14 +188,18 @@ static void append_part(GString *out, const char *subtype, const GString *text)
     }
 }
 
-static void append_body(GString *out, const SealJob *job, const SealNoticeSpec *spec)
+static void append_body(GString *out, const SealJob *job, const SealDelivery *delivery,
+                        const SealNoticeSpec *spec)
 {
+    g_autofree char *cause = causes_of(delivery);
     g_autofree char *boundary = g_strdup_printf("=_%08x%08x", g_random_int(), g_random_int());
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GString) html = g_string_new(NULL);
 
-    append_text(text, job, spec);
-    append_html(html, job, spec);
+    add_texts(text, add_plain, job, spec, cause);
+    g_string_append_printf(html, "<!DOCTYPE html>\n<html lang=\"%s\"><body>\n", spec->languages[0]);
+    add_texts(html, add_html, job, spec, cause);
+    g_string_append(html, "</body></html>\n");
     g_string_append_printf(out,
                            "Auto-Submitted: auto-generated\nMIME-Version: 1.0\n"
                            "Content-Type: multipart/alternative; boundary=\"%s\"\n\n--%s\n",
@@ -154,7 +210,7 @@ static void append_body(GString *out, const SealJob *job, const SealNoticeSpec *
     g_string_append_printf(out, "--%s--\n", boundary);
 }
 
-SealContent *seal_notice_new(SealJob *job, const SealNoticeSpec *spec)
+SealContent *seal_notice_new(SealJob *job, const SealDelivery *delivery, const SealNoticeSpec *spec)
 {
     const SealHeader *header = seal_message_header(job->message);
     const char *subject =
@@ -164,7 +220,7 @@ SealContent *seal_notice_new(SealJob *job, const SealNoticeSpec *spec)
     g_autoptr(GString) whole = g_string_new(NULL);
 
     g_string_append_printf(own, "Subject: %s\n", encoded);
-    append_body(own, job, spec);
+    append_body(own, job, delivery, spec);
     if (header->eol[0] == '\r')
         g_string_replace(own, "\n", "\r\n", 0);
     append_kept_fields(whole, header);

@@ -9,6 +9,11 @@
 /** TRUE where there are texts in that language. */
 gboolean seal_notice_speaks(const char *language);
 
-/** A message that says that @job's could not be encrypted. Of the original it has who, to whom and
- *  when, the trace and the Message-ID; nothing of Subject and content. (transfer full) */
-SealContent *seal_notice_new(SealJob *job, const SealNoticeSpec *spec);
+/** Where it stands in the operator's text, the cause takes its place. */
+#define SEAL_NOTICE_CAUSE "{cause}"
+
+/** A message that says that @job's could not be encrypted to those of @delivery, and why. Of the
+ *  original it has who, to whom and when, the trace and the Message-ID; nothing of Subject and
+ *  content. (transfer full) */
+SealContent *seal_notice_new(SealJob *job, const SealDelivery *delivery,
+                             const SealNoticeSpec *spec);

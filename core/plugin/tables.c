@@ -88,7 +88,9 @@ const SealSetting SEAL_TABLE_POLICY[] = {
     {"header_protection", SEAL_SETTING_CHOICE, "off", "off|clear|cipher", "clear|cipher",
      .help = "Whether header fields are protected too (RFC 9788)."},
     {"report_text", SEAL_SETTING_PATH,
-     .help = "A file in UTF-8 whose text is added to problem reports: whom to ask, and how."},
+     .help = "A file in UTF-8 whose text is added to problem reports: whom to ask, and how. "
+             "{cause} in it "
+             "stands for the cause."},
     {"report_subject", SEAL_SETTING_STRING, "",
      .help = "The Subject of problem reports; without it one in the first of report_languages."},
     {"report_languages", SEAL_SETTING_LIST, "en",

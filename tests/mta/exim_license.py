@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A real Exim 4, and a licence that has lapsed: nothing goes out in clear unless on_lapse=allow."""
 
+import email
 import itertools
 import os
 import pathlib
@@ -94,6 +95,10 @@ def _():
         message = arrived(send(sender="carol@example.net"))
         tap.equal(b"the words" in message, word == "allow", what)
         tap.equal(b"could not be encrypted" in message, word == "report", what)
+        if word == "report":
+            text = email.message_from_bytes(message).get_payload(0).get_payload(decode=True)
+            tap.contains(text, b"please give this reference")
+            tap.true(b"licen" not in text and b"The cause" not in text, f"{what}: {text}")
 
 
 @tap.test("a state folder that Exim's user cannot write to: deferred, and sent once it can")

@@ -4,6 +4,7 @@
 pipe.py MODULE
 """
 
+import email
 import json
 import os
 import pathlib
@@ -305,6 +306,10 @@ def _():
     tap.true(MARK.encode() not in report.body and b"Subject: test\n" not in report.body,
              "the report has something of the message")
     tap.contains(report.body, b"multipart/alternative")
+    text = email.message_from_bytes(report.body).get_payload(0).get_payload(decode=True).decode()
+    tap.contains(text, f"The cause:\r\n{NOBODY}: no smime key for {NOBODY}; encrypt=required by "
+                       "[policy]\r\n\r\n")
+    tap.true(ALICE not in text, "the other recipient stands in it")
 
 
 @tap.test("mixed, allow: the keyless one gets it in clear, the others sealed")

@@ -651,6 +651,53 @@ static char *decoded(const char *report)
     return g_string_free(g_steal_pointer(&all), FALSE);
 }
 
+/* The one report that leaves for @recipients (with ; between them) in one output, decoded. */
+static char *report_for(const char *conf, const char *message, const char *recipients)
+{
+    g_auto(GStrv) list = g_strsplit(recipients, ";", -1);
+    g_autoptr(SealContent) content = seal_content_new_copy(message, strlen(message));
+    const SealJobSpec spec = {.sender = CAROL,
+                              .recipients = (const char *const *)list,
+                              .message = content,
+                              .one_output = TRUE};
+
+    open_with(conf);
+    g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
+    g_assert_true(seal_dispatcher_run(the_smime->dispatcher, job, NULL, NULL));
+    g_assert_cmpuint(seal_job_deliveries(job)->len, ==, 1);
+    g_autofree char *output = output_of(job);
+    return decoded(output);
+}
+
+/* Each is told his own cause; what names files stays in the log, and of a Bcc nobody hears. */
+static void test_report_cause(void)
+{
+    static const char message[] = "From: carol@example.org\nTo: nokey@example.org, \"<b>&\"@x.org, "
+                                  "alice@example.org\nBcc: hidden@x.example\n\nx\n";
+    static const char rule[] = "[rule <i>]\nmatch_recipient=*\nfallback=report\n";
+    g_autoptr(GBytes) own = g_bytes_new_static("Why: {cause}. {cause}", 21);
+    g_autofree char *path = smime_write(the_smime, "cause.txt", own);
+    g_autofree char *conf = g_strdup_printf("[policy]\nfallback=report\nreport_text=%s\n", path);
+    g_autofree char *text = report_for(rule, message,
+                                       "nokey@example.org;\"<b>&\"@x.org;alice@example.org;"
+                                       "hidden@x.example");
+    g_autofree char *placed = report_for(conf, message, "nokey@example.org");
+    g_autofree char *hidden = report_for(conf, message, "alice@example.org;hidden@x.example");
+
+    g_test_message("%s", text);
+    g_assert_nonnull(strstr(text, "The cause:\r\nnokey@example.org: no smime key for "
+                                  "nokey@example.org; encrypt=required by [rule <i>]\r\n"
+                                  "\"<b>&\"@x.org: no smime key for "));
+    g_assert_nonnull(strstr(text, "<br>\r\n&quot;&lt;b&gt;&amp;&quot;@x.org: no smime key"));
+    g_assert_null(strstr(text, "alice"));
+    g_assert_null(strstr(text, "hidden"));
+    g_assert_nonnull(strstr(placed, "Why: nokey@example.org: no smime key for nokey@example.org; "
+                                    "encrypt=required by [policy]. nokey@example.org: no smime"));
+    g_assert_null(strstr(placed, "The cause:"));
+    g_assert_nonnull(strstr(hidden, "Why: the mail administrator finds it in the log."));
+    g_assert_null(strstr(hidden, "hidden"));
+}
+
 static void test_report(void)
 {
     static const char message[] =
@@ -833,6 +880,7 @@ int main(int argc, char **argv)
     g_test_add_func("/policy/mixed", test_mixed);
     g_test_add_func("/policy/refused", test_refused);
     g_test_add_func("/policy/report", test_report);
+    g_test_add_func("/policy/report-cause", test_report_cause);
     g_test_add_func("/policy/bounces", test_bounces);
     int status = g_test_run();
     g_free(anchors);
