@@ -475,32 +475,34 @@ static GArray *sections_new(void)
     return sections;
 }
 
-/* At "name" or "filename": behind it; NULL: it is another. */
-static const char *behind_name(const char *at, Mark *mark)
+/* How long "name" or "filename" at @at is; 0 for another. */
+static gsize name_length(const char *at, Mark *mark)
 {
     mark->of_file = g_ascii_strncasecmp(at, "filename", 8) == 0;
-    if (!mark->of_file && g_ascii_strncasecmp(at, "name", 4) != 0)
-        return NULL;
-    return at + (mark->of_file ? 8 : 4);
+    return mark->of_file ? 8 : g_ascii_strncasecmp(at, "name", 4) == 0 ? 4 : 0;
 }
 
 static void add_proper_parameters(SealPartNames *names, const char *value)
 {
     g_autoptr(GArray) sections = sections_new();
+    const char *at = parameter_end(value);
     guint places = 0;
 
-    for (const char *at = parameter_end(value); *at == ';'; at = parameter_end(at)) {
+    while (*at == ';') {
         Mark mark = {0};
-        const char *behind = behind_name(at = skip_nothing(at + 1), &mark);
-        const char *start = behind ? read_mark(behind, &mark) : NULL;
+        const char *from = skip_nothing(at + 1);
+        gsize length = name_length(from, &mark);
+        const char *start = length > 0 ? read_mark(from + length, &mark) : NULL;
 
+        at = parameter_end(from);
         if (!start)
             continue;
         if (++places > MAX_PLACES) {
             names->complete = FALSE;
             break;
         }
-        add_proper(names, &mark, sections, start, parameter_end(start));
+        at = parameter_end(start);
+        add_proper(names, &mark, sections, start, at);
     }
     add_sections(names, sections, TRUE);
 }
@@ -560,19 +562,18 @@ static void add_loose_parameters(SealPartNames *names, const char *value)
 
     for (const char *at = value; (at = strpbrk(at, "nN")); at++) {
         Mark mark = {0};
-        const char *behind = behind_name(at, &mark);
+        gsize length = name_length(at, &mark);
         const char *start;
 
-        if (!behind)
-            continue;
-        mark.of_file = at - value >= 4 && g_ascii_strncasecmp(at - 4, "file", 4) == 0;
-        if (!(start = read_mark(behind, &mark)))
+        if (length == 0)
             continue;
         if (++places > MAX_PLACES || !spend(names, MAX_NAME)) {
             names->complete = FALSE;
             break;
         }
-        add_loose(names, &mark, sections, start);
+        mark.of_file = at - value >= 4 && g_ascii_strncasecmp(at - 4, "file", 4) == 0;
+        if ((start = read_mark(at + length, &mark)))
+            add_loose(names, &mark, sections, start);
     }
     add_sections(names, sections, FALSE);
 }

@@ -162,6 +162,9 @@ MESSAGES = {
         b"--b\nContent-Disposition: attachment" + b"".join(b";\n filename*%d=a" % i for i in range(n)) + b"\n\nx\n")),
     "names of one part, for a rule": lambda n: in_a_file(b";\n filename=a%d" % i for i in range(n)),
     "names in comments, for a rule": lambda n: in_a_file(b" (name=" for i in range(n)),
+    "names before comments, for a rule": lambda n: in_a_file(b"name(" for i in range(n)),
+    "parts with names before comments, for a rule": lambda n: ruled_by_parts(parted(
+        b"".join(b"--b\nContent-Disposition: a" + b"; name(" * 2000 + b"\n\nx\n" for i in range(n // 64)))),
     "names in quotes, for a rule": lambda n: in_a_file(b"; name=\"a" for i in range(n)),
     "names in encoded words, for a rule": lambda n: in_a_file(b"; name==?utf-8?q?a%d?=" % i for i in range(n)),
     "a long name, for a rule": lambda n: in_a_file([b"; filename=" + b"a" * n]),
