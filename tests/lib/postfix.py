@@ -26,6 +26,8 @@ import tap
 ROOT = snippets.SOURCE / "build" / "postfix"
 LAYER = ROOT / "layer"
 ENTERED = "SEALPIPE_TEST_POSTFIX_VIEW"
+# What a page has beside Postfix: a milter, and how a client logs in.
+PACKAGES = ("postfix", "opendkim", "libsasl2-modules")
 # Numbers that no Debian system gives away by itself.
 USERS = {"postfix": 64901, "postdrop": 64902, "lucy": 64911, "mark": 64912, "nina": 64913}
 PEOPLE = ("lucy", "mark", "nina")
@@ -47,14 +49,14 @@ def checked(*command, **how):
 
 
 def _wanted():
-    """Postfix, and what of its dependencies this system does not have."""
-    result = _run("apt-get", "--simulate", "--no-install-recommends", "install", "postfix")
+    """The packages, and what of their dependencies this system does not have."""
+    result = _run("apt-get", "--simulate", "--no-install-recommends", "install", *PACKAGES)
     found = re.findall(r"^Inst (\S+)", result.stdout, re.M)
     return found if "postfix" in found or result.returncode == 0 else []
 
 
 def _download(folder):
-    names = _wanted() or ["postfix"]
+    names = _wanted() or PACKAGES
     result = _run("apt-get", "-o", "APT::Sandbox::User=root", "download", *names, cwd=folder)
     if result.returncode != 0:
         raise AssertionError(f"cannot download {' '.join(names)}: {result.stderr}")
@@ -62,7 +64,7 @@ def _download(folder):
 
 def unpack():
     """Once; a second run finds it."""
-    if (LAYER / "usr/sbin/postconf").exists():
+    if all((LAYER / "usr/sbin" / name).exists() for name in ("postconf", "opendkim")):
         return
     shutil.rmtree(ROOT, ignore_errors=True)
     packages = ROOT / "packages"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A provider's server: a second real Exim, which takes mail from those alone who log in over TLS,
-and hands it on with a field that says how it came."""
+"""A provider's server: a second real Exim, which takes mail from those alone who log in over TLS
+(and none for Dora), and hands it on with a field that says how it came."""
 
 import shutil
 
 import certs
 import exim as exims
 import mail
+import sink as sinks
 
 NAME, LOGIN, PASSWORD = "smart.example", "carol", "word"
 CONFIG = """
@@ -15,7 +16,8 @@ spool_directory = {folder}/spool
 log_file_path = {folder}/log/%slog
 pid_file_path = {folder}/spool/exim.pid
 primary_hostname = {name}
-daemon_smtp_ports = {port}
+daemon_smtp_ports = {port} : {tls_port}
+tls_on_connect_ports = {tls_port}
 local_interfaces = 0.0.0.0
 keep_environment =
 add_environment = <; PATH=/usr/bin:/bin
@@ -27,6 +29,7 @@ acl_smtp_data = data
 
 begin acl
 rcpt:
+  deny local_parts = dora
   require message = log in over TLS first
           encrypted = *
           authenticated = *
@@ -61,13 +64,15 @@ plain:
 
 class SmartHost(exims.Exim):
     """@folder: of its own. The sink that it hands mail on to listens at @host, @sink_port; its own
-    port is @port, or any. cert: its certificate, which vouches for itself."""
+    port is @port, or any; at tls_port TLS begins at once. cert: its certificate, which vouches for
+    itself."""
 
     def __init__(self, folder, host, sink_port, port=None):
         def write(server):
-            server.port = port or server.port
-            return CONFIG.format(exim=exims.EXIM, folder=folder, name=NAME, port=server.port, host=host,
-                                 sink=sink_port, login=LOGIN, password=PASSWORD)
+            server.port, self.tls_port = port or server.port, sinks.free_port()
+            return CONFIG.format(exim=exims.EXIM, folder=folder, name=NAME, port=server.port,
+                                 tls_port=self.tls_port, host=host, sink=sink_port, login=LOGIN,
+                                 password=PASSWORD)
         super().__init__(folder, write)
         self.cert, key = self.config.parent / "tls.pem", self.config.parent / "tls.key"
         certs.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 30, "-subj",

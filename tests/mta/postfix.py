@@ -8,13 +8,16 @@ import pwd
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import dkimcheck
 import postfix
 
+dkimcheck.prepare()
 postfix.enter()
 import mail
-import milter
+import opendkim
 import outcomes
 import sink as sinks
+import smarthost
 import tap
 from home import Home
 from outcomes import ALICE, BOB, DORA, MARK, NOBODY, SENDER, message
@@ -41,6 +44,8 @@ postfix.checked("newaliases")
 postfix.checked("postmap", "/etc/postfix/virtual")
 server.forward("mark", ALICE)
 server.forward("nina", f'"|/usr/sbin/sendmail -i -f {NINA} -- {BOB}"')
+with open("/etc/hosts", "a") as hosts:
+    hosts.write(f"127.0.0.1 {smarthost.NAME}\n")
 server.start()
 
 server.follow("user", "submission")
@@ -281,20 +286,65 @@ def _():
     o.plain(o.by_recipient()["someone@inside.test"], original)
 
 
-@tap.test("a milter that signs sees what leaves")
+def signed_valid(address):
+    """Whether each DKIM signature of what he gets holds."""
+    return dkimcheck.signatures(o.by_recipient()[address].message(), dkim.record)
+
+
+@tap.test("OpenDKIM signs what leaves, and its signatures hold")
 def _():
-    begin()
-    if TWO:
-        server.follow("dkim")
-    else:
-        server.set(non_smtpd_milters="inet:127.0.0.1:8891")
+    original = message(ALICE, NOBODY)
+    # Signed before as well: that holds for what is not sealed, and is gone from what is.
+    for before in (False, True):
+        begin(**{"rule open": {"match_recipient": NOBODY, "encrypt": "never"}})
+        if TWO:
+            server.follow("dkim")
+        else:
+            server.set(non_smtpd_milters="inet:127.0.0.1:8891")
+        if before:
+            postfix.checked("postconf", "-P", "submission/inet/smtpd_milters=inet:127.0.0.1:8891")
         server.reload()
-    original = message(ALICE)
-    server.send(original, ALICE)
+        server.send(original, ALICE, NOBODY, login="carol")
+        server.wait_empty()
+        o.opens(o.by_recipient()[ALICE], home.alice, original)
+        tap.equal(signed_valid(ALICE), [True])
+        tap.equal(signed_valid(NOBODY), [True] * (2 if before else 1))
+    # By the first alone: nothing is left that would not hold.
+    begin()
+    postfix.checked("postconf", "-P", "submission/inet/smtpd_milters=inet:127.0.0.1:8891")
+    server.reload()
+    server.send(original, ALICE, login="carol")
     server.wait_empty()
-    sealed_once([ALICE], original)
-    got = o.by_recipient()[ALICE].message()
-    tap.equal(mail.Message(got).all("X-Signed"), [b"yes"])
+    tap.equal(signed_valid(ALICE), [])
+
+
+@tap.test("a smarthost that asks for TLS, by STARTTLS or at once, and a login")
+def _():
+    passwords = pathlib.Path("/etc/postfix/sasl_passwd")
+    for port, at_once in ((smart.port, "no"), (smart.tls_port, "yes")):
+        begin(**BOUNCES)
+        # As its provider says.
+        passwords.write_text(f"[{smarthost.NAME}]:{port} {smarthost.LOGIN}:{smarthost.PASSWORD}\n")
+        passwords.chmod(0o600)
+        postfix.checked("postmap", passwords)
+        server.set(relayhost=f"[{smarthost.NAME}]:{port}", smtp_host_lookup="native",
+                   smtp_tls_wrappermode=at_once, smtp_tls_security_level="secure",
+                   smtp_tls_CAfile=smart.cert, smtp_sasl_auth_enable="yes",
+                   smtp_sasl_security_options="noanonymous",
+                   smtp_sasl_password_maps=f"hash:{passwords}")
+        if TWO:
+            server.follow("copy")
+        server.reload()
+        original = message(ALICE, BOB)
+        server.send(original, ALICE, BOB, DORA, sender=LUCY)
+        server.wait_empty()
+        smart.wait_empty()
+        got = o.by_recipient()
+        sealed_once([ALICE, BOB], original)
+        for transaction in got.values():
+            tap.equal(smarthost.came(transaction), [["esmtpsa", smarthost.LOGIN]])
+        # It does not take Dora's: the bounce comes back, which needs neither.
+        tap.contains(only_box("lucy"), DORA.encode())
 
 
 @tap.test("who has logged in is signed for as himself, by Postfix's word on who it was")
@@ -307,6 +357,7 @@ def _():
                                    (None, DORA, False, "--submission")):
         if not login and not TWO:
             continue
+        server.restore()
         o.begin(policy={"encrypt": "never", "sign": "preferred"},
                 **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": o.server_key},
                    "module sign": {"senders": senders}})
@@ -363,5 +414,7 @@ def _():
     o.plain(o.by_recipient()[ALICE], original)
 
 
-milter.serve(8891, "X-Signed", "yes")
+dkim = opendkim.Filter(server.pieces["opendkim"], "example.net")
+smart = smarthost.SmartHost(home.folder / "smart", "127.0.0.1", sink.port)
+smart.start()
 tap.main()
