@@ -74,9 +74,12 @@ for order in orders:
                     b"mail_stream_cleanup: close error\\nsendmail: fatal: carol@example.net(103): "
                     b"message file too big\\n")
         os._exit(75)
-    if order == "repeat":  # as they are without their quotation marks
-        os.write(2, ("sendmail: fatal: queue file write error, " + " ".join(args) + "\\n")
-                 .replace('"', "").encode())
+    if str(order).startswith("say "):
+        os.write(2, order[4:].encode() + b"\\n")
+        os._exit(75)
+    if str(order).startswith("repeat"):  # as they are without their quotation marks, or small
+        text = ("sendmail: fatal: queue file write error, " + " ".join(args) + "\\n").replace('"', "")
+        os.write(2, (text.lower() if order == "repeat small" else text).encode())
         os._exit(75)
     if isinstance(order, int):
         print("the disk is full", flush=True); os._exit(order)
@@ -451,6 +454,12 @@ def _():
         tap.contains(output, "while all other recipients have got the message")
         tap.contains(output, f"{dora.address}: as it is to leave it is larger than")
         tap.equal((count(ALICE), count(dora.address)), (1, 0))
+    # As OpenSMTPD, Exim and sendmail put it.
+    for words in ("sendmail: command failed: 552 5.3.4 message too big",
+                  "552 5.3.4 Message size exceeds fixed maximum message size",
+                  "552 5.3.4 message size (100) exceeds maximum fixed size", "exim: message too big"):
+        begin({dora.address: f"say {words}"})
+        tap.equal(pipe(message(dora.address), dora.address)[0], 69, words)
     begin({dora.address: "too big", ALICE: 75})
     tap.equal(pipe(original, dora.address, ALICE)[0], 75, "beside one that may be tried again")
 
@@ -465,6 +474,10 @@ def _():
             status, output = pipe(message(to), to, sender=sender)
             tap.equal((status, first_word(output)), (75, "4.3.0"), f"{sender} {to}")
             tap.contains(home.log_text(), "queue file write error")
+    # One that writes them small.
+    sender = '"Message Too Big"@example.net'
+    begin({dora.address: "repeat small"}, policy={"encrypt": "never"})
+    tap.equal(pipe(message(dora.address), dora.address, sender=sender)[0], 75, sender)
     begin({dora.address: "too big"})
     tap.equal(pipe(message(dora.address), dora.address, sender='"another"@example.net')[0], 69)
 
