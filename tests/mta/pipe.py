@@ -454,6 +454,13 @@ def _():
         tap.contains(output, "while all other recipients have got the message")
         tap.contains(output, f"{dora.address}: as it is to leave it is larger than")
         tap.equal((count(ALICE), count(dora.address)), (1, 0))
+    begin({ALICE: "too big"})
+    tap.equal(pipe(original, ALICE, dora.address)[0], 69)
+    tap.equal((count(ALICE), count(dora.address)), (0, 1), "whoever comes after")
+    result, reason = last_lines()[ALICE]
+    tap.equal(result, "refused", "the log")
+    tap.true(re.search(r"; it has \d+ octets, and .* ended with status 75: .*message file too big",
+                       reason), reason)
     # As OpenSMTPD, Exim and sendmail put it.
     for words in ("sendmail: command failed: 552 5.3.4 message too big",
                   "552 5.3.4 Message size exceeds fixed maximum message size",
@@ -462,6 +469,21 @@ def _():
         tap.equal(pipe(message(dora.address), dora.address)[0], 69, words)
     begin({dora.address: "too big", ALICE: 75})
     tap.equal(pipe(original, dora.address, ALICE)[0], 75, "beside one that may be tried again")
+
+
+@tap.test("too big beside one who has got it before: he is not said to have been refused")
+def _():
+    original = message(f"{ALICE}, {dora.address}")
+    apart = {"rule apart": {"match_recipient": dora.address, "encrypt": "never"}}
+    begin({dora.address: 75}, **apart)
+    tap.equal(pipe(original, ALICE, dora.address)[0], 75)
+    configure()
+    plan({dora.address: "too big"})
+    status, output = pipe(original, ALICE, dora.address)
+    tap.equal((status, first_word(output)), (69, "5.3.4"))
+    tap.contains(output, dora.address)
+    tap.true(f"{ALICE}: " not in output, output)
+    tap.equal((count(ALICE), count(dora.address)), (1, 0))
 
 
 @tap.test("what only repeats an address says nothing of the size")
