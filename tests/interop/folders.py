@@ -212,6 +212,11 @@ def _():
     for what, octets, why in (("cut by 100", whole[:-100], "pubring.kbx: it is damaged after "),
                               ("cut by 1", whole[:-1], "pubring.kbx: it is damaged after "),
                               ("cut in the first key", whole[:entry - 50], "it is damaged after 0 keys"),
+                              # Of the first key; where its packets are stands 8 octets in.
+                              ("pointing elsewhere", whole[:40] + b"\xff" * 4 + whole[44:],
+                               "an entry of the keybox points outside itself"),
+                              ("pointing elsewhere, and cut", whole[:40] + b"\xff" * 4 + whole[44:-9],
+                               "an entry of the keybox points outside itself"),
                               ("cut in a length", whole[:entry + 3], "it is damaged after 1 keys"),
                               ("not a keybox", b"\x9b\x05" + os.urandom(998), "does not begin as a keybox"),
                               ("empty", b"", "pubring.kbx has 0 octets")):
@@ -222,6 +227,12 @@ def _():
     fresh_home().unlink()
     is_unknown("gone", "has no key ring, neither pubring.kbx nor pubring.gpg")
     tap.true(not (trouble / "pubring.kbx").exists(), "nobody makes another")
+    # Only where there is no keybox does the old ring count.
+    (trouble / "pubring.kbx").symlink_to("pubring.kbx")
+    (trouble / "pubring.gpg").write_bytes(ways.ring.export(ALICE, armor=False))
+    is_unknown("a link to itself", "the key ring in home cannot be read: ")
+    for name in ("pubring.kbx", "pubring.gpg"):
+        (trouble / name).unlink()
     (trouble / "public-keys.d").mkdir()
     is_unknown("keyboxd", "its keys are keyboxd's")
     shutil.rmtree(trouble)

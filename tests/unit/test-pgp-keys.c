@@ -413,6 +413,14 @@ static void test_flooded(void)
     }
 }
 
+static void remove_home(Pgp *pgp)
+{
+    const char *argv[] = {"rm", "-rf", pgp->ours, NULL};
+    g_autoptr(GSubprocess) rm = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, NULL);
+
+    g_assert_true(g_subprocess_wait_check(rm, NULL, NULL));
+}
+
 /* Not to find out is not "no": gpg cannot be run. */
 static void test_no_gpg(void)
 {
@@ -424,13 +432,30 @@ static void test_no_gpg(void)
     g_autoptr(GError) error = NULL;
 
     /* gpg cannot use a home that is a file; it ends without having judged anything. */
-    const char *argv[] = {"rm", "-rf", pgp.ours, NULL};
-    g_autoptr(GSubprocess) rm = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, NULL);
-    g_assert_true(g_subprocess_wait_check(rm, NULL, NULL));
+    remove_home(&pgp);
     g_free(pgp_write(&pgp, "ours", "", 0));
     g_assert_false(
         pgp.format->usable(pgp.module, key, NULL, SEAL_PURPOSE_ENCRYPT, NOW, decision, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+}
+
+/* What was known of it does not outlive it. */
+static void test_home_gone(void)
+{
+    g_auto(Pgp) pgp = {0};
+    g_autoptr(SealAddress) address = seal_address_parse("alice@example.org", NULL);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GError) error = NULL;
+
+    pgp_start(&pgp);
+    gpg_generate(&pgp, pgp.ours, ALICE, NULL);
+    g_assert_true(pgp.format->signers(pgp.module, address, NULL, keys, NULL));
+    g_assert_cmpuint(keys->len, ==, 1);
+    remove_home(&pgp);
+    g_assert_false(pgp.format->signers(pgp.module, address, NULL, keys, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    g_assert_nonnull(strstr(error->message, "there is no such folder"));
+    g_assert_cmpuint(keys->len, ==, 1);
 }
 
 /* The home's own keybox, wherever it is cut: between two entries nobody can see it. */
@@ -473,6 +498,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/user-id-revoked", test_user_id_revoked);
     g_test_add_func("/pgp/flooded", test_flooded);
     g_test_add_func("/pgp/no-gpg", test_no_gpg);
+    g_test_add_func("/pgp/home-gone", test_home_gone);
     g_test_add_func("/pgp/ring-cut", test_ring_cut);
     return g_test_run();
 }
