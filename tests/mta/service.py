@@ -257,6 +257,19 @@ def _():
     tap.contains(result.stderr.decode(), f"cannot become user {USER.pw_name}")
 
 
+@tap.test("a way back to root, by capabilities that outlast the change of the user: nothing is done")
+def _():
+    only_root()
+    prepare({"user": USER.pw_name})
+    keeping = ["setpriv", "--securebits", "+no_setuid_fixup"]
+    if subprocess.run([*keeping, "true"], capture_output=True).returncode != 0:
+        raise tap.Skip("capabilities cannot be kept here")
+    result = subprocess.run([*keeping, home.bin / "sealpipe", "-c", home.conf, "--debug", "--", ALICE],
+                            input=PLAIN, capture_output=True, timeout=60)
+    tap.equal((result.returncode, result.stdout), (75, b""))
+    tap.contains(result.stderr.decode(), "there would be a way back to root")
+
+
 @tap.test("a state folder that anybody could have put there tells nothing")
 def _():
     only_root()
