@@ -221,17 +221,21 @@ static void take_square(Strict *strict)
         strict->why = "what stands in square brackets in its name needs double quotes";
 }
 
-/* Behind the local part at @start; NULL where not all readers see the same there. */
-static const char *skip_local(const char *start, const char **why)
+/* Behind the local part at @start; NULL where not all readers see the same there. Outside angle
+ * brackets mutt leaves blanks out. */
+static const char *skip_local(const char *start, gboolean bracketed, const char **why)
 {
     const char *c = start;
 
     if (*c == '"') {
-        for (c++; is_word(*c) || *c == ' ';)
+        for (c++; is_word(*c) || (bracketed && *c == ' ');)
             c++;
         if (*c == '"' && c > start + 1)
             return c + 1;
-        *why = "the quoted part of its address has more than words and blanks in it";
+        *why = bracketed || *c != ' '
+                   ? "the quoted part of its address has more than words and blanks in it"
+                   : "the quoted part of its address has blanks, which takes angle brackets around "
+                     "the address";
         return NULL;
     }
     for (; is_word(*c); c++) {
@@ -245,9 +249,9 @@ static const char *skip_local(const char *start, const char **why)
 }
 
 /* @start is at the local part, one word; there is one @, and nothing between them. */
-static void take_mailbox(Strict *strict, const char *start)
+static void take_mailbox(Strict *strict, const char *start, gboolean bracketed)
 {
-    const char *c = skip_local(start, &strict->why);
+    const char *c = skip_local(start, bracketed, &strict->why);
 
     if (!c)
         return;
@@ -266,7 +270,7 @@ static void take_bracketed(Strict *strict)
 {
     strict->c++;
     skip_blanks(strict);
-    take_mailbox(strict, strict->c);
+    take_mailbox(strict, strict->c, TRUE);
     skip_blanks(strict);
     if (!strict->why && *strict->c != '>')
         strict->why = "more than an address stands in its angle brackets";
@@ -317,7 +321,7 @@ static void take_token(Strict *strict)
     else if (*strict->c == '<')
         take_bracketed(strict);
     else if (word_is_local(strict))
-        take_mailbox(strict, strict->word);
+        take_mailbox(strict, strict->word, FALSE);
     else
         strict->why = other_than_mailbox(*strict->c);
 }
@@ -384,6 +388,24 @@ static gboolean at_is_own(const char *text, const char *at, const char *mailbox,
     return (start == text || !is_word(start[-1])) && !is_word(*end);
 }
 
+/* TRUE where a whole name or comment is @mailbox, with blanks around the @. */
+static gboolean at_is_own_spaced(const char *text, const char *at, const char *mailbox,
+                                 gsize before)
+{
+    const char *start = at, *end = at + 1 + strspn(at + 1, " \t");
+    gsize behind = strlen(mailbox) - before - 1;
+
+    while (start > text && is_blank(start[-1]))
+        start--;
+    if ((gsize)(start - text) < before ||
+        g_ascii_strncasecmp(start - before, mailbox, before) != 0 ||
+        g_ascii_strncasecmp(end, mailbox + before + 1, behind) != 0)
+        return FALSE;
+    start -= before;
+    end += behind + strspn(end + behind, " \t");
+    return (start == text || strchr("\"(", start[-1])) && strchr("\")<", *end);
+}
+
 /* TRUE where nothing that could be a local part touches the @. */
 static gboolean at_stands_apart(const char *text, const char *at)
 {
@@ -404,6 +426,7 @@ const char *seal_mailbox_find_other(const char *text, const char *mailbox)
             has_dot = has_dot || has_word;
         } else if (*c == '@') {
             if (!at_is_own(text, c, mailbox, (gsize)(own - mailbox)) &&
+                !at_is_own_spaced(text, c, mailbox, (gsize)(own - mailbox)) &&
                 (has_dot || !strchr(own, '.') || !at_stands_apart(text, c)))
                 found = c;
         } else {

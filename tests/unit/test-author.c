@@ -60,6 +60,9 @@ static const char *const CLEAN[] = {
     "From: \"=?utf-8?q?me=40example=2Eorg?=\" <me@example.org>",
     "From: \"me@example.org via Shop\" <me@example.org>",
     "From: \"Me (me@example.org)\" (@me) <me@example.org>",
+    "From: \"Me @ example.org\" <me@example.org>",
+    "From: =?utf-8?q?Me_=40_Example=2Eorg?= <me@example.org>",
+    "From: me@example.org (me @ example.org)",
     /* An @ that is nobody's. */
     "From: \"Ops @ Example\" <me@example.org>",
     "From: \"Ops @ Example Inc.\" <me@example.org>",
@@ -103,7 +106,7 @@ static const char *const CLEAN[] = {
 /* Others than that, and who they are. */
 static const char *const OTHERS[][2] = {
     {"From: root@host (Cron Daemon)", "root@host"},
-    {"From: \"a b\"@example.org", "a b@example.org"},
+    {"From: <\"a b\"@example.org>", "a b@example.org"},
     {"From: Me <\"a b\"@example.org>", "a b@example.org"},
     {"From: \"me..x\"@example.org (Me)", "me..x@example.org"},
     {"From: \"Ops @ Example\" <\"a b\"@example.org>", "a b@example.org"},
@@ -123,6 +126,7 @@ static const char *const UNCLEAR[][2] = {
     {"From: me@example.org\nFrom:", "more than once"},
     {"From: me@example.org\nFROM: broken@", "more than once"},
     {"From: me@-no-\nFrom : me@example.org", "more than once"},
+    {" From: you@example.org\nFrom: me@example.org", "there is none"},
     {"From : me@example.org", "before its colon"},
     {"From\t: me@example.org", "before its colon"},
     {"From: Me\n \n <me@example.org>", "blanks alone"},
@@ -194,6 +198,7 @@ static const char *const UNCLEAR[][2] = {
     {"From: <.me@example.org>", "a dot at an end"},
     {"From: <me.@example.org>", "a dot at an end"},
     {"From: <'me@example.org>", "apostrophe"},
+    {"From: \"m e\"@example.org", "angle brackets around the address"},
     {"From: \"\"@example.org", "quoted part"},
     {"From: \"you@example.org\"@example.org", "quoted part"},
     {"From: Me <\"you@example.org x\"@example.org>", "quoted part"},
@@ -224,7 +229,12 @@ static const char *const UNCLEAR[][2] = {
     {"From: me@example.org (you@example.org)", "second address"},
     {"From: (you@example.org) me@example.org", "second address"},
     {"From: me@example.org (\\) you@example.org)", "second address"},
-    {"From: \"me @ example.org\" <me@example.org>", "written the same"},
+    {"From: \"x me @ example.org\" <me@example.org>", "written the same"},
+    {"From: \"x. me @ example.org\" <me@example.org>", "written the same"},
+    {"From: \"me @ example.org x\" <me@example.org>", "written the same"},
+    {"From: \"me @ example.org.x\" <me@example.org>", "me@example.org.x"},
+    {"From: \"xme @ example.org\" <me@example.org>", "xme@example.org"},
+    {"From: \"\\\"x\\\" me @ example.org\" <me@example.org>", "written the same"},
     {"From: \"you @ example.org\" <me@example.org>", "you@example.org"},
     {"From: \"you@ example.org\" <me@example.org>", "you@example.org"},
     {"From: \"you @example.org\" <me@example.org>", "you@example.org"},
@@ -248,6 +258,7 @@ static const char *const UNCLEAR[][2] = {
     /* Encoded words that say more than a name, for readers too who take quotes and comments out
      * first, or decode twice. */
     {"From: \"=\\?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "you@example.org"},
+    {"From: \"=\\?utf-8?q?you=40example=2Eorg(?=\" <me@example.org>", "you@example.org"},
     {"From: \"=?utf-8?q?you=\\40example=2Eorg?=\" <me@example.org>", "more than a name"},
     {"From: \"=?utf-8?q\\?you=40example=2Eorg?=\" <me@example.org>", "you@example.org"},
     {"From: =\"?utf-8?q?you=40example=2Eorg?=\" <me@example.org>", "you@example.org"},
