@@ -103,10 +103,7 @@ static void make_things(const SealService *self, uid_t user)
 static gboolean become_user(const SealService *self, uid_t user, GError **error)
 {
     make_things(self, user);
-    if (!seal_user_become(user, error))
-        return FALSE;
-    seal_owner_forget();
-    return TRUE;
+    return seal_user_become(user, error);
 }
 
 static gboolean is_missing(const GError *problem)
