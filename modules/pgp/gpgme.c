@@ -622,6 +622,13 @@ static gboolean run_sealing(PgpLoop *loop, gpgme_ctx_t ctx, const SealSealing *s
                                   problem);
 }
 
+/* Of a home where it cannot make its socket the agent says no more than that it does not run. */
+static void name_home(const PgpEngine *engine, GError **error)
+{
+    if (engine->home && access(engine->home, W_OK) != 0)
+        g_prefix_error(error, "%s cannot be written here (%s): ", engine->home, g_strerror(errno));
+}
+
 static gboolean make_output(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx,
                             const SealSealing *sealing, Flow *flow, GError **error)
 {
@@ -632,7 +639,13 @@ static gboolean make_output(PgpEngine *engine, PgpLoop *loop, gpgme_ctx_t ctx,
         return FALSE;
     if (sealing->keys && !list_recipients(engine, sealing, recipients, files, error))
         return FALSE;
-    return make_data(flow, error) && run_sealing(loop, ctx, sealing, recipients->str, flow, error);
+    if (!make_data(flow, error))
+        return FALSE;
+    if (run_sealing(loop, ctx, sealing, recipients->str, flow, error))
+        return TRUE;
+    if (sealing->signer)
+        name_home(engine, error);
+    return FALSE;
 }
 
 SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOutputStream *spool,

@@ -5,6 +5,7 @@ with a content filter; people with mailboxes on it, and a sink for what leaves."
 import os
 import pathlib
 import pwd
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -13,6 +14,8 @@ import postfix
 
 dkimcheck.prepare()
 postfix.enter()
+import exim as exims
+import gnupg
 import mail
 import opendkim
 import outcomes
@@ -20,7 +23,7 @@ import sink as sinks
 import smarthost
 import tap
 from home import Home
-from outcomes import ALICE, BOB, DORA, MARK, NOBODY, SENDER, message
+from outcomes import ALICE, BOB, DORA, FRANK, MARK, NOBODY, SENDER, message
 
 WAY = tap.arguments()[0]
 TWO = WAY == "instances"
@@ -320,6 +323,8 @@ def _():
 
 @tap.test("a smarthost that asks for TLS, by STARTTLS or at once, and a login")
 def _():
+    if not smart:
+        raise tap.Skip(f"the smarthost is an Exim, and there is no {exims.EXIM}")
     passwords = pathlib.Path("/etc/postfix/sasl_passwd")
     for port, at_once in ((smart.port, "no"), (smart.tls_port, "yes")):
         begin(**BOUNCES)
@@ -399,6 +404,46 @@ def _():
     tap.equal(list(o.by_recipient()), [ALICE])
 
 
+# Of postfix.service and postfix@.service there: what may be written, and which capabilities are left.
+UNIT = """for top in /etc /usr; do mount -o remount,bind,ro $top; done
+exec setpriv --bounding-set=-all,+net_bind_service,+sys_chroot,+setgid,+setuid,+dac_override,\\
++dac_read_search,+chown "$@"
+"""
+
+
+@tap.test("within the limits of Debian 13's units: OpenPGP signs and encrypts, S/MIME encrypts")
+def _():
+    if not TWO:
+        raise tap.Skip("it is the same with one instance")
+    shutil.rmtree("/var/lib/sealpipe/gnupg", ignore_errors=True)
+    ring = gnupg.Ring("/var/lib/sealpipe/gnupg")
+    ring.generate(SENDER)
+    ring.stop()
+    for path in (ring.path, *ring.path.rglob("*")):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    server.restore()
+    o.begin(policy={"sign": "preferred"},
+            **{"module pgp": {"home": ring.path}, "module sign": {"trust_from": "true"}})
+    postfix.checked("postfix", "stop")
+    postfix.checked("unshare", "--mount", "sh", "-ec", UNIT, "sh", "postfix", "start")
+    original = message(ALICE, FRANK)
+    server.send(original, ALICE, FRANK)
+    server.wait_empty()
+    got = o.by_recipient()
+    o.opens(got[ALICE], home.alice, original)
+    tap.contains(o.ring.gpg("--decrypt", stdin=gnupg.armor(got[FRANK].message()), ok=False), MARK)
+    tap.contains(home.log_text(), f"signer={ring.fingerprint(SENDER).lower()}", "log")
+    # Where the agent cannot make its socket, the reason says so.
+    ring.stop()
+    elsewhere = pathlib.Path("/etc/sealpipe-gnupg")
+    postfix.checked("cp", "-a", ring.path, elsewhere)
+    o.begin(policy={"sign": "required"},
+            **{"module pgp": {"home": elsewhere}, "module sign": {"trust_from": "true"}})
+    ident = server.send(message(FRANK), FRANK)
+    tap.contains(server.deferred(ident)[0], f"{elsewhere} cannot be written here (Read-only file system)")
+    server.clear()
+
+
 @tap.test("taken out again, also what waits leaves")
 def _():
     begin(core={"in_process": "false"})
@@ -415,6 +460,8 @@ def _():
 
 
 dkim = opendkim.Filter(server.pieces["opendkim"], "example.net")
-smart = smarthost.SmartHost(home.folder / "smart", "127.0.0.1", sink.port)
-smart.start()
+smart = None
+if os.path.exists(exims.EXIM):
+    smart = smarthost.SmartHost(home.folder / "smart", "127.0.0.1", sink.port)
+    smart.start()
 tap.main()
