@@ -455,7 +455,8 @@ def _():
         tap.contains(output, f"{dora.address}: as it is to leave it is larger than")
         tap.equal((count(ALICE), count(dora.address)), (1, 0))
     begin({ALICE: "too big"})
-    tap.equal(pipe(original, ALICE, dora.address)[0], 69)
+    # The last one is handed over first.
+    tap.equal(pipe(original, dora.address, ALICE)[0], 69)
     tap.equal((count(ALICE), count(dora.address)), (0, 1), "whoever comes after")
     result, reason = last_lines()[ALICE]
     tap.equal(result, "refused", "the log")
