@@ -143,6 +143,20 @@ def _():
     tap.contains(status.output.decode(), f"{keys} has no keys in it: is it mounted?", "status")
 
 
+@tap.test("on_error=skip: nobody waits, the reply names no file, and the log does")
+def _():
+    folder_with(lambda p: p.touch())
+    prepare("required")
+    home.write_conf("60-skip.conf", "[module keys-file]\non_error=skip\n")
+    try:
+        answer = home.check("--", NOBODY)
+    finally:
+        (home.conf / "60-skip.conf").unlink()
+    tap.equal((answer.status, answer.output.decode()),
+              (69, f"refused: no smime key for {NOBODY}; encrypt=required by [policy]"))
+    tap.contains(home.log_text().partition("reason=")[2], f"{keys}/0-bob.pem", "the reason")
+
+
 @tap.test("a file that is named by itself is to be read: nobody's mail leaves for the want of it")
 def _():
     folder_with(lambda p: p.touch())
