@@ -487,7 +487,10 @@ gboolean seal_mailbox_guess(const char *text, SealMailboxCount *count, SealMailb
             continue;
         if (!count_one(count, error))
             return FALSE;
-        g_autofree char *mailbox = g_strndup(start, (gsize)(end - start));
+        /* Behind another mailbox (a@b@c): to somebody the domain is that of the author, whoever is.
+         */
+        g_autofree char *mailbox = start < at ? g_strndup(start, (gsize)(end - start))
+                                              : g_strdup_printf("?%.*s", (int)(end - at), at);
         g_autoptr(SealAddress) address = seal_address_parse(mailbox, NULL);
         if (address)
             visit(address, user_data);

@@ -362,6 +362,8 @@ static void test_guess(void)
         {"From: <@r.org:a@x.org>, b@[[bad, c@x.org(e@x.org", "a@x.org c@x.org e@x.org "},
         {"From: \"a b\"@x.org, \"=\\?utf-8?q?c=40x.org?=\"", "a b@x.org b@x.org c@x.org "},
         {"From: =?utf-8?b?YUB4Lm9yZw?= <b@x.org>", "a@x.org b@x.org "},
+        {"From: <\"x@c.org\"@b.org>", "x@c.org ?@b.org "},
+        {"From: <a@b.org@c.org>", "a@b.org ?@c.org "},
         {"From: nobody", ""},
     };
 
