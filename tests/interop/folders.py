@@ -235,7 +235,7 @@ def _():
         (trouble / name).unlink()
     (trouble / "public-keys.d").mkdir()
     is_unknown("keyboxd", "its keys are keyboxd's")
-    shutil.rmtree(trouble)
+    gnupg.remove(trouble)
     trouble.mkdir(mode=0o700)
     is_unknown("an empty folder", "is it mounted?")
     tap.equal(list(trouble.iterdir()), [], "what is in it")

@@ -183,7 +183,7 @@ def _():
         tap.equal((result.returncode, result.stdout), (75, b""), "where the home cannot be read")
         ring.stop()
     finally:
-        shutil.rmtree(folder)
+        gnupg.remove(folder)
 
 
 # -- gpg, and what can happen to it -------------------------------------------------------------

@@ -4,9 +4,11 @@
 import atexit
 import pathlib
 import re
+import shutil
 import subprocess
 
 import mail
+import tap
 
 CLEAN = {"PATH": "/usr/bin:/bin"}
 
@@ -17,6 +19,15 @@ def run(*words, env=None, stdin=b"", ok=True):
     if ok and result.returncode != 0:
         raise AssertionError(f"{words}: {result.returncode}: {result.stderr.decode()[-800:]}")
     return result.stdout
+
+
+def remove(folder):
+    """With all that is in it. An agent that was told to end takes its sockets away meanwhile."""
+    def is_removed():
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    tap.wait_for(is_removed, f"{folder} is gone")
 
 
 def sq_decrypt(key, file):

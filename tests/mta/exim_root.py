@@ -99,7 +99,7 @@ def give(path, user="Debian-exim"):
 def clear_things():
     gnupg.run("gpgconf", "--homedir", own, "--kill", "all", ok=False)
     for path in things.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        gnupg.remove(path) if path.is_dir() else path.unlink()
 
 
 def prepare(core=None, make_state=True):
@@ -247,7 +247,7 @@ def _():
 BREAKS = {
     "a syntax error": lambda: home.write_conf("60-broken.conf", "[policy\nencrypt\n"),
     "an unknown setting": lambda: home.write_conf("60-broken.conf", "[core]\nno_such=1\n"),
-    "the GnuPG home is gone": lambda: shutil.rmtree(own),
+    "the GnuPG home is gone": lambda: gnupg.remove(own),
 }
 
 for _name, _break in BREAKS.items():

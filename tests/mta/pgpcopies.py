@@ -3,7 +3,6 @@
 genuine self-signature, and what is forged counts nowhere."""
 
 import pathlib
-import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -106,7 +105,7 @@ def lay(files, in_home=()):
     for path in (keys, gnupg_home):
         if path.exists():
             gnupg.run("gpgconf", "--homedir", path, "--kill", "all", ok=False)
-            shutil.rmtree(path)
+            gnupg.remove(path)
     keys.mkdir()
     gnupg_home.mkdir(mode=0o700)
     gnupg.run("gpg", "--homedir", gnupg_home, "--batch", "--list-keys")  # which makes its ring

@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import gnupg
 import tap
 from home import Home
 from licences import Issuer
@@ -54,7 +55,7 @@ RUNS = [by(SERVICE)] + ([{}] if ROOT else [])
 
 def prepare(core=None, make_state=True, **groups):
     for path in (*things.iterdir(), *taken.iterdir()):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        gnupg.remove(path) if path.is_dir() else path.unlink()
     if make_state:
         state.mkdir(mode=0o700)
         os.chown(state, SERVICE.pw_uid, SERVICE.pw_gid)
