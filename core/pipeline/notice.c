@@ -30,9 +30,9 @@ static const Words WORDS[] = {
      "When you ask, please give this reference: %s"},
     {"de", "Eine Nachricht an Sie konnte nicht verschlüsselt werden",
      "Eine Nachricht wurde an Sie gesendet, die nach den Regeln der absendenden Organisation "
-     "verschlüsselt werden muss. Das war nicht möglich, meist weil dort kein gültiger Schlüssel "
-     "und "
-     "kein gültiges Zertifikat von Ihnen bekannt ist. Der Inhalt wurde nicht gesendet.",
+     "verschlüsselt werden muss. Das war nicht möglich, meist weil dort kein gültiger "
+     "Schlüssel und kein gültiges Zertifikat von Ihnen bekannt ist. Der Inhalt wurde nicht "
+     "gesendet.",
      "Die Ursache (auf Englisch):",
      "Bitte fragen Sie den Absender oder die Mail-Administration seiner Organisation, was zu tun "
      "ist: Meist wird Ihr Zertifikat oder Ihr öffentlicher Schlüssel gebraucht.",
@@ -159,7 +159,8 @@ static void add_texts(GString *out, AddParagraph add, const SealJob *job,
 {
     g_auto(GStrv) parts = g_strsplit(spec->text ? spec->text : "", SEAL_NOTICE_CAUSE, -1);
     gboolean placed = parts[0] && parts[1];
-    g_autofree char *own = g_strjoinv(*cause ? cause : "the mail administrator finds it in the log", parts);
+    g_autofree char *own =
+        g_strjoinv(*cause ? cause : "the mail administrator finds it in the log", parts);
 
     for (const char *const *language = spec->languages; *language; language++)
         add_language(out, add, job, *language, placed ? "" : cause);
