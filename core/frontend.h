@@ -199,6 +199,9 @@ SEAL_FRONT void seal_secret_guard_process(void);
 /** Opens a file of the command line, where @path is one, for the next seal_file_read() of it:
  * before root becomes another user, who may not. */
 SEAL_FRONT void seal_file_keep(const char *path);
+/** Content over @length octets of @fd, a regular file, which it takes over. It is read as it is
+ *  needed, never mapped. (transfer full) */
+SEAL_FRONT SealContent *seal_content_new_file(int fd, guint64 length);
 /** Reads to the end, or until @size octets are there. Returns how many, -1 with errno set. */
 SEAL_FRONT gssize seal_fd_read(int fd, void *data, gsize size);
 /** Writes all of it; FALSE with errno set. */

@@ -4,15 +4,12 @@
  */
 #pragma once
 
-#include "core/sealpipe.h"
+#include "core/frontend.h"
 
 /** Reads @length octets at @offset into @buffer, or as many as there are. Returns how many, -1 on
  * error (a temporary file that can no longer be read). */
 gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gsize length,
                           GError **error);
-
-/** Content over @length octets of @fd, which it takes over. (transfer full) */
-SealContent *seal_content_new_file(int fd, guint64 length);
 
 /** The size of @content in canonical form, each line end as CRLF. */
 gboolean seal_content_canonical_size(SealContent *content, guint64 *ret_size, GError **error);

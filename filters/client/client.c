@@ -2,8 +2,11 @@
 #include "filters/client/client.h"
 
 #include "filters/client/child.h"
+#include "filters/client/daemon.h"
+#include "filters/client/exim.h"
 #include "filters/client/io.h"
 #include "filters/client/person.h"
+#include "filters/client/take.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +21,9 @@ typedef struct {
     bool help;
     bool version;
     bool debug;
+    bool says_id;
+    const char *conf;
+    const char *exim; /* of --exim-spool */
 } Options;
 
 static bool print_text(const char *text)
@@ -30,20 +36,8 @@ static bool print_name(const char *behind)
     return print_text(seal_client.name) && print_text(behind);
 }
 
-/* Exim takes a filter that did not read all of its input for a broken one, or for a good one with
- * a short message, depending on the transport. Neither is wanted. */
-static void drain_input(void)
-{
-    char bytes[16384];
-    ssize_t size;
-
-    do
-        size = read(STDIN_FILENO, bytes, sizeof bytes);
-    while (size > 0 || (size < 0 && errno == EINTR));
-}
-
 /* -------------------------------------------------------------------------------------------
- * The command line. The runner knows it; the client looks for what it answers itself.
+ * The command line. The worker knows it; the client looks for what it needs itself.
  */
 
 static void read_option(Options *options, const char *word)
@@ -77,8 +71,12 @@ static void read_value(const char *word, const char *next, const char *option, c
         *value = joined ? joined : next;
 }
 
-static void read_job_option(SealClientJob *job, const char *word, const char *next)
+static void read_valued_option(Options *options, SealClientJob *job, const char *word,
+                               const char *next)
 {
+    read_value(word, next, "-c", &options->conf);
+    read_value(word, next, "--conf", &options->conf);
+    read_value(word, next, "--exim-spool", &options->exim);
     read_value(word, next, "--id", &job->id);
     read_value(word, next, "-f", &job->from);
     read_value(word, next, "--sender", &job->from);
@@ -89,7 +87,7 @@ static void read_words(int argc, char **argv, Options *options, SealClientJob *j
 {
     bool ended = false;
 
-    *job = (SealClientJob){.id = ""};
+    *job = (SealClientJob){0};
     job->recipients = calloc((size_t)argc + 1, sizeof *job->recipients);
     for (int i = 1; i < argc && job->recipients; i++) {
         if (ended || argv[i][0] != '-') {
@@ -98,29 +96,16 @@ static void read_words(int argc, char **argv, Options *options, SealClientJob *j
         }
         ended = strcmp(argv[i], "--") == 0;
         read_option(options, argv[i]);
-        read_job_option(job, argv[i], argv[i + 1]);
+        read_valued_option(options, job, argv[i], argv[i + 1]);
         i += seal_option_takes_value(argv[i]);
     }
+    options->says_id = job->id != NULL;
+    if (!job->id)
+        job->id = "";
     if (job->from && job->from[0] == '\0')
         job->from = "<>";
     else if (!job->from)
         job->from = "";
-}
-
-/* The runner's argv: (transfer full), the strings borrowed. */
-static char **runner_argv(int argc, char **argv)
-{
-    static char name[] = "sealpipe-run";
-    size_t given = argc > 1 ? (size_t)argc - 1 : 0;
-    char **list = calloc(given + 3, sizeof *list);
-
-    if (!list)
-        return NULL;
-    list[0] = name;
-    list[1] = (char *)seal_client.mode;
-    for (size_t i = 0; i < given; i++)
-        list[i + 2] = argv[i + 1];
-    return list;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -160,43 +145,51 @@ static bool is_answer(int status)
     return status == 0 || status == EX_TEMPFAIL || (status == EX_UNAVAILABLE && !takes_message());
 }
 
-/* What the runner could not log itself. */
-static void log_fault(const SealChildEnd *end, const SealClientJob *job)
+/* What the worker could not log itself. */
+static void log_fault(const SealAnswer *answer, const SealClientJob *job)
 {
     char reason[64];
 
-    if (is_answer(end->status))
+    if (!answer->fault[0] && is_answer(answer->status))
         return;
     snprintf(reason, sizeof reason, "the runner ended with status %d, which is no answer",
-             end->status);
-    seal_client_log_deferred(job, end->reason[0] ? end->reason : reason);
+             answer->status);
+    seal_client_log_deferred(job, answer->fault[0] ? answer->fault : reason);
 }
 
 /* One line without its end: Exim puts it into an SMTP reply, which a newline would break. */
-static void make_line(SealChildEnd *end)
+static void make_line(SealAnswer *answer)
 {
-    while (end->output_size > 0 && strchr("\r\n", end->output[end->output_size - 1]))
-        end->output_size--;
-    for (size_t i = 0; i < end->output_size; i++) {
-        unsigned char byte = (unsigned char)end->output[i];
+    while (answer->text_size > 0 && strchr("\r\n", answer->text[answer->text_size - 1]))
+        answer->text_size--;
+    for (size_t i = 0; i < answer->text_size; i++) {
+        unsigned char byte = (unsigned char)answer->text[i];
 
         if (byte < ' ' || byte == 0x7f)
-            end->output[i] = ' ';
+            answer->text[i] = ' ';
     }
 }
 
-static int answer_mta(SealChildEnd *end, const SealClientJob *job)
+/* What is written is all of it: whether there is a whole result is known by now. */
+static int give_result(SealAnswer *answer)
 {
-    int status = is_answer(end->status) ? end->status : EX_TEMPFAIL;
+    if (answer->status != 0)
+        return EX_TEMPFAIL;
+    if (answer->file < 0)
+        seal_answer_fail(answer, "there is no result");
+    else if (!seal_give_file(answer->file))
+        seal_answer_fail(answer, "cannot write the result to standard output: %s", strerror(errno));
+    return answer->fault[0] ? EX_TEMPFAIL : 0;
+}
+
+static int give_reason(SealAnswer *answer)
+{
+    int status = is_answer(answer->status) ? answer->status : EX_TEMPFAIL;
     bool written;
 
-    if (seal_client.kind == SEAL_CLIENT_FILTER)
-        return status;
-    if (seal_client.kind == SEAL_CLIENT_HANDOVER)
-        return seal_client.finish(end->file, job);
-    make_line(end);
-    if (is_answer(end->status) && (end->output_size > 0 || status != EX_TEMPFAIL))
-        written = seal_io_write(STDOUT_FILENO, end->output, end->output_size);
+    make_line(answer);
+    if (is_answer(answer->status) && (answer->text_size > 0 || status != EX_TEMPFAIL))
+        written = seal_io_write(STDOUT_FILENO, answer->text, answer->text_size);
     else
         written = print_name(": cannot tell now");
     if (isatty(STDOUT_FILENO))
@@ -204,32 +197,93 @@ static int answer_mta(SealChildEnd *end, const SealClientJob *job)
     return written ? status : EX_TEMPFAIL;
 }
 
-static int run_client(int argc, char **argv, bool debug, const SealClientJob *job)
+static int answer_mta(SealAnswer *answer, const SealClientJob *job)
 {
-    SealChildSpec spec = {
-        .path = SEALPIPE_RUNNER,
-        .argv = runner_argv(argc, argv),
-        .debug = debug,
-        .passes = seal_client.kind == SEAL_CLIENT_FILTER,
-        .makes_file = seal_client.kind == SEAL_CLIENT_HANDOVER,
-    };
-    SealChildEnd end = {.status = -1, .reason = "out of memory", .file = -1, .log.file = -1};
-    int status;
+    int file;
 
-    if (spec.argv && job->recipients)
-        seal_child_run(&spec, &end);
-    free((void *)spec.argv);
-    seal_client_log_use(&end.log);
-    if (end.fatal) {
-        log_fault(&end, job);
-        raise(end.fatal);
+    if (answer->fault[0])
+        answer->status = -1;
+    if (seal_client.kind == SEAL_CLIENT_FILTER)
+        return give_result(answer);
+    if (seal_client.kind == SEAL_CLIENT_ANSWER)
+        return give_reason(answer);
+    file = answer->status == 0 ? answer->file : -1;
+    if (file >= 0)
+        answer->file = -1;
+    return seal_client.finish(file, job);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The work
+ */
+
+static void read_conf(const Options *options, SealClientConf *conf)
+{
+    const char *dir = options->conf ? options->conf : getenv("SEALPIPE_CONF");
+
+    seal_client_conf_read(dir ? dir : SEAL_CONF_DIR, conf);
+}
+
+/* An empty id is that of a message whose recipients are still being named. */
+static bool has_exim_file(const Options *options, const SealClientJob *job)
+{
+    return options->exim && (takes_message() || !options->says_id || job->id[0] != '\0');
+}
+
+/* FALSE: *@why. Standard input has been read all the same. */
+static bool fill_request(int argc, char **argv, const Options *options, const SealClientJob *job,
+                         const SealClientConf *conf, SealRequest *request, const char **why)
+{
+    if (takes_message())
+        request->files[SEAL_REQUEST_MESSAGE] = seal_take_message(conf, why);
+    if (*why)
+        return false;
+    if (!job->recipients)
+        *why = "out of memory";
+    else
+        request->files[SEAL_REQUEST_WORDS] = seal_take_words(argc, argv, why);
+    strcpy(request->mode, seal_client.mode);
+    request->device = conf->device;
+    request->inode = conf->inode;
+    if (has_exim_file(options, job))
+        seal_exim_open(options->exim, job->id, request);
+    return !*why;
+}
+
+/* The signal that is to end this, or 0. What --debug asks for only the runner can do. */
+static int do_work(const SealClientConf *conf, const Options *options, const SealRequest *request,
+                   SealAnswer *answer)
+{
+    if (!options->debug && seal_daemon_run(conf, request, answer))
+        return 0;
+    seal_answer_begin(answer, SEAL_CHILD_FIRST_LIMIT_MS);
+    return seal_child_run(SEALPIPE_RUNNER, options->conf, options->debug, request, answer);
+}
+
+static int run_client(int argc, char **argv, const Options *options, const SealClientJob *job)
+{
+    SealClientConf conf;
+    SealRequest request = SEAL_REQUEST_NONE;
+    SealAnswer answer;
+    const char *why = NULL;
+    int status, fatal = 0;
+
+    seal_answer_begin(&answer, 0);
+    read_conf(options, &conf);
+    if (fill_request(argc, argv, options, job, &conf, &request, &why))
+        fatal = do_work(&conf, options, &request, &answer);
+    else
+        seal_answer_fail(&answer, "%s", why);
+    seal_request_clear(&request);
+    seal_client_log_use(&answer.log);
+    if (fatal) {
+        log_fault(&answer, job);
+        raise(fatal);
     }
-    status = answer_mta(&end, job);
-    if (status != 0 && takes_message())
-        drain_input();
+    status = answer_mta(&answer, job);
     /* Last, since a log that does not answer must not keep the MTA from its answer. */
-    log_fault(&end, job);
-    seal_io_close(&end.log.file);
+    log_fault(&answer, job);
+    seal_answer_clear(&answer);
     return status;
 }
 
@@ -241,10 +295,10 @@ static int answer_words(int argc, char **argv, const Options *options, const Sea
     seal_person_look(seal_client.name);
     if (!open_standard_fds(options->debug)) {
         if (takes_message())
-            drain_input();
+            seal_take_nothing();
         return EX_TEMPFAIL;
     }
-    /* A reader that is gone is an error of write(), not our end. The runner gets the default. */
+    /* A reader that is gone is an error of write(), not our end. */
     signal(SIGPIPE, SIG_IGN);
     if (options->help)
         return print_text(seal_client.usage) ? 0 : EX_TEMPFAIL;
@@ -255,7 +309,7 @@ static int answer_words(int argc, char **argv, const Options *options, const Sea
     if (is_wrong && takes_message() && isatty(STDIN_FILENO))
         return EX_TEMPFAIL;
     seal_client_log_open(seal_client.mode, options->debug);
-    status = run_client(argc, argv, options->debug, job);
+    status = run_client(argc, argv, options, job);
     if (status == EX_TEMPFAIL && takes_message() && !options->debug && !is_wrong)
         seal_person_tell("nothing was done; the log says why, and --debug says it here");
     return status;

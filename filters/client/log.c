@@ -22,17 +22,17 @@
 static struct {
     const char *by;
     bool debug;
-    SealChildLog to;
-} the_log = {.by = "", .to = {.target = SEAL_CHILD_LOG_UNKNOWN, .file = -1}};
+    SealClientLog to;
+} the_log = {.by = "", .to = {.target = SEAL_CLIENT_LOG_UNKNOWN, .file = -1}};
 
 static const struct {
     const char *name;
     int priority;
 } levels[] = {
-    [SEAL_CHILD_ERROR] = {"error", LOG_ERR},
-    [SEAL_CHILD_WARNING] = {"warning", LOG_WARNING},
-    [SEAL_CHILD_INFO] = {"info", LOG_INFO},
-    [SEAL_CHILD_DEBUG] = {"debug", LOG_DEBUG},
+    [SEAL_CLIENT_ERROR] = {"error", LOG_ERR},
+    [SEAL_CLIENT_WARNING] = {"warning", LOG_WARNING},
+    [SEAL_CLIENT_INFO] = {"info", LOG_INFO},
+    [SEAL_CLIENT_DEBUG] = {"debug", LOG_DEBUG},
 };
 
 void seal_client_log_open(const char *by, bool debug)
@@ -42,7 +42,7 @@ void seal_client_log_open(const char *by, bool debug)
     openlog(TAG, LOG_PID, LOG_MAIL);
 }
 
-void seal_client_log_use(const SealChildLog *log)
+void seal_client_log_use(const SealClientLog *log)
 {
     the_log.to = *log;
 }
@@ -109,7 +109,7 @@ static void put_value(Line *line, const char *name, const char *value)
  */
 
 /* One write, so that lines of several processes do not mix; and none that could have to wait. */
-static bool write_file(int fd, SealChildLevel level, const char *text)
+static bool write_file(int fd, SealClientLevel level, const char *text)
 {
     char when[32] = "", line[LINE_SIZE + 128];
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
@@ -125,7 +125,7 @@ static bool write_file(int fd, SealChildLevel level, const char *text)
            seal_io_write(fd, line, (size_t)size);
 }
 
-static bool write_journal(SealChildLevel level, const char *text)
+static bool write_journal(SealClientLevel level, const char *text)
 {
     const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
     char fields[LINE_SIZE + 128];
@@ -140,23 +140,23 @@ static bool write_journal(SealChildLevel level, const char *text)
     return ok;
 }
 
-static void write_line(SealChildLevel level, const char *text)
+static void write_line(SealClientLevel level, const char *text)
 {
     bool written = false;
 
-    if (the_log.to.target != SEAL_CHILD_LOG_UNKNOWN && level > the_log.to.level)
+    if (the_log.to.target != SEAL_CLIENT_LOG_UNKNOWN && level > the_log.to.level)
         return;
     if (the_log.debug)
         write_file(STDERR_FILENO, level, text);
-    if (the_log.to.target == SEAL_CHILD_LOG_FILE)
+    if (the_log.to.target == SEAL_CLIENT_LOG_FILE)
         written = write_file(the_log.to.file, level, text);
-    else if (the_log.to.target == SEAL_CHILD_LOG_JOURNAL)
+    else if (the_log.to.target == SEAL_CLIENT_LOG_JOURNAL)
         written = write_journal(level, text);
     if (!written)
         syslog(levels[level].priority, "%s", text);
 }
 
-void seal_client_log(SealChildLevel level, const SealClientLine *line)
+void seal_client_log(SealClientLevel level, const SealClientLine *line)
 {
     Line text = {.size = 0};
 
@@ -174,9 +174,9 @@ void seal_client_log_deferred(const SealClientJob *job, const char *reason)
     SealClientLine line = {job->id, job->from, "", "deferred", reason};
 
     if (job->n_recipients == 0)
-        seal_client_log(SEAL_CHILD_ERROR, &line);
+        seal_client_log(SEAL_CLIENT_ERROR, &line);
     for (size_t i = 0; i < job->n_recipients; i++) {
         line.to = job->recipients[i];
-        seal_client_log(SEAL_CHILD_ERROR, &line);
+        seal_client_log(SEAL_CLIENT_ERROR, &line);
     }
 }

@@ -5,10 +5,7 @@
  */
 #pragma once
 
-#include "filters/client/child.h"
-
-#include <stdbool.h>
-#include <stddef.h>
+#include "filters/client/answer.h"
 
 /** What a run is about, as its command line says; strings are borrowed from it. */
 typedef struct {
@@ -31,9 +28,9 @@ typedef struct {
  *  line. @debug: to standard error as well. */
 void seal_client_log_open(const char *by, bool debug);
 /** Sends the log where the runner's went. @log is the caller's to close. */
-void seal_client_log_use(const SealChildLog *log);
+void seal_client_log_use(const SealClientLog *log);
 
 /** Writes one line; whoever does not take it at once does not get it, but for syslog. */
-void seal_client_log(SealChildLevel level, const SealClientLine *line);
+void seal_client_log(SealClientLevel level, const SealClientLine *line);
 /** Likewise for each recipient of @job: it is deferred, and why. */
 void seal_client_log_deferred(const SealClientJob *job, const char *reason);

@@ -49,7 +49,7 @@ typedef struct {
 
 __attribute__((format(printf, 5, 6))) static void log_recipient(const Handover *self,
                                                                 SealContainerRecipient *recipient,
-                                                                SealChildLevel level,
+                                                                SealClientLevel level,
                                                                 const char *result,
                                                                 const char *format, ...)
 {
@@ -74,7 +74,7 @@ static void log_rest(const Handover *self)
         SealContainerRecipient *recipient = &self->container.recipients[i];
 
         if (recipient->result == SEAL_CONTAINER_SENT && !recipient->told)
-            log_recipient(self, recipient, SEAL_CHILD_ERROR, "deferred", "not handed over: %s",
+            log_recipient(self, recipient, SEAL_CLIENT_ERROR, "deferred", "not handed over: %s",
                           self->why);
     }
 }
@@ -215,7 +215,7 @@ static void keep_pending(Handover *self, const char **keys, const bool *found)
 
         recipient->placed = !found[i];
         if (found[i])
-            log_recipient(self, recipient, SEAL_CHILD_INFO, "handed-over",
+            log_recipient(self, recipient, SEAL_CLIENT_INFO, "handed-over",
                           "by an earlier try, and not again");
         else
             keys[kept++] = keys[i];
@@ -306,7 +306,7 @@ static bool lay_out(const Handover *self, const SealContainerDelivery *delivery)
 }
 
 __attribute__((format(printf, 5, 6))) static void log_delivery(
-    const Handover *self, const SealContainerDelivery *delivery, SealChildLevel level,
+    const Handover *self, const SealContainerDelivery *delivery, SealClientLevel level,
     const char *result, const char *format, ...)
 {
     char reason[2048];
@@ -334,7 +334,7 @@ static void refuse_too_big(Handover *self, const SealContainerDelivery *delivery
         recipient->code = "5.3.4";
         recipient->reason = too_big;
     }
-    log_delivery(self, delivery, SEAL_CHILD_WARNING, "refused",
+    log_delivery(self, delivery, SEAL_CLIENT_WARNING, "refused",
                  "%s; it has %" PRIu64 " octets, and %s: %s", too_big,
                  delivery->end - delivery->start, end->why, end->says);
 }
@@ -358,14 +358,14 @@ static bool hand_one(Handover *self, const SealContainerDelivery *delivery, size
     }
     if (!end.done) {
         self->failed = true;
-        log_delivery(self, delivery, SEAL_CHILD_ERROR, "deferred", "the hand-over failed: %s%s%s",
+        log_delivery(self, delivery, SEAL_CLIENT_ERROR, "deferred", "the hand-over failed: %s%s%s",
                      end.why, end.says[0] ? ": " : "", end.says);
         give_up(self, "another hand-over failed");
         /* With a journal the others need not wait; without one each would get it once more. */
         return self->journalled && !end.left;
     }
     bool marked = !self->journalled || seal_journal_mark(&self->journal, self->at, first, count);
-    log_delivery(self, delivery, marked ? SEAL_CHILD_INFO : SEAL_CHILD_ERROR, "handed-over",
+    log_delivery(self, delivery, marked ? SEAL_CLIENT_INFO : SEAL_CLIENT_ERROR, "handed-over",
                  "to %s%s%s", self->words[0],
                  marked ? "" : "; a retry would do so again: ", marked ? "" : self->journal.why);
     return true;

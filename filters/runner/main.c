@@ -1,57 +1,58 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * main.c: sealpipe-run, started by the clients: sets the process up and picks the mode.
+ * main.c: sealpipe-run, started by a client for one request, which stands on descriptor 3.
  */
-#include "filters/runner/modes.h"
-#include "filters/runner/runner.h"
+#include "filters/worker/modes.h"
+#include "filters/worker/worker.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-static int run_mode(const char *mode, const RunnerOptions *options, GError **error)
-{
-    if (g_str_equal(mode, "transport"))
-        return runner_transport(options, error);
-    if (g_str_equal(mode, "check"))
-        return runner_check(options, error);
-    if (g_str_equal(mode, "pipe"))
-        return runner_pipe(options, error);
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                "the first argument must be transport, check or pipe, not \"%s\"", mode);
-    return RUNNER_DEFER;
-}
+enum { EXCHANGE_FD = 3 };
 
 /* Nothing that runs here, gpg and its agent too, needs a program that is set-user-id: one that was
  * taken over would. The client keeps the right, since sendmail is such a program. */
 static gboolean renounce_rights(void)
 {
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           fcntl(EXCHANGE_FD, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static int do_task(SealRequest *request)
+{
+    g_auto(WorkerTask) task = {0};
+    g_auto(WorkerDesk) desk = {0};
+    g_autoptr(GError) error = NULL;
+    gboolean ok = worker_task_take(&task, request, &error);
+
+    seal_log_open(request->mode, task.options.debug);
+    if (ok && worker_desk_open(&task.options, &desk, &error))
+        return worker_do(&desk, &task);
+    return worker_fail(&task, error);
 }
 
 /* What is done here in the end is done before the client hears of it. */
-static int run_process(int argc, char **argv)
+static int run_process(void)
 {
-    g_auto(RunnerOptions) options = {0};
-    g_autoptr(GError) error = NULL;
-    int status = RUNNER_DEFER;
+    SealRequest request = SEAL_REQUEST_NONE;
+    const char *why = NULL;
+    int status = WORKER_DEFER;
 
-    if (argc < 2 || !renounce_rights() || !runner_output_open())
-        return RUNNER_DEFER;
     g_set_prgname("sealpipe");
-
-    gboolean ok = runner_options_parse(&options, argc - 1, argv + 1, &error);
-    seal_log_open(argv[1], options.debug);
-    if (ok)
-        status = run_mode(argv[1], &options, &error);
-    if (error)
-        seal_log_error(options.id, options.sender, (const char *const *)options.recipients, error);
+    if (!renounce_rights() || !seal_request_receive(EXCHANGE_FD, &request, &why)) {
+        seal_request_clear(&request);
+        return WORKER_DEFER;
+    }
+    worker_exchange_begin(EXCHANGE_FD);
+    status = do_task(&request);
+    seal_request_clear(&request);
     return status;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     seal_secret_guard_process();
     umask(077);
-    runner_watch_open();
-    return runner_watch_end(run_process(argc, argv));
+    return worker_end(run_process());
 }

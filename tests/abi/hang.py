@@ -96,11 +96,11 @@ def no_core_file():
     with Folder("init-hangs") as folder:
         command = [SEALPIPE, "-c", folder.conf, "--", "a@example.org"]
         env = {"SEALPIPE_MODULES": str(folder.path / "modules")}
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               env=env) as client:
             tap.wait_for(lambda: re.search(r"^Max core file size +0 +0 ", limits(folder), re.M),
                          "the runner's limit on core files is 0")
-            client.communicate(MESSAGE, timeout=BOUND)
+            client.wait(timeout=BOUND)
 
 
 # With sanitizers core files stay on, to find faults.

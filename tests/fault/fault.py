@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 
 import certs
 import home as homes
+import runner
 import tap
 
 LIBRARY, CLIENT, RUNNER = tap.arguments()[:3]
@@ -39,7 +40,6 @@ ABORTED = {128 + signal.SIGABRT, 128 + signal.SIGTRAP}
 home = homes.Home("fault")
 home.configure({"core": {"log_target": home.log, "spool_memory": "1K"},
                 "policy": {"encrypt": "preferred"}})
-installed = homes.prefix() / "libexec" / "sealpipe" / "sealpipe-run"
 reports = home.folder / "reports"
 reports.mkdir()
 count_file, done_file, status_file = (home.folder / n for n in ("count", "done", "status"))
@@ -65,7 +65,7 @@ class InRunner:
         self.program = program
 
     def command(self, call, at):
-        words = [f"{k}={v}" for k, v in fault_env(call, at).items()] + [str(installed)]
+        words = [f"{k}={v}" for k, v in fault_env(call, at).items()] + [str(runner.PATH)]
         script = pathlib.Path(RUNNER)
         new = script.with_suffix(".new")
         new.write_text(f"#!/bin/sh\nulimit -c 0\nenv {shlex.join(words)} \"$@\"\n"
@@ -240,11 +240,10 @@ def check_status(call, at):
     """The runner's own, without a client; 69 would make the MTA bounce."""
     for path in (count_file, done_file):
         path.unlink(missing_ok=True)
-    result = subprocess.run([installed, "check", "-c", home.conf, "--", ALICE],
-                            env=fault_env(call, at), stdin=subprocess.DEVNULL, capture_output=True,
-                            timeout=homes.BOUND, preexec_fn=no_core)
+    result = runner.run("check", "-c", home.conf, "--", ALICE, env=fault_env(call, at),
+                        preexec_fn=no_core)
     no_report(f"{call} {at} failing")
-    return result.returncode
+    return result.status
 
 
 def no_core():

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "filters/runner/exim.h"
+#include "filters/worker/exim.h"
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static guint count_logins(const uint8_t *data, size_t size, const char *login)
     return count;
 }
 
-static void check(const RunnerExim *spool, const uint8_t *data, size_t size)
+static void check(const WorkerExim *spool, const uint8_t *data, size_t size)
 {
     g_autoptr(GBytes) bytes = seal_content_to_bytes(spool->header, G_MAXINT32, NULL);
     gsize length = 0;
@@ -48,11 +48,11 @@ static void check(const RunnerExim *spool, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autofree char *text = g_strndup((const char *)data, size);
-    g_auto(RunnerExim) spool = {0};
+    g_auto(WorkerExim) spool = {0};
     g_autoptr(GError) error = NULL;
 
     memcpy(text, data, size);
-    if (runner_exim_parse(ID, text, size, EXIM, &spool, &error)) {
+    if (worker_exim_parse(ID, text, size, EXIM, &spool, &error)) {
         g_assert_no_error(error);
         check(&spool, (const uint8_t *)text, size);
     } else {

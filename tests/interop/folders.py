@@ -15,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 import gnupg
 import home as homes
+import runner
 import tap
 from ways import ALICE, CAROL, Ways
 
@@ -91,15 +92,13 @@ def _():
 def _():
     run, temporary = home.folder / "run", home.folder / "temporary"
     temporary.mkdir()
-    runner = homes.prefix() / "libexec" / "sealpipe" / "sealpipe-run"
 
     def swept(folder):
         stale = folder / f"{PREFIX}stale0"
         stale.mkdir(mode=0o700)
-        result = subprocess.run([runner, "transport", "-c", home.conf, "-f", CAROL, "--", ALICE],
-                                input=PLAIN, capture_output=True, timeout=homes.BOUND,
-                                env={**gnupg.CLEAN, "TMPDIR": str(temporary)})
-        tap.equal(result.returncode, 0, home.log_text()[-300:])
+        result = runner.run("transport", "-c", home.conf, "-f", CAROL, "--", ALICE, message=PLAIN,
+                            env={**gnupg.CLEAN, "TMPDIR": str(temporary)})
+        tap.equal(result.status, 0, home.log_text()[-300:])
         gone = not stale.exists()
         shutil.rmtree(stale, ignore_errors=True)
         tap.equal(left(folder), [], str(folder))

@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import gnupg
 import home as homes
 import mail
+import runner
 import tap
 
 MESSAGES = int(next(a for a in sys.argv if a.startswith("--messages=")).partition("=")[2])
@@ -265,12 +266,10 @@ def _():
     configure()
     temporary = home.folder / "temporary"
     temporary.mkdir()
-    runner = homes.prefix() / "libexec" / "sealpipe" / "sealpipe-run"
-    command = [runner, "transport", "-c", home.conf, "-f", "", "--", ALICE]
     for message, status in ((MESSAGE, 0), (b"", 75)):
-        result = subprocess.run(command, input=message, capture_output=True,
-                                env={**gnupg.CLEAN, "TMPDIR": str(temporary)}, timeout=homes.BOUND)
-        tap.equal(result.returncode, status, "status")
+        result = runner.run("transport", "-c", home.conf, "-f", "", "--", ALICE, message=message,
+                            env={**gnupg.CLEAN, "TMPDIR": str(temporary)})
+        tap.equal(result.status, status, "status")
         tap.equal(list(temporary.iterdir()), [], "what is left")
     tap.true(not any(str(temporary).encode() in word for pid in gnupg.processes("gpg-agent")
                      for word in gnupg.command_line(pid)), "no agent is left")

@@ -299,6 +299,8 @@ class Point:
     """A point of the work at which the filter is held: between begin() and go_on()."""
 
     message = HEAD + UNCHECKED + BODY
+    # Who is there: the client alone reads, and writes.
+    programs = (("sealpipe", "client"), ("sealpipe-run", "runner"))
 
     def begin(self):
         self.mark = exim.folder / "spool" / "mark"
@@ -320,6 +322,7 @@ class Point:
 
 class WhileReading(Point):
     message = LARGE
+    programs = (("sealpipe", "client"),)
 
     def begin(self):
         super().begin()
@@ -353,6 +356,7 @@ class WhileWriting(Point):
     """The next mail server reads no more, so that nobody takes what the filter writes."""
 
     message = LARGE
+    programs = (("sealpipe", "client"),)
 
     def begin(self):
         super().begin()
@@ -384,7 +388,7 @@ def killed(program, point):
     point.begin()
     try:
         ident = exim.send(point.message, ALICE)
-        tap.wait_for(lambda: processes("sealpipe-run") and point.reached(), "the runner is there")
+        tap.wait_for(lambda: processes(program) and point.reached(), f"{program} is there")
         pids = processes(program)
         tap.equal(len(pids), 1, f"processes of {program}")
         os.kill(pids[0], signal.SIGKILL)
@@ -405,7 +409,7 @@ def killed(program, point):
 
 
 for _when, _point in POINTS.items():
-    for _program, _who in (("sealpipe", "client"), ("sealpipe-run", "runner")):
+    for _program, _who in _point.programs:
         @tap.test(f"a {_who} that is killed {_when}: deferred, and sent whole at the next try")
         def _(program=_program, point=_point):
             killed(program, point)

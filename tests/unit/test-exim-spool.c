@@ -3,7 +3,8 @@
  * test-exim-spool.c: Exim's spool file, as Exim writes it and as somebody might have had it
  * written.
  */
-#include "filters/runner/exim.h"
+#include "filters/client/exim.h"
+#include "filters/worker/exim.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static const char *const BAD[] = {
     BEGIN APP SENDER LOCAL RECIPIENT "019* Bcc: y@example.net\n",
 };
 
-static void check_header(const RunnerExim *spool, const char *expected, gsize size)
+static void check_header(const WorkerExim *spool, const char *expected, gsize size)
 {
     g_autoptr(GBytes) bytes = seal_content_to_bytes(spool->header, G_MAXINT32, NULL);
     gsize length = 0;
@@ -125,11 +126,11 @@ static void test_good(void)
     static const char header[] = "From: alice@example.org\nSubject: t\n\n";
 
     for (guint i = 0; i < G_N_ELEMENTS(GOOD); i++) {
-        g_auto(RunnerExim) spool = {0};
+        g_auto(WorkerExim) spool = {0};
         g_autoptr(GError) error = NULL;
 
         g_test_message("%s", GOOD[i].text);
-        runner_exim_parse(OLD, GOOD[i].text, strlen(GOOD[i].text), EXIM, &spool, &error);
+        worker_exim_parse(OLD, GOOD[i].text, strlen(GOOD[i].text), EXIM, &spool, &error);
         g_assert_no_error(error);
         g_assert_cmpstr(spool.login, ==, GOOD[i].login);
         g_assert_true(!spool.unproven == !GOOD[i].unproven);
@@ -141,10 +142,10 @@ static void test_good(void)
 
 static void assert_bad(const char *text, gsize size)
 {
-    g_auto(RunnerExim) spool = {0};
+    g_auto(WorkerExim) spool = {0};
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(runner_exim_parse(OLD, text, size, EXIM, &spool, &error));
+    g_assert_false(worker_exim_parse(OLD, text, size, EXIM, &spool, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
     g_assert_null(spool.login);
 }
@@ -171,7 +172,7 @@ static void test_whole_header(void)
 {
     g_autoptr(GString) text = g_string_new(BEGIN APP SENDER LOCAL RECIPIENT);
     g_autoptr(GString) header = g_string_new(NULL);
-    g_auto(RunnerExim) spool = {0};
+    g_auto(WorkerExim) spool = {0};
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < 100; i++) {
@@ -185,7 +186,7 @@ static void test_whole_header(void)
         g_string_append_len(header, "\0\r\n", 3);
     }
     g_string_append_c(header, '\n');
-    runner_exim_parse(OLD, text->str, text->len, EXIM, &spool, &error);
+    worker_exim_parse(OLD, text->str, text->len, EXIM, &spool, &error);
     g_assert_no_error(error);
     check_header(&spool, header->str, header->len);
 }
@@ -201,16 +202,30 @@ static void write_file(const char *dir, const char *name, const char *text)
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
 }
 
+/* As the client opens them, and the worker gets them. */
+static void open_files(const char *dir, const char *id, SealRequest *request, WorkerEximFile *file)
+{
+    *request = (SealRequest)SEAL_REQUEST_NONE;
+    seal_exim_open(dir, id, request);
+    *file = (WorkerEximFile){
+        .id = id,
+        .problem = request->problem,
+        .header = request->files[SEAL_REQUEST_EXIM_HEADER],
+        .body = request->files[SEAL_REQUEST_EXIM_BODY],
+    };
+}
+
 /* Y the file was found, R it is being received, N an error. */
 static char outcome(const char *dir, const char *id)
 {
-    g_auto(RunnerExim) spool = {0};
+    g_auto(WorkerExim) spool = {0};
     g_autoptr(GError) error = NULL;
-    g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
+    g_auto(WorkerEximFile) file = WORKER_EXIM_FILE_NONE;
+    SealRequest request;
     gboolean found = FALSE;
 
-    runner_exim_open(dir, id, &file);
-    gboolean ok = runner_exim_read(&file, &spool, &found, &error);
+    open_files(dir, id, &request, &file);
+    gboolean ok = worker_exim_read(&file, &spool, &found, &error);
 
     g_assert_true(ok == !error);
     g_assert_true(found == (spool.header != NULL));
@@ -273,26 +288,28 @@ static void test_body_size(void)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *header = g_strconcat(BEGIN APP SENDER LOCAL, rows[i].options, TAIL, NULL);
         g_autofree char *body = g_strconcat(OLD "-D\n", rows[i].body, NULL);
-        g_auto(RunnerExim) spool = {0};
-        g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
+        g_auto(WorkerExim) spool = {0};
+        g_auto(WorkerEximFile) file = WORKER_EXIM_FILE_NONE;
+        SealRequest request;
         gboolean found = FALSE;
 
         write_file(dir, OLD "-H", header);
         write_file(dir, OLD "-D", body);
-        runner_exim_open(dir, OLD, &file);
-        g_assert_true(runner_exim_read(&file, &spool, &found, NULL));
+        open_files(dir, OLD, &request, &file);
+        g_assert_true(worker_exim_read(&file, &spool, &found, NULL));
         g_assert_cmpuint(spool.body_size, ==, rows[i].size);
         g_assert_cmpuint(seal_content_size(spool.body), ==, strlen(rows[i].body));
     }
     /* Nor is it believed to be the body where another name stands in front. */
     for (guint i = 0; i < 2; i++) {
-        g_auto(RunnerExim) spool = {0};
-        g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
+        g_auto(WorkerExim) spool = {0};
+        g_auto(WorkerEximFile) file = WORKER_EXIM_FILE_NONE;
+        SealRequest request;
         gboolean found = FALSE;
 
         write_file(dir, OLD "-D", i ? OLD "-D" : NEW "-D\none\n");
-        runner_exim_open(dir, OLD, &file);
-        g_assert_true(runner_exim_read(&file, &spool, &found, NULL));
+        open_files(dir, OLD, &request, &file);
+        g_assert_true(worker_exim_read(&file, &spool, &found, NULL));
         g_assert_null(spool.body);
     }
     g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "filters/runner/setup.h"
+#include "filters/worker/task.h"
 
-#include "filters/runner/runner.h"
+#include "filters/worker/worker.h"
+
+#include <string.h>
+#include <unistd.h>
 
 /* Whether @word is @second; NULL counts as @first, and there is no other. */
 static gboolean read_choice(const char *option, const char *word, const char *first,
@@ -16,7 +19,7 @@ static gboolean read_choice(const char *option, const char *word, const char *fi
 }
 
 /* Two words on one thing might differ. */
-static gboolean check_together(const RunnerOptions *options, GError **error)
+static gboolean check_together(const WorkerOptions *options, GError **error)
 {
     if (!options->exim_dir || (!options->login && !options->headers))
         return TRUE;
@@ -26,8 +29,19 @@ static gboolean check_together(const RunnerOptions *options, GError **error)
     return FALSE;
 }
 
-gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GError **error)
+/* As a program gets them. */
+static GStrv with_name(GStrv words)
 {
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    g_strv_builder_add(builder, "sealpipe");
+    g_strv_builder_addv(builder, (const char **)words);
+    return g_strv_builder_end(builder);
+}
+
+gboolean worker_options_parse(WorkerOptions *options, GStrv words, GError **error)
+{
+    g_auto(GStrv) argv = with_name(words);
     g_autofree char *direction = NULL, *submission = NULL;
     /* FILENAME and not STRING: arguments are bytes, whatever the locale. */
     const GOptionEntry entries[] = {
@@ -48,7 +62,7 @@ gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GEr
 
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_add_main_entries(context, entries, NULL);
-    gboolean ok = g_option_context_parse(context, &argc, &argv, error);
+    gboolean ok = g_option_context_parse_strv(context, &argv, error);
     if (!options->recipients)
         options->recipients = g_new0(char *, 1);
     options->says_submission = submission != NULL;
@@ -57,7 +71,7 @@ gboolean runner_options_parse(RunnerOptions *options, int argc, char **argv, GEr
            read_choice("--submission", submission, "no", "yes", &options->submitted, error);
 }
 
-void runner_options_clear(RunnerOptions *options)
+void worker_options_clear(WorkerOptions *options)
 {
     g_free(options->conf_dir);
     g_free(options->sender);
@@ -69,54 +83,68 @@ void runner_options_clear(RunnerOptions *options)
     g_strfreev(options->recipients);
 }
 
-static gboolean check_dispatcher(SealDispatcher *dispatcher, GError **error)
+/* -------------------------------------------------------------------------------------------
+ * The task
+ */
+
+/* What is in @file: words, each with its NUL. (transfer full) */
+static GStrv read_words(int file, GError **error)
 {
-    if (!seal_dispatcher_in_process(dispatcher)) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-                            "[core] in_process is false, but there is no daemon that could do the "
-                            "work: it must be true");
-        return FALSE;
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autofree char *text = NULL;
+    off_t size = lseek(file, 0, SEEK_END);
+
+    if (size < 0 || size > SEAL_EXCHANGE_WORDS || lseek(file, 0, SEEK_SET) != 0) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "the command line is too long");
+        return NULL;
     }
-    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
-     */
-    return seal_dispatcher_refuse_stderr(dispatcher, error);
+    text = g_malloc0((gsize)size + 1);
+    if (seal_fd_read(file, text, (gsize)size) != size || (size > 0 && text[size - 1])) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                            "the command line has not come whole");
+        return NULL;
+    }
+    for (const char *word = text; word < text + size; word += strlen(word) + 1)
+        g_strv_builder_add(builder, word);
+    return g_strv_builder_end(builder);
 }
 
-/* While mail passes as it comes, nothing is opened that could fail. */
-static gboolean fill_desk(const RunnerOptions *options, RunnerDesk *desk, GError **error)
+static int take_file(SealRequest *request, SealRequestFile which)
 {
-    gboolean passes = FALSE;
+    return g_steal_fd(&request->files[which]);
+}
 
-    if (!options->inbound && !seal_service_passes(desk->service, &passes, error))
+gboolean worker_task_take(WorkerTask *task, SealRequest *request, GError **error)
+{
+    *task = (WorkerTask){
+        .mode = request->mode,
+        .message = take_file(request, SEAL_REQUEST_MESSAGE),
+        .exim.header = take_file(request, SEAL_REQUEST_EXIM_HEADER),
+        .exim.body = take_file(request, SEAL_REQUEST_EXIM_BODY),
+        .exim.problem = request->problem,
+    };
+    g_auto(GStrv) words = read_words(request->files[SEAL_REQUEST_WORDS], error);
+
+    if (!words || !worker_options_parse(&task->options, words, error))
         return FALSE;
-    if (passes)
-        return TRUE;
-    desk->dispatcher = seal_dispatcher_open(desk->service, NULL, error);
-    return desk->dispatcher && check_dispatcher(desk->dispatcher, error);
+    task->exim.id = task->options.id ? task->options.id : "";
+    return TRUE;
 }
 
-gboolean runner_desk_open(const RunnerOptions *options, RunnerDesk *desk, GError **error)
+void worker_task_clear(WorkerTask *task)
 {
-    *desk = (RunnerDesk){.service = seal_service_open(options->conf_dir, error)};
-    if (!desk->service)
-        return FALSE;
-    /* A module may hang as it is loaded; and one of them may say whose the service, and the log,
-     * is.
-     */
-    runner_watch_log();
-    gboolean ok = fill_desk(options, desk, error);
-    runner_watch_log();
-    return ok;
+    worker_options_clear(&task->options);
+    worker_exim_close(&task->exim);
+    if (task->message >= 0)
+        close(task->message);
 }
 
-void runner_desk_clear(RunnerDesk *desk)
-{
-    seal_dispatcher_free(desk->dispatcher);
-    seal_service_free(desk->service);
-}
+/* -------------------------------------------------------------------------------------------
+ * What it says, and what became of it
+ */
 
 /* A login is a submission, unless the mail server says that it is none. */
-void runner_say_submission(const RunnerOptions *options, const RunnerExim *exim, SealJobSpec *spec)
+void worker_say_submission(const WorkerOptions *options, const WorkerExim *exim, SealJobSpec *spec)
 {
     const char *login = exim ? exim->login : options->login;
     gboolean has_login = login && *login;
@@ -130,17 +158,17 @@ void runner_say_submission(const RunnerOptions *options, const RunnerExim *exim,
     }
 }
 
-int runner_status_of(const SealRecipient *recipient)
+int worker_status_of(const SealRecipient *recipient)
 {
     switch (seal_recipient_result(recipient)) {
     case SEAL_VERDICT_SEALED:
     case SEAL_VERDICT_SIGNED:
     case SEAL_VERDICT_PLAIN:
     case SEAL_VERDICT_REPORT:
-        return RUNNER_OK;
+        return WORKER_OK;
     case SEAL_VERDICT_REFUSE:
-        return RUNNER_REFUSED;
+        return WORKER_REFUSED;
     default:
-        return RUNNER_DEFER;
+        return WORKER_DEFER;
     }
 }

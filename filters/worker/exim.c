@@ -10,10 +10,11 @@
  * where a value has a line end all the same, what follows must not be believed: no option stands
  * twice, and none that we do not know stands behind the login.
  */
-#include "filters/runner/exim.h"
+#include "filters/worker/exim.h"
+
+#include "filters/worker/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +23,6 @@ enum {
     MAX_FILE = 8 * 1024 * 1024,
     MAX_OPTIONS = 1000,
     MAX_RECIPIENTS = 100000,
-    ID_BEGIN = 6, /* octets before the first hyphen of an id; the last names the split folder */
 };
 
 /* What is being read. */
@@ -40,14 +40,14 @@ static gboolean reading_refuse(const Reading *reading, const char *what)
     return FALSE;
 }
 
-void runner_exim_clear(RunnerExim *spool)
+void worker_exim_clear(WorkerExim *spool)
 {
     g_free(spool->sender);
     g_free(spool->login);
     g_free(spool->unproven);
     seal_content_unref(spool->header);
     seal_content_unref(spool->body);
-    *spool = (RunnerExim){0};
+    *spool = (WorkerExim){0};
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ static gboolean is_session_with_login(const char *protocol)
 /* Handed in on this machine: by whom, the system knows. Exim's own user hands in bounces, and what
  * programs pass on that mail is forwarded to: that is nobody's. */
 static void judge_local(const Reading *reading, const char *login, gboolean by_exim,
-                        RunnerExim *spool)
+                        WorkerExim *spool)
 {
     const char *protocol = option(reading, "received_protocol");
     const char *authenticated = option(reading, "auth_id");
@@ -332,7 +332,7 @@ static void judge_local(const Reading *reading, const char *login, gboolean by_e
         spool->login = g_strdup(login);
 }
 
-static void judge_remote(const Reading *reading, RunnerExim *spool)
+static void judge_remote(const Reading *reading, WorkerExim *spool)
 {
     const char *protocol = option(reading, "received_protocol");
     const char *login = option(reading, "auth_id");
@@ -356,7 +356,7 @@ static guint64 count_lines(const Reading *reading)
     return count;
 }
 
-static gboolean parse_all(Reading *reading, const char *id, guint owner, RunnerExim *spool)
+static gboolean parse_all(Reading *reading, const char *id, guint owner, WorkerExim *spool)
 {
     g_autofree char *name = g_strconcat(id, "-H", NULL);
     g_autofree char *first = next_line(reading), *login = NULL, *times = NULL, *after = NULL;
@@ -381,17 +381,17 @@ static gboolean parse_all(Reading *reading, const char *id, guint owner, RunnerE
     return TRUE;
 }
 
-gboolean runner_exim_parse(const char *id, const char *text, gsize size, guint owner,
-                           RunnerExim *spool, GError **error)
+gboolean worker_exim_parse(const char *id, const char *text, gsize size, guint owner,
+                           WorkerExim *spool, GError **error)
 {
     g_autoptr(GHashTable) options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     Reading reading = {text, text + size, options, error};
-    g_auto(RunnerExim) made = {0};
+    g_auto(WorkerExim) made = {0};
 
     if (!parse_all(&reading, id, owner, &made))
         return FALSE;
     *spool = made;
-    made = (RunnerExim){0};
+    made = (WorkerExim){0};
     return TRUE;
 }
 
@@ -399,175 +399,70 @@ gboolean runner_exim_parse(const char *id, const char *text, gsize size, guint o
  * The file
  */
 
-/* 6-6-2 letters and digits; since Exim 4.97 6-11-4. */
-static gboolean is_id(const char *id)
+static gboolean fail_file(const char *id, const char *what, GError **error)
 {
-    static const guint8 forms[][3] = {{6, 6, 2}, {6, 11, 4}};
-
-    for (guint form = 0; form < G_N_ELEMENTS(forms); form++) {
-        const char *at = id;
-
-        for (guint part = 0; part < 3; part++) {
-            gsize length = strspn(at, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS);
-
-            if (length != forms[form][part] || at[length] != (part < 2 ? '-' : '\0'))
-                break;
-            if (part == 2)
-                return TRUE;
-            at += length + 1;
-        }
-    }
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "cannot read Exim's spool file %s-H: %s",
+                id, what);
     return FALSE;
 }
 
-static gboolean fail_file(const char *path, const char *what, GError **error)
-{
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "cannot read Exim's spool file %s: %s",
-                path, what);
-    return FALSE;
-}
-
-/* Where it may stand, with and without a split spool. */
-static char *file_path(const char *dir, const char *id, gboolean split, const char *kind)
-{
-    const char folder[] = {id[ID_BEGIN - 1], '\0'};
-    g_autofree char *name = g_strconcat(id, kind, NULL);
-
-    return split ? g_build_filename(dir, folder, name, NULL) : g_build_filename(dir, name, NULL);
-}
-
-/* -1: there is none; @path is what was tried. */
-static int open_file(const char *dir, const char *id, char **path)
-{
-    int fd = -1;
-
-    for (gboolean split = FALSE; fd < 0 && split <= TRUE; split++) {
-        g_free(*path);
-        *path = file_path(dir, id, split, "-H");
-        fd = open(*path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 && errno != ENOENT)
-            break;
-    }
-    return fd;
-}
-
-/* The text without the fields is there from the beginning. */
-static gboolean is_being_received(const char *dir, const char *id)
-{
-    for (gboolean split = FALSE; split <= TRUE; split++) {
-        g_autofree char *path = file_path(dir, id, split, "-D");
-
-        if (g_file_test(path, G_FILE_TEST_EXISTS))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static gboolean read_file(const RunnerEximFile *file, RunnerExim *spool, GError **error)
+static gboolean read_header_file(const WorkerEximFile *file, WorkerExim *spool, GError **error)
 {
     g_autofree char *text = NULL;
     struct stat info;
 
-    if (fstat(file->fd, &info) != 0)
-        return fail_file(file->path, g_strerror(errno), error);
+    if (fstat(file->header, &info) != 0)
+        return fail_file(file->id, g_strerror(errno), error);
     if (!S_ISREG(info.st_mode) || info.st_size <= 0 || info.st_size > MAX_FILE)
-        return fail_file(file->path, "it is no regular file, empty, or too large", error);
+        return fail_file(file->id, "it is no regular file, empty, or too large", error);
     text = g_malloc((gsize)info.st_size);
-    if (seal_fd_read(file->fd, text, (gsize)info.st_size) != info.st_size)
-        return fail_file(file->path, "it is shorter than it was", error);
-    return runner_exim_parse(file->id, text, (gsize)info.st_size, info.st_uid, spool, error);
+    if (seal_fd_read(file->header, text, (gsize)info.st_size) != info.st_size)
+        return fail_file(file->id, "it is shorter than it was", error);
+    return worker_exim_parse(file->id, text, (gsize)info.st_size, info.st_uid, spool, error);
 }
 
-/* The file of the body begins with a line of its name. What is not there as Exim writes it has no
- * size. */
-static guint64 find_body(const char *dir, const char *id)
+/* The file begins with a line of its name. What is not as Exim writes it is no body. */
+static SealContent *read_body(const WorkerEximFile *file)
 {
-    g_autofree char *name = g_strconcat(id, "-D\n", NULL);
-    guint64 front = strlen(name);
-    struct stat info;
+    g_autofree char *first = g_strconcat(file->id, "-D\n", NULL);
+    g_autofree char *found = g_malloc0(strlen(first) + 1);
 
-    for (gboolean split = FALSE; split <= TRUE; split++) {
-        g_autofree char *path = file_path(dir, id, split, "-D");
-
-        if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (guint64)info.st_size > front)
-            return (guint64)info.st_size - front;
-    }
-    return 0;
-}
-
-/* The body is large, and often nobody asks for it: it is mapped. Exim does not change it. */
-static SealContent *map_body(int fd, const char *id)
-{
-    g_autoptr(GMappedFile) map = g_mapped_file_new_from_fd(fd, FALSE, NULL);
-    g_autofree char *first = g_strconcat(id, "-D\n", NULL);
-    gsize skip = strlen(first);
-
-    if (!map || g_mapped_file_get_length(map) < skip ||
-        memcmp(g_mapped_file_get_contents(map), first, skip) != 0)
+    if (file->body < 0 || pread(file->body, found, strlen(first), 0) != (ssize_t)strlen(first) ||
+        !g_str_equal(first, found))
         return NULL;
-    g_autoptr(GBytes) whole = g_mapped_file_get_bytes(map);
-    g_autoptr(GBytes) body = g_bytes_new_from_bytes(whole, skip, g_bytes_get_size(whole) - skip);
-    return seal_content_new(body);
+    return worker_read_file(file->body, strlen(first), NULL);
 }
 
-/* Beside @path, which is that of ID-H. -1: it is not there. */
-static int open_body(const char *path, const char *id)
+/* As Exim counts it: its lines end in LF in the file. */
+static guint64 size_of_body(const WorkerExim *spool)
 {
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *data = file_path(dir, id, FALSE, "-D");
+    guint64 size = spool->body ? seal_content_size(spool->body) : 0;
 
-    return open(data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    return size + (spool->lines <= size ? spool->lines : 0);
 }
 
-static SealContent *read_body(const RunnerEximFile *file)
+void worker_exim_close(WorkerEximFile *file)
 {
-    struct stat info;
-
-    return file->body >= 0 && fstat(file->body, &info) == 0 && S_ISREG(info.st_mode)
-               ? map_body(file->body, file->id)
-               : NULL;
-}
-
-void runner_exim_open(const char *dir, const char *id, RunnerEximFile *file)
-{
-    *file = (RunnerEximFile){.id = id, .fd = -1, .body = -1};
-    if (!g_path_is_absolute(dir) || !is_id(id)) {
-        g_set_error(&file->problem, SEAL_ERROR, SEAL_ERROR_FAILED,
-                    "--exim-spool takes an absolute path, and --id the id that Exim gave");
-        return;
-    }
-    file->fd = open_file(dir, id, &file->path);
-    if (file->fd < 0 && (errno != ENOENT || !is_being_received(dir, id)))
-        fail_file(file->path, g_strerror(errno), &file->problem);
-    if (file->fd >= 0)
-        file->body = open_body(file->path, id);
-    file->body_size = find_body(dir, id);
-}
-
-void runner_exim_close(RunnerEximFile *file)
-{
-    if (file->fd >= 0)
-        close(file->fd);
+    if (file->header >= 0)
+        close(file->header);
     if (file->body >= 0)
         close(file->body);
-    g_free(file->path);
-    g_clear_error(&file->problem);
 }
 
-gboolean runner_exim_read(const RunnerEximFile *file, RunnerExim *spool, gboolean *found,
+gboolean worker_exim_read(const WorkerEximFile *file, WorkerExim *spool, gboolean *found,
                           GError **error)
 {
     *found = FALSE;
-    if (file->problem) {
-        g_propagate_error(error, g_error_copy(file->problem));
+    if (*file->problem) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, file->problem);
         return FALSE;
     }
-    if (file->fd < 0)
+    if (file->header < 0)
         return TRUE;
-    *found = read_file(file, spool, error);
+    *found = read_header_file(file, spool, error);
     if (*found) {
         spool->body = read_body(file);
-        spool->body_size = file->body_size + (spool->lines <= file->body_size ? spool->lines : 0);
+        spool->body_size = size_of_body(spool);
     }
     return *found;
 }

@@ -1,38 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "filters/runner/input.h"
+#include "filters/worker/input.h"
 
-#include "filters/runner/runner.h"
+#include "filters/worker/file.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-    BUFFER = 64 * 1024,
-    MAX_RETURN_PATH = 8 * 1024,
-};
+enum { MAX_RETURN_PATH = 8 * 1024 };
 
-SealContent *runner_read_message(const SealService *service, GError **error)
+SealContent *worker_read_message(const WorkerTask *task, GError **error)
 {
-    g_autoptr(GOutputStream) spool = seal_service_spool(service);
-    g_autofree guint8 *buffer = g_malloc(BUFFER);
-    ssize_t got;
-
-    /* As much as is there: each wait has a limit of its own. */
-    do {
-        runner_watch_idle();
-        got = read(STDIN_FILENO, buffer, BUFFER);
-        if (got > 0 && !g_output_stream_write_all(spool, buffer, (gsize)got, NULL, NULL, error))
-            return NULL;
-    } while (got > 0 || (got < 0 && errno == EINTR));
-    if (got == 0)
-        return seal_spool_finish(spool, error);
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                "cannot read the message from standard input: %s", g_strerror(errno));
+    if (task->message >= 0)
+        return worker_read_file(task->message, 0, error);
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "there is no message in the request");
     return NULL;
 }
 
-gboolean runner_is_message(const SealContent *content, GError **error)
+gboolean worker_is_message(const SealContent *content, GError **error)
 {
     if (seal_content_size(content) > 0)
         return TRUE;
@@ -51,7 +34,7 @@ static gsize field_end(const char *data, gsize size)
     return end && end + 1 < data + size ? (gsize)(end + 1 - data) : 0;
 }
 
-SealContent *runner_without_return_path(SealContent *message)
+SealContent *worker_without_return_path(SealContent *message)
 {
     static const char name[] = "Return-path:";
     g_autoptr(SealContent) front = seal_content_slice(message, 0, MAX_RETURN_PATH);

@@ -2,8 +2,8 @@
  *
  * check.c: what would become of a message to an address? An exit code, and one line of reason.
  */
-#include "filters/runner/modes.h"
-#include "filters/runner/runner.h"
+#include "filters/worker/modes.h"
+#include "filters/worker/worker.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@ enum {
 };
 
 /* The reason goes into an SMTP reply: printable ASCII, and no line end, which would break it. */
-static void print_reason(const char *reason)
+static void tell_reason(const char *reason)
 {
     g_autofree char *line = g_strndup(reason, MAX_REASON);
 
@@ -23,11 +23,11 @@ static void print_reason(const char *reason)
             *c = '?';
     }
     /* Where nobody takes the reason, the exit code still says it all. */
-    seal_fd_write(runner_output(), line, strlen(line));
+    worker_tell_text(line);
 }
 
 /* The header block as Exim's $message_headers_raw has it; NULL: it is not known. */
-static SealContent *header_of(const RunnerOptions *options)
+static SealContent *header_of(const WorkerOptions *options)
 {
     if (!options->headers || !*options->headers || strlen(options->headers) > MAX_HEADERS)
         return NULL;
@@ -37,7 +37,7 @@ static SealContent *header_of(const RunnerOptions *options)
 }
 
 /* What is no address now will not be one tomorrow. */
-static gboolean is_address(const RunnerOptions *options, char **ret_reason)
+static gboolean is_address(const WorkerOptions *options, char **ret_reason)
 {
     const char *text = options->recipients[0];
     g_autoptr(GError) error = NULL;
@@ -51,7 +51,7 @@ static gboolean is_address(const RunnerOptions *options, char **ret_reason)
 }
 
 /* As much of the message as is known, NULL for nothing. */
-static SealContent *message_of(const RunnerOptions *options, const RunnerExim *exim)
+static SealContent *message_of(const WorkerOptions *options, const WorkerExim *exim)
 {
     if (!exim)
         return header_of(options);
@@ -65,21 +65,21 @@ static int check_job(SealDispatcher *dispatcher, const SealJobSpec *spec, char *
     g_autoptr(SealJob) job = seal_job_new(spec, error);
 
     if (!job)
-        return RUNNER_DEFER;
+        return WORKER_DEFER;
     /* An error stands in the recipient's reason, for the log; what it names is not for a reply. */
     gboolean told = seal_dispatcher_check(dispatcher, job, NULL, NULL);
     seal_log_answer(job);
     if (!told)
-        return RUNNER_DEFER;
+        return WORKER_DEFER;
     const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
     *ret_reason = g_strdup_printf("%s: %s", seal_verdict_name(seal_recipient_result(recipient)),
                                   seal_recipient_reason(recipient));
-    return runner_status_of(recipient);
+    return worker_status_of(recipient);
 }
 
 /* Without an error there is a reason. @exim is NULL where there is no file of the message yet. */
-static int check_address(SealDispatcher *dispatcher, const RunnerOptions *options,
-                         const RunnerExim *exim, char **ret_reason, GError **error)
+static int check_address(SealDispatcher *dispatcher, const WorkerOptions *options,
+                         const WorkerExim *exim, char **ret_reason, GError **error)
 {
     g_autoptr(SealContent) message = message_of(options, exim);
     SealJobSpec spec = {
@@ -93,7 +93,7 @@ static int check_address(SealDispatcher *dispatcher, const RunnerOptions *option
         .submission_unknown = !exim && !options->login && !options->says_submission,
     };
 
-    runner_say_submission(options, exim, &spec);
+    worker_say_submission(options, exim, &spec);
     if (!exim && options->exim_dir) {
         spec.submitted = FALSE;
         spec.submission_unknown = TRUE;
@@ -101,43 +101,35 @@ static int check_address(SealDispatcher *dispatcher, const RunnerOptions *option
     return check_job(dispatcher, &spec, ret_reason, error);
 }
 
-static int answer_question(const RunnerDesk *desk, const RunnerOptions *options,
-                           const RunnerEximFile *file, char **ret_reason, GError **error)
+static int answer_question(const WorkerDesk *desk, const WorkerTask *task, char **ret_reason,
+                           GError **error)
 {
-    g_auto(RunnerExim) exim = {0};
+    const WorkerOptions *options = &task->options;
+    g_auto(WorkerExim) exim = {0};
     gboolean found = FALSE;
     guint count = g_strv_length(options->recipients);
 
     if (count != 1) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
                     "exactly one address is to be given, not %u", count);
-        return RUNNER_DEFER;
+        return WORKER_DEFER;
     }
     if (!desk->dispatcher) {
         *ret_reason = g_strdup("sealpipe is disabled. Emails will not be encrypted.");
-        return RUNNER_OK;
+        return WORKER_OK;
     }
-    if (!runner_exim_read(file, &exim, &found, error))
-        return RUNNER_DEFER;
+    if (!worker_exim_read(&task->exim, &exim, &found, error))
+        return WORKER_DEFER;
     if (!is_address(options, ret_reason))
-        return RUNNER_REFUSED;
+        return WORKER_REFUSED;
     return check_address(desk->dispatcher, options, found ? &exim : NULL, ret_reason, error);
 }
 
-int runner_check(const RunnerOptions *options, GError **error)
+int worker_check(const WorkerDesk *desk, const WorkerTask *task, GError **error)
 {
-    g_auto(RunnerEximFile) file = RUNNER_EXIM_FILE_NONE;
-    g_auto(RunnerDesk) desk = {0};
     g_autofree char *reason = NULL;
-    int status = RUNNER_DEFER;
+    int status = answer_question(desk, task, &reason, error);
 
-    /* An empty id is that of a message whose recipients are still being named. */
-    if (options->exim_dir && !(options->id && !*options->id))
-        runner_exim_open(options->exim_dir, options->id ? options->id : "", &file);
-    if (runner_desk_open(options, &desk, error)) {
-        runner_watch_arm(seal_service_deadline(desk.service) * G_USEC_PER_SEC);
-        status = answer_question(&desk, options, &file, &reason, error);
-    }
-    print_reason(reason ? reason : "cannot tell now; the log says why");
+    tell_reason(reason ? reason : "cannot tell now; the log says why");
     return status;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * pipe.c: a message from standard input, and for each group of its recipients what they are to get,
+ * pipe.c: a message, and for each group of its recipients what they are to get,
  * all of it in a file for the client, which hands it over. Nothing leaves from here.
  */
 #include "filters/pipe/container.h"
-#include "filters/runner/input.h"
-#include "filters/runner/modes.h"
-#include "filters/runner/runner.h"
+#include "filters/worker/input.h"
+#include "filters/worker/modes.h"
+#include "filters/worker/worker.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BUFFER = 64 * 1024 };
@@ -58,7 +57,7 @@ static void member_free(gpointer data)
  */
 
 /* What is no address is refused by name, and the others are not affected. */
-static GPtrArray *read_members(const RunnerOptions *options)
+static GPtrArray *read_members(const WorkerOptions *options)
 {
     GPtrArray *members = g_ptr_array_new_with_free_func(member_free);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -129,7 +128,7 @@ static char *hash_of(SealContent *message, GError **error)
         seal_content_slice(message, offset, seal_content_size(message) - offset);
     g_autoptr(GInputStream) stream = seal_content_read(rest);
     while ((got = g_input_stream_read(stream, buffer, BUFFER, NULL, error)) > 0) {
-        runner_watch_idle();
+        worker_arm_idle();
         g_checksum_update(checksum, buffer, got);
     }
     return got == 0 ? g_strdup(g_checksum_get_string(checksum)) : NULL;
@@ -208,7 +207,7 @@ static gboolean put_content(Container *container, SealContent *content, gboolean
         guint8 *from = held ? buffer : buffer + 1;
         gsize count = held ? (gsize)got + 1 : (gsize)got;
 
-        runner_watch_idle();
+        worker_arm_idle();
         if (first)
             strip = !as_is && has_crlf(from, count);
         first = FALSE;
@@ -235,7 +234,7 @@ static void put_number(Container *container, guint64 number)
 }
 
 /* Its head, with all recipients. */
-static void put_recipients(Container *container, const RunnerOptions *options,
+static void put_recipients(Container *container, const WorkerOptions *options,
                            const SealService *service, GPtrArray *members)
 {
     static const char *const results[] = {"sent", "refused", "deferred"};
@@ -295,46 +294,16 @@ static gboolean put_end(Container *container, GError **error)
            put_octets(container, trailer, strlen(trailer), error);
 }
 
-/* To the client, which has one end of the socket that standard output is. */
-static gboolean hand_to_client(const Container *container, GError **error)
-{
-    union {
-        struct cmsghdr head;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    char octet = 'F';
-    struct iovec octets = {.iov_base = &octet, .iov_len = 1};
-    struct msghdr message = {
-        .msg_iov = &octets,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof control,
-    };
-
-    control.head.cmsg_level = SOL_SOCKET;
-    control.head.cmsg_type = SCM_RIGHTS;
-    control.head.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.head), &container->fd, sizeof(int));
-    while (sendmsg(runner_output(), &message, MSG_NOSIGNAL) != 1) {
-        if (errno == EINTR)
-            continue;
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                    "cannot hand the result to the client: %s", g_strerror(errno));
-        return FALSE;
-    }
-    return TRUE;
-}
-
 /* -------------------------------------------------------------------------------------------
  * The work
  */
 
 static SealContainerResult result_of(const SealRecipient *recipient)
 {
-    int status = runner_status_of(recipient);
+    int status = worker_status_of(recipient);
 
-    return status == RUNNER_OK        ? SEAL_CONTAINER_SENT
-           : status == RUNNER_REFUSED ? SEAL_CONTAINER_REFUSED
+    return status == WORKER_OK        ? SEAL_CONTAINER_SENT
+           : status == WORKER_REFUSED ? SEAL_CONTAINER_REFUSED
                                       : SEAL_CONTAINER_DEFERRED;
 }
 
@@ -380,7 +349,7 @@ static gboolean put_job(Container *container, GPtrArray *members, SealJob *job, 
 }
 
 /* Where the job fails, every recipient is deferred, and that is what is handed to the client. */
-static SealJob *run_outbound(SealDispatcher *dispatcher, const RunnerOptions *options,
+static SealJob *run_outbound(SealDispatcher *dispatcher, const WorkerOptions *options,
                              SealContent *message, const char *const *recipients, GError **error)
 {
     SealJobSpec spec = {
@@ -390,7 +359,7 @@ static SealJob *run_outbound(SealDispatcher *dispatcher, const RunnerOptions *op
         .recipients = recipients,
         .message = message,
     };
-    runner_say_submission(options, NULL, &spec);
+    worker_say_submission(options, NULL, &spec);
     SealJob *job = seal_job_new(&spec, error);
 
     if (job)
@@ -406,8 +375,8 @@ static gboolean put_suspended(Container *container, GPtrArray *members, SealCont
     return !any || put_delivery(container, members, NULL, message, TRUE, error);
 }
 
-static gboolean build_container(Container *container, const RunnerDesk *desk,
-                                const RunnerOptions *options, SealContent *message, GError **error)
+static gboolean build_container(Container *container, const WorkerDesk *desk,
+                                const WorkerOptions *options, SealContent *message, GError **error)
 {
     g_autoptr(GPtrArray) members = read_members(options);
     g_autoptr(GPtrArray) texts = addresses_of(members);
@@ -415,7 +384,7 @@ static gboolean build_container(Container *container, const RunnerDesk *desk,
     gboolean any = recipients[0] != NULL;
     g_autoptr(SealJob) job = NULL;
 
-    if (!runner_is_message(message, error) || !make_keys(members, options->id, message, error))
+    if (!worker_is_message(message, error) || !make_keys(members, options->id, message, error))
         return FALSE;
     if (any && desk->dispatcher) {
         job = run_outbound(desk->dispatcher, options, message, recipients, error);
@@ -426,7 +395,7 @@ static gboolean build_container(Container *container, const RunnerDesk *desk,
     put_recipients(container, options, desk->service, members);
     if (!(job ? put_job(container, members, job, error)
               : put_suspended(container, members, message, any, error)) ||
-        !put_end(container, error) || !hand_to_client(container, error))
+        !put_end(container, error) || !worker_give_file(container->fd, error))
         return FALSE;
     if (job)
         seal_log_job(job);
@@ -435,7 +404,7 @@ static gboolean build_container(Container *container, const RunnerDesk *desk,
     return TRUE;
 }
 
-static gboolean check_options(const RunnerOptions *options, GError **error)
+static gboolean check_options(const WorkerOptions *options, GError **error)
 {
     if (!options->sender)
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED, "-f SENDER is to be given");
@@ -452,21 +421,18 @@ static gboolean check_options(const RunnerOptions *options, GError **error)
     return FALSE;
 }
 
-int runner_pipe(const RunnerOptions *options, GError **error)
+int worker_pipe(const WorkerDesk *desk, const WorkerTask *task, GError **error)
 {
-    g_auto(RunnerDesk) desk = {0};
+    if (!check_options(&task->options, error))
+        return WORKER_DEFER;
 
-    if (!runner_desk_open(options, &desk, error) || !check_options(options, error))
-        return RUNNER_DEFER;
-
-    g_autoptr(SealContent) message = runner_read_message(desk.service, error);
+    g_autoptr(SealContent) message = worker_read_message(task, error);
     if (!message)
-        return RUNNER_DEFER;
+        return WORKER_DEFER;
 
     g_auto(Container)
-        container = {seal_service_spool_file(desk.service, error), 0, g_string_new(NULL)};
-    runner_watch_arm(seal_service_deadline(desk.service) * G_USEC_PER_SEC);
-    if (container.fd < 0 || !build_container(&container, &desk, options, message, error))
-        return RUNNER_DEFER;
-    return RUNNER_OK;
+        container = {seal_service_spool_file(desk->service, error), 0, g_string_new(NULL)};
+    if (container.fd < 0 || !build_container(&container, desk, &task->options, message, error))
+        return WORKER_DEFER;
+    return WORKER_OK;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/worker/desk.h"
+
+#include "filters/worker/worker.h"
+
+static gboolean check_dispatcher(SealDispatcher *dispatcher, GError **error)
+{
+    if (!seal_dispatcher_in_process(dispatcher)) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                            "[core] in_process is false, but there is no daemon that could do the "
+                            "work: it must be true");
+        return FALSE;
+    }
+    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
+     */
+    return seal_dispatcher_refuse_stderr(dispatcher, error);
+}
+
+/* While mail passes as it comes, nothing is opened that could fail. */
+static gboolean fill_desk(const WorkerOptions *options, WorkerDesk *desk, GError **error)
+{
+    gboolean passes = FALSE;
+
+    if (!options->inbound && !seal_service_passes(desk->service, &passes, error))
+        return FALSE;
+    if (passes)
+        return TRUE;
+    desk->dispatcher = seal_dispatcher_open(desk->service, NULL, error);
+    return desk->dispatcher && check_dispatcher(desk->dispatcher, error);
+}
+
+gboolean worker_desk_open(const WorkerOptions *options, WorkerDesk *desk, GError **error)
+{
+    *desk = (WorkerDesk){.service = seal_service_open(options->conf_dir, error)};
+    if (!desk->service)
+        return FALSE;
+    /* A module may hang as it is loaded; and one of them may say whose the service, and the log,
+     * is.
+     */
+    worker_tell_log();
+    gboolean ok = fill_desk(options, desk, error);
+    worker_tell_log();
+    return ok;
+}
+
+void worker_desk_clear(WorkerDesk *desk)
+{
+    seal_dispatcher_free(desk->dispatcher);
+    seal_service_free(desk->service);
+}
