@@ -26,9 +26,10 @@ static bool read_text(const char *from, char *to, size_t size)
     size_t length = 0;
 
     for (; *from; from++) {
-        const char *letter = *from == '\\' && from[1] ? strchr(letters, *++from) : NULL;
+        bool escapes = *from == '\\';
+        const char *letter = escapes && from[1] ? strchr(letters, *++from) : NULL;
 
-        if (length + 1 >= sizeof made || (*from == '\\' && !letter))
+        if (length + 1 >= sizeof made || (escapes && !letter))
             return false;
         made[length++] = letter ? octets[letter - letters] : *from;
     }
