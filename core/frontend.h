@@ -53,6 +53,33 @@ SEAL_FRONT GOutputStream *seal_service_spool(const SealService *service);
 /** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
 SEAL_FRONT int seal_service_spool_file(const SealService *service, GError **error);
 
+/** The configuration's folder: @conf_dir, else SEALPIPE_CONF, else the built-in one. (transfer
+ *  full) */
+SEAL_FRONT char *seal_service_folder(const char *conf_dir);
+/** [core] user, or who runs this where it names nobody. */
+SEAL_FRONT guint seal_service_user(const SealService *service);
+
+/** What the daemon has to know before it opens a service. Strings belong to the struct. */
+typedef struct {
+    char *conf_dir;
+    char *run_dir;
+    gint64 deadline; /**< seconds */
+    guint workers;
+    guint socket_mode;
+    guint group;   /**< of the socket: that of [core] user; G_MAXUINT: who runs this */
+    guint recycle; /**< messages for each worker */
+    guint queue;
+    GStrv peers;
+    GStrv submission_peers;
+    GStrv inbound_peers;
+} SealDaemonSettings;
+
+/** Reads [daemon], and [core] beside it, and sends the log where that says. SEAL_ERROR_CONFIG, with file and line. */
+SEAL_FRONT gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *settings,
+                                              GError **error);
+SEAL_FRONT void seal_daemon_settings_clear(SealDaemonSettings *settings);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealDaemonSettings, seal_daemon_settings_clear)
+
 /* -------------------------------------------------------------------------------------------
  * The dispatcher: configuration, modules and pipeline, ready for jobs
  */
@@ -65,6 +92,11 @@ SEAL_FRONT SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char 
 /** The same of a service that is open, and outlives it. */
 SEAL_FRONT SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir,
                                                 GError **error);
+/** The same but for what each process that works needs of its own: seal_dispatcher_attach() is
+ *  called in each, behind the fork. */
+SEAL_FRONT SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir,
+                                                   GError **error);
+SEAL_FRONT gboolean seal_dispatcher_attach(SealDispatcher *dispatcher, GError **error);
 SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)
 
@@ -135,6 +167,8 @@ typedef struct {
     const char *login;             /**< who logged in to submit it; NULL and "" where nobody did */
     gboolean names_login;          /**< the MTA names logins: without one, nobody has logged in */
     const char *unproven; /**< why it is not @submitted, for people; NULL: the MTA did not say so */
+    const char *const *authors; /**< whom its word may make the author: addresses and @domains,
+                                     NULL-terminated; NULL: anybody */
     gboolean one_output;  /**< the front end can hand back one message only */
     gboolean any_size;    /**< the front end could only defer what is larger than [core] size_limit,
                                and whoever is given it says at once that it is too large */
@@ -255,6 +289,8 @@ SEAL_FRONT void seal_log_open(const char *by, gboolean to_stderr);
  *  standard error. *@level: what is less grave is not written, 0 for errors to 3 for all. *@file is
  *  the file's descriptor, or -1. */
 SEAL_FRONT const char *seal_log_target(int *level, int *file);
+/** Writes a line `warning="..."`. */
+SEAL_FRONT void seal_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /** One line for each recipient, and at log_level=debug one for each decision. */
 SEAL_FRONT void seal_log_job(SealJob *job);
 /** Likewise for a question, which comes ahead of each message: that it will be handled is said at

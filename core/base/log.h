@@ -39,5 +39,3 @@ void seal_log_put(GString *line, const char *name, const char *value);
 void seal_log_put_by(GString *line);
 /** Writes one line. */
 void seal_log_write(SealLogLevel level, const char *line);
-/** Writes a line `warning="..."`. */
-void seal_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -58,7 +58,7 @@ static gboolean read_core(SealDispatcher *self, GError **error)
     return TRUE;
 }
 
-/* The daemon is not here yet; its settings are checked all the same. */
+/* For who reads the configuration without being the daemon. */
 static gboolean check_daemon(SealDispatcher *self, GError **error)
 {
     g_autoptr(SealSettings) daemon = seal_settings_new(
@@ -135,10 +135,11 @@ static gboolean open_all(SealDispatcher *self, const char *module_dir, GError **
     if (!seal_registry_init(self->registry, error))
         return FALSE;
     self->outbound = seal_pipeline_new(self->config, self->core, self->registry, error);
-    return self->outbound && seal_registry_attach(self->registry, error);
+    return self->outbound != NULL;
 }
 
-SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir, GError **error)
+SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir,
+                                        GError **error)
 {
     g_autoptr(SealDispatcher) self = g_new0(SealDispatcher, 1);
 
@@ -147,6 +148,18 @@ SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_di
         module_dir = g_getenv("SEALPIPE_MODULES");
     return open_all(self, module_dir ? module_dir : SEAL_MODULE_DIR, error) ? g_steal_pointer(&self)
                                                                             : NULL;
+}
+
+gboolean seal_dispatcher_attach(SealDispatcher *self, GError **error)
+{
+    return seal_registry_attach(self->registry, error);
+}
+
+SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir, GError **error)
+{
+    g_autoptr(SealDispatcher) self = seal_dispatcher_prepare(service, module_dir, error);
+
+    return self && seal_dispatcher_attach(self, error) ? g_steal_pointer(&self) : NULL;
 }
 
 SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char *module_dir, GError **error)

@@ -178,6 +178,7 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->vouched_sender = spec->submitted && spec->sender && !spec->names_login;
     job->login = spec->submitted && spec->login && *spec->login ? g_strdup(spec->login) : NULL;
     job->unproven = g_strdup(spec->unproven);
+    job->authors = g_strdupv((GStrv)spec->authors);
     job->header_only = spec->header_only;
     job->started = g_get_monotonic_time();
     job->recipients = g_ptr_array_new_with_free_func(recipient_free);
@@ -216,6 +217,7 @@ void seal_job_free(SealJob *job)
     g_clear_error(&job->fault);
     g_free(job->login);
     g_free(job->unproven);
+    g_strfreev(job->authors);
     seal_key_unref(job->verified_key);
     g_free(job->not_verified);
     g_free(job->sender_text);

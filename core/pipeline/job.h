@@ -91,6 +91,7 @@ struct SealJob {
     gboolean vouched_sender; /* the mail server names the sender, and no logins */
     char *login;             /* NULL for nobody */
     char *unproven;          /* why it is not submitted, or NULL */
+    GStrv authors;           /* whom the front end may speak for; NULL: anybody */
     gboolean one_output;
     gboolean any_size; /* what is too large leaves all the same */
     guint64 body_size; /* where it is not there: in octets with CRLF; 0: not known */

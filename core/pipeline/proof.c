@@ -49,6 +49,26 @@ static gboolean prove(const SealModule *self, SealJob *job, SealProof *proof, ch
     return TRUE;
 }
 
+static gboolean is_author_of(const SealAddress *author, const char *item)
+{
+    g_autoptr(SealAddress) address = NULL;
+
+    if (*item == '@')
+        return g_ascii_strcasecmp(seal_address_domain(author), item + 1) == 0;
+    address = seal_address_parse(item, NULL);
+    return address && is_same_mailbox(author, address);
+}
+
+/* Whoever handed the message in may be believed for some authors only. */
+static gboolean may_be_author(const SealJob *job)
+{
+    for (guint i = 0; job->authors && job->authors[i]; i++) {
+        if (is_author_of(job->author, job->authors[i]))
+            return TRUE;
+    }
+    return !job->authors;
+}
+
 gboolean seal_module_prove_author(SealModule *self, SealJob *job, SealProof *proof, char **why,
                                   GError **error)
 {
@@ -58,6 +78,9 @@ gboolean seal_module_prove_author(SealModule *self, SealJob *job, SealProof *pro
     if (!job->author) {
         found = seal_job_has_header(job) ? SEAL_PROOF_NONE : SEAL_PROOF_UNDECIDED;
         text = seal_job_no_author_reason(job);
+    } else if (!may_be_author(job)) {
+        text = g_strdup_printf("who handed it in is not believed on %s ([daemon] submission_peers)",
+                               seal_address_text(job->author));
     } else if (!prove(self, job, &found, &text, error)) {
         return FALSE;
     } else if (found == SEAL_PROOF_NONE && !job->submitted) {

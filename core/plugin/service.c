@@ -203,13 +203,23 @@ static gboolean open_service(SealService *self, GError **error)
     return (geteuid() != 0 || become_service(self, error)) && read_service(self, error);
 }
 
+char *seal_service_folder(const char *conf_dir)
+{
+    if (!conf_dir)
+        conf_dir = g_getenv("SEALPIPE_CONF");
+    return g_strdup(conf_dir ? conf_dir : SEAL_CONF_DIR);
+}
+
+guint seal_service_user(const SealService *self)
+{
+    return self->user;
+}
+
 SealService *seal_service_open(const char *conf_dir, GError **error)
 {
     g_autoptr(SealService) self = g_new0(SealService, 1);
 
-    if (!conf_dir)
-        conf_dir = g_getenv("SEALPIPE_CONF");
-    self->conf_dir = g_strdup(conf_dir ? conf_dir : SEAL_CONF_DIR);
+    self->conf_dir = seal_service_folder(conf_dir);
     return open_service(self, error) ? g_steal_pointer(&self) : NULL;
 }
 

@@ -10,7 +10,7 @@ const SealSetting SEAL_TABLE_CORE[] = {
     {"state_dir", SEAL_SETTING_STRING, "/var/lib/sealpipe",
      .help = "The folder where state is kept; of the user that sealpipe runs as, mode 0700."},
     {"run_dir", SEAL_SETTING_STRING, "/run/sealpipe",
-     .help = "Where the daemon's socket will stand, and what is needed for a moment only; of the "
+     .help = "Where the daemon's socket stands, and what is needed for a moment only; of the "
              "user that sealpipe runs as, mode 0700. It need not be there."},
     {"spool_dir", SEAL_SETTING_PATH, "/var/tmp",
      .help = "Where large messages are kept while they are worked on, in files without a name."},
@@ -32,7 +32,8 @@ const SealSetting SEAL_TABLE_CORE[] = {
          "what would be larger is refused, before the work where that is certain. 0: none. "
          "sealpipe, which could only defer it, lets it go to whoever takes it or says no."},
     {"in_process", SEAL_SETTING_BOOLEAN, "true",
-     .help = "false: without a daemon every message is deferred."},
+     .help = "false: without the daemon every message is deferred, so that one user alone "
+             "needs the keys."},
     {"log_level", SEAL_SETTING_CHOICE, "info", "error|warning|info|debug",
      .help = "What is logged; debug names every decision."},
     {"log_target", SEAL_SETTING_STRING, "auto",
@@ -135,18 +136,25 @@ const SealSetting SEAL_TABLE_KEYRING[] = {
 };
 
 const SealSetting SEAL_TABLE_DAEMON[] = {
-    {"workers", SEAL_SETTING_STRING, "auto", .later = "*", .help = "How many workers there are."},
-    {"socket_mode", SEAL_SETTING_STRING, "0660", .later = "*", .help = "The socket's mode."},
-    {"peers", SEAL_SETTING_LIST, "root;self", .later = "*", .help = "Who may connect."},
-    {"submission_peers", SEAL_SETTING_LIST, "", .later = "*",
-     .help = "Whose word on submission is believed."},
-    {"inbound_peers", SEAL_SETTING_LIST, "", .later = "*", .help = "Who may have mail opened."},
-    {"recycle", SEAL_SETTING_INTEGER, "1000", "1..1000000", "*",
-     .help = "How many messages a worker takes before it is replaced."},
-    {"queue", SEAL_SETTING_INTEGER, "64", "1..10000", "*",
-     .help = "How many messages may wait for a worker."},
-    {"input_deadline", SEAL_SETTING_DURATION, "60s", "1s..1h", "*",
-     .help = "How long a front end may take to hand over a message."},
+    {"workers", SEAL_SETTING_STRING, "auto",
+     .help = "How many workers there are, each with one message at a time; auto: one for each "
+             "processor, and two at least."},
+    {"socket_mode", SEAL_SETTING_STRING, "0660",
+     .help = "The mode of the socket, which is root's, with the group of [core] user. Whoever may "
+             "open it may be turned away by peers."},
+    {"peers", SEAL_SETTING_LIST, "root;self",
+     .help = "The users who may hand in messages, the mail server's above all; self is [core] "
+             "user. One that is not there is passed over."},
+    {"submission_peers", SEAL_SETTING_LIST, "",
+     .help = "Those of them whose word is taken on who submitted a message, so that it is signed; "
+             "USER=ADDRESS or USER=@DOMAIN: for authors of that address or domain alone."},
+    {"inbound_peers", SEAL_SETTING_LIST, "",
+     .help = "Those of them who may have mail opened."},
+    {"recycle", SEAL_SETTING_INTEGER, "1000", "1..1000000",
+     .help = "How many messages a worker takes before another one is put in its place."},
+    {"queue", SEAL_SETTING_INTEGER, "64", "1..4096",
+     .help = "How many messages may wait for a worker; who finds no room tries again until the "
+             "deadline, and then the mail server keeps the message."},
     {NULL},
 };
 

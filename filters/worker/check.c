@@ -78,9 +78,10 @@ static int check_job(SealDispatcher *dispatcher, const SealJobSpec *spec, char *
 }
 
 /* Without an error there is a reason. @exim is NULL where there is no file of the message yet. */
-static int check_address(SealDispatcher *dispatcher, const WorkerOptions *options,
-                         const WorkerExim *exim, char **ret_reason, GError **error)
+static int check_address(SealDispatcher *dispatcher, const WorkerTask *task, const WorkerExim *exim,
+                         char **ret_reason, GError **error)
 {
+    const WorkerOptions *options = &task->options;
     g_autoptr(SealContent) message = message_of(options, exim);
     SealJobSpec spec = {
         .id = options->id,
@@ -93,7 +94,7 @@ static int check_address(SealDispatcher *dispatcher, const WorkerOptions *option
         .submission_unknown = !exim && !options->login && !options->says_submission,
     };
 
-    worker_say_submission(options, exim, &spec);
+    worker_say_submission(task, exim, &spec);
     if (!exim && options->exim_dir) {
         spec.submitted = FALSE;
         spec.submission_unknown = TRUE;
@@ -122,7 +123,7 @@ static int answer_question(const WorkerDesk *desk, const WorkerTask *task, char 
         return WORKER_DEFER;
     if (!is_address(options, ret_reason))
         return WORKER_REFUSED;
-    return check_address(desk->dispatcher, options, found ? &exim : NULL, ret_reason, error);
+    return check_address(desk->dispatcher, task, found ? &exim : NULL, ret_reason, error);
 }
 
 int worker_check(const WorkerDesk *desk, const WorkerTask *task, GError **error)

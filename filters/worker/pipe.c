@@ -349,9 +349,10 @@ static gboolean put_job(Container *container, GPtrArray *members, SealJob *job, 
 }
 
 /* Where the job fails, every recipient is deferred, and that is what is handed to the client. */
-static SealJob *run_outbound(SealDispatcher *dispatcher, const WorkerOptions *options,
+static SealJob *run_outbound(SealDispatcher *dispatcher, const WorkerTask *task,
                              SealContent *message, const char *const *recipients, GError **error)
 {
+    const WorkerOptions *options = &task->options;
     SealJobSpec spec = {
         .direction = SEAL_DIRECTION_OUTBOUND,
         .id = options->id,
@@ -359,7 +360,7 @@ static SealJob *run_outbound(SealDispatcher *dispatcher, const WorkerOptions *op
         .recipients = recipients,
         .message = message,
     };
-    worker_say_submission(options, NULL, &spec);
+    worker_say_submission(task, NULL, &spec);
     SealJob *job = seal_job_new(&spec, error);
 
     if (job)
@@ -376,8 +377,9 @@ static gboolean put_suspended(Container *container, GPtrArray *members, SealCont
 }
 
 static gboolean build_container(Container *container, const WorkerDesk *desk,
-                                const WorkerOptions *options, SealContent *message, GError **error)
+                                const WorkerTask *task, SealContent *message, GError **error)
 {
+    const WorkerOptions *options = &task->options;
     g_autoptr(GPtrArray) members = read_members(options);
     g_autoptr(GPtrArray) texts = addresses_of(members);
     const char *const *recipients = (const char *const *)texts->pdata;
@@ -387,7 +389,7 @@ static gboolean build_container(Container *container, const WorkerDesk *desk,
     if (!worker_is_message(message, error) || !make_keys(members, options->id, message, error))
         return FALSE;
     if (any && desk->dispatcher) {
-        job = run_outbound(desk->dispatcher, options, message, recipients, error);
+        job = run_outbound(desk->dispatcher, task, message, recipients, error);
         if (!job)
             return FALSE;
         settle_members(members, job);
@@ -432,7 +434,7 @@ int worker_pipe(const WorkerDesk *desk, const WorkerTask *task, GError **error)
 
     g_auto(Container)
         container = {seal_service_spool_file(desk->service, error), 0, g_string_new(NULL)};
-    if (container.fd < 0 || !build_container(&container, desk, &task->options, message, error))
+    if (container.fd < 0 || !build_container(&container, desk, task, message, error))
         return WORKER_DEFER;
     return WORKER_OK;
 }

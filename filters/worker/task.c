@@ -134,6 +134,7 @@ gboolean worker_task_take(WorkerTask *task, SealRequest *request, GError **error
 void worker_task_clear(WorkerTask *task)
 {
     worker_options_clear(&task->options);
+    g_strfreev(task->authors);
     worker_exim_close(&task->exim);
     if (task->message >= 0)
         close(task->message);
@@ -144,11 +145,13 @@ void worker_task_clear(WorkerTask *task)
  */
 
 /* A login is a submission, unless the mail server says that it is none. */
-void worker_say_submission(const WorkerOptions *options, const WorkerExim *exim, SealJobSpec *spec)
+void worker_say_submission(const WorkerTask *task, const WorkerExim *exim, SealJobSpec *spec)
 {
+    const WorkerOptions *options = &task->options;
     const char *login = exim ? exim->login : options->login;
     gboolean has_login = login && *login;
 
+    spec->authors = (const char *const *)task->authors;
     spec->names_login = exim || options->login;
     spec->login = has_login ? login : NULL;
     spec->submitted = options->says_submission ? options->submitted : has_login;

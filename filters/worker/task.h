@@ -34,7 +34,8 @@ typedef struct {
     const char *mode; /* borrowed from the request */
     WorkerOptions options;
     WorkerEximFile exim;
-    int message; /* -1 where there is none, or it was taken */
+    int message;   /* -1 where there is none */
+    GStrv authors; /* whom the client is believed on; NULL: on anybody */
 } WorkerTask;
 
 /** Takes the files out of @request, which outlives it. FALSE where the words are no command line;
@@ -45,7 +46,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WorkerTask, worker_task_clear)
 
 /** What is known of who submitted the message, for @spec, which borrows from both. @exim is NULL
  * where there is no spool file to ask. */
-void worker_say_submission(const WorkerOptions *options, const WorkerExim *exim, SealJobSpec *spec);
+void worker_say_submission(const WorkerTask *task, const WorkerExim *exim, SealJobSpec *spec);
 
 /** A recipient's result as an exit code: something leaves for it, it is refused, or deferred. */
 int worker_status_of(const SealRecipient *recipient);

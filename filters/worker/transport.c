@@ -32,9 +32,10 @@ static SealContent *the_output(SealJob *job)
     return deliveries->len == 1 ? seal_delivery_content(g_ptr_array_index(deliveries, 0)) : NULL;
 }
 
-static int run_transport(const WorkerDesk *desk, SealContent *message, const WorkerOptions *options,
+static int run_transport(const WorkerDesk *desk, SealContent *message, const WorkerTask *task,
                          const WorkerExim *exim, GError **error)
 {
+    const WorkerOptions *options = &task->options;
     SealJobSpec spec = {
         .direction = options->inbound ? SEAL_DIRECTION_INBOUND : SEAL_DIRECTION_OUTBOUND,
         .id = options->id,
@@ -45,7 +46,7 @@ static int run_transport(const WorkerDesk *desk, SealContent *message, const Wor
         .any_size = TRUE,
     };
     g_autoptr(GError) problem = NULL;
-    worker_say_submission(options, exim, &spec);
+    worker_say_submission(task, exim, &spec);
     g_autoptr(SealJob) job = seal_job_new(&spec, error);
     if (!job)
         return WORKER_DEFER;
@@ -89,5 +90,5 @@ int worker_transport(const WorkerDesk *desk, const WorkerTask *task, GError **er
         return pass_through(desk, message, options, error);
     if (!read_exim(task, &exim, error))
         return WORKER_DEFER;
-    return run_transport(desk, message, options, options->exim_dir ? &exim : NULL, error);
+    return run_transport(desk, message, task, options->exim_dir ? &exim : NULL, error);
 }

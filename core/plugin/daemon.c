@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * daemon.c: what [daemon], and [core] beside it, say of the daemon, before it becomes anybody.
+ */
+#include "core/base/log.h"
+#include "core/plugin/config.h"
+#include "core/plugin/settings.h"
+#include "core/plugin/tables.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+enum {
+    MAX_WORKERS = 256,
+    LEAST_AUTO = 2, /* one is never alone with a long message */
+};
+
+/* A number of workers, or auto: one for each processor. */
+static gboolean read_workers(const SealSettings *daemon, guint *workers, GError **error)
+{
+    const char *text = seal_settings_string(daemon, "workers");
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    guint64 number = 0;
+
+    if (g_str_equal(text, "auto")) {
+        *workers = (guint)CLAMP(processors, LEAST_AUTO, MAX_WORKERS);
+        return TRUE;
+    }
+    if (!g_ascii_string_to_unsigned(text, 10, 1, MAX_WORKERS, &number, NULL))
+        return seal_settings_refuse(daemon, "workers", error,
+                                    "\"%s\" is neither auto nor a number from 1 to %d", text,
+                                    MAX_WORKERS);
+    *workers = (guint)number;
+    return TRUE;
+}
+
+static gboolean read_mode(const SealSettings *daemon, guint *mode, GError **error)
+{
+    const char *text = seal_settings_string(daemon, "socket_mode");
+    guint64 number = 0;
+
+    if (!g_ascii_string_to_unsigned(text, 8, 0, 0777, &number, NULL))
+        return seal_settings_refuse(daemon, "socket_mode", error,
+                                    "\"%s\" is no mode such as 0660, in octal digits", text);
+    *mode = (guint)number;
+    return TRUE;
+}
+
+/* A user that is not there is for the generation to complain of. */
+static guint find_group(const SealSettings *core)
+{
+    const struct passwd *entry = getpwnam(seal_settings_string(core, "user"));
+
+    return entry ? entry->pw_gid : G_MAXUINT;
+}
+
+/* A file that is not there is made for the service's user, by who becomes it. */
+static void open_log(const SealSettings *core)
+{
+    const char *target = seal_settings_string(core, "log_target");
+    gboolean missing = *target == '/' && access(target, F_OK) != 0;
+    g_autofree char *where =
+        seal_log_resolve(missing ? "auto" : target, seal_settings_string(core, "state_dir"));
+
+    seal_log_configure(where, (SealLogLevel)seal_settings_choice(core, "log_level"));
+}
+
+gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *settings,
+                                   GError **error)
+{
+    g_autofree char *dir = seal_service_folder(conf_dir);
+    g_autoptr(SealConfig) config = seal_config_read(dir, error);
+    if (!config)
+        return FALSE;
+    g_autoptr(SealSettings) core =
+        seal_settings_new("core", seal_config_group(config, "core"), SEAL_TABLE_CORE, NULL, error);
+    g_autoptr(SealSettings) daemon =
+        core ? seal_settings_new("daemon", seal_config_group(config, "daemon"), SEAL_TABLE_DAEMON,
+                                 NULL, error)
+             : NULL;
+    if (!daemon)
+        return FALSE;
+
+    open_log(core);
+    *settings = (SealDaemonSettings){
+        .conf_dir = g_steal_pointer(&dir),
+        .run_dir = g_strdup(seal_settings_string(core, "run_dir")),
+        .deadline = seal_settings_number(core, "deadline"),
+        .group = find_group(core),
+        .recycle = (guint)seal_settings_number(daemon, "recycle"),
+        .queue = (guint)seal_settings_number(daemon, "queue"),
+        .peers = g_strdupv((GStrv)seal_settings_list(daemon, "peers")),
+        .submission_peers = g_strdupv((GStrv)seal_settings_list(daemon, "submission_peers")),
+        .inbound_peers = g_strdupv((GStrv)seal_settings_list(daemon, "inbound_peers")),
+    };
+    return read_workers(daemon, &settings->workers, error) &&
+           read_mode(daemon, &settings->socket_mode, error);
+}
+
+void seal_daemon_settings_clear(SealDaemonSettings *settings)
+{
+    g_free(settings->conf_dir);
+    g_free(settings->run_dir);
+    g_strfreev(settings->peers);
+    g_strfreev(settings->submission_peers);
+    g_strfreev(settings->inbound_peers);
+    *settings = (SealDaemonSettings){0};
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * generation.c: reads the configuration, becomes the service's user, forks workers, and puts
+ * another one in the place of each that ends. It reads no mail.
+ */
+#include "filters/daemon/daemon.h"
+#include "filters/daemon/peers.h"
+#include "filters/daemon/signals.h"
+#include "filters/daemon/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    SHORT_LIFE_MS = 1000, /* one that ends sooner is not at once put anew */
+    LEAST_PAUSE_MS = 100,
+    MOST_PAUSE_MS = 10000,
+};
+
+/* A place for a worker. */
+typedef struct {
+    pid_t pid; /* 0: it is empty */
+    int control;
+    gint64 begun;
+    gint64 due;    /* it is taken for dead then; 0: it is idle */
+    gint64 again;  /* when it may be filled anew */
+    gint64 pause;  /* how long that was last time */
+    gboolean told; /* to end */
+} Place;
+
+typedef struct {
+    DaemonShop shop;
+    SealDaemonSettings settings;
+    DaemonPeers *peers;
+    Place *places;
+    int signals;
+    gboolean accepts; /* the supervisor said so */
+    char order;       /* D or S, once it came */
+} Generation;
+
+static gint64 now_ms(void)
+{
+    return g_get_monotonic_time() / 1000;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Workers
+ */
+
+/* Nothing of the others stays open: their sockets' ends are orders. */
+static void close_places(Generation *self)
+{
+    for (guint i = 0; i < self->settings.workers; i++) {
+        if (self->places[i].pid)
+            close(self->places[i].control);
+    }
+    close(self->signals);
+    close(DAEMON_CONTROL_FD);
+}
+
+G_GNUC_NORETURN static void become_worker(Generation *self, int control)
+{
+    setpgid(0, 0);
+    close_places(self);
+    daemon_signals_reset();
+    _exit(daemon_work(&self->shop, DAEMON_LISTEN_FD, control));
+}
+
+static gboolean start_worker(Generation *self, Place *place)
+{
+    int pair[2];
+    pid_t pid;
+
+    if (!daemon_pair(pair))
+        return FALSE;
+    pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        become_worker(self, pair[1]);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return FALSE;
+    }
+    setpgid(pid, pid);
+    place->pid = pid;
+    place->control = pair[0];
+    place->begun = now_ms();
+    place->due = place->begun + self->settings.deadline * 1000;
+    place->told = FALSE;
+    return TRUE;
+}
+
+static void fill_places(Generation *self)
+{
+    for (guint i = 0; i < self->settings.workers && self->accepts && !self->order; i++) {
+        Place *place = &self->places[i];
+
+        if (!place->pid && place->again <= now_ms() && !start_worker(self, place)) {
+            seal_log_warning("a worker cannot be started: %s", g_strerror(errno));
+            place->again = now_ms() + LEAST_PAUSE_MS;
+        }
+    }
+}
+
+/* With whomever it has started. */
+static void kill_worker(const Place *place)
+{
+    kill(-place->pid, SIGKILL);
+}
+
+static void log_end(const Place *place, const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED && info->si_status == 0)
+        return;
+    seal_log_warning("worker %d was ended by %s %d; another one takes its place", (int)place->pid,
+                     info->si_code == CLD_EXITED ? "itself, with status" : "signal",
+                     info->si_status);
+}
+
+/* One that has worked for a while, or ends well, is followed at once. */
+static void empty_place(Place *place, const siginfo_t *info)
+{
+    gboolean well = info->si_code == CLD_EXITED && info->si_status == 0;
+
+    log_end(place, info);
+    close(place->control);
+    if (well || now_ms() - place->begun > SHORT_LIFE_MS)
+        place->pause = 0;
+    else
+        place->pause = CLAMP(place->pause * 2, LEAST_PAUSE_MS, MOST_PAUSE_MS);
+    place->again = now_ms() + place->pause;
+    place->pid = 0;
+}
+
+static void reap_workers(Generation *self)
+{
+    for (guint i = 0; i < self->settings.workers; i++) {
+        Place *place = &self->places[i];
+        siginfo_t info = {0};
+
+        if (!place->pid ||
+            waitid(P_PID, (id_t)place->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            info.si_pid == 0)
+            continue;
+        kill_worker(place); /* what is left of its group, before its number is another's */
+        waitid(P_PID, (id_t)place->pid, &info, WEXITED | WNOHANG);
+        empty_place(place, &info);
+    }
+}
+
+static void hear_worker(Place *place)
+{
+    gint64 number;
+    int letter;
+
+    while ((letter = daemon_hear(place->control, &number)) > 0) {
+        if (letter == 'A')
+            place->due = now_ms() + number / 1000;
+        else if (letter == 'I')
+            place->due = 0;
+    }
+}
+
+static void end_late_workers(Generation *self)
+{
+    for (guint i = 0; i < self->settings.workers; i++) {
+        Place *place = &self->places[i];
+
+        if (!place->pid || !place->due || place->due > now_ms())
+            continue;
+        seal_log_warning("worker %d made no progress within its time, and is ended",
+                         (int)place->pid);
+        place->due = 0;
+        kill_worker(place);
+    }
+}
+
+static gboolean has_workers(const Generation *self)
+{
+    for (guint i = 0; i < self->settings.workers; i++) {
+        if (self->places[i].pid)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Orders
+ */
+
+static void pass_order(Generation *self, char order)
+{
+    self->order = order;
+    for (guint i = 0; i < self->settings.workers; i++) {
+        if (self->places[i].pid)
+            daemon_say(self->places[i].control, order, 0);
+    }
+}
+
+static void hear_supervisor(Generation *self)
+{
+    gint64 number;
+    int letter;
+
+    while ((letter = daemon_hear(DAEMON_CONTROL_FD, &number)) > 0) {
+        if (letter == 'G')
+            self->accepts = TRUE;
+        else if (letter == 'D' || letter == 'S')
+            pass_order(self, (char)letter);
+    }
+    if (letter < 0 && !self->order)
+        pass_order(self, 'D');
+}
+
+/* Milliseconds to what is to be done next, or -1. */
+static int next_due(const Generation *self)
+{
+    gint64 next = G_MAXINT64;
+
+    for (guint i = 0; i < self->settings.workers; i++) {
+        const Place *place = &self->places[i];
+
+        if (place->pid && place->due)
+            next = MIN(next, place->due);
+        else if (!place->pid && self->accepts && !self->order)
+            next = MIN(next, place->again);
+    }
+    return next == G_MAXINT64 ? -1 : (int)CLAMP(next - now_ms(), 0, G_MAXINT);
+}
+
+static void watch_workers(Generation *self)
+{
+    guint count = self->settings.workers;
+    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 2);
+
+    fds[0] = (struct pollfd){.fd = self->order ? -1 : DAEMON_CONTROL_FD, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = self->signals, .events = POLLIN};
+    for (guint i = 0; i < count; i++)
+        fds[i + 2] = (struct pollfd){.fd = self->places[i].pid ? self->places[i].control : -1,
+                                     .events = POLLIN};
+    poll(fds, count + 2, next_due(self));
+    for (guint i = 0; i < count; i++) {
+        if (fds[i + 2].revents & POLLIN)
+            hear_worker(&self->places[i]);
+    }
+    while (daemon_signals_next(self->signals))
+        ;
+    reap_workers(self);
+    if (fds[0].revents)
+        hear_supervisor(self);
+    end_late_workers(self);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Beginning
+ */
+
+static gboolean fail_opening(GError **error, const char *what)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s: %s", what, g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean open_shop(Generation *self, const char *conf_dir, GError **error)
+{
+    DaemonShop *shop = &self->shop;
+    gboolean passes = FALSE;
+    struct stat info;
+
+    if (!seal_daemon_settings_read(conf_dir, &self->settings, error))
+        return FALSE;
+    if (stat(self->settings.conf_dir, &info) != 0)
+        return fail_opening(error, self->settings.conf_dir);
+    shop->device = info.st_dev;
+    shop->inode = info.st_ino;
+    shop->settings = &self->settings;
+    shop->service = seal_service_open(self->settings.conf_dir, error);
+    if (!shop->service || !seal_service_passes(shop->service, &passes, error))
+        return FALSE;
+    shop->dispatcher = seal_dispatcher_prepare(shop->service, NULL, error);
+    if (!shop->dispatcher || !seal_dispatcher_refuse_stderr(shop->dispatcher, error))
+        return FALSE;
+    self->peers = daemon_peers_new(&self->settings, seal_service_user(shop->service));
+    shop->peers = self->peers;
+    return TRUE;
+}
+
+static gboolean open_generation(Generation *self, const char *conf_dir, GError **error)
+{
+    static const int numbers[] = {SIGCHLD, 0};
+
+    if (!open_shop(self, conf_dir, error))
+        return FALSE;
+    self->places = g_new0(Place, self->settings.workers);
+    self->signals = daemon_signals_open(numbers);
+    return self->signals >= 0 || fail_opening(error, "signals cannot be waited for");
+}
+
+static void close_generation(Generation *self)
+{
+    seal_dispatcher_free(self->shop.dispatcher);
+    seal_service_free(self->shop.service);
+    daemon_peers_free(self->peers);
+    seal_daemon_settings_clear(&self->settings);
+    g_free(self->places);
+}
+
+int daemon_generation(const char *conf_dir)
+{
+    Generation self = {.signals = -1};
+    g_autoptr(GError) error = NULL;
+    int status = 0;
+
+    fcntl(DAEMON_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(DAEMON_LISTEN_FD, F_SETFD, FD_CLOEXEC);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !open_generation(&self, conf_dir, &error)) {
+        if (error)
+            seal_log_warning("the daemon cannot work with this configuration: %s", error->message);
+        status = 1;
+    } else {
+        daemon_say(DAEMON_CONTROL_FD, 'R', 0);
+        while (!self.order || has_workers(&self)) {
+            fill_places(&self);
+            watch_workers(&self);
+        }
+    }
+    close_generation(&self);
+    return status;
+}

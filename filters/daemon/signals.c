@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/daemon/signals.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int daemon_signals_open(const int *numbers)
+{
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    for (; *numbers; numbers++)
+        sigaddset(&mask, *numbers);
+    if (sigprocmask(SIG_BLOCK, &mask, NULL) != 0)
+        return -1;
+    return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int daemon_signals_next(int fd)
+{
+    struct signalfd_siginfo info;
+
+    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+
+void daemon_signals_reset(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+gboolean daemon_pair(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
+}
+
+gboolean daemon_say(int socket, char letter, gint64 number)
+{
+    char record[32];
+    int size = snprintf(record, sizeof record, "%c %" G_GINT64_FORMAT, letter, number);
+    ssize_t sent;
+
+    do
+        sent = send(socket, record, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent == size;
+}
+
+int daemon_hear(int socket, gint64 *number)
+{
+    char record[33];
+    ssize_t size;
+
+    do
+        size = recv(socket, record, sizeof record - 1, MSG_DONTWAIT);
+    while (size < 0 && errno == EINTR);
+    if (size < 0 && errno == EAGAIN)
+        return 0;
+    if (size <= 0)
+        return -1;
+    record[size] = '\0';
+    *number = size > 2 ? g_ascii_strtoll(record + 2, NULL, 10) : 0;
+    return record[0];
+}

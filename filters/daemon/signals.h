@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * signals.h: signals as data of a descriptor, and records of one octet and a number.
+ */
+#pragma once
+
+#include <glib.h>
+#include <signal.h>
+
+/** Blocks the signals, which end with 0, and gives a descriptor that has them; -1 on error. */
+int daemon_signals_open(const int *numbers);
+/** The next one, 0 where there is none. */
+int daemon_signals_next(int fd);
+/** In a child: none is blocked, each is as by default. */
+void daemon_signals_reset(void);
+
+/** A pair of sockets of records, both closed by exec. */
+gboolean daemon_pair(int pair[2]);
+/** Sends one letter, with a number behind it. FALSE: nobody is there, or he does not listen. */
+gboolean daemon_say(int socket, char letter, gint64 number);
+/** The next one, without waiting: its letter; 0 where there is none, -1 at the end. */
+int daemon_hear(int socket, gint64 *number);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/daemon/socket.h"
+
+#include "filters/client/daemon.h"
+#include "filters/daemon/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static gboolean fail_socket(const char *path, const char *what, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s: %s", path, what);
+    return FALSE;
+}
+
+/* Who keeps the socket has this file locked; the lock ends with him, however he ends. */
+static gboolean lock_pid_file(DaemonSocket *self, const char *run_dir, GError **error)
+{
+    g_autofree char *path = g_build_filename(run_dir, "sealpiped.pid", NULL);
+    g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+
+    self->pid_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+    if (self->pid_file < 0)
+        return fail_socket(path, g_strerror(errno), error);
+    if (flock(self->pid_file, LOCK_EX | LOCK_NB) != 0)
+        return fail_socket(path, "another sealpiped runs already", error);
+    return (ftruncate(self->pid_file, 0) == 0 &&
+            seal_fd_write(self->pid_file, text, strlen(text))) ||
+           fail_socket(path, g_strerror(errno), error);
+}
+
+static gboolean make_run_dir(const char *run_dir, GError **error)
+{
+    struct stat info;
+
+    if (mkdir(run_dir, 0755) == 0) {
+        return chmod(run_dir, 0755) == 0 || fail_socket(run_dir, g_strerror(errno), error);
+    }
+    if (errno != EEXIST || stat(run_dir, &info) != 0)
+        return fail_socket(run_dir, g_strerror(errno), error);
+    /* Another one's socket could be put in place of ours. */
+    if (!S_ISDIR(info.st_mode) || (info.st_mode & 022) ||
+        (info.st_uid != 0 && info.st_uid != geteuid()))
+        return fail_socket(run_dir,
+                           "it must be a folder of root's, or of the user that runs this, which "
+                           "nobody else can write",
+                           error);
+    return TRUE;
+}
+
+static gboolean bind_socket(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    mode_t before;
+    int rc;
+
+    if (strlen(self->path) >= sizeof name.sun_path)
+        return fail_socket(self->path, "the path is too long for a socket", error);
+    memcpy(name.sun_path, self->path, strlen(self->path));
+    /* The lock is ours: what stands there was left behind. */
+    unlink(self->path);
+    before = umask(0177);
+    rc = bind(self->fd, (const struct sockaddr *)&name, sizeof name);
+    umask(before);
+    if (rc != 0 || listen(self->fd, (int)settings->queue) != 0)
+        return fail_socket(self->path, g_strerror(errno), error);
+    if (settings->group != G_MAXUINT && geteuid() == 0 &&
+        chown(self->path, (uid_t)-1, settings->group) != 0)
+        return fail_socket(self->path, g_strerror(errno), error);
+    return chmod(self->path, settings->socket_mode) == 0 ||
+           fail_socket(self->path, g_strerror(errno), error);
+}
+
+static gboolean open_own(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
+{
+    if (!make_run_dir(settings->run_dir, error) || !lock_pid_file(self, settings->run_dir, error))
+        return FALSE;
+    self->path = g_build_filename(settings->run_dir, SEAL_DAEMON_SOCKET, NULL);
+    self->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (self->fd < 0)
+        return fail_socket(self->path, g_strerror(errno), error);
+    return bind_socket(self, settings, error);
+}
+
+static gboolean check_given(int fd, GError **error)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+        return fail_socket("systemd's socket", "it must be one of ListenSequentialPacket=", error);
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+gboolean daemon_socket_open(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
+{
+    *self = (DaemonSocket){.fd = daemon_notify_socket(), .pid_file = -1};
+    return self->fd >= 0 ? check_given(self->fd, error) : open_own(self, settings, error);
+}
+
+void daemon_socket_hide(DaemonSocket *self)
+{
+    if (self->path)
+        unlink(self->path);
+    g_clear_pointer(&self->path, g_free);
+}
+
+void daemon_socket_clear(DaemonSocket *self)
+{
+    daemon_socket_hide(self);
+    if (self->fd >= 0)
+        close(self->fd);
+    if (self->pid_file >= 0)
+        close(self->pid_file);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * supervisor.c: keeps the socket, and one generation that accepts at it. It reads no mail, and of
+ * what others write only the configuration.
+ */
+#include "filters/daemon/daemon.h"
+#include "filters/daemon/notify.h"
+#include "filters/daemon/signals.h"
+#include "filters/daemon/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    START_MS = 120000, /* to read configuration and keys */
+    LEAST_PAUSE_MS = 100,
+    MOST_PAUSE_MS = 10000,
+    MAX_GENERATIONS = 64, /* with those that drain */
+};
+
+/* A generation, from its start to its end. */
+typedef struct {
+    pid_t pid;
+    int control; /* -1: it was told to end */
+    gint64 begun;
+    gboolean ready;
+} Child;
+
+typedef struct {
+    const char *path;
+    SealDaemonSettings settings;
+    DaemonSocket socket;
+    int signals;
+    GArray *children; /* element type Child */
+    pid_t current;    /* the one that accepts, or 0 */
+    pid_t coming;     /* the one that is being started, or 0 */
+    gboolean again;   /* another one is wanted as soon as that is ready, or not */
+    gboolean reload;  /* the one that is coming takes the place of one that works */
+    gint64 next;      /* when to start one, where there is none; 0: not at all */
+    gint64 pause;
+    gboolean stopping;
+    gboolean failed; /* the first one did */
+    int parent;      /* who waits for us to be ready, or -1 */
+} Supervisor;
+
+static gint64 now_ms(void)
+{
+    return g_get_monotonic_time() / 1000;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Generations
+ */
+
+static Child *find_child(Supervisor *self, pid_t pid)
+{
+    for (guint i = 0; i < self->children->len; i++) {
+        Child *child = &g_array_index(self->children, Child, i);
+
+        if (child->pid == pid)
+            return child;
+    }
+    return NULL;
+}
+
+static void say_child(Child *child, char order)
+{
+    if (child && child->control >= 0)
+        daemon_say(child->control, order, 0);
+}
+
+static gboolean place_fd(int from, int to)
+{
+    return from == to ? fcntl(to, F_SETFD, 0) == 0 : dup2(from, to) == to;
+}
+
+/* Both are moved out of the way first: either may lie where the other one goes. */
+G_GNUC_NORETURN static void become_generation(const Supervisor *self, int control)
+{
+    char *argv[] = {(char *)"sealpiped", (char *)"--generation", (char *)"-c",
+                    self->settings.conf_dir, NULL};
+    int listening = fcntl(self->socket.fd, F_DUPFD_CLOEXEC, 10);
+
+    control = fcntl(control, F_DUPFD_CLOEXEC, 10);
+    daemon_signals_reset();
+    if (listening < 0 || control < 0 || !place_fd(control, DAEMON_CONTROL_FD) ||
+        !place_fd(listening, DAEMON_LISTEN_FD))
+        _exit(1);
+    close_range(DAEMON_LISTEN_FD + 1, ~0U, 0);
+    execv(self->path, argv);
+    _exit(1);
+}
+
+static gboolean start_child(Supervisor *self)
+{
+    Child child = {.begun = now_ms()};
+    int pair[2];
+
+    if (self->children->len == MAX_GENERATIONS || !daemon_pair(pair))
+        return FALSE;
+    child.pid = fork();
+    if (child.pid == 0)
+        become_generation(self, pair[1]);
+    close(pair[1]);
+    child.control = pair[0];
+    if (child.pid < 0) {
+        close(pair[0]);
+        return FALSE;
+    }
+    g_array_append_val(self->children, child);
+    self->coming = child.pid;
+    return TRUE;
+}
+
+/* Later, and later each time. */
+static void put_off(Supervisor *self)
+{
+    self->pause = CLAMP(self->pause * 2, LEAST_PAUSE_MS, MOST_PAUSE_MS);
+    self->next = now_ms() + self->pause;
+}
+
+static void start_wanted(Supervisor *self)
+{
+    if (self->coming || self->stopping || !(self->again || (self->next && self->next <= now_ms())))
+        return;
+    self->reload = self->again && self->current;
+    self->again = FALSE;
+    self->next = 0;
+    if (!start_child(self)) {
+        seal_log_warning("a new generation of the daemon cannot be started: %s", g_strerror(errno));
+        put_off(self);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What becomes of them
+ */
+
+static void tell_ready(Supervisor *self)
+{
+    daemon_notify("READY=1");
+    if (self->parent >= 0) {
+        if (write(self->parent, "R", 1) < 0)
+            seal_log_warning("whoever has started the daemon has gone");
+        close(self->parent);
+        self->parent = -1;
+    }
+}
+
+/* It takes the socket, and the one before it drains. */
+static void welcome_child(Supervisor *self, Child *child)
+{
+    pid_t before = self->current;
+
+    child->ready = TRUE;
+    if (self->stopping) {
+        say_child(child, 'D');
+        return;
+    }
+    self->current = child->pid;
+    self->coming = 0;
+    self->pause = 0;
+    say_child(child, 'G');
+    say_child(find_child(self, before), 'D');
+    tell_ready(self);
+}
+
+static void hear_child(Supervisor *self, Child *child)
+{
+    gint64 number;
+    int letter;
+
+    while ((letter = daemon_hear(child->control, &number)) > 0) {
+        if (letter == 'R' && child->pid == self->coming)
+            welcome_child(self, child);
+        else if (letter == 'X' && child->pid == self->current)
+            self->again = TRUE;
+    }
+    if (letter < 0) {
+        close(child->control);
+        child->control = -1;
+    }
+}
+
+/* It says itself why. */
+static void miss_child(Supervisor *self, const Child *child)
+{
+    if (child->pid == self->coming) {
+        self->coming = 0;
+        if (self->current)
+            seal_log_warning("the configuration stays as it was before: the new one does not work");
+        else if (self->parent >= 0 || !self->pause)
+            self->failed = TRUE;
+        else
+            put_off(self);
+        /* Systemd waits for the end of the reload, however it ends. */
+        if (self->reload)
+            daemon_notify("READY=1");
+    } else if (child->pid == self->current) {
+        self->current = 0;
+        if (!self->stopping) {
+            seal_log_warning("the daemon's generation %d has ended; a new one is started",
+                             (int)child->pid);
+            put_off(self);
+        }
+    }
+}
+
+static void reap_children(Supervisor *self)
+{
+    for (guint i = 0; i < self->children->len;) {
+        Child child = g_array_index(self->children, Child, i);
+
+        if (waitpid(child.pid, NULL, WNOHANG) != child.pid) {
+            i++;
+            continue;
+        }
+        g_array_remove_index(self->children, i);
+        if (child.control >= 0)
+            close(child.control);
+        miss_child(self, &child);
+    }
+}
+
+static void end_late_start(Supervisor *self)
+{
+    Child *child = find_child(self, self->coming);
+
+    if (self->coming && child && !child->ready && child->begun + START_MS < now_ms()) {
+        seal_log_warning("a generation of the daemon was not ready within %d s, and is ended",
+                         START_MS / 1000);
+        kill(child->pid, SIGKILL);
+        child->begun = now_ms();
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Orders
+ */
+
+static void begin_reload(Supervisor *self)
+{
+    g_autofree char *state =
+        g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+
+    daemon_notify(state);
+    self->again = TRUE;
+}
+
+/* Who finds no socket any more is told so at once; who waits at it is served. */
+static void begin_stop(Supervisor *self)
+{
+    if (self->stopping)
+        return;
+    self->stopping = TRUE;
+    daemon_notify("STOPPING=1");
+    daemon_socket_hide(&self->socket);
+    for (guint i = 0; i < self->children->len; i++)
+        say_child(&g_array_index(self->children, Child, i), 'S');
+}
+
+static void obey_signals(Supervisor *self)
+{
+    int number;
+
+    while ((number = daemon_signals_next(self->signals)) != 0) {
+        if (number == SIGHUP)
+            begin_reload(self);
+        else if (number == SIGTERM || number == SIGINT)
+            begin_stop(self);
+    }
+}
+
+static int next_due(Supervisor *self)
+{
+    const Child *child = find_child(self, self->coming);
+    gint64 next = G_MAXINT64;
+
+    if (self->coming && child)
+        next = child->begun + START_MS + 1;
+    else if (self->next && !self->stopping)
+        next = self->next;
+    return next == G_MAXINT64 ? -1 : (int)CLAMP(next - now_ms(), 0, G_MAXINT);
+}
+
+static void watch_children(Supervisor *self)
+{
+    guint count = self->children->len;
+    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 1);
+
+    fds[0] = (struct pollfd){.fd = self->signals, .events = POLLIN};
+    for (guint i = 0; i < count; i++)
+        fds[i + 1] = (struct pollfd){.fd = g_array_index(self->children, Child, i).control,
+                                     .events = POLLIN};
+    poll(fds, count + 1, next_due(self));
+    for (guint i = 0; i < count; i++) {
+        if (fds[i + 1].revents)
+            hear_child(self, &g_array_index(self->children, Child, i));
+    }
+    obey_signals(self);
+    reap_children(self);
+    end_late_start(self);
+}
+
+static gboolean goes_on(const Supervisor *self)
+{
+    return !self->failed && (!self->stopping || self->children->len > 0);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Beginning
+ */
+
+static gboolean open_all(Supervisor *self, const char *conf_dir, GError **error)
+{
+    static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT, 0};
+
+    if (!seal_daemon_settings_read(conf_dir, &self->settings, error) ||
+        !daemon_socket_open(&self->socket, &self->settings, error))
+        return FALSE;
+    self->signals = daemon_signals_open(numbers);
+    return self->signals >= 0;
+}
+
+static int run_supervisor(Supervisor *self, const char *conf_dir)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!open_all(self, conf_dir, &error)) {
+        const char *why = error ? error->message : g_strerror(errno);
+
+        seal_log_warning("the daemon cannot start: %s", why);
+        fprintf(stderr, "sealpiped: %s\n", why);
+        return 1;
+    }
+    self->again = TRUE;
+    while (goes_on(self)) {
+        start_wanted(self);
+        watch_children(self);
+    }
+    if (self->failed)
+        fputs("sealpiped: it cannot work with this configuration; the log says why\n", stderr);
+    return self->failed ? 1 : 0;
+}
+
+/* Whoever has started it goes on when it is ready. Returns what he then ends with; -1 in the daemon
+ * itself. */
+static int go_to_background(int *parent)
+{
+    int ends[2];
+    char octet;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+        fprintf(stderr, "sealpiped: %s\n", g_strerror(errno));
+        return 1;
+    }
+    if (pid > 0) {
+        close(ends[1]);
+        return read(ends[0], &octet, 1) == 1 ? 0 : 1;
+    }
+    close(ends[0]);
+    *parent = ends[1];
+    setsid();
+    return -1;
+}
+
+int daemon_supervise(const char *path, const char *conf_dir, gboolean foreground)
+{
+    Supervisor self = {.path = path, .signals = -1, .parent = -1};
+    int status = foreground ? -1 : go_to_background(&self.parent);
+
+    if (status >= 0)
+        return status;
+    self.socket = (DaemonSocket){.fd = -1, .pid_file = -1};
+    self.children = g_array_new(FALSE, FALSE, sizeof(Child));
+    status = run_supervisor(&self, conf_dir);
+    daemon_socket_clear(&self.socket);
+    seal_daemon_settings_clear(&self.settings);
+    g_array_unref(self.children);
+    return status;
+}

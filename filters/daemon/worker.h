@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * worker.h: takes one message after the other, in a process of its own.
+ */
+#pragma once
+
+#include "filters/daemon/peers.h"
+#include "filters/worker/desk.h"
+
+typedef struct {
+    SealService *service;
+    SealDispatcher *dispatcher; /* not attached yet; NULL where [core] enabled is false */
+    const DaemonPeers *peers;
+    const SealDaemonSettings *settings;
+    guint64 device; /* of the configuration's folder */
+    guint64 inode;
+} DaemonShop;
+
+/** Works until it is told to stop, with the socket @listening, which does not block, and @control
+ * to the generation. Returns what the process ends with: 0, or 1 where it could not begin. */
+int daemon_work(const DaemonShop *shop, int listening, int control);
