@@ -74,7 +74,8 @@ typedef struct {
     GStrv inbound_peers;
 } SealDaemonSettings;
 
-/** Reads [daemon], and [core] beside it, and sends the log where that says. SEAL_ERROR_CONFIG, with file and line. */
+/** Reads [daemon], and [core] beside it, and sends the log where that says. SEAL_ERROR_CONFIG, with
+ * file and line. */
 SEAL_FRONT gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *settings,
                                               GError **error);
 SEAL_FRONT void seal_daemon_settings_clear(SealDaemonSettings *settings);
@@ -169,9 +170,9 @@ typedef struct {
     const char *unproven; /**< why it is not @submitted, for people; NULL: the MTA did not say so */
     const char *const *authors; /**< whom its word may make the author: addresses and @domains,
                                      NULL-terminated; NULL: anybody */
-    gboolean one_output;  /**< the front end can hand back one message only */
-    gboolean any_size;    /**< the front end could only defer what is larger than [core] size_limit,
-                               and whoever is given it says at once that it is too large */
+    gboolean one_output;        /**< the front end can hand back one message only */
+    gboolean any_size; /**< the front end could only defer what is larger than [core] size_limit,
+                            and whoever is given it says at once that it is too large */
 } SealJobSpec;
 
 /** SEAL_ERROR_ADDRESS names the address that does not parse. A message that is malformed or passes

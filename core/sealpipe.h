@@ -19,12 +19,11 @@
  */
 #pragma once
 
+#include "core/sealpipe-keeping.h"
+
 #include <gio/gio.h>
 
 G_BEGIN_DECLS
-
-/** Marks what libsealpipe exports to modules. Everything else is hidden. */
-#define SEAL_API __attribute__((visibility("default")))
 
 /** A module of another major version is refused, as is one of a newer minor version. */
 #define SEAL_ABI_MAJOR 1
@@ -45,7 +44,6 @@ typedef struct SealDetection SealDetection;
 typedef struct SealJob SealJob;
 typedef struct SealRecipient SealRecipient;
 typedef struct SealDelivery SealDelivery;
-typedef struct SealModule SealModule;
 typedef struct SealOut SealOut;
 typedef struct SealFolder SealFolder;
 
@@ -101,6 +99,9 @@ SEAL_API GInputStream *seal_content_read(SealContent *content);
 /** A stream over the content in canonical form: each LF that no CR precedes becomes CRLF; nothing
  *  else changes (RFC 8551 3.1.1). (transfer full) */
 SEAL_API GInputStream *seal_content_read_canonical(SealContent *content);
+/** How many octets that is. */
+SEAL_API gboolean seal_content_canonical_size(SealContent *content, guint64 *ret_size,
+                                              GError **error);
 /** All of it in one block; SEAL_ERROR_LIMIT where it is larger than @max. (transfer full) */
 SEAL_API GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError **error);
 
@@ -464,7 +465,7 @@ SEAL_API gboolean seal_module_find_signer(SealModule *self, SealJob *job,
                                           GError **error);
 
 /* -------------------------------------------------------------------------------------------
- * The five extension points. A module offers any number of each; the tables are constant, and
+ * The six extension points. A module offers any number of each; the tables are constant, and
  * NULL-terminated arrays of pointers in its descriptor.
  */
 
@@ -779,7 +780,8 @@ typedef struct {
     const SealSource *const *sources;
     const SealCheck *const *checks;
     const SealCommand *const *commands;
-    gpointer reserved[8];
+    const SealPrivate *const *privates;
+    gpointer reserved[7];
 } SealModuleDescriptor;
 
 /** `SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {.head = SEAL_MODULE_HEAD, ...};`

@@ -10,6 +10,3 @@
  * error (a temporary file that can no longer be read). */
 gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gsize length,
                           GError **error);
-
-/** The size of @content in canonical form, each line end as CRLF. */
-gboolean seal_content_canonical_size(SealContent *content, guint64 *ret_size, GError **error);

@@ -53,6 +53,8 @@ void seal_module_free(SealModule *module)
         module->descriptor.detach(module);
     if (module->ready && module->descriptor.fini)
         module->descriptor.fini(module);
+    if (module->unload)
+        module->unload(module);
     seal_settings_free(module->settings);
     g_free(module);
 }
@@ -98,6 +100,16 @@ const char *seal_module_name(const SealModule *self)
 void seal_module_set_data(SealModule *self, gpointer data)
 {
     self->data = data;
+}
+
+void seal_module_set_private_data(SealModule *self, gpointer data)
+{
+    self->private_data = data;
+}
+
+gpointer seal_module_private_data(const SealModule *self)
+{
+    return self->private_data;
 }
 
 gpointer seal_module_data(const SealModule *self)

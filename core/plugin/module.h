@@ -14,6 +14,8 @@ struct SealModule {
     const SealSettings *core; /* the group [core] */
     SealRegistry *registry;   /* where it stands */
     gpointer data;
+    gpointer private_data;
+    void (*unload)(SealModule *); /* of the private half, where that was loaded */
     gboolean ready;
     gboolean attached;
 };

@@ -21,6 +21,7 @@ static const struct {
     [SEAL_OFFER_SOURCE] = KIND(SealSource, sources),
     [SEAL_OFFER_CHECK] = KIND(SealCheck, checks),
     [SEAL_OFFER_COMMAND] = KIND(SealCommand, commands),
+    [SEAL_OFFER_PRIVATE] = KIND(SealPrivate, privates),
 };
 
 gboolean seal_offer_is_zero(const gpointer *slots, gsize count)
@@ -37,6 +38,7 @@ static gboolean has_functions(SealOfferKind kind, gconstpointer table)
     const SealFormat *format = table;
     const SealSource *source = table;
     const SealCommand *command = table;
+    const SealPrivate *half = table;
 
     switch (kind) {
     case SEAL_OFFER_FORMAT:
@@ -48,6 +50,8 @@ static gboolean has_functions(SealOfferKind kind, gconstpointer table)
         return ((const SealCheck *)table)->run != NULL;
     case SEAL_OFFER_COMMAND:
         return command->usage && command->run;
+    case SEAL_OFFER_PRIVATE:
+        return half->load && half->unload && half->list && half->sign;
     default:
         return TRUE;
     }

@@ -15,6 +15,7 @@ typedef enum {
     SEAL_OFFER_SOURCE,
     SEAL_OFFER_CHECK,
     SEAL_OFFER_COMMAND,
+    SEAL_OFFER_PRIVATE,
     SEAL_OFFER_KINDS,
 } SealOfferKind;
 

@@ -20,6 +20,7 @@ G_STATIC_ASSERT(offsetof(SealFormatEntry, table) == offsetof(Entry, table));
 G_STATIC_ASSERT(offsetof(SealSourceEntry, table) == offsetof(Entry, table));
 G_STATIC_ASSERT(offsetof(SealCheckEntry, table) == offsetof(Entry, table));
 G_STATIC_ASSERT(offsetof(SealCommandEntry, table) == offsetof(Entry, table));
+G_STATIC_ASSERT(offsetof(SealPrivateEntry, table) == offsetof(Entry, table));
 
 struct SealRegistry {
     GPtrArray *modules;
@@ -30,7 +31,7 @@ struct SealRegistry {
 static const char *const KIND_NAMES[] = {
     [SEAL_OFFER_STAGE] = "stage",       [SEAL_OFFER_FORMAT] = "format",
     [SEAL_OFFER_SOURCE] = "key source", [SEAL_OFFER_CHECK] = "check",
-    [SEAL_OFFER_COMMAND] = "command",
+    [SEAL_OFFER_COMMAND] = "command",   [SEAL_OFFER_PRIVATE] = "private half",
 };
 
 static gconstpointer find_entry(const SealRegistry *registry, SealOfferKind kind, const char *name)
@@ -238,6 +239,20 @@ const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const 
 const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name)
 {
     return find_entry(registry, SEAL_OFFER_COMMAND, name);
+}
+
+const SealPrivateEntry *seal_registry_private(const SealRegistry *registry,
+                                              const SealModule *module)
+{
+    GPtrArray *halves = registry->offers[SEAL_OFFER_PRIVATE];
+
+    for (guint i = 0; i < halves->len; i++) {
+        const SealPrivateEntry *half = g_ptr_array_index(halves, i);
+
+        if (half->module == module)
+            return half;
+    }
+    return NULL;
 }
 
 GPtrArray *seal_registry_checks(const SealRegistry *registry)

@@ -33,6 +33,11 @@ typedef struct {
     SealCommand table;
 } SealCommandEntry;
 
+typedef struct {
+    SealModule *module;
+    SealPrivate table;
+} SealPrivateEntry;
+
 /** Opens every module that @config enables with a group [module NAME]. @core is the
  *  group [core], which outlives the registry. Formats are initialised before modules that offer
  * none. SEAL_ERROR_MODULE or SEAL_ERROR_CONFIG, with file and line of the group. (transfer full) */
@@ -53,6 +58,10 @@ const SealSourceEntry *seal_registry_source(const SealRegistry *registry, const 
 const SealCommandEntry *seal_registry_command(const SealRegistry *registry, const char *name);
 /** The first stage that can prove who the author is, or NULL. (borrowed) */
 const SealStageEntry *seal_registry_prover(const SealRegistry *registry);
+
+/** The private half of @module; NULL where it has none. (borrowed) */
+const SealPrivateEntry *seal_registry_private(const SealRegistry *registry,
+                                              const SealModule *module);
 
 /** (borrowed, element type SealCheckEntry) */
 GPtrArray *seal_registry_checks(const SealRegistry *registry);

@@ -156,7 +156,6 @@ static void native_free(gpointer data)
     SmimeKey *native = data;
 
     X509_free(native->cert);
-    EVP_PKEY_free(native->private_key);
     g_free(native);
 }
 
@@ -182,7 +181,7 @@ static char *cert_label(X509 *cert, GPtrArray *addresses)
     return g_strdup(addresses->len > 0 ? g_ptr_array_index(addresses, 0) : "no subject");
 }
 
-SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin)
+SealKey *smime_key_new(X509 *cert, guint private_key, const SealOrigin *origin)
 {
     g_autoptr(GBytes) digest = smime_cert_digest(cert);
     SealKeySpec spec = {.size = sizeof spec, .format = SMIME_FORMAT, .native_free = native_free};
@@ -203,8 +202,7 @@ SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *orig
 
     X509_up_ref(cert);
     native->cert = cert;
-    if (private_key && EVP_PKEY_up_ref(private_key))
-        native->private_key = private_key;
+    native->private_key = private_key;
     native->can = cert_capabilities(cert);
     spec.fingerprint = fingerprint;
     spec.label = name;
@@ -249,7 +247,7 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
         return FALSE;
     for (guint i = 0; i < bundle.certs->len; i++) {
         X509 *cert = g_ptr_array_index(bundle.certs, i);
-        SealKey *key = smime_key_new(cert, NULL, origin);
+        SealKey *key = smime_key_new(cert, SMIME_NO_KEY, origin);
 
         if (!key) {
             bundle.broken++;

@@ -26,7 +26,7 @@ static void release_octets(void *data, const char *file, int line)
     g_free(data);
 }
 
-void smime_take_memory(SealModule *self)
+static void take_memory(SealModule *self)
 {
     CRYPTO_malloc_fn current;
 
@@ -35,6 +35,16 @@ void smime_take_memory(SealModule *self)
         !CRYPTO_set_mem_functions(take_octets, resize_octets, release_octets))
         seal_module_warn(self, "OpenSSL is in use already, and will take a lack of memory for a "
                                "certificate that cannot be read");
+}
+
+gboolean smime_start(SealModule *self, GError **error)
+{
+    take_memory(self);
+    /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
+        return TRUE;
+    smime_set_error(error, SEAL_ERROR_MODULE, "cannot start OpenSSL");
+    return FALSE;
 }
 
 void smime_set_error(GError **error, SealError code, const char *format, ...)

@@ -29,7 +29,7 @@ void smime_note_signer(SealModule *self, SealKey *key, const char *place)
 {
     const SmimeKey *native = seal_key_native(key);
 
-    if (EVP_PKEY_get_base_id(native->private_key) != EVP_PKEY_RSA_PSS)
+    if (EVP_PKEY_get_base_id(X509_get0_pubkey(native->cert)) != EVP_PKEY_RSA_PSS)
         return;
     g_autofree char *text = g_strdup_printf(
         "%s: the key of %s is for RSA-PSS alone (id-RSASSA-PSS), and Thunderbird calls signatures "

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * sign.c: SignedData (RFC 5652 5) with the attributes that RFC 8551 2.5 asks for, beside what it
- * signs (multipart/signed) or around it, streamed from content to content.
+ * signs (multipart/signed) or around it. The private half signs the attributes' digest, and nothing
+ * else.
  */
 #include "smime.h"
 
@@ -10,12 +11,16 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+enum { MAX_SALT = 512 };
+
 /* What a signature is made with. */
 typedef struct {
     SealModule *self;
     SealKey *key;
     SmimeKey *native;
     const EVP_MD *digest;
+    SealHash hash;
+    SealSignScheme scheme;
     const char *micalg;
     gint64 now;
 } Signing;
@@ -47,14 +52,18 @@ static gboolean choose_digest(Signing *signing, GError **error)
 {
     static const struct {
         int nid;
+        SealHash hash;
         const char *micalg; /* RFC 8551 3.5.3.2 */
-    } rows[] = {{NID_sha256, "sha-256"}, {NID_sha384, "sha-384"}, {NID_sha512, "sha-512"}};
-    int nid = digest_for_key(signing->native->private_key);
+    } rows[] = {{NID_sha256, SEAL_HASH_SHA256, "sha-256"},
+                {NID_sha384, SEAL_HASH_SHA384, "sha-384"},
+                {NID_sha512, SEAL_HASH_SHA512, "sha-512"}};
+    int nid = digest_for_key(X509_get0_pubkey(signing->native->cert));
 
     ERR_clear_error();
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         if (rows[i].nid == nid) {
             signing->digest = EVP_get_digestbynid(nid);
+            signing->hash = rows[i].hash;
             signing->micalg = rows[i].micalg;
             return TRUE;
         }
@@ -65,36 +74,93 @@ static gboolean choose_digest(Signing *signing, GError **error)
     return FALSE;
 }
 
-/* Salt as long as the digest (RFC 4056 3); a key may ask for more, which is its own default. */
-static gboolean set_padding(const Signing *signing, CMS_SignerInfo *info)
+static SealSignScheme choose_scheme(const Signing *signing)
 {
-    SmimeModule *module = seal_module_data(signing->self);
-    EVP_PKEY_CTX *ctx = CMS_SignerInfo_get0_pkey_ctx(info);
-    int type = EVP_PKEY_get_base_id(signing->native->private_key);
+    const SmimeModule *module = seal_module_data(signing->self);
 
-    if (!ctx)
-        return FALSE;
-    if (type == EVP_PKEY_RSA && module->rsa_signature == SMIME_RSA_SIGNATURE_PSS) {
-        if (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) <= 0)
-            return FALSE;
-        return EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
+    switch (EVP_PKEY_get_base_id(X509_get0_pubkey(signing->native->cert))) {
+    case EVP_PKEY_EC:
+        return SEAL_SIGN_ECDSA;
+    case EVP_PKEY_RSA_PSS:
+        return SEAL_SIGN_RSA_PSS;
+    default:
+        return module->rsa_signature == SMIME_RSA_SIGNATURE_PSS ? SEAL_SIGN_RSA_PSS
+                                                                : SEAL_SIGN_RSA_PKCS1;
     }
-    if (type == EVP_PKEY_RSA_PSS &&
-        EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) <= 0)
-        ERR_clear_error();
-    return TRUE;
 }
 
-/* The algorithm is known when it signs, but OpenSSL encodes all of a stream's structure before its
- * first octet, and fails where an object identifier is missing. What stands here is never written.
- */
-static gboolean set_placeholder(CMS_SignerInfo *info)
+int smime_pss_salt(X509 *cert, int digest_length)
+{
+    const X509_ALGOR *algorithm = NULL;
+    const void *value = NULL;
+    int type = V_ASN1_UNDEF, salt = digest_length;
+
+    X509_PUBKEY_get0_param(NULL, NULL, NULL, (X509_ALGOR **)&algorithm, X509_get_X509_PUBKEY(cert));
+    X509_ALGOR_get0(NULL, &type, &value, algorithm);
+    RSA_PSS_PARAMS *params =
+        type == V_ASN1_SEQUENCE ? ASN1_item_unpack(value, ASN1_ITEM_rptr(RSA_PSS_PARAMS)) : NULL;
+    if (params && params->saltLength)
+        salt = (int)CLAMP(ASN1_INTEGER_get(params->saltLength), digest_length, MAX_SALT);
+    RSA_PSS_PARAMS_free(params);
+    ERR_clear_error();
+    return salt;
+}
+
+/* RSASSA-PSS-params (RFC 4055 3.1). (transfer full) */
+static ASN1_STRING *encode_pss(const Signing *signing)
+{
+    RSA_PSS_PARAMS *params = RSA_PSS_PARAMS_new();
+    X509_ALGOR *hash = X509_ALGOR_new(), *mask_hash = X509_ALGOR_new(), *mask = X509_ALGOR_new();
+    ASN1_INTEGER *salt = ASN1_INTEGER_new();
+    ASN1_STRING *packed = NULL, *made = NULL;
+
+    if (params && hash && mask_hash && mask && salt) {
+        X509_ALGOR_set_md(hash, signing->digest);
+        X509_ALGOR_set_md(mask_hash, signing->digest);
+        packed = ASN1_item_pack(mask_hash, ASN1_ITEM_rptr(X509_ALGOR), NULL);
+    }
+    if (packed && X509_ALGOR_set0(mask, OBJ_nid2obj(NID_mgf1), V_ASN1_SEQUENCE, packed)) {
+        packed = NULL;
+        ASN1_INTEGER_set(salt,
+                         smime_pss_salt(signing->native->cert, EVP_MD_get_size(signing->digest)));
+        params->hashAlgorithm = g_steal_pointer(&hash);
+        params->maskGenAlgorithm = g_steal_pointer(&mask);
+        params->saltLength = g_steal_pointer(&salt);
+        made = ASN1_item_pack(params, ASN1_ITEM_rptr(RSA_PSS_PARAMS), NULL);
+    }
+    ASN1_STRING_free(packed);
+    ASN1_INTEGER_free(salt);
+    X509_ALGOR_free(mask);
+    X509_ALGOR_free(mask_hash);
+    X509_ALGOR_free(hash);
+    RSA_PSS_PARAMS_free(params);
+    return made;
+}
+
+/* Readers that know rsaEncryption alone here are still about (RFC 5754 3.2). */
+static gboolean set_algorithm(const Signing *signing, CMS_SignerInfo *info)
 {
     X509_ALGOR *algorithm = NULL;
+    int nid = NID_undef;
 
     CMS_SignerInfo_get0_algs(info, NULL, NULL, NULL, &algorithm);
-    return algorithm &&
-           X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_rsaEncryption), V_ASN1_NULL, NULL);
+    switch (signing->scheme) {
+    case SEAL_SIGN_RSA_PSS: {
+        ASN1_STRING *params = encode_pss(signing);
+        gboolean ok = params && X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_rsassaPss),
+                                                V_ASN1_SEQUENCE, params);
+
+        if (!ok)
+            ASN1_STRING_free(params);
+        return ok;
+    }
+    case SEAL_SIGN_ECDSA:
+        return OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(signing->digest),
+                                      NID_X9_62_id_ecPublicKey) &&
+               X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), V_ASN1_UNDEF, NULL);
+    default:
+        return X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_rsaEncryption), V_ASN1_NULL, NULL);
+    }
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -160,6 +226,61 @@ static gboolean add_preference(CMS_SignerInfo *info, X509 *cert)
     return ok;
 }
 
+static gboolean add_time(CMS_SignerInfo *info, gint64 now)
+{
+    ASN1_TIME *time = ASN1_TIME_set(NULL, (time_t)now);
+    gboolean ok = time && CMS_signed_add1_attr_by_NID(info, NID_pkcs9_signingTime,
+                                                      ASN1_STRING_type(time), time, -1) > 0;
+
+    ASN1_TIME_free(time);
+    return ok;
+}
+
+static gboolean add_basic(const Signing *signing, CMS_SignerInfo *info, const guint8 *digest)
+{
+    return CMS_signed_add1_attr_by_NID(info, NID_pkcs9_contentType, V_ASN1_OBJECT,
+                                       OBJ_nid2obj(NID_pkcs7_data), -1) > 0 &&
+           CMS_signed_add1_attr_by_NID(info, NID_pkcs9_messageDigest, V_ASN1_OCTET_STRING, digest,
+                                       EVP_MD_get_size(signing->digest)) > 0 &&
+           add_time(info, signing->now);
+}
+
+static int compare_octets(gconstpointer a, gconstpointer b)
+{
+    return g_bytes_compare(*(GBytes *const *)a, *(GBytes *const *)b);
+}
+
+/* As they are signed: the DER form of a SET OF (RFC 5652 5.4). NULL where they cannot be encoded.
+ * (transfer full) */
+static GByteArray *encode_attributes(CMS_SignerInfo *info)
+{
+    g_autoptr(GPtrArray) encoded = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    g_autoptr(GByteArray) whole = g_byte_array_new();
+    int size = 0;
+
+    for (int i = 0; i < CMS_signed_get_attr_count(info); i++) {
+        guint8 *der = NULL;
+        int length = i2d_X509_ATTRIBUTE(CMS_signed_get_attr(info, i), &der);
+
+        if (length <= 0)
+            return NULL;
+        g_ptr_array_add(encoded, g_bytes_new(der, (gsize)length));
+        OPENSSL_free(der);
+        size += length;
+    }
+    g_ptr_array_sort(encoded, compare_octets);
+    guint8 front[16], *end = front;
+    ASN1_put_object(&end, 1, size, V_ASN1_SET, V_ASN1_UNIVERSAL);
+    g_byte_array_append(whole, front, (guint)(end - front));
+    for (guint i = 0; i < encoded->len; i++) {
+        gsize length = 0;
+        const guint8 *octets = g_bytes_get_data(g_ptr_array_index(encoded, i), &length);
+
+        g_byte_array_append(whole, octets, (guint)length);
+    }
+    return g_steal_pointer(&whole);
+}
+
 /* -------------------------------------------------------------------------------------------
  * SignedData
  */
@@ -184,30 +305,91 @@ static gboolean add_certs(const Signing *signing, CMS_ContentInfo *cms, X509 *pr
     return ok;
 }
 
-static gboolean fill_signed(const Signing *signing, CMS_ContentInfo *cms)
+/* The digest of @entity in canonical form. */
+static gboolean digest_entity(const Signing *signing, SealContent *entity, guint8 *digest,
+                              GCancellable *cancellable, GError **error)
 {
-    X509 *preferred = smime_server_encryption_cert(signing->self, signing->key, signing->now);
-    CMS_SignerInfo *info =
-        CMS_add1_signer(cms, signing->native->cert, signing->native->private_key, signing->digest,
-                        CMS_KEY_PARAM | CMS_NOSMIMECAP | CMS_NOCERTS | CMS_BINARY);
+    g_autoptr(BIO) hasher = BIO_new(BIO_f_md());
+    BIO *nowhere = BIO_new(BIO_s_null());
+    EVP_MD_CTX *ctx = NULL;
 
-    return info && set_padding(signing, info) && set_placeholder(info) && add_capabilities(info) &&
-           (!preferred || add_preference(info, preferred)) && add_certs(signing, cms, preferred);
+    if (!hasher || !nowhere || BIO_set_md(hasher, signing->digest) <= 0) {
+        BIO_free(nowhere);
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to sign");
+        return FALSE;
+    }
+    BIO_push(hasher, nowhere);
+    if (!smime_feed(entity, hasher, "sign", cancellable, error))
+        return FALSE;
+    if (BIO_get_md_ctx(hasher, &ctx) > 0 && EVP_DigestFinal_ex(ctx, digest, NULL) > 0)
+        return TRUE;
+    smime_set_error(error, SEAL_ERROR_FAILED, "cannot sign");
+    return FALSE;
 }
 
-static CMS_ContentInfo *make_signed(const Signing *signing, gboolean opaque, GError **error)
+/* Has the private half sign what the attributes say. */
+static gboolean make_signature(const Signing *signing, CMS_SignerInfo *info, GError **error)
+{
+    g_autoptr(GByteArray) attributes = encode_attributes(info);
+    g_autoptr(GByteArray) signature = g_byte_array_new();
+    guint8 digest[EVP_MAX_MD_SIZE];
+    SealDigestSigning asked = {
+        .size = sizeof asked,
+        .key = signing->native->private_key,
+        .scheme = signing->scheme,
+        .hash = signing->hash,
+        .digest = digest,
+    };
+
+    if (!attributes ||
+        !EVP_Digest(attributes->data, attributes->len, digest, NULL, signing->digest, NULL)) {
+        smime_set_error(error, SEAL_ERROR_FAILED, "cannot sign");
+        return FALSE;
+    }
+    if (!seal_module_sign_digest(signing->self, &asked, signature, error)) {
+        g_prefix_error(error, "with the key of %s: ", seal_key_label(signing->key));
+        return FALSE;
+    }
+    if (ASN1_STRING_set(CMS_SignerInfo_get0_signature(info), signature->data, (int)signature->len))
+        return TRUE;
+    smime_set_error(error, SEAL_ERROR_FAILED, "cannot sign");
+    return FALSE;
+}
+
+/* The signer, with all that stands there but the signature. */
+static CMS_SignerInfo *add_signer(const Signing *signing, CMS_ContentInfo *cms,
+                                  const guint8 *digest)
+{
+    X509 *cert = signing->native->cert;
+    X509 *preferred = smime_server_encryption_cert(signing->self, signing->key, signing->now);
+    CMS_SignerInfo *info = CMS_add1_signer(cms, cert, X509_get0_pubkey(cert), signing->digest,
+                                           CMS_PARTIAL | CMS_NOSMIMECAP | CMS_NOCERTS | CMS_BINARY);
+
+    return info && set_algorithm(signing, info) && add_capabilities(info) &&
+                   (!preferred || add_preference(info, preferred)) &&
+                   add_basic(signing, info, digest) && add_certs(signing, cms, preferred)
+               ? info
+               : NULL;
+}
+
+/* SignedData over @entity, which is not in it. (transfer full) */
+static CMS_ContentInfo *make_signed(const Signing *signing, SealContent *entity,
+                                    GCancellable *cancellable, GError **error)
 {
     g_autoptr(CMS_ContentInfo) cms =
-        CMS_sign(NULL, NULL, NULL, NULL,
-                 CMS_BINARY | CMS_STREAM | CMS_PARTIAL | (opaque ? 0u : (guint)CMS_DETACHED));
+        CMS_sign(NULL, NULL, NULL, NULL, CMS_BINARY | CMS_PARTIAL | CMS_DETACHED);
+    guint8 digest[EVP_MAX_MD_SIZE];
 
-    if (cms && fill_signed(signing, cms)) {
-        ERR_clear_error();
-        return g_steal_pointer(&cms);
+    if (!digest_entity(signing, entity, digest, cancellable, error))
+        return NULL;
+    CMS_SignerInfo *info = cms ? add_signer(signing, cms, digest) : NULL;
+    if (!info) {
+        smime_set_error(error, SEAL_ERROR_KEY, "cannot sign with the key of %s",
+                        seal_key_label(signing->key));
+        return NULL;
     }
-    smime_set_error(error, SEAL_ERROR_KEY, "cannot sign with the key of %s",
-                    seal_key_label(signing->key));
-    return NULL;
+    ERR_clear_error();
+    return make_signature(signing, info, error) ? g_steal_pointer(&cms) : NULL;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -217,29 +399,13 @@ static CMS_ContentInfo *make_signed(const Signing *signing, gboolean opaque, GEr
 static SealContent *sign_opaque(const Signing *signing, SealContent *entity,
                                 GCancellable *cancellable, GError **error)
 {
-    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, TRUE, error);
+    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, entity, cancellable, error);
+    g_autoptr(GBytes) front = NULL, back = NULL;
 
-    return cms ? smime_enclose(signing->self, entity, cms, "signed-data", "sign", cancellable,
-                               error)
+    return cms && smime_signed_around(cms, entity, &front, &back, error)
+               ? smime_enclose_between(signing->self, front, entity, back, "signed-data", "sign",
+                                       cancellable, error)
                : NULL;
-}
-
-/* The digest of @entity, and the signature over it. */
-static gboolean finish_detached(SealContent *entity, CMS_ContentInfo *cms,
-                                GCancellable *cancellable, GError **error)
-{
-    g_autoptr(BIO) chain = CMS_dataInit(cms, NULL);
-
-    if (!chain) {
-        smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to sign");
-        return FALSE;
-    }
-    if (!smime_feed(entity, chain, "sign", cancellable, error))
-        return FALSE;
-    if (CMS_dataFinal(cms, chain) > 0)
-        return TRUE;
-    smime_set_error(error, SEAL_ERROR_FAILED, "cannot sign");
-    return FALSE;
 }
 
 /* "=_" stands in no base64 and no quoted-printable text. (transfer full) */
@@ -280,10 +446,10 @@ static SealContent *make_tail(const Signing *signing, CMS_ContentInfo *cms, cons
 static SealContent *sign_detached(const Signing *signing, SealContent *entity,
                                   GCancellable *cancellable, GError **error)
 {
-    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, FALSE, error);
+    g_autoptr(CMS_ContentInfo) cms = make_signed(signing, entity, cancellable, error);
     g_autofree char *boundary = cms ? make_boundary(error) : NULL;
 
-    if (!boundary || !finish_detached(entity, cms, cancellable, error))
+    if (!boundary)
         return NULL;
     g_autoptr(SealContent) tail = make_tail(signing, cms, boundary, cancellable, error);
     if (!tail)
@@ -306,7 +472,7 @@ static gboolean check_signable(const SealSealing *sealing, GError **error)
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "cannot sign: there is no key");
         return FALSE;
     }
-    if (!((SmimeKey *)seal_key_native(sealing->signer))->private_key) {
+    if (((SmimeKey *)seal_key_native(sealing->signer))->private_key == SMIME_NO_KEY) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
                     "cannot sign: the key of %s is not one of server_keys",
                     seal_key_label(sealing->signer));
@@ -335,6 +501,7 @@ SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellab
     };
     if (!choose_digest(&signing, error))
         return NULL;
+    signing.scheme = choose_scheme(&signing);
     return sealing->opaque ? sign_opaque(&signing, sealing->entity, cancellable, error)
                            : sign_detached(&signing, sealing->entity, cancellable, error);
 }

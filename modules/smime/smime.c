@@ -4,8 +4,6 @@
  */
 #include "smime.h"
 
-#include <openssl/crypto.h>
-
 static void module_fini(SealModule *self)
 {
     SmimeModule *module = seal_module_data(self);
@@ -22,12 +20,8 @@ static void module_fini(SealModule *self)
 
 static gboolean module_init(SealModule *self, GError **error)
 {
-    smime_take_memory(self);
-    /* What OPENSSL_CONF or a system-wide file says must not change what is accepted here. */
-    if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL)) {
-        smime_set_error(error, SEAL_ERROR_MODULE, "cannot start OpenSSL");
+    if (!smime_start(self, error))
         return FALSE;
-    }
 
     SmimeModule *module = g_new0(SmimeModule, 1);
     module->pool = smime_pool_new();
@@ -104,4 +98,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .fini = module_fini,
     .formats = formats,
     .checks = smime_checks,
+    .privates = smime_privates,
 };

@@ -18,6 +18,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_ALGOR, X509_ALGOR_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509_STORE_CTX, X509_STORE_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CMS_ContentInfo, CMS_ContentInfo_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BIO, BIO_free_all)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 
 /** A stack of certificates and a reference to each. */
 typedef STACK_OF(X509) SmimeCerts;
@@ -32,9 +33,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmimeCerts, smime_certs_free)
  * openssl.c: memory, errors, names, times
  */
 
-/** Lets OpenSSL allocate as GLib does, which ends the process where there is no memory: else a
- *  certificate would seem broken, and its owner to have none. Call before anything of OpenSSL. */
-void smime_take_memory(SealModule *self);
+/** Starts OpenSSL, in either half, and lets it allocate as GLib does, which ends the process where
+ *  there is no memory: else a certificate would seem broken, and its owner to have none. Before
+ *  anything else of OpenSSL. */
+gboolean smime_start(SealModule *self, GError **error);
 /** Sets SEAL_ERROR @code: the text, then what OpenSSL says; empties its error queue. */
 void smime_set_error(GError **error, SealError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /** A name in one line, for people: control characters escaped, cut where it is endless.
@@ -64,15 +66,22 @@ typedef enum {
 
 enum { SMIME_MAX_ADDRESSES = 10000 }; /* in one certificate */
 
+#define SMIME_NO_KEY G_MAXUINT
+
 /** The native part of a SealKey. */
 typedef struct {
     X509 *cert;
-    guint can;             /**< SmimeCan */
-    EVP_PKEY *private_key; /**< of the server's own keys, else NULL; it never leaves the module */
+    guint can;         /**< SmimeCan */
+    guint private_key; /**< of the server's own keys: its number in the private half; else
+                            SMIME_NO_KEY */
 } SmimeKey;
 
-/** A key made of @cert, and of its private key where it is ours. (transfer full) */
-SealKey *smime_key_new(X509 *cert, EVP_PKEY *private_key, const SealOrigin *origin);
+/** A key made of @cert; @private_key is the number of its private key, or SMIME_NO_KEY. (transfer
+ *  full) */
+SealKey *smime_key_new(X509 *cert, guint private_key, const SealOrigin *origin);
+/** Octets of salt that a signature by PSS has: as long as the digest (RFC 4056 3), or what the key
+ *  asks for where that is more. */
+int smime_pss_salt(X509 *cert, int digest_length);
 /** TRUE where extendedKeyUsage is absent or allows mail. */
 gboolean smime_cert_allows_mail(X509 *cert);
 
@@ -200,11 +209,14 @@ gboolean smime_pkcs12_is(const guint8 *data, gsize length);
 gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
                            GPtrArray *passwords, GError **error);
 
+/** private.c: where they are kept. */
+extern const SealPrivate *const smime_privates[];
+
 /* -------------------------------------------------------------------------------------------
  * server-keys.c: the server's own keys
  */
 
-/** Reads what server_keys names; certificates without a key go to the pool. */
+/** Takes what the private half has; certificates without a key go to the pool. */
 gboolean smime_server_load(SealModule *self, GError **error);
 /** The certificate that answers to @signer are to be encrypted to: its own if it may, else another
  *  of the server's for an address of its. NULL where there is none. (borrowed) */
@@ -227,6 +239,15 @@ gboolean smime_feed(SealContent *entity, BIO *to, const char *verb, GCancellable
 SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInfo *cms,
                            const char *smime_type, const char *verb, GCancellable *cancellable,
                            GError **error);
+
+/** Likewise, of @front, the canonical form of @entity, and @back. */
+SealContent *smime_enclose_between(SealModule *self, GBytes *front, SealContent *entity,
+                                   GBytes *back, const char *smime_type, const char *verb,
+                                   GCancellable *cancellable, GError **error);
+/** signed.c: what stands in front of the canonical form of @entity, and behind it, where it is in
+ *  @cms, which was made beside it. */
+gboolean smime_signed_around(CMS_ContentInfo *cms, SealContent *entity, GBytes **front,
+                             GBytes **back, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * The Format's calls, and the module's data

@@ -220,12 +220,37 @@ static gboolean write_stream(SealContent *entity, CMS_ContentInfo *cms, GOutputS
     return sink_finish(&sink, error) && ok;
 }
 
-/* The fields stand on one line each, since some readers do not unfold them. */
-SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInfo *cms,
-                           const char *smime_type, const char *verb, GCancellable *cancellable,
-                           GError **error)
+static gboolean write_bytes(BIO *bio, GBytes *bytes)
 {
-    g_autoptr(GOutputStream) out = seal_module_spool(self);
+    gsize length = 0;
+    gconstpointer data = g_bytes_get_data(bytes, &length);
+
+    return length == 0 || BIO_write(bio, data, (int)length) == (int)length;
+}
+
+static gboolean write_between(GBytes *front, SealContent *entity, GBytes *back, GOutputStream *out,
+                              const char *verb, GCancellable *cancellable, GError **error)
+{
+    g_auto(Sink) sink = {.out = out, .cancellable = cancellable};
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(BIO) end = sink_bio(&sink, error);
+
+    if (!end)
+        return FALSE;
+    gboolean ok = write_bytes(end, front) && smime_feed(entity, end, verb, cancellable, &problem) &&
+                  write_bytes(end, back);
+    ERR_clear_error();
+    if (!ok && !sink.error && problem) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    return sink_finish(&sink, error) && ok;
+}
+
+/* They stand on one line each, since some readers do not unfold them. */
+static gboolean write_fields(GOutputStream *out, const char *smime_type, GCancellable *cancellable,
+                             GError **error)
+{
     g_autofree char *fields =
         g_strdup_printf("Content-Type: application/pkcs7-mime; smime-type=%s; name=\"smime.p7m\"\n"
                         "Content-Transfer-Encoding: base64\n"
@@ -233,8 +258,29 @@ SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInf
                         "\n",
                         smime_type);
 
-    if (!smime_write_text(out, fields, cancellable, error) ||
+    return smime_write_text(out, fields, cancellable, error);
+}
+
+SealContent *smime_enclose(SealModule *self, SealContent *entity, CMS_ContentInfo *cms,
+                           const char *smime_type, const char *verb, GCancellable *cancellable,
+                           GError **error)
+{
+    g_autoptr(GOutputStream) out = seal_module_spool(self);
+
+    if (!write_fields(out, smime_type, cancellable, error) ||
         !write_stream(entity, cms, out, verb, cancellable, error))
+        return NULL;
+    return seal_spool_finish(out, error);
+}
+
+SealContent *smime_enclose_between(SealModule *self, GBytes *front, SealContent *entity,
+                                   GBytes *back, const char *smime_type, const char *verb,
+                                   GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GOutputStream) out = seal_module_spool(self);
+
+    if (!write_fields(out, smime_type, cancellable, error) ||
+        !write_between(front, entity, back, out, verb, cancellable, error))
         return NULL;
     return seal_spool_finish(out, error);
 }

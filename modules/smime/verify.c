@@ -115,7 +115,7 @@ static SealKey *key_of(const Verify *verify, X509 *cert)
         if (X509_cmp(((SmimeKey *)seal_key_native(key))->cert, cert) == 0)
             return seal_key_ref(key);
     }
-    return smime_key_new(cert, NULL, &origin);
+    return smime_key_new(cert, SMIME_NO_KEY, &origin);
 }
 
 static gboolean verify_signer(Verify *verify, CMS_SignerInfo *info)

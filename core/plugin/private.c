@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * private.c: calls the private half of a module, in this process.
+ */
+#include "core/plugin/registry.h"
+
+gsize seal_hash_length(SealHash hash)
+{
+    switch (hash) {
+    case SEAL_HASH_SHA256:
+        return 32;
+    case SEAL_HASH_SHA384:
+        return 48;
+    case SEAL_HASH_SHA512:
+        return 64;
+    default:
+        return 0;
+    }
+}
+
+/* TRUE only where it said so and named no error. Takes @problem over. */
+static gboolean half_ended(const SealPrivateEntry *half, gboolean ok, GError *problem,
+                           GError **error)
+{
+    if (ok && !problem)
+        return TRUE;
+    if (!problem)
+        problem =
+            g_error_new(SEAL_ERROR, SEAL_ERROR_FAILED,
+                        "the private half of %s failed and did not say why", half->table.name);
+    g_propagate_error(error, problem);
+    return FALSE;
+}
+
+static gboolean load_half(const SealPrivateEntry *half, GError **error)
+{
+    SealModule *module = half->module;
+    GError *problem = NULL;
+
+    if (module->unload)
+        return TRUE;
+    gboolean ok = half->table.load(module, &problem);
+    if (!half_ended(half, ok, problem, error))
+        return FALSE;
+    module->unload = half->table.unload;
+    return TRUE;
+}
+
+/* NULL, and an error: it has none. */
+static const SealPrivateEntry *find_half(const SealModule *module, GError **error)
+{
+    const SealPrivateEntry *half = seal_registry_private(module->registry, module);
+
+    if (!half)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "module %s has no private half",
+                    module->descriptor.name);
+    return half;
+}
+
+gboolean seal_module_list_private(SealModule *self, SealPrivateVisitor visit, gpointer user_data,
+                                  GError **error)
+{
+    const SealPrivateEntry *half = seal_registry_private(self->registry, self);
+
+    if (!half)
+        return TRUE;
+    if (!load_half(half, error))
+        return FALSE;
+    half->table.list(self, visit, user_data);
+    return TRUE;
+}
+
+gboolean seal_module_sign_digest(SealModule *self, const SealDigestSigning *signing,
+                                 GByteArray *signature, GError **error)
+{
+    const SealPrivateEntry *half = find_half(self, error);
+    GError *problem = NULL;
+
+    if (!half || !load_half(half, error))
+        return FALSE;
+    gboolean ok = half->table.sign(self, signing, signature, &problem);
+    return half_ended(half, ok, problem, error);
+}
+
+gboolean seal_module_unwrap_key(SealModule *self, const SealKeyUnwrapping *unwrapping, guint8 *key,
+                                GError **error)
+{
+    const SealPrivateEntry *half = find_half(self, error);
+    GError *problem = NULL;
+
+    if (!half || !load_half(half, error))
+        return FALSE;
+    gboolean ok = half->table.unwrap && half->table.unwrap(self, unwrapping, key, &problem);
+    return half_ended(half, ok, problem, error);
+}
