@@ -59,6 +59,10 @@ SEAL_FRONT char *seal_service_folder(const char *conf_dir);
 /** [core] user, or who runs this where it names nobody. */
 SEAL_FRONT guint seal_service_user(const SealService *service);
 
+/** Has root become the user @name for good, with all groups of his, and forget what is root's in
+ *  the environment. */
+SEAL_FRONT gboolean seal_user_become_named(const char *name, GError **error);
+
 /** What the daemon has to know before it opens a service. Strings belong to the struct. */
 typedef struct {
     char *conf_dir;
@@ -66,7 +70,8 @@ typedef struct {
     gint64 deadline; /**< seconds */
     guint workers;
     guint socket_mode;
-    guint group;   /**< of the socket: that of [core] user; G_MAXUINT: who runs this */
+    guint group; /**< of the socket: that of [core] user; G_MAXUINT: who runs this */
+    char *keys_user;
     guint recycle; /**< messages for each worker */
     guint queue;
     GStrv peers;
@@ -85,6 +90,20 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealDaemonSettings, seal_daemon_settings_clear)
  * The dispatcher: configuration, modules and pipeline, ready for jobs
  */
 
+/** The process that keeps private keys. */
+typedef struct SealKeeper SealKeeper;
+
+/** Reads conf.d and loads the private half of each module that is enabled, and nothing else of
+ *  them, as whoever this is. NULL folders as below. (transfer full) */
+SEAL_FRONT SealKeeper *seal_keeper_open(const char *conf_dir, const char *module_dir,
+                                        GError **error);
+SEAL_FRONT void seal_keeper_free(SealKeeper *keeper);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeeper, seal_keeper_free)
+/** A file with what is no secret of them, for seal_dispatcher_prepare(); -1 on error. */
+SEAL_FRONT int seal_keeper_list(SealKeeper *keeper, GError **error);
+/** Answers at @socket until the other end is closed. */
+SEAL_FRONT void seal_keeper_serve(SealKeeper *keeper, int socket);
+
 /** Reads conf.d, loads the modules that it enables and checks that all fits together. NULL folders
  *  mean SEALPIPE_CONF and SEALPIPE_MODULES, then the built-in ones. SEAL_ERROR_CONFIG and
  *  SEAL_ERROR_MODULE name file and line. (transfer full) */
@@ -94,9 +113,14 @@ SEAL_FRONT SealDispatcher *seal_dispatcher_new(const char *conf_dir, const char 
 SEAL_FRONT SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir,
                                                 GError **error);
 /** The same but for what each process that works needs of its own: seal_dispatcher_attach() is
- *  called in each, behind the fork. */
+ *  called in each, behind the fork. @listed: of seal_keeper_list(), or -1: private keys are here.
+ */
 SEAL_FRONT SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir,
-                                                   GError **error);
+                                                   int listed, GError **error);
+/** Has private keys used where seal_keeper_serve() is at the other end of @socket. */
+SEAL_FRONT void seal_dispatcher_ask_at(SealDispatcher *dispatcher, int socket);
+/** TRUE where nobody answers there any more. */
+SEAL_FRONT gboolean seal_dispatcher_lost_keys(const SealDispatcher *dispatcher);
 SEAL_FRONT gboolean seal_dispatcher_attach(SealDispatcher *dispatcher, GError **error);
 SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)

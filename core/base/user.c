@@ -76,6 +76,13 @@ static gboolean guard_again(int death_signal, pid_t parent)
     return prctl(PR_SET_PDEATHSIG, death_signal) == 0 && (!death_signal || getppid() == parent);
 }
 
+gboolean seal_user_become_named(const char *name, GError **error)
+{
+    uid_t uid;
+
+    return seal_user_find(name, &uid, error) && seal_user_become(uid, error);
+}
+
 gboolean seal_user_become(uid_t uid, GError **error)
 {
     const struct passwd *entry = getpwuid(uid);

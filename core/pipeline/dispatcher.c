@@ -116,6 +116,8 @@ static gboolean load_all(SealDispatcher *self, const char *module_dir, GError **
         !seal_tables_check_groups(self->config, error) || !check_daemon(self, error))
         return FALSE;
     self->registry = seal_registry_new(self->config, module_dir, self->core, error);
+    if (self->registry && self->kept)
+        seal_registry_keep(self->registry, self->kept);
     return self->registry != NULL;
 }
 
@@ -138,16 +140,29 @@ static gboolean open_all(SealDispatcher *self, const char *module_dir, GError **
     return self->outbound != NULL;
 }
 
-SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir,
+SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir, int listed,
                                         GError **error)
 {
     g_autoptr(SealDispatcher) self = g_new0(SealDispatcher, 1);
 
     self->service = service;
+    if (listed >= 0 && !(self->kept = seal_kept_read(listed, error)))
+        return NULL;
     if (!module_dir)
         module_dir = g_getenv("SEALPIPE_MODULES");
     return open_all(self, module_dir ? module_dir : SEAL_MODULE_DIR, error) ? g_steal_pointer(&self)
                                                                             : NULL;
+}
+
+void seal_dispatcher_ask_at(SealDispatcher *self, int socket)
+{
+    if (self->kept)
+        seal_kept_ask_at(self->kept, socket);
+}
+
+gboolean seal_dispatcher_lost_keys(const SealDispatcher *self)
+{
+    return self->kept && seal_kept_is_lost(self->kept);
 }
 
 gboolean seal_dispatcher_attach(SealDispatcher *self, GError **error)
@@ -157,7 +172,7 @@ gboolean seal_dispatcher_attach(SealDispatcher *self, GError **error)
 
 SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir, GError **error)
 {
-    g_autoptr(SealDispatcher) self = seal_dispatcher_prepare(service, module_dir, error);
+    g_autoptr(SealDispatcher) self = seal_dispatcher_prepare(service, module_dir, -1, error);
 
     return self && seal_dispatcher_attach(self, error) ? g_steal_pointer(&self) : NULL;
 }
@@ -179,6 +194,7 @@ void seal_dispatcher_free(SealDispatcher *self)
     if (!self)
         return;
     close_all(self);
+    seal_kept_free(self->kept);
     seal_service_free(self->own);
     g_free(self);
 }

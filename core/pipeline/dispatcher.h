@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/pipeline/pipeline.h"
+#include "core/plugin/kept.h"
 
 struct SealDispatcher {
     SealService *service; /* borrowed */
@@ -13,4 +14,5 @@ struct SealDispatcher {
     SealSettings *core; /* the group [core] */
     SealRegistry *registry;
     SealPipeline *outbound;
+    SealKept *kept; /* NULL where private keys are in this process */
 };

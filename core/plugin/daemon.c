@@ -87,6 +87,7 @@ gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *set
         .run_dir = g_strdup(seal_settings_string(core, "run_dir")),
         .deadline = seal_settings_number(core, "deadline"),
         .group = find_group(core),
+        .keys_user = g_strdup(seal_settings_string(daemon, "keys_user")),
         .recycle = (guint)seal_settings_number(daemon, "recycle"),
         .queue = (guint)seal_settings_number(daemon, "queue"),
         .peers = g_strdupv((GStrv)seal_settings_list(daemon, "peers")),
@@ -101,6 +102,7 @@ void seal_daemon_settings_clear(SealDaemonSettings *settings)
 {
     g_free(settings->conf_dir);
     g_free(settings->run_dir);
+    g_free(settings->keys_user);
     g_strfreev(settings->peers);
     g_strfreev(settings->submission_peers);
     g_strfreev(settings->inbound_peers);

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * private.c: calls the private half of a module, in this process.
+ * private.c: calls the private half of a module: in this process, or in the one that keeps the
+ * keys.
  */
-#include "core/plugin/registry.h"
+#include "core/plugin/private.h"
 
-gsize seal_hash_length(SealHash hash)
-{
-    switch (hash) {
-    case SEAL_HASH_SHA256:
-        return 32;
-    case SEAL_HASH_SHA384:
-        return 48;
-    case SEAL_HASH_SHA512:
-        return 64;
-    default:
-        return 0;
-    }
-}
+#include "core/plugin/kept.h"
 
 /* TRUE only where it said so and named no error. Takes @problem over. */
 static gboolean half_ended(const SealPrivateEntry *half, gboolean ok, GError *problem,
@@ -32,7 +21,7 @@ static gboolean half_ended(const SealPrivateEntry *half, gboolean ok, GError *pr
     return FALSE;
 }
 
-static gboolean load_half(const SealPrivateEntry *half, GError **error)
+gboolean seal_private_load(const SealPrivateEntry *half, GError **error)
 {
     SealModule *module = half->module;
     GError *problem = NULL;
@@ -45,6 +34,32 @@ static gboolean load_half(const SealPrivateEntry *half, GError **error)
     module->unload = half->table.unload;
     return TRUE;
 }
+
+gboolean seal_private_sign(const SealPrivateEntry *half, const SealDigestSigning *signing,
+                           GByteArray *signature, GError **error)
+{
+    GError *problem = NULL;
+
+    if (!seal_private_load(half, error))
+        return FALSE;
+    gboolean ok = half->table.sign(half->module, signing, signature, &problem);
+    return half_ended(half, ok, problem, error);
+}
+
+gboolean seal_private_unwrap(const SealPrivateEntry *half, const SealKeyUnwrapping *unwrapping,
+                             guint8 *key, GError **error)
+{
+    GError *problem = NULL;
+
+    if (!seal_private_load(half, error))
+        return FALSE;
+    gboolean ok = half->table.unwrap && half->table.unwrap(half->module, unwrapping, key, &problem);
+    return half_ended(half, ok, problem, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What modules call: here, or where the keys are kept
+ */
 
 /* NULL, and an error: it has none. */
 static const SealPrivateEntry *find_half(const SealModule *module, GError **error)
@@ -61,10 +76,15 @@ gboolean seal_module_list_private(SealModule *self, SealPrivateVisitor visit, gp
                                   GError **error)
 {
     const SealPrivateEntry *half = seal_registry_private(self->registry, self);
+    SealKept *kept = seal_registry_kept(self->registry);
 
     if (!half)
         return TRUE;
-    if (!load_half(half, error))
+    if (kept) {
+        seal_kept_list(kept, half->table.name, visit, user_data);
+        return TRUE;
+    }
+    if (!seal_private_load(half, error))
         return FALSE;
     half->table.list(self, visit, user_data);
     return TRUE;
@@ -74,22 +94,22 @@ gboolean seal_module_sign_digest(SealModule *self, const SealDigestSigning *sign
                                  GByteArray *signature, GError **error)
 {
     const SealPrivateEntry *half = find_half(self, error);
-    GError *problem = NULL;
+    SealKept *kept = seal_registry_kept(self->registry);
 
-    if (!half || !load_half(half, error))
+    if (!half)
         return FALSE;
-    gboolean ok = half->table.sign(self, signing, signature, &problem);
-    return half_ended(half, ok, problem, error);
+    return kept ? seal_kept_sign(kept, half->table.name, signing, signature, error)
+                : seal_private_sign(half, signing, signature, error);
 }
 
 gboolean seal_module_unwrap_key(SealModule *self, const SealKeyUnwrapping *unwrapping, guint8 *key,
                                 GError **error)
 {
     const SealPrivateEntry *half = find_half(self, error);
-    GError *problem = NULL;
+    SealKept *kept = seal_registry_kept(self->registry);
 
-    if (!half || !load_half(half, error))
+    if (!half)
         return FALSE;
-    gboolean ok = half->table.unwrap && half->table.unwrap(self, unwrapping, key, &problem);
-    return half_ended(half, ok, problem, error);
+    return kept ? seal_kept_unwrap(kept, half->table.name, unwrapping, key, error)
+                : seal_private_unwrap(half, unwrapping, key, error);
 }

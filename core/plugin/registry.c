@@ -26,6 +26,7 @@ struct SealRegistry {
     GPtrArray *modules;
     GPtrArray *offers[SEAL_OFFER_KINDS]; /* of Entry */
     const SealSettings *core;
+    SealKept *kept;
 };
 
 static const char *const KIND_NAMES[] = {
@@ -253,6 +254,21 @@ const SealPrivateEntry *seal_registry_private(const SealRegistry *registry,
             return half;
     }
     return NULL;
+}
+
+GPtrArray *seal_registry_privates(const SealRegistry *registry)
+{
+    return registry->offers[SEAL_OFFER_PRIVATE];
+}
+
+void seal_registry_keep(SealRegistry *registry, SealKept *kept)
+{
+    registry->kept = kept;
+}
+
+SealKept *seal_registry_kept(const SealRegistry *registry)
+{
+    return registry->kept;
 }
 
 GPtrArray *seal_registry_checks(const SealRegistry *registry)

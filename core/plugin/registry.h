@@ -6,6 +6,9 @@
 
 #include "core/plugin/module.h"
 
+/** What a process without private keys has of them; see keeper.h. */
+typedef struct SealKept SealKept;
+
 /** What one module offers under one name. Tables are core's own copies, as long as core knows them,
  *  zero where the module's were shorter. core/plugin/calls.h calls what is in them. */
 typedef struct {
@@ -62,6 +65,13 @@ const SealStageEntry *seal_registry_prover(const SealRegistry *registry);
 /** The private half of @module; NULL where it has none. (borrowed) */
 const SealPrivateEntry *seal_registry_private(const SealRegistry *registry,
                                               const SealModule *module);
+
+/** (borrowed, element type SealPrivateEntry) */
+GPtrArray *seal_registry_privates(const SealRegistry *registry);
+/** What private halves list, where another process has them: before init. Takes it over. */
+void seal_registry_keep(SealRegistry *registry, SealKept *kept);
+/** NULL where they are in this process. (borrowed) */
+SealKept *seal_registry_kept(const SealRegistry *registry);
 
 /** (borrowed, element type SealCheckEntry) */
 GPtrArray *seal_registry_checks(const SealRegistry *registry);

@@ -149,6 +149,9 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
      .help = "Those of them whose word is taken on who submitted a message, so that it is signed; "
              "USER=ADDRESS or USER=@DOMAIN: for authors of that address or domain alone."},
     {"inbound_peers", SEAL_SETTING_LIST, "", .help = "Those of them who may have mail opened."},
+    {"keys_user", SEAL_SETTING_STRING, "sealpipe-keys",
+     .help = "The user of the process that keeps the private keys, where root starts the daemon; "
+             "nobody else should be it."},
     {"recycle", SEAL_SETTING_INTEGER, "1000", "1..1000000",
      .help = "How many messages a worker takes before another one is put in its place."},
     {"queue", SEAL_SETTING_INTEGER, "64", "1..4096",

@@ -4,6 +4,7 @@
  * another one in the place of each that ends. It reads no mail.
  */
 #include "filters/daemon/daemon.h"
+#include "filters/daemon/keeper.h"
 #include "filters/daemon/peers.h"
 #include "filters/daemon/signals.h"
 #include "filters/daemon/worker.h"
@@ -37,6 +38,8 @@ typedef struct {
     DaemonShop shop;
     SealDaemonSettings settings;
     DaemonPeers *peers;
+    DaemonKeeper keeper;
+    gboolean lost; /* the keeper has ended, and the supervisor knows */
     Place *places;
     int signals;
     gboolean accepts; /* the supervisor said so */
@@ -61,29 +64,33 @@ static void close_places(Generation *self)
     }
     close(self->signals);
     close(DAEMON_CONTROL_FD);
+    daemon_keeper_clear(&self->keeper);
 }
 
-G_GNUC_NORETURN static void become_worker(Generation *self, int control)
+G_GNUC_NORETURN static void become_worker(Generation *self, int control, int keys)
 {
     setpgid(0, 0);
     close_places(self);
     daemon_signals_reset();
+    seal_dispatcher_ask_at(self->shop.dispatcher, keys);
     _exit(daemon_work(&self->shop, DAEMON_LISTEN_FD, control));
 }
 
 static gboolean start_worker(Generation *self, Place *place)
 {
+    int keys = daemon_keeper_connect(&self->keeper);
     int pair[2];
     pid_t pid;
 
-    if (!daemon_pair(pair))
+    if (keys < 0 || !daemon_pair(pair))
         return FALSE;
     pid = fork();
     if (pid == 0) {
         close(pair[0]);
-        become_worker(self, pair[1]);
+        become_worker(self, pair[1], keys);
     }
     close(pair[1]);
+    close(keys);
     if (pid < 0) {
         close(pair[0]);
         return FALSE;
@@ -204,6 +211,20 @@ static void pass_order(Generation *self, char order)
     }
 }
 
+/* Without root a new one cannot be started from here. */
+static void hear_keeper(Generation *self)
+{
+    gint64 number;
+
+    if (self->lost || daemon_hear(self->keeper.control, &number) >= 0)
+        return;
+    self->lost = TRUE;
+    daemon_keeper_clear(&self->keeper);
+    seal_log_warning("the process that keeps the private keys has ended; a new generation of the "
+                     "daemon is started");
+    daemon_say(DAEMON_CONTROL_FD, 'X', 0);
+}
+
 static void hear_supervisor(Generation *self)
 {
     gint64 number;
@@ -238,14 +259,15 @@ static int next_due(const Generation *self)
 static void watch_workers(Generation *self)
 {
     guint count = self->settings.workers;
-    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 2);
+    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 3);
 
     fds[0] = (struct pollfd){.fd = self->order ? -1 : DAEMON_CONTROL_FD, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = self->signals, .events = POLLIN};
     for (guint i = 0; i < count; i++)
         fds[i + 2] = (struct pollfd){.fd = self->places[i].pid ? self->places[i].control : -1,
                                      .events = POLLIN};
-    poll(fds, count + 2, next_due(self));
+    fds[count + 2] = (struct pollfd){.fd = self->keeper.control, .events = POLLIN};
+    poll(fds, count + 3, next_due(self));
     for (guint i = 0; i < count; i++) {
         if (fds[i + 2].revents & POLLIN)
             hear_worker(&self->places[i]);
@@ -253,6 +275,8 @@ static void watch_workers(Generation *self)
     while (daemon_signals_next(self->signals))
         ;
     reap_workers(self);
+    if (fds[count + 2].revents)
+        hear_keeper(self);
     if (fds[0].revents)
         hear_supervisor(self);
     end_late_workers(self);
@@ -268,11 +292,23 @@ static gboolean fail_opening(GError **error, const char *what)
     return FALSE;
 }
 
+/* What came by mail is read by nobody who may do everything. */
+static gboolean check_user(GError **error)
+{
+    if (geteuid() != 0)
+        return TRUE;
+    g_set_error_literal(
+        error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+        "root does not work on mail: name a user of its own in [core] user, such as "
+        "sealpipe, and give him state_dir");
+    return FALSE;
+}
+
 static gboolean open_shop(Generation *self, const char *conf_dir, GError **error)
 {
     DaemonShop *shop = &self->shop;
-    gboolean passes = FALSE;
     struct stat info;
+    int listed = -1;
 
     if (!seal_daemon_settings_read(conf_dir, &self->settings, error))
         return FALSE;
@@ -281,10 +317,13 @@ static gboolean open_shop(Generation *self, const char *conf_dir, GError **error
     shop->device = info.st_dev;
     shop->inode = info.st_ino;
     shop->settings = &self->settings;
-    shop->service = seal_service_open(self->settings.conf_dir, error);
-    if (!shop->service || !seal_service_passes(shop->service, &passes, error))
+    if (!daemon_keeper_start(&self->keeper, &self->settings, &listed, error))
         return FALSE;
-    shop->dispatcher = seal_dispatcher_prepare(shop->service, NULL, error);
+    shop->service = seal_service_open(self->settings.conf_dir, error);
+    if (!shop->service || !check_user(error))
+        return FALSE;
+    shop->dispatcher = seal_dispatcher_prepare(shop->service, NULL, listed, error);
+    close(listed);
     if (!shop->dispatcher || !seal_dispatcher_refuse_stderr(shop->dispatcher, error))
         return FALSE;
     self->peers = daemon_peers_new(&self->settings, seal_service_user(shop->service));
@@ -308,13 +347,14 @@ static void close_generation(Generation *self)
     seal_dispatcher_free(self->shop.dispatcher);
     seal_service_free(self->shop.service);
     daemon_peers_free(self->peers);
+    daemon_keeper_clear(&self->keeper);
     seal_daemon_settings_clear(&self->settings);
     g_free(self->places);
 }
 
 int daemon_generation(const char *conf_dir)
 {
-    Generation self = {.signals = -1};
+    Generation self = {.signals = -1, .keeper.control = -1};
     g_autoptr(GError) error = NULL;
     int status = 0;
 

@@ -184,7 +184,8 @@ int daemon_work(const DaemonShop *shop, int listening, int control)
         return 1;
     }
     daemon_say(control, 'I', 0);
-    while (worker.order != ORDER_DRAIN && worker.taken < shop->settings->recycle) {
+    while (worker.order != ORDER_DRAIN && worker.taken < shop->settings->recycle &&
+           !(shop->dispatcher && seal_dispatcher_lost_keys(shop->dispatcher))) {
         wait_for_work(&worker);
         if (worker.order == ORDER_DRAIN)
             break;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/daemon/keeper.h"
+
+#include "filters/client/exchange.h"
+#include "filters/daemon/daemon.h"
+#include "filters/daemon/signals.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* -------------------------------------------------------------------------------------------
+ * The keeper
+ */
+
+static int say_problem(int control, const GError *error)
+{
+    g_autofree char *text = g_strdup_printf("E %s", error->message);
+
+    seal_record_send(control, text, MIN(strlen(text), SEAL_EXCHANGE_TEXT_MAX), -1);
+    return 1;
+}
+
+static void start_server(SealKeeper *keeper, int control, int socket)
+{
+    if (fork() != 0)
+        return;
+    close(control);
+    seal_keeper_serve(keeper, socket);
+    _exit(0);
+}
+
+/* Until the generation has ended. */
+static void serve_generation(SealKeeper *keeper, int control)
+{
+    char letter;
+    int socket;
+
+    while (seal_record_receive(control, &letter, 1, &socket, 1) == 1) {
+        if (socket < 0)
+            continue;
+        start_server(keeper, control, socket);
+        close(socket);
+    }
+}
+
+static int run_keeper(const SealDaemonSettings *settings, int control)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SealKeeper) keeper = seal_keeper_open(settings->conf_dir, NULL, &error);
+    int listed = keeper ? seal_keeper_list(keeper, &error) : -1;
+
+    if (listed < 0 || (geteuid() == 0 && !seal_user_become_named(settings->keys_user, &error)))
+        return say_problem(control, error);
+    if (!seal_record_send(control, "L", 1, listed))
+        return 1;
+    close(listed);
+    serve_generation(keeper, control);
+    return 0;
+}
+
+G_GNUC_NORETURN static void become_keeper(const SealDaemonSettings *settings, int control)
+{
+    daemon_signals_reset();
+    /* Servers are waited for by nobody. */
+    signal(SIGCHLD, SIG_IGN);
+    close(DAEMON_CONTROL_FD);
+    close(DAEMON_LISTEN_FD);
+    _exit(run_keeper(settings, control));
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The generation's end
+ */
+
+static gboolean hear_listed(DaemonKeeper *self, int *listed, GError **error)
+{
+    char text[SEAL_EXCHANGE_TEXT_MAX + 1];
+    ssize_t size = seal_record_receive(self->control, text, sizeof text - 1, listed, 1);
+
+    if (size == 1 && text[0] == 'L' && *listed >= 0)
+        return TRUE;
+    text[CLAMP(size, 0, SEAL_EXCHANGE_TEXT_MAX)] = '\0';
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "%s",
+                size > 2 && text[0] == 'E' ? text + 2
+                                           : "the process that keeps the private keys has ended");
+    return FALSE;
+}
+
+gboolean daemon_keeper_start(DaemonKeeper *self, const SealDaemonSettings *settings, int *listed,
+                             GError **error)
+{
+    int pair[2];
+
+    *self = (DaemonKeeper){.control = -1};
+    if (!daemon_pair(pair) || (self->pid = fork()) < 0) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "the keeper cannot be started: %s",
+                    g_strerror(errno));
+        return FALSE;
+    }
+    if (self->pid == 0) {
+        close(pair[0]);
+        become_keeper(settings, pair[1]);
+    }
+    close(pair[1]);
+    self->control = pair[0];
+    return hear_listed(self, listed, error);
+}
+
+int daemon_keeper_connect(DaemonKeeper *self)
+{
+    int pair[2];
+
+    if (self->control < 0 || !daemon_pair(pair))
+        return -1;
+    gboolean given = seal_record_send(self->control, "K", 1, pair[1]);
+    close(pair[1]);
+    if (given)
+        return pair[0];
+    close(pair[0]);
+    return -1;
+}
+
+void daemon_keeper_clear(DaemonKeeper *self)
+{
+    if (self->control >= 0)
+        close(self->control);
+    self->control = -1;
+}
