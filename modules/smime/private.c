@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * private.c: the module's private half: private keys with their certificates, from the files and
- * folders of server_keys; and what is done with them. Whatever cannot be read or opened stops
- * everything: a key that is there and is not found would let mail leave unsigned.
+ * folders of server_keys. uses.c has what is done with them. Whatever cannot be read or opened
+ * stops everything: a key that is there and is not found would let mail leave unsigned.
  */
 #include "smime.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/rsa.h>
 #include <string.h>
 
 enum {
@@ -17,13 +16,6 @@ enum {
     SECURE_HEAP = 4 * 1024 * 1024,    /* room for some two thousand RSA keys */
     SECURE_LEAST = 32,
 };
-
-/* A key, by its number. */
-typedef struct {
-    EVP_PKEY *key;
-    X509 *cert;    /* one of its certificates, borrowed */
-    guint32 usage; /* what all of them together allow it */
-} Kept;
 
 /* What the other half is to know. */
 typedef struct {
@@ -233,7 +225,7 @@ static void list_cert(Private *made, guint number, const Item *cert, const char 
 
 static void add_pair(Loading *loading, guint number, Item *cert)
 {
-    Kept *kept = &g_array_index(loading->made->kept, Kept, number);
+    SmimeKept *kept = &g_array_index(loading->made->kept, SmimeKept, number);
     const Item *key = g_ptr_array_index(loading->keys, number);
 
     kept->cert = cert->cert;
@@ -321,12 +313,27 @@ static GPtrArray *read_passwords(SealModule *self, GError **error)
     return passwords;
 }
 
-static void keep_key(Loading *loading, const Item *key)
+/* Of the key itself: another one that is loaded, here or elsewhere, has the same. */
+static gboolean make_seed(EVP_PKEY *key, guint8 *seed)
 {
-    Kept kept = {.key = key->key};
+    guint8 *der = NULL;
+    int length = i2d_PrivateKey(key, &der);
+    gboolean ok = length > 0 && EVP_Digest(der, (gsize)length, seed, NULL, EVP_sha256(), NULL);
 
+    OPENSSL_clear_free(der, length > 0 ? (gsize)length : 0);
+    ERR_clear_error();
+    return ok;
+}
+
+static gboolean keep_key(Loading *loading, const Item *key, GError **error)
+{
+    SmimeKept kept = {.key = key->key};
+
+    if (!make_seed(key->key, kept.seed))
+        return refuse_path(loading, error, key->place, "a private key in it cannot be encoded");
     EVP_PKEY_up_ref(key->key);
     g_array_append_val(loading->made->kept, kept);
+    return TRUE;
 }
 
 static gboolean load_files(Loading *loading, GError **error)
@@ -336,8 +343,8 @@ static gboolean load_files(Loading *loading, GError **error)
         return FALSE;
     index_certs(loading);
     for (guint i = 0; i < loading->keys->len; i++) {
-        keep_key(loading, g_ptr_array_index(loading->keys, i));
-        if (!match_key(loading, i, error))
+        if (!keep_key(loading, g_ptr_array_index(loading->keys, i), error) ||
+            !match_key(loading, i, error))
             return FALSE;
     }
     add_intermediates(loading);
@@ -354,7 +361,7 @@ static gboolean load_files(Loading *loading, GError **error)
 
 static void kept_clear(gpointer data)
 {
-    EVP_PKEY_free(((Kept *)data)->key);
+    EVP_PKEY_free(((SmimeKept *)data)->key);
 }
 
 static void listed_clear(gpointer data)
@@ -365,7 +372,7 @@ static void listed_clear(gpointer data)
     g_free(listed->place);
 }
 
-static void private_unload(SealModule *self)
+void smime_private_unload(SealModule *self)
 {
     Private *made = seal_module_private_data(self);
 
@@ -397,7 +404,7 @@ static gboolean load_setting(SealModule *self, Private *made, GError **error)
     return passwords && load_files(&loading, error);
 }
 
-static gboolean private_load(SealModule *self, GError **error)
+gboolean smime_private_load(SealModule *self, GError **error)
 {
     Private *made = g_new0(Private, 1);
 
@@ -405,19 +412,19 @@ static gboolean private_load(SealModule *self, GError **error)
         g_free(made);
         return FALSE;
     }
-    made->kept = g_array_new(FALSE, FALSE, sizeof(Kept));
+    made->kept = g_array_new(FALSE, FALSE, sizeof(SmimeKept));
     made->listed = g_array_new(FALSE, FALSE, sizeof(Listed));
     g_array_set_clear_func(made->kept, kept_clear);
     g_array_set_clear_func(made->listed, listed_clear);
     seal_module_set_private_data(self, made);
     if (load_setting(self, made, error))
         return TRUE;
-    private_unload(self);
+    smime_private_unload(self);
     return FALSE;
 }
 
 /* The place, with its NUL, and the certificate. */
-static void private_list(SealModule *self, SealPrivateVisitor visit, gpointer user_data)
+void smime_private_list(SealModule *self, SealPrivateVisitor visit, gpointer user_data)
 {
     const Private *made = seal_module_private_data(self);
 
@@ -439,104 +446,19 @@ static void private_list(SealModule *self, SealPrivateVisitor visit, gpointer us
 }
 
 /* -------------------------------------------------------------------------------------------
- * Signing
+ * By number
  */
 
-static const EVP_MD *digest_of(SealHash hash)
-{
-    switch (hash) {
-    case SEAL_HASH_SHA256:
-        return EVP_sha256();
-    case SEAL_HASH_SHA384:
-        return EVP_sha384();
-    case SEAL_HASH_SHA512:
-        return EVP_sha512();
-    default:
-        return NULL;
-    }
-}
-
-static gboolean refuse_use(const char *what, GError **error)
-{
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "a private key was to be used %s", what);
-    return FALSE;
-}
-
-/* NULL, and an error: there is none of that number, or it is not for that. */
-static const Kept *find_key(SealModule *self, guint number, guint32 usage, GError **error)
+const SmimeKept *smime_kept_find(SealModule *self, guint number, guint32 usage, GError **error)
 {
     const Private *made = seal_module_private_data(self);
-    const Kept *kept = number < made->kept->len ? &g_array_index(made->kept, Kept, number) : NULL;
+    const SmimeKept *kept =
+        number < made->kept->len ? &g_array_index(made->kept, SmimeKept, number) : NULL;
 
     if (kept && (kept->usage & usage))
         return kept;
-    refuse_use(kept ? "for what its certificate is not for" : "that is not there", error);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                kept ? "a private key was to be used for what its certificate is not for"
+                     : "a private key was to be used that is not there");
     return NULL;
 }
-
-static gboolean fits_scheme(EVP_PKEY *key, SealSignScheme scheme)
-{
-    switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_RSA:
-        return scheme == SEAL_SIGN_RSA_PKCS1 || scheme == SEAL_SIGN_RSA_PSS;
-    case EVP_PKEY_RSA_PSS:
-        return scheme == SEAL_SIGN_RSA_PSS;
-    case EVP_PKEY_EC:
-        return scheme == SEAL_SIGN_ECDSA;
-    default:
-        return FALSE;
-    }
-}
-
-static gboolean prepare_signing(EVP_PKEY_CTX *ctx, const Kept *kept, SealSignScheme scheme,
-                                const EVP_MD *digest)
-{
-    gboolean rsa = scheme != SEAL_SIGN_ECDSA;
-    int padding = scheme == SEAL_SIGN_RSA_PSS ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
-
-    return ctx && EVP_PKEY_sign_init(ctx) > 0 &&
-           (!rsa || EVP_PKEY_CTX_set_rsa_padding(ctx, padding) > 0) &&
-           EVP_PKEY_CTX_set_signature_md(ctx, digest) > 0 &&
-           (scheme != SEAL_SIGN_RSA_PSS ||
-            EVP_PKEY_CTX_set_rsa_pss_saltlen(
-                ctx, smime_pss_salt(kept->cert, EVP_MD_get_size(digest))) > 0);
-}
-
-static gboolean private_sign(SealModule *self, const SealDigestSigning *signing,
-                             GByteArray *signature, GError **error)
-{
-    const Kept *kept =
-        find_key(self, signing->key, KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION, error);
-    const EVP_MD *digest = digest_of(signing->hash);
-    gsize length = 0;
-
-    if (!kept)
-        return FALSE;
-    if (!digest || !fits_scheme(kept->key, signing->scheme))
-        return refuse_use("in a way that is not its own", error);
-    ERR_clear_error();
-    g_autoptr(EVP_PKEY_CTX) ctx = EVP_PKEY_CTX_new(kept->key, NULL);
-    gsize digest_length = seal_hash_length(signing->hash);
-    if (prepare_signing(ctx, kept, signing->scheme, digest) &&
-        EVP_PKEY_sign(ctx, NULL, &length, signing->digest, digest_length) > 0) {
-        g_autofree guint8 *made = g_malloc(length);
-
-        if (EVP_PKEY_sign(ctx, made, &length, signing->digest, digest_length) > 0) {
-            g_byte_array_append(signature, made, (guint)length);
-            return TRUE;
-        }
-    }
-    smime_set_error(error, SEAL_ERROR_FAILED, "cannot sign");
-    return FALSE;
-}
-
-static const SealPrivate half = {
-    .size = sizeof half,
-    .name = SMIME_FORMAT,
-    .load = private_load,
-    .unload = private_unload,
-    .list = private_list,
-    .sign = private_sign,
-};
-
-const SealPrivate *const smime_privates[] = {&half, NULL};

@@ -86,6 +86,18 @@ static const SealFormat format = {
     .verify = smime_verify,
 };
 
+static const SealPrivate half = {
+    .size = sizeof half,
+    .name = SMIME_FORMAT,
+    .load = smime_private_load,
+    .unload = smime_private_unload,
+    .list = smime_private_list,
+    .sign = smime_sign_digest,
+    .unwrap = smime_unwrap_key,
+};
+
+static const SealPrivate *const privates[] = {&half, NULL};
+
 static const SealFormat *const formats[] = {&format, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
@@ -98,5 +110,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .fini = module_fini,
     .formats = formats,
     .checks = smime_checks,
-    .privates = smime_privates,
+    .privates = privates,
 };

@@ -209,8 +209,26 @@ gboolean smime_pkcs12_is(const guint8 *data, gsize length);
 gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
                            GPtrArray *passwords, GError **error);
 
-/** private.c: where they are kept. */
-extern const SealPrivate *const smime_privates[];
+/** A private key that is kept. */
+typedef struct {
+    EVP_PKEY *key;
+    X509 *cert;      /**< one of its certificates, borrowed; NULL where it has none */
+    guint32 usage;   /**< what all of them together allow it: KU_... */
+    guint8 seed[32]; /**< for what it is asked in vain */
+} SmimeKept;
+
+/** private.c: of SealPrivate. */
+gboolean smime_private_load(SealModule *self, GError **error);
+void smime_private_unload(SealModule *self);
+void smime_private_list(SealModule *self, SealPrivateVisitor visit, gpointer user_data);
+/** The key of that number, where its certificates allow one of @usage; else NULL, and an error.
+ *  (borrowed) */
+const SmimeKept *smime_kept_find(SealModule *self, guint number, guint32 usage, GError **error);
+/** uses.c: of SealPrivate. */
+gboolean smime_sign_digest(SealModule *self, const SealDigestSigning *signing,
+                           GByteArray *signature, GError **error);
+gboolean smime_unwrap_key(SealModule *self, const SealKeyUnwrapping *unwrapping, guint8 *key,
+                          GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * server-keys.c: the server's own keys
