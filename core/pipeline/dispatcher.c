@@ -12,6 +12,7 @@
 #include "core/pipeline/group.h"
 #include "core/pipeline/plan.h"
 #include "core/pipeline/size.h"
+#include "core/plugin/daemon.h"
 #include "core/plugin/service.h"
 #include "core/plugin/tables.h"
 
@@ -63,8 +64,9 @@ static gboolean check_daemon(SealDispatcher *self, GError **error)
 {
     g_autoptr(SealSettings) daemon = seal_settings_new(
         "daemon", seal_config_group(self->config, "daemon"), SEAL_TABLE_DAEMON, NULL, error);
+    g_auto(SealDaemonSettings) settings = {0};
 
-    return daemon != NULL;
+    return daemon && seal_daemon_settings_fill(daemon, &settings, error);
 }
 
 static void close_all(SealDispatcher *self)

@@ -2,12 +2,13 @@
  *
  * daemon.c: what [daemon], and [core] beside it, say of the daemon, before it becomes anybody.
  */
+#include "core/plugin/daemon.h"
+
 #include "core/base/log.h"
-#include "core/plugin/config.h"
-#include "core/plugin/settings.h"
 #include "core/plugin/tables.h"
 
 #include <pwd.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -44,6 +45,39 @@ static gboolean read_mode(const SealSettings *daemon, guint *mode, GError **erro
                                     "\"%s\" is no mode such as 0660, in octal digits", text);
     *mode = (guint)number;
     return TRUE;
+}
+
+/* Users; where @authors is, each may have an author behind "=". */
+static gboolean read_peers(const SealSettings *daemon, const char *key, gboolean authors,
+                           GStrv *peers, GError **error)
+{
+    const char *const *items = seal_settings_list(daemon, key);
+
+    for (const char *const *item = items; *item; item++) {
+        const char *equals = strchr(*item, '=');
+
+        if (equals && !authors)
+            return seal_settings_refuse(daemon, key, error, "\"%s\" is not the name of a user",
+                                        *item);
+        if (equals && (equals == *item || !strchr(equals, '@') || g_str_has_suffix(equals, "@")))
+            return seal_settings_refuse(
+                daemon, key, error, "\"%s\" is neither USER, USER=ADDRESS nor USER=@DOMAIN", *item);
+    }
+    *peers = g_strdupv((GStrv)items);
+    return TRUE;
+}
+
+gboolean seal_daemon_settings_fill(const SealSettings *daemon, SealDaemonSettings *settings,
+                                   GError **error)
+{
+    settings->keys_user = g_strdup(seal_settings_string(daemon, "keys_user"));
+    settings->recycle = (guint)seal_settings_number(daemon, "recycle");
+    settings->queue = (guint)seal_settings_number(daemon, "queue");
+    return read_workers(daemon, &settings->workers, error) &&
+           read_mode(daemon, &settings->socket_mode, error) &&
+           read_peers(daemon, "peers", FALSE, &settings->peers, error) &&
+           read_peers(daemon, "submission_peers", TRUE, &settings->submission_peers, error) &&
+           read_peers(daemon, "inbound_peers", FALSE, &settings->inbound_peers, error);
 }
 
 /* A user that is not there is for the generation to complain of. */
@@ -87,15 +121,8 @@ gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *set
         .run_dir = g_strdup(seal_settings_string(core, "run_dir")),
         .deadline = seal_settings_number(core, "deadline"),
         .group = find_group(core),
-        .keys_user = g_strdup(seal_settings_string(daemon, "keys_user")),
-        .recycle = (guint)seal_settings_number(daemon, "recycle"),
-        .queue = (guint)seal_settings_number(daemon, "queue"),
-        .peers = g_strdupv((GStrv)seal_settings_list(daemon, "peers")),
-        .submission_peers = g_strdupv((GStrv)seal_settings_list(daemon, "submission_peers")),
-        .inbound_peers = g_strdupv((GStrv)seal_settings_list(daemon, "inbound_peers")),
     };
-    return read_workers(daemon, &settings->workers, error) &&
-           read_mode(daemon, &settings->socket_mode, error);
+    return seal_daemon_settings_fill(daemon, settings, error);
 }
 
 void seal_daemon_settings_clear(SealDaemonSettings *settings)

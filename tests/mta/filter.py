@@ -472,7 +472,7 @@ BROKEN = [
     ("not yet: header_protection", "[policy]\nheader_protection=clear\n", 8),
     ("not yet: sign=required", "[policy]\nsign=required\n", 8),
     ("a rule that says nothing to match", "[rule vip]\nencrypt=never\n", 7),
-    ("not yet: daemon", "[daemon]\nqueue=65\n", 8),
+    ("no number of workers", "[daemon]\nworkers=few\n", 8),
     ("missing module", "[module absent]\n", 7),
     ("module with a path for a name", "[module ../../smime]\n", 7),
     ("neither group nor key", "[policy]\nencrypt\n", 8),
