@@ -6,6 +6,7 @@
  */
 #include "core/mail/loose.h"
 
+#include "core/base/base64.h"
 #include "core/base/content.h"
 #include "core/mail/part-names.h"
 #include "core/mail/words.h"
@@ -328,23 +329,12 @@ static void end_line(Scan *scan, gboolean with_lf)
  * Transfer encodings
  */
 
-static int base64_value(char c)
-{
-    if (g_ascii_isupper(c))
-        return c - 'A';
-    if (g_ascii_islower(c))
-        return c - 'a' + 26;
-    if (g_ascii_isdigit(c))
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 static gsize decode_base64(Decoder *decoder, const char *data, gsize length, char *out)
 {
     gsize put = 0;
 
     for (gsize i = 0; i < length; i++) {
-        int value = base64_value(data[i]);
+        int value = seal_base64_value(data[i]);
 
         if (data[i] == '=')
             decoder->have = 0;

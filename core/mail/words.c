@@ -4,6 +4,7 @@
  */
 #include "core/mail/words.h"
 
+#include "core/base/base64.h"
 #include "core/sealpipe.h"
 
 #include <string.h>
@@ -196,15 +197,10 @@ typedef struct {
     guint have;
 } Quantum;
 
+/* In the alphabet for file names (RFC 4648 5), too. */
 static int base64_value(char c)
 {
-    if (g_ascii_isupper(c))
-        return c - 'A';
-    if (g_ascii_islower(c))
-        return c - 'a' + 26;
-    if (g_ascii_isdigit(c))
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+    return seal_base64_value(c == '-' ? '+' : c == '_' ? '/' : c);
 }
 
 /* As the laxest do: what is not of the alphabet is passed over, padding ends a quantum, and need

@@ -103,6 +103,120 @@ static void test_base64_octets(void)
     g_assert_cmpmem(back, got, data, sizeof data);
 }
 
+/* A decoder as plain as can be: one character after the other. What it returns and writes is what
+ * the fast one is to. */
+static gboolean decode_plainly(SealBase64 *state, const char *text, gsize length, guint8 *out,
+                               gsize *put)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    *put = 0;
+    for (gsize i = 0; i < length; i++) {
+        const char *letter = memchr(alphabet, text[i], 64);
+
+        if (memchr(" \t\r\n", text[i], 4)) {
+            if (!state->may_have_blanks)
+                return FALSE;
+        } else if (text[i] == '=') {
+            state->pads++;
+            if (state->have < 2 || state->have + state->pads > 4)
+                return FALSE;
+            if (state->have + state->pads < 4)
+                continue;
+            if (state->have == 2 ? state->bits & 15 : state->bits & 3)
+                return FALSE;
+            if (state->have == 2) {
+                out[(*put)++] = (guint8)(state->bits >> 4);
+            } else {
+                out[(*put)++] = (guint8)(state->bits >> 10);
+                out[(*put)++] = (guint8)(state->bits >> 2);
+            }
+        } else if (!letter || state->pads > 0) {
+            return FALSE;
+        } else {
+            state->bits = state->bits << 6 | (guint32)(letter - alphabet);
+            if (++state->have < 4)
+                continue;
+            for (int shift = 16; shift >= 0; shift -= 8)
+                out[(*put)++] = (guint8)(state->bits >> shift);
+            state->bits = state->have = 0;
+        }
+    }
+    return TRUE;
+}
+
+/* What stands in @text: letters, with something else at random places, from hardly ever to mostly.
+ */
+static void fill_text(GRand *rand, char *text, gsize length)
+{
+    static const char some[] = "AZaz09+/";
+    static const char blanks[] = "\n\n\n\r \t";
+    guint letters = (guint)g_rand_int_range(rand, 1, 400);
+    gboolean hostile = g_rand_boolean(rand);
+
+    for (gsize i = 0; i < length; i++) {
+        if (g_rand_int_range(rand, 0, (gint32)letters + 1) > 0)
+            text[i] = some[g_rand_int_range(rand, 0, 8)];
+        else if (hostile)
+            text[i] = g_rand_boolean(rand) ? '=' : (char)g_rand_int_range(rand, 0, 256);
+        else
+            text[i] = blanks[g_rand_int_range(rand, 0, 6)];
+    }
+    for (gsize pads = (gsize)g_rand_int_range(rand, 0, 4); pads > 0 && pads < length; pads--)
+        text[length - pads] = '=';
+}
+
+/* The same verdict, octets, and state, in pieces of any size, each at any alignment. */
+static void compare_decoders(GRand *rand, const char *text, gsize length, gboolean blanks)
+{
+    SealBase64 fast = {.may_have_blanks = blanks}, plain = fast;
+    gboolean ok = TRUE;
+
+    for (gsize at = 0, step; ok && at < length; at += step) {
+        guint8 out[2][1024];
+        gsize put[2];
+
+        step = MIN(length - at, (gsize)g_rand_int_range(rand, 1, 600));
+        memset(out, 0, sizeof out);
+        ok = decode_plainly(&plain, text + at, step, out[0], &put[0]);
+        g_assert_cmpint(seal_base64_decode(&fast, text + at, step, out[1], &put[1]), ==, ok);
+        g_assert_cmpmem(out[1], put[1], out[0], put[0]);
+        if (ok)
+            g_assert_cmpint(seal_base64_is_complete(&fast), ==,
+                            plain.have == 0 || plain.have + plain.pads == 4);
+    }
+}
+
+static void test_base64_random(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)g_test_rand_int());
+
+    for (guint i = 0; i < 30000; i++) {
+        char text[1000];
+        gsize length = (gsize)g_rand_int_range(rand, 0, i % 8 ? 40 : sizeof text);
+
+        fill_text(rand, text, length);
+        compare_decoders(rand, text, length, i & 1);
+    }
+}
+
+/* Every pair of octets, at both places of a quantum. */
+static void test_base64_pairs(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+
+    for (guint pair = 0; pair < 65536; pair++) {
+        char text[] = {(char)pair, (char)(pair >> 8), 'Q', 'R',
+                       (char)pair, (char)(pair >> 8), '=', '='};
+
+        for (gsize at = 0; at <= 4; at += 2) {
+            compare_decoders(rand, text + at, sizeof text - at, FALSE);
+            compare_decoders(rand, text + at, sizeof text - at, TRUE);
+        }
+    }
+}
+
 /* -------------------------------------------------------------------------------------------
  * Text
  */
@@ -229,6 +343,8 @@ int main(int argc, char **argv)
     g_test_add_func("/base64/refused", test_base64_refused);
     g_test_add_func("/base64/blanks", test_base64_blanks);
     g_test_add_func("/base64/octets", test_base64_octets);
+    g_test_add_func("/base64/random", test_base64_random);
+    g_test_add_func("/base64/pairs", test_base64_pairs);
     g_test_add_func("/text/hex", test_hex);
     g_test_add_func("/text/line", test_line);
     g_test_add_func("/text/log-value", test_log_value);
