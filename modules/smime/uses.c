@@ -100,15 +100,18 @@ gboolean smime_sign_digest(SealModule *self, const SealDigestSigning *signing,
  */
 
 /* The same for the same ciphertext, so that nobody can tell it from the content key of a message
- * that was garbled: OpenSSL 3.0 says openly that the padding was wrong. */
+ * that was garbled: OpenSSL 3.0 says openly that the padding was wrong. For each length another
+ * one: who asks for two lengths of one ciphertext would know by what both have in common. */
 static gboolean make_up_key(const SmimeKept *kept, const SealKeyUnwrapping *unwrapping, guint8 *key)
 {
-    guint8 made[EVP_MAX_MD_SIZE];
+    guint8 asked[MAX_MODULUS + 1], made[EVP_MAX_MD_SIZE];
     guint length = 0;
-    gboolean ok = HMAC(EVP_sha256(), kept->seed, sizeof kept->seed, unwrapping->encrypted,
-                       unwrapping->encrypted_length, made, &length) &&
-                  length >= unwrapping->length;
 
+    memcpy(asked, unwrapping->encrypted, unwrapping->encrypted_length);
+    asked[unwrapping->encrypted_length] = (guint8)unwrapping->length;
+    gboolean ok = HMAC(EVP_sha256(), kept->seed, sizeof kept->seed, asked,
+                       unwrapping->encrypted_length + 1, made, &length) &&
+                  length >= unwrapping->length;
     if (ok)
         memcpy(key, made, unwrapping->length);
     OPENSSL_cleanse(made, sizeof made);
@@ -222,9 +225,7 @@ static gboolean unwrap_aes(const guint8 *wrap, const SealKeyUnwrapping *unwrappi
 static gboolean unwrap_ecdh(const SmimeKept *kept, const SealKeyUnwrapping *unwrapping, guint8 *key)
 {
     EVP_PKEY *point =
-        EVP_PKEY_get_base_id(kept->key) == EVP_PKEY_EC && unwrapping->wrap_length <= 32
-            ? read_point(kept, unwrapping)
-            : NULL;
+        EVP_PKEY_get_base_id(kept->key) == EVP_PKEY_EC ? read_point(kept, unwrapping) : NULL;
     guint8 wrap[32];
     gboolean ok =
         point && derive_wrap(kept, point, unwrapping, wrap) && unwrap_aes(wrap, unwrapping, key);
@@ -239,6 +240,21 @@ static gboolean is_key_length(gsize length)
     return length == 16 || length == 24 || length == 32;
 }
 
+/* A number that is none of them must not pass for one of them. */
+static gboolean unwrap_by_scheme(const SmimeKept *kept, const SealKeyUnwrapping *unwrapping,
+                                 guint8 *key)
+{
+    switch (unwrapping->scheme) {
+    case SEAL_UNWRAP_RSA_PKCS1:
+    case SEAL_UNWRAP_RSA_OAEP:
+        return unwrap_rsa(kept, unwrapping, key);
+    case SEAL_UNWRAP_ECDH:
+        return is_key_length(unwrapping->wrap_length) && unwrap_ecdh(kept, unwrapping, key);
+    default:
+        return FALSE;
+    }
+}
+
 gboolean smime_unwrap_key(SealModule *self, const SealKeyUnwrapping *unwrapping, guint8 *key,
                           GError **error)
 {
@@ -249,9 +265,7 @@ gboolean smime_unwrap_key(SealModule *self, const SealKeyUnwrapping *unwrapping,
     if (!kept)
         return FALSE;
     ERR_clear_error();
-    gboolean ok = is_key_length(unwrapping->length) &&
-                  (!ecdh || is_key_length(unwrapping->wrap_length)) &&
-                  (ecdh ? unwrap_ecdh(kept, unwrapping, key) : unwrap_rsa(kept, unwrapping, key));
+    gboolean ok = is_key_length(unwrapping->length) && unwrap_by_scheme(kept, unwrapping, key);
     /* Why not would help who tries. */
     ERR_clear_error();
     if (!ok)
