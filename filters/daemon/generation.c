@@ -67,9 +67,18 @@ static void close_places(Generation *self)
     daemon_keeper_clear(&self->keeper);
 }
 
-G_GNUC_NORETURN static void become_worker(Generation *self, int control, int keys)
+/* One that hangs would not see the end of its socket. It is set under the user's id: setuid clears
+ * it. */
+static void end_with_parent(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(1);
+}
+
+G_GNUC_NORETURN static void become_worker(Generation *self, pid_t parent, int control, int keys)
 {
     setpgid(0, 0);
+    end_with_parent(parent);
     close_places(self);
     daemon_signals_reset();
     seal_dispatcher_ask_at(self->shop.dispatcher, keys);
@@ -79,15 +88,15 @@ G_GNUC_NORETURN static void become_worker(Generation *self, int control, int key
 static gboolean start_worker(Generation *self, Place *place)
 {
     int keys = daemon_keeper_connect(&self->keeper);
+    pid_t pid, parent = getpid();
     int pair[2];
-    pid_t pid;
 
     if (keys < 0 || !daemon_pair(pair))
         return FALSE;
     pid = fork();
     if (pid == 0) {
         close(pair[0]);
-        become_worker(self, pair[1], keys);
+        become_worker(self, parent, pair[1], keys);
     }
     close(pair[1]);
     close(keys);

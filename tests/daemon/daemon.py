@@ -299,4 +299,15 @@ def _():
         tap.wait_for(lambda: seal()[0] == 0, "it works again")
 
 
+@tap.test("a worker that hangs ends with its generation")
+def _():
+    with daemons.Daemon(home) as daemon:
+        workers, (generation,) = daemon.workers(), daemon.generations()
+        os.kill(workers[0], signal.SIGSTOP)
+        os.kill(generation, signal.SIGKILL)
+        tap.wait_for(lambda: not {pid for pid, *_ in daemons.processes()}.intersection(workers),
+                     "its workers have ended")
+        tap.wait_for(lambda: seal()[0] == 0, "another one works")
+
+
 tap.main()
