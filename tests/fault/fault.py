@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every call that can fail fails once: the message leaves whole and sealed, or not at all.
 
-fault.py LIBRARY CLIENT RUNNER [--sanitize]: what is preloaded, a `sealpipe` that looks for its
-runner at RUNNER, and whether sanitizers are there, which then must have nothing to report.
+fault.py LIBRARY CLIENT RUNNER LINKED [--sanitize]: what is preloaded, a `sealpipe` that looks for
+its runner at RUNNER, one as it is installed that can be preloaded into, and whether sanitizers are there, which then must have nothing to report.
 
 The policy is encrypt=preferred: what a fault hides must not pass for "no key", or it would be seen
 here in clear. No test is about fsync, since nothing calls it: what sealpipe spools is read back by
@@ -25,7 +25,7 @@ import home as homes
 import runner
 import tap
 
-LIBRARY, CLIENT, RUNNER = tap.arguments()[:3]
+LIBRARY, CLIENT, RUNNER, LINKED = tap.arguments()[:4]
 SANITIZED = "--sanitize" in sys.argv
 # For each kind of call; beyond that every n-th is made to fail.
 MOST_RUNS = 20 if SANITIZED else 60
@@ -89,7 +89,7 @@ class InClient:
     """The fault is in the client; the runner gets an environment without it."""
 
     def command(self, call, at):
-        return [str(home.bin / "sealpipe")], fault_env(call, at)
+        return [LINKED], fault_env(call, at)
 
     def check_end(self, status, call, what):
         pass
