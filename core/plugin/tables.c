@@ -10,8 +10,11 @@ const SealSetting SEAL_TABLE_CORE[] = {
     {"state_dir", SEAL_SETTING_STRING, "/var/lib/sealpipe",
      .help = "The folder where state is kept; of the user that sealpipe runs as, mode 0700."},
     {"run_dir", SEAL_SETTING_STRING, "/run/sealpipe",
-     .help = "Where the daemon's socket stands, and what is needed for a moment only; of the "
-             "user that sealpipe runs as, mode 0700. It need not be there."},
+     .help =
+         "Where the daemon's socket stands: a folder of root's, or of whoever starts sealpiped, "
+         "mode 0755, which sealpiped makes where it is missing. Without the daemon, one of the "
+         "user that sealpipe runs as is used for what is needed for a moment only; it need not "
+         "be there."},
     {"spool_dir", SEAL_SETTING_PATH, "/var/tmp",
      .help = "Where large messages are kept while they are worked on, in files without a name."},
     {"spool_memory", SEAL_SETTING_SIZE, "1M", "0..256M",
@@ -32,8 +35,8 @@ const SealSetting SEAL_TABLE_CORE[] = {
          "what would be larger is refused, before the work where that is certain. 0: none. "
          "sealpipe, which could only defer it, lets it go to whoever takes it or says no."},
     {"in_process", SEAL_SETTING_BOOLEAN, "true",
-     .help = "false: without the daemon every message is deferred, so that one user alone "
-             "needs the keys."},
+     .help = "Whether sealpipe, sealpipe-check and sealpipe-pipe do the work themselves where the "
+             "daemon does not run. false: they defer the message, and need to read no key."},
     {"log_level", SEAL_SETTING_CHOICE, "info", "error|warning|info|debug",
      .help = "What is logged; debug names every decision."},
     {"log_target", SEAL_SETTING_STRING, "auto",
@@ -140,14 +143,17 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
      .help = "How many workers there are, each with one message at a time; auto: one for each "
              "processor, and two at least."},
     {"socket_mode", SEAL_SETTING_STRING, "0660",
-     .help = "The mode of the socket, which is root's, with the group of [core] user. Whoever may "
-             "open it may be turned away by peers."},
+     .help = "The mode of the socket, which is root's, with the group of [core] user. The mail "
+             "server's user must be able to write to it: by that group, or with 0666, where peers "
+             "alone says who may."},
     {"peers", SEAL_SETTING_LIST, "root;self",
-     .help = "The users who may hand in messages, the mail server's above all; self is [core] "
-             "user. One that is not there is passed over."},
+     .help = "The users who may hand in messages, by name or number: whoever the mail server runs "
+             "sealpipe as, such as Debian-exim; self is [core] user. One that does not exist is "
+             "passed over; who is not named has his messages deferred, and the log says so."},
     {"submission_peers", SEAL_SETTING_LIST, "",
-     .help = "Those of them whose word is taken on who submitted a message, so that it is signed; "
-             "USER=ADDRESS or USER=@DOMAIN: for authors of that address or domain alone."},
+     .help = "Those of them whose word is taken on who submitted a message (--login, --submission, "
+             "--exim-spool), so that it is signed; USER=ADDRESS or USER=@DOMAIN: for authors of "
+             "that address or domain alone. Without it nothing is signed."},
     {"inbound_peers", SEAL_SETTING_LIST, "", .help = "Those of them who may have mail opened."},
     {"keys_user", SEAL_SETTING_STRING, "sealpipe-keys",
      .help = "The user of the process that keeps the private keys, where root starts the daemon; "

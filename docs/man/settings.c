@@ -99,8 +99,10 @@ int main(int argc, char **argv)
                 "[policy]. Of the rules, the first that matches counts.",
                 SEAL_TABLE_RULE);
     print_table("keyring", "Where keys are looked for.", SEAL_TABLE_KEYRING);
-    print_table("daemon", "Not part of this version; its settings are checked all the same.",
-                SEAL_TABLE_DAEMON);
+    print_table(
+        "daemon",
+        "What sealpiped(8) asks for; the programs that the mail server runs need none of it.",
+        SEAL_TABLE_DAEMON);
     for (int i = 1; i < argc; i++)
         print_module(argv[i]);
     return 0;

@@ -7,6 +7,7 @@
  * and its supervisor talk over one socket of records, a worker and its generation over another:
  *
  *   generation: R            ready: what is configured works, and the workers are there
+ *               E TEXT       it does not work, and why
  *               X            reload: what stands behind the configuration has changed
  *   supervisor: G            go on: accept
  *               D            drain: end when what was begun is done; another one accepts

@@ -3,6 +3,7 @@
  * generation.c: reads the configuration, becomes the service's user, forks workers, and puts
  * another one in the place of each that ends. It reads no mail.
  */
+#include "filters/client/exchange.h"
 #include "filters/daemon/daemon.h"
 #include "filters/daemon/keeper.h"
 #include "filters/daemon/peers.h"
@@ -12,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -301,21 +304,40 @@ static gboolean fail_opening(GError **error, const char *what)
     return FALSE;
 }
 
-/* What came by mail is read by nobody who may do everything. */
-static gboolean check_user(GError **error)
+static gboolean refuse_user(GError **error, const char *why)
 {
-    if (geteuid() != 0)
-        return TRUE;
-    g_set_error_literal(
-        error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-        "root does not work on mail: name a user of its own in [core] user, such as "
-        "sealpipe, and give him state_dir");
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG, why);
     return FALSE;
+}
+
+/* What came by mail is read by nobody who may do everything, nor by who keeps the keys. */
+static gboolean check_user(const DaemonShop *shop, gboolean from_root, GError **error)
+{
+    const struct passwd *keeper = getpwnam(shop->settings->keys_user);
+
+    if (geteuid() == 0)
+        return refuse_user(error, "root does not work on mail: name a user of its own in [core] "
+                                  "user, such as sealpipe, and give him state_dir");
+    if (from_root && keeper && keeper->pw_uid == geteuid())
+        return refuse_user(error, "[core] user and [daemon] keys_user are the same: the private "
+                                  "keys would be open to who reads the mail");
+    return TRUE;
+}
+
+/* Mail is deferred for it, which is no reason to end: it may be mended at any time. */
+static void warn_of_state(const SealService *service)
+{
+    g_autoptr(GError) problem = NULL;
+    gboolean passes;
+
+    if (!seal_service_passes(service, &passes, &problem))
+        seal_log_warning("all mail waits until this is mended: %s", problem->message);
 }
 
 static gboolean open_shop(Generation *self, const char *conf_dir, GError **error)
 {
     DaemonShop *shop = &self->shop;
+    const gboolean from_root = geteuid() == 0;
     struct stat info;
     int listed = -1;
 
@@ -329,8 +351,9 @@ static gboolean open_shop(Generation *self, const char *conf_dir, GError **error
     if (!daemon_keeper_start(&self->keeper, &self->settings, &listed, error))
         return FALSE;
     shop->service = seal_service_open(self->settings.conf_dir, error);
-    if (!shop->service || !check_user(error))
+    if (!shop->service || !check_user(shop, from_root, error))
         return FALSE;
+    warn_of_state(shop->service);
     shop->dispatcher = seal_dispatcher_prepare(shop->service, NULL, listed, error);
     close(listed);
     if (!shop->dispatcher || !seal_dispatcher_refuse_stderr(shop->dispatcher, error))
@@ -361,6 +384,14 @@ static void close_generation(Generation *self)
     g_free(self->places);
 }
 
+static void say_problem(const GError *error)
+{
+    g_autofree char *record = g_strdup_printf("E %s", error->message);
+
+    seal_log_warning("the daemon cannot work with this configuration: %s", error->message);
+    seal_record_send(DAEMON_CONTROL_FD, record, MIN(strlen(record), SEAL_EXCHANGE_TEXT_MAX), -1);
+}
+
 int daemon_generation(const char *conf_dir)
 {
     Generation self = {.signals = -1, .keeper.control = -1};
@@ -371,7 +402,7 @@ int daemon_generation(const char *conf_dir)
     fcntl(DAEMON_LISTEN_FD, F_SETFD, FD_CLOEXEC);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !open_generation(&self, conf_dir, &error)) {
         if (error)
-            seal_log_warning("the daemon cannot work with this configuration: %s", error->message);
+            say_problem(error);
         status = 1;
     } else {
         daemon_say(DAEMON_CONTROL_FD, 'R', 0);

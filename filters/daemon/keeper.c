@@ -6,6 +6,7 @@
 #include "filters/daemon/signals.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,13 +46,35 @@ static void serve_generation(SealKeeper *keeper, int control)
     }
 }
 
+static gboolean become_keys_user(const char *name, GError **error)
+{
+    const struct passwd *entry = getpwnam(name);
+
+    if (!entry) {
+        g_set_error(
+            error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+            "there is no user \"%s\" to keep the private keys ([daemon] keys_user): useradd "
+            "--system --user-group --no-create-home --shell /usr/sbin/nologin %s",
+            name, name);
+        return FALSE;
+    }
+    if (entry->pw_uid == 0) {
+        g_set_error_literal(
+            error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+            "[daemon] keys_user is root: name a user who does nothing else, such as "
+            "sealpipe-keys");
+        return FALSE;
+    }
+    return seal_user_become_named(name, error);
+}
+
 static int run_keeper(const SealDaemonSettings *settings, int control)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(SealKeeper) keeper = seal_keeper_open(settings->conf_dir, NULL, &error);
     int listed = keeper ? seal_keeper_list(keeper, &error) : -1;
 
-    if (listed < 0 || (geteuid() == 0 && !seal_user_become_named(settings->keys_user, &error)))
+    if (listed < 0 || (geteuid() == 0 && !become_keys_user(settings->keys_user, &error)))
         return say_problem(control, error);
     if (!seal_record_send(control, "L", 1, listed))
         return 1;

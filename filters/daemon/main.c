@@ -12,16 +12,25 @@
 
 static const char usage[] =
     "Usage: sealpiped [OPTION]...\n"
-    "Does the work of sealpipe, sealpipe-check and sealpipe-pipe in processes that stay, under a "
-    "user\n"
-    "of its own.\n"
+    "Does the work of sealpipe, sealpipe-check and sealpipe-pipe in processes that stay. These "
+    "find "
+    "it\n"
+    "by its socket; the mail server is configured as without it.\n"
     "\n"
     "  -c DIR             configuration folder, instead of the built-in conf.d\n"
-    "      --foreground   stay where it was started, as systemd wants it\n"
+    "      --foreground   stay where it was started, as systemd wants it; without it the command\n"
+    "                     ends when the daemon is ready, with status 0, or has failed\n"
     "      --help         print this and exit\n"
     "      --version      print the version and exit\n"
     "\n"
-    "Signals: HUP reads the configuration anew; TERM ends it when what was begun is done.\n";
+    "Root starts it. Mail is read by [core] user; private keys are kept by [daemon] keys_user, "
+    "whom\n"
+    "\n"
+    "  useradd --system --user-group --no-create-home --shell /usr/sbin/nologin sealpipe-keys\n"
+    "\n"
+    "makes, and [daemon] peers names who may hand in mail (the mail server's user).\n"
+    "Signals: HUP reads configuration and keys anew; TERM ends it when what was begun is done.\n"
+    "See sealpiped(8) and sealpipe.conf(5).\n";
 
 typedef struct {
     const char *conf_dir;
@@ -30,6 +39,18 @@ typedef struct {
     gboolean help;
     gboolean version;
 } Options;
+
+static gboolean refuse_word(const char *word)
+{
+    const char *why = "takes no such argument";
+
+    if (g_str_equal(word, "-c"))
+        why = "wants the name of a folder behind this option";
+    else if (*word == '-')
+        why = "has no such option";
+    fprintf(stderr, "sealpiped: %s: sealpiped %s; see sealpiped --help\n", word, why);
+    return FALSE;
+}
 
 static gboolean read_words(Options *options, char **argv)
 {
@@ -44,12 +65,8 @@ static gboolean read_words(Options *options, char **argv)
             options->version = TRUE;
         else if (g_str_equal(argv[i], "-c") && argv[i + 1])
             options->conf_dir = argv[++i];
-        else {
-            fprintf(stderr,
-                    "sealpiped: there is no option %s, or its value is missing; see --help\n",
-                    argv[i]);
-            return FALSE;
-        }
+        else
+            return refuse_word(argv[i]);
     }
     return TRUE;
 }

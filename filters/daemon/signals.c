@@ -53,19 +53,29 @@ gboolean daemon_say(int socket, char letter, gint64 number)
     return sent == size;
 }
 
-int daemon_hear(int socket, gint64 *number)
+int daemon_hear_text(int socket, char *text, gsize size)
 {
-    char record[33];
-    ssize_t size;
+    char head[2];
+    struct iovec parts[] = {{head, sizeof head}, {text, size - 1}};
+    struct msghdr record = {.msg_iov = parts, .msg_iovlen = G_N_ELEMENTS(parts)};
+    ssize_t got;
 
     do
-        size = recv(socket, record, sizeof record - 1, MSG_DONTWAIT);
-    while (size < 0 && errno == EINTR);
-    if (size < 0 && errno == EAGAIN)
+        got = recvmsg(socket, &record, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EAGAIN)
         return 0;
-    if (size <= 0)
+    if (got <= 0)
         return -1;
-    record[size] = '\0';
-    *number = size > 2 ? g_ascii_strtoll(record + 2, NULL, 10) : 0;
-    return record[0];
+    text[MAX(got - (ssize_t)sizeof head, 0)] = '\0';
+    return head[0];
+}
+
+int daemon_hear(int socket, gint64 *number)
+{
+    char text[32];
+    int letter = daemon_hear_text(socket, text, sizeof text);
+
+    *number = letter > 0 ? g_ascii_strtoll(text, NULL, 10) : 0;
+    return letter;
 }

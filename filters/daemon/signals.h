@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * signals.h: signals as data of a descriptor, and records of one octet and a number.
+ * signals.h: signals as data of a descriptor, and records of one letter and what follows it.
  */
 #pragma once
 
@@ -18,5 +18,8 @@ void daemon_signals_reset(void);
 gboolean daemon_pair(int pair[2]);
 /** Sends one letter, with a number behind it. FALSE: nobody is there, or he does not listen. */
 gboolean daemon_say(int socket, char letter, gint64 number);
+/** The next one, without waiting, and up to @size - 1 octets of what follows its letter and a
+ * blank; otherwise as daemon_hear(). */
+int daemon_hear_text(int socket, char *text, gsize size);
 /** The next one, without waiting: its letter; 0 where there is none, -1 at the end. */
 int daemon_hear(int socket, gint64 *number);

@@ -19,6 +19,42 @@ static gboolean fail_socket(const char *path, const char *what, GError **error)
     return FALSE;
 }
 
+/* With errno, and what may be done. */
+static gboolean fail_with_hint(const char *path, const char *hint, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("%s; %s", g_strerror(errno), hint);
+
+    return fail_socket(path, what, error);
+}
+
+/* Its process stands in it. */
+static gboolean fail_locked(int pid_file, const char *path, GError **error)
+{
+    char text[16] = "";
+    ssize_t size = pread(pid_file, text, sizeof text - 1, 0);
+    g_autofree char *what = g_strdup_printf("another sealpiped runs already, as process %s",
+                                            size > 0 ? g_strstrip(text) : "of an unknown number");
+
+    return fail_socket(path, what, error);
+}
+
+/* Another one's socket could be put in place of ours. */
+static gboolean check_run_dir(const char *run_dir, const struct stat *info, GError **error)
+{
+    g_autofree char *what = NULL;
+
+    if (!S_ISDIR(info->st_mode))
+        return fail_socket(run_dir, "[core] run_dir is no folder", error);
+    if ((info->st_uid == 0 || info->st_uid == geteuid()) && !(info->st_mode & 022))
+        return TRUE;
+    what = g_strdup_printf("[core] run_dir belongs to user %u, mode %04o; it must be %s, and "
+                           "nobody else may write there (0755): chown it, or remove it, and it is "
+                           "made anew",
+                           info->st_uid, (guint)info->st_mode & 07777,
+                           geteuid() == 0 ? "root's" : "root's or of the user that runs this");
+    return fail_socket(run_dir, what, error);
+}
+
 /* Who keeps the socket has this file locked; the lock ends with him, however he ends. */
 static gboolean lock_pid_file(DaemonSocket *self, const char *run_dir, GError **error)
 {
@@ -27,10 +63,11 @@ static gboolean lock_pid_file(DaemonSocket *self, const char *run_dir, GError **
 
     self->pid_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
     if (self->pid_file < 0)
-        return fail_socket(path, g_strerror(errno), error);
+        return fail_with_hint(path, "start it as root, or name a [core] run_dir of your own",
+                              error);
     if (flock(self->pid_file, LOCK_EX | LOCK_NB) != 0)
-        return fail_socket(path, "another sealpiped runs already", error);
-    return (ftruncate(self->pid_file, 0) == 0 &&
+        return fail_locked(self->pid_file, path, error);
+    return (fchmod(self->pid_file, 0644) == 0 && ftruncate(self->pid_file, 0) == 0 &&
             seal_fd_write(self->pid_file, text, strlen(text))) ||
            fail_socket(path, g_strerror(errno), error);
 }
@@ -39,19 +76,15 @@ static gboolean make_run_dir(const char *run_dir, GError **error)
 {
     struct stat info;
 
-    if (mkdir(run_dir, 0755) == 0) {
+    if (mkdir(run_dir, 0755) == 0)
         return chmod(run_dir, 0755) == 0 || fail_socket(run_dir, g_strerror(errno), error);
-    }
-    if (errno != EEXIST || stat(run_dir, &info) != 0)
-        return fail_socket(run_dir, g_strerror(errno), error);
-    /* Another one's socket could be put in place of ours. */
-    if (!S_ISDIR(info.st_mode) || (info.st_mode & 022) ||
-        (info.st_uid != 0 && info.st_uid != geteuid()))
-        return fail_socket(run_dir,
-                           "it must be a folder of root's, or of the user that runs this, which "
-                           "nobody else can write",
-                           error);
-    return TRUE;
+    if (errno == EEXIST && stat(run_dir, &info) == 0)
+        return check_run_dir(run_dir, &info, error);
+    return fail_with_hint(run_dir,
+                          geteuid() == 0 ? "[core] run_dir is made where the folder above it is "
+                                           "there"
+                                         : "start it as root, or name a [core] run_dir of your own",
+                          error);
 }
 
 static gboolean bind_socket(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
@@ -61,7 +94,8 @@ static gboolean bind_socket(DaemonSocket *self, const SealDaemonSettings *settin
     int rc;
 
     if (strlen(self->path) >= sizeof name.sun_path)
-        return fail_socket(self->path, "the path is too long for a socket", error);
+        return fail_socket(
+            self->path, "the path is too long for a socket: name a shorter [core] run_dir", error);
     memcpy(name.sun_path, self->path, strlen(self->path));
     /* The lock is ours: what stands there was left behind. */
     unlink(self->path);

@@ -21,6 +21,7 @@ enum {
     LEAST_PAUSE_MS = 100,
     MOST_PAUSE_MS = 10000,
     MAX_GENERATIONS = 64, /* with those that drain */
+    MAX_PROBLEM = 2000,   /* octets of what is said on stderr; the log has all of it */
 };
 
 /* A generation, from its start to its end. */
@@ -44,6 +45,8 @@ typedef struct {
     gint64 next;      /* when to start one, where there is none; 0: not at all */
     gint64 pause;
     gboolean stopping;
+    gboolean works;  /* one has been ready */
+    char *problem;   /* what the one that is coming has said of itself, or NULL */
     gboolean failed; /* the first one did */
     int parent;      /* who waits for us to be ready, or -1 */
 } Supervisor;
@@ -74,6 +77,17 @@ static void say_child(Child *child, char order)
         daemon_say(child->control, order, 0);
 }
 
+/* From stdin to @last. Whoever waits for the end of what is there need not wait for ours. */
+static void leave_terminal(int last)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= last; fd++)
+        dup2(null, fd);
+    if (null > last)
+        close(null);
+}
+
 static gboolean place_fd(int from, int to)
 {
     return from == to ? fcntl(to, F_SETFD, 0) == 0 : dup2(from, to) == to;
@@ -88,6 +102,8 @@ G_GNUC_NORETURN static void become_generation(const Supervisor *self, int contro
 
     control = fcntl(control, F_DUPFD_CLOEXEC, 10);
     daemon_signals_reset();
+    if (self->parent >= 0)
+        leave_terminal(STDERR_FILENO);
     if (listening < 0 || control < 0 || !place_fd(control, DAEMON_CONTROL_FD) ||
         !place_fd(listening, DAEMON_LISTEN_FD))
         _exit(1);
@@ -149,6 +165,7 @@ static void tell_ready(Supervisor *self)
             seal_log_warning("whoever has started the daemon has gone");
         close(self->parent);
         self->parent = -1;
+        leave_terminal(STDERR_FILENO);
     }
 }
 
@@ -165,19 +182,28 @@ static void welcome_child(Supervisor *self, Child *child)
     self->current = child->pid;
     self->coming = 0;
     self->pause = 0;
+    self->works = TRUE;
     say_child(child, 'G');
     say_child(find_child(self, before), 'D');
     tell_ready(self);
 }
 
+static void keep_problem(Supervisor *self, const char *text)
+{
+    g_free(self->problem);
+    self->problem = g_strdup(text);
+}
+
 static void hear_child(Supervisor *self, Child *child)
 {
-    gint64 number;
+    char text[MAX_PROBLEM + 1];
     int letter;
 
-    while ((letter = daemon_hear(child->control, &number)) > 0) {
+    while ((letter = daemon_hear_text(child->control, text, sizeof text)) > 0) {
         if (letter == 'R' && child->pid == self->coming)
             welcome_child(self, child);
+        else if (letter == 'E' && child->pid == self->coming)
+            keep_problem(self, text);
         else if (letter == 'X' && child->pid == self->current)
             self->again = TRUE;
     }
@@ -194,7 +220,7 @@ static void miss_child(Supervisor *self, const Child *child)
         self->coming = 0;
         if (self->current)
             seal_log_warning("the configuration stays as it was before: the new one does not work");
-        else if (self->parent >= 0 || !self->pause)
+        else if (!self->works)
             self->failed = TRUE;
         else
             put_off(self);
@@ -344,7 +370,8 @@ static int run_supervisor(Supervisor *self, const char *conf_dir)
         watch_children(self);
     }
     if (self->failed)
-        fputs("sealpiped: it cannot work with this configuration; the log says why\n", stderr);
+        fprintf(stderr, "sealpiped: %s\n",
+                self->problem ? self->problem : "it has ended while it began; see the log");
     return self->failed ? 1 : 0;
 }
 
@@ -367,6 +394,7 @@ static int go_to_background(int *parent)
     close(ends[0]);
     *parent = ends[1];
     setsid();
+    leave_terminal(STDOUT_FILENO);
     return -1;
 }
 
@@ -382,6 +410,7 @@ int daemon_supervise(const char *path, const char *conf_dir, gboolean foreground
     status = run_supervisor(&self, conf_dir);
     daemon_socket_clear(&self.socket);
     seal_daemon_settings_clear(&self.settings);
+    g_free(self.problem);
     g_array_unref(self.children);
     return status;
 }
