@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include "core/sealpipe-files.h"
 #include "core/sealpipe-keeping.h"
 
 #include <gio/gio.h>
@@ -317,7 +318,8 @@ typedef struct {
     guint purposes;     /**< SealPurpose */
     gpointer native;    /**< the Format's own object */
     GDestroyNotify native_free;
-    gpointer reserved[4];
+    gsize native_size; /**< octets of memory that it takes, about; 0 where that is not known */
+    gpointer reserved[3];
 } SealKeySpec;
 
 /** An immutable key. Addresses that do not parse are left out. (transfer full) */
@@ -685,6 +687,10 @@ typedef struct {
      *  log has it where a recipient has no key. NULL where there is no such; may be NULL. (transfer
      *  full) */
     char *(*lack)(SealModule *self);
+    /** A number that counts up once lookup() of @address, or copies(), may answer otherwise than
+     *  before: asked wherever an answer is remembered, so that it looks at files at most once a
+     *  second. May be NULL: an answer then holds as long as [keyring] has it. */
+    guint64 (*changes)(SealModule *self, SealAddress *address, const char *format);
     gpointer reserved[6]; /**< put, list, remove, recall and remember will stand here */
 } SealSource;
 
@@ -853,36 +859,5 @@ typedef void (*SealKeyVisitor)(SealModule *self, const SealKeySpot *spot, gpoint
  */
 SEAL_API void seal_module_scan_keys(SealModule *self, GBytes *data, SealKeyVisitor visit,
                                     gpointer user_data);
-
-/** A file that a setting names, by itself or by the folder it is in. Borrowed. */
-typedef struct {
-    gsize size; /**< sizeof(SealFile), as core has it */
-    const char *path;
-    gboolean named;        /**< the setting names it itself */
-    GBytes *data;          /**< as seal_text_plain() gives it; NULL where there is a problem, or it
-                                is not to be read */
-    const GError *problem; /**< why it could not be read; NULL where it could */
-    gpointer reserved[4];
-} SealFile;
-
-/** visit_files(): the files are not read, since they may hold secrets. */
-#define SEAL_VISIT_UNREAD (1u << 0)
-
-/** Is called with each file. FALSE ends the visits. */
-typedef gboolean (*SealFileVisitor)(SealModule *self, const SealFile *file, gpointer user_data,
-                                    GError **error);
-/** Opens the files that the setting @key (PATH or PATHS) names: of a folder all that are not
- *  folders, not below it and none that begins with a dot, in lexical order. What cannot be read, is
- *  no regular file or is larger than 16 MiB is a problem of its visit; so is a folder that cannot
- * be read to its end, which is then visited itself, as named. FALSE where @visit said so, and, with
- *  the place of the setting, where others than root and the service's user can change one of the
- *  files or put one there. @flags: SEAL_VISIT_... */
-SEAL_API gboolean seal_module_visit_files(SealModule *self, const char *key, guint flags,
-                                          SealFileVisitor visit, gpointer user_data,
-                                          GError **error);
-/** The same for one @path that stands in another kind of setting: FALSE, with the place of the
- *  setting @key, where others can change what it leads to. What is missing nobody can change. */
-SEAL_API gboolean seal_module_check_path(SealModule *self, const char *key, const char *path,
-                                         GError **error);
 
 G_END_DECLS

@@ -14,7 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_NAMES = 100000 };
+enum {
+    MAX_NAMES = 100000,
+    YOUNG_S = 3,
+};
 
 /* Paths to descriptors: see seal_file_keep(). */
 static GHashTable *kept;
@@ -161,12 +164,13 @@ static int take_kept(const char *path)
     return GPOINTER_TO_INT(fd);
 }
 
-GBytes *seal_file_read(const char *path, gsize max, GError **error)
+GBytes *seal_file_read_state(const char *path, gsize max, SealFileState *state, GError **error)
 {
     int fd = take_kept(path);
     struct stat st;
     GBytes *bytes = NULL;
 
+    *state = (SealFileState){0};
     if (fd < 0)
         fd = open_to_read(path);
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -181,9 +185,96 @@ GBytes *seal_file_read(const char *path, gsize max, GError **error)
                     path, (gint64)st.st_size, max);
     else
         bytes = read_fd(fd, path, (gsize)st.st_size, error);
+    if (fd >= 0) {
+        seal_file_state_fill(state, &st);
+        close(fd);
+    }
+    return bytes;
+}
+
+GBytes *seal_file_read(const char *path, gsize max, GError **error)
+{
+    SealFileState state;
+
+    return seal_file_read_state(path, max, &state, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Whether a file is still what it was
+ */
+
+static gint64 nanoseconds(const struct timespec *time)
+{
+    return (gint64)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+void seal_file_state_fill(SealFileState *state, const struct stat *st)
+{
+    *state = (SealFileState){
+        .device = st->st_dev,
+        .inode = st->st_ino,
+        .length = (guint64)st->st_size,
+        .modified = nanoseconds(&st->st_mtim),
+        .changed = nanoseconds(&st->st_ctim),
+    };
+}
+
+gboolean seal_file_state(const char *path, SealFileState *state)
+{
+    struct stat st;
+
+    *state = (SealFileState){0};
+    if (stat(path, &st) != 0)
+        return FALSE;
+    seal_file_state_fill(state, &st);
+    return TRUE;
+}
+
+gboolean seal_file_state_equal(const SealFileState *one, const SealFileState *other)
+{
+    return one->device == other->device && one->inode == other->inode &&
+           one->length == other->length && one->modified == other->modified &&
+           one->changed == other->changed;
+}
+
+gboolean seal_file_state_is_young(const SealFileState *state, gint64 now)
+{
+    gint64 seconds = MAX(state->modified, state->changed) / 1000000000;
+
+    return seconds >= now - YOUNG_S && seconds <= now + YOUNG_S;
+}
+
+static guint8 *read_at(int fd, const char *path, guint64 offset, gsize length, GError **error)
+{
+    g_autofree guint8 *data = g_malloc(length + 1);
+    gssize got = lseek(fd, (off_t)offset, SEEK_SET) < 0 ? -1 : seal_fd_read(fd, data, length);
+
+    if (got == (gssize)length)
+        return g_steal_pointer(&data);
+    fail_file(error, SEAL_ERROR_UNAVAILABLE, path, got < 0 ? g_strerror(errno) : "it was cut");
+    return NULL;
+}
+
+GBytes *seal_file_read_part(const char *path, const SealFileState *state, guint64 offset,
+                            gsize length, GError **error)
+{
+    int fd = open_to_read(path);
+    SealFileState found = {0};
+    guint8 *data = NULL;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        fail_file(error, SEAL_ERROR_UNAVAILABLE, path, g_strerror(errno));
+    } else {
+        seal_file_state_fill(&found, &st);
+        if (seal_file_state_equal(&found, state))
+            data = read_at(fd, path, offset, length, error);
+        else
+            fail_file(error, SEAL_ERROR_UNAVAILABLE, path, "it has changed since it was looked at");
+    }
     if (fd >= 0)
         close(fd);
-    return bytes;
+    return data ? g_bytes_new_take(data, length) : NULL;
 }
 
 GBytes *seal_file_read_trusted(const char *path, gsize max, GError **error)

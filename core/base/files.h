@@ -6,6 +6,12 @@
 
 #include "core/frontend.h"
 
+#include <sys/stat.h>
+
+void seal_file_state_fill(SealFileState *state, const struct stat *st);
+/** seal_file_read(), with what the file was when it was opened; zeros where there was none. */
+GBytes *seal_file_read_state(const char *path, gsize max, SealFileState *state, GError **error);
+
 /** The names in @dir that end in @suffix ("" for all) and do not begin with a dot, in lexical
  *  order; at most 100,000. (transfer full, element type char *) */
 GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error);

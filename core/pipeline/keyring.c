@@ -13,23 +13,25 @@
 #include <string.h>
 
 enum {
-    MAX_KEYS = 1000,       /* for one address, from one source */
-    MAX_REMEMBERED = 10000 /* look-ups; then all are forgotten */
+    MAX_KEYS = 1000,                  /* for one address, from one source */
+    MAX_REMEMBERED = 8 * 1024 * 1024, /* octets of look-ups, about */
+    MEMORY_SIZE = 512,                /* what each takes beside its keys */
 };
 
 /* What a source said of an address, and until when it is believed. */
 typedef struct {
     GPtrArray *keys;
-    char *doubt;  /* what the source could not read, or NULL */
-    gint64 until; /* monotonic, microseconds */
+    char *doubt;     /* what the source could not read, or NULL */
+    gint64 until;    /* monotonic, microseconds */
+    guint64 changes; /* what the source, or all of them, said to that then */
 } Memory;
 
 struct SealKeyring {
     GPtrArray *sources; /* of SealSourceEntry, borrowed */
     gint64 cache;       /* microseconds, as is the next */
     gint64 negative_cache;
-    GHashTable *memory; /* "source\nformat\naddress" -> Memory; with "\ntrust" behind it, of keys
-                           merged with their copies in sources of that trust */
+    SealCache *memory; /* "source\nformat\naddress" -> Memory; with "\ntrust" behind it, of keys
+                          merged with their copies in sources of that trust */
 };
 
 /* One search for one key, or for all. */
@@ -93,7 +95,7 @@ SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *regi
     keyring->sources = g_ptr_array_new();
     keyring->cache = seal_settings_number(settings, "cache") * G_USEC_PER_SEC;
     keyring->negative_cache = seal_settings_number(settings, "negative_cache") * G_USEC_PER_SEC;
-    keyring->memory = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, memory_free);
+    keyring->memory = seal_cache_new(MAX_REMEMBERED, memory_free);
     if (!add_sources(keyring, settings, registry, error))
         return NULL;
     return g_steal_pointer(&keyring);
@@ -104,7 +106,7 @@ void seal_keyring_free(SealKeyring *keyring)
     if (!keyring)
         return;
     g_ptr_array_unref(keyring->sources);
-    g_hash_table_unref(keyring->memory);
+    seal_cache_free(keyring->memory);
     g_free(keyring);
 }
 
@@ -148,18 +150,29 @@ static void take_doubt(Search *search, const SealSourceEntry *source, const char
     search->doubt = all;
 }
 
-/* Takes @name and @doubt over. */
-static void remember_keys(SealKeyring *keyring, char *name, GPtrArray *keys, char *doubt,
-                          gint64 time)
+/* Takes @doubt over. */
+static void remember_keys(SealKeyring *keyring, const char *name, GPtrArray *keys, char *doubt,
+                          gint64 time, guint64 changes)
 {
     Memory *memory = g_new0(Memory, 1);
+    gsize weight = MEMORY_SIZE + (doubt ? strlen(doubt) : 0);
 
-    if (g_hash_table_size(keyring->memory) >= MAX_REMEMBERED)
-        g_hash_table_remove_all(keyring->memory);
+    for (guint i = 0; i < keys->len; i++)
+        weight += seal_key_weight(g_ptr_array_index(keys, i));
     memory->keys = g_ptr_array_ref(keys);
     memory->doubt = doubt;
     memory->until = g_get_monotonic_time() + time;
-    g_hash_table_replace(keyring->memory, name, memory);
+    memory->changes = changes;
+    seal_cache_put(keyring->memory, name, memory, weight);
+}
+
+/* What is remembered and still holds, or NULL. (borrowed) */
+static const Memory *recall_keys(SealKeyring *keyring, const char *name, guint64 changes)
+{
+    const Memory *memory = seal_cache_find(keyring->memory, name);
+
+    return memory && memory->until > g_get_monotonic_time() && memory->changes == changes ? memory
+                                                                                          : NULL;
 }
 
 static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAddress *address,
@@ -169,10 +182,11 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
     const char *format = search->query->format->table.name;
     g_autofree char *name =
         g_strjoin("\n", source->table.name, format, seal_address_key(address), NULL);
-    gint64 now = g_get_monotonic_time();
-    Memory *known = g_hash_table_lookup(keyring->memory, name);
+    /* Before it is asked: what changes meanwhile counts the next time. */
+    guint64 changes = seal_source_changes(source, address, format);
+    const Memory *known = recall_keys(keyring, name, changes);
 
-    if (known && known->until > now) {
+    if (known) {
         take_doubt(search, source, known->doubt);
         return g_ptr_array_ref(known->keys);
     }
@@ -191,8 +205,8 @@ static GPtrArray *ask_keys(Search *search, const SealSourceEntry *source, SealAd
     keep_right_ones(keys, search->query, address);
     g_ptr_array_sort(keys, best_first);
 
-    remember_keys(keyring, g_steal_pointer(&name), keys, g_steal_pointer(&doubt),
-                  keys->len ? keyring->cache : keyring->negative_cache);
+    remember_keys(keyring, name, keys, g_steal_pointer(&doubt),
+                  keys->len ? keyring->cache : keyring->negative_cache, changes);
     return g_steal_pointer(&keys);
 }
 
@@ -323,6 +337,18 @@ static GPtrArray *merge_keys(Search *search, GPtrArray *keys, SealAddress *addre
     return g_steal_pointer(&merged);
 }
 
+/* Each of them only ever counts up. */
+static guint64 all_changes(Search *search, SealAddress *address)
+{
+    GPtrArray *sources = search->keyring->sources;
+    guint64 sum = 0;
+
+    for (guint i = 0; i < sources->len; i++)
+        sum += seal_source_changes(g_ptr_array_index(sources, i), address,
+                                   search->query->format->table.name);
+    return sum;
+}
+
 /* The keys that @source has for @address, each merged with its copies. That a source has none of
  * them is believed as long as that it has no key. */
 static GPtrArray *ask_merged(Search *search, const SealSourceEntry *source, SealAddress *address,
@@ -330,6 +356,7 @@ static GPtrArray *ask_merged(Search *search, const SealSourceEntry *source, Seal
 {
     SealKeyring *keyring = search->keyring;
     const SealKeyQuery *query = search->query;
+    guint64 changes = query->format->table.merge ? all_changes(search, address) : 0;
     g_autoptr(GPtrArray) keys = ask_keys(search, source, address, error);
 
     if (!keys || keys->len == 0 || !query->format->table.merge)
@@ -338,14 +365,14 @@ static GPtrArray *ask_merged(Search *search, const SealSourceEntry *source, Seal
     g_autofree char *name =
         g_strdup_printf("%s\n%s\n%s\n%d", source->table.name, query->format->table.name,
                         seal_address_key(address), (int)query->min_trust);
-    Memory *known = g_hash_table_lookup(keyring->memory, name);
-    if (known && known->until > g_get_monotonic_time())
+    const Memory *known = recall_keys(keyring, name, changes);
+    if (known)
         return g_ptr_array_ref(known->keys);
 
     g_autoptr(GPtrArray) merged = merge_keys(search, keys, address, error);
     if (merged)
-        remember_keys(keyring, g_steal_pointer(&name), merged, NULL,
-                      MIN(keyring->cache, keyring->negative_cache));
+        remember_keys(keyring, name, merged, NULL, MIN(keyring->cache, keyring->negative_cache),
+                      changes);
     return g_steal_pointer(&merged);
 }
 

@@ -319,6 +319,11 @@ gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancel
     return call_ended(source->table.name, ok, problem, error);
 }
 
+guint64 seal_source_changes(const SealSourceEntry *source, SealAddress *address, const char *format)
+{
+    return source->table.changes ? source->table.changes(source->module, address, format) : 0;
+}
+
 char *seal_source_lack(const SealSourceEntry *source)
 {
     return source->table.lack ? source->table.lack(source->module) : NULL;

@@ -51,6 +51,9 @@ gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address,
                             GCancellable *cancellable, GPtrArray *keys, char **doubt,
                             GError **error);
 
+/** See SealSource; 0 where it does not tell. */
+guint64 seal_source_changes(const SealSourceEntry *source, SealAddress *address,
+                            const char *format);
 /** What it was told to read and has no keys in it, for the log; NULL for nothing. (transfer full)
  */
 char *seal_source_lack(const SealSourceEntry *source);

@@ -4,6 +4,13 @@
  */
 #include "core/plugin/key.h"
 
+/* What a key takes, about, beside what its Format has of it. */
+enum {
+    OWN_SIZE = 1024,
+    ADDRESS_SIZE = 512,
+    UNKNOWN_SIZE = 16384,
+};
+
 struct SealKey {
     gatomicrefcount refs;
     char *format;
@@ -19,6 +26,7 @@ struct SealKey {
     guint purposes;
     gpointer native;
     GDestroyNotify native_free;
+    gsize native_size;
 };
 
 static GPtrArray *parse_addresses(const char *const *texts)
@@ -51,6 +59,7 @@ SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin)
     key->purposes = spec->purposes;
     key->native = spec->native;
     key->native_free = spec->native_free;
+    key->native_size = spec->native_size;
     return key;
 }
 
@@ -136,6 +145,13 @@ const char *const *seal_key_detected_ids(const SealKey *key)
 gpointer seal_key_native(const SealKey *key)
 {
     return key->native;
+}
+
+gsize seal_key_weight(const SealKey *key)
+{
+    gsize size = key->native_size ? key->native_size : UNKNOWN_SIZE;
+
+    return OWN_SIZE + size + key->addresses->len * ADDRESS_SIZE;
 }
 
 gboolean seal_key_is_for(const SealKey *key, const SealAddress *address)

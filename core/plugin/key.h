@@ -9,5 +9,8 @@
 /** "verified" and so on; "" for SEAL_TRUST_UNSET. */
 const char *seal_trust_name(SealTrust trust);
 
+/** Octets of memory that it takes, about. */
+gsize seal_key_weight(const SealKey *key);
+
 /** TRUE where one of the key's detected_ids is in @ids. */
 gboolean seal_key_is_among(const SealKey *key, GHashTable *ids);

@@ -12,6 +12,7 @@
 #include "core/base/state.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_VISITED = 16 * 1024 * 1024 };
 
@@ -207,56 +208,130 @@ static gboolean is_distrusted(const GError *problem)
     return g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_CONFIG);
 }
 
-static gboolean visit_with(const Visits *visits, const char *path, gboolean named, GBytes *data,
-                           const GError *problem, GError **error)
+/* What the daemon starts anew for. */
+static void watch_file(const Visits *visits, const char *path, const SealFileState *state)
 {
-    const SealFile file = {
-        .size = sizeof file, .path = path, .named = named, .data = data, .problem = problem};
+    if (!(visits->flags & SEAL_VISIT_FOLLOWED))
+        seal_watch_add(visits->self->watch, path, state);
+}
 
-    return visits->visit(visits->self, &file, visits->user_data, error);
+static gboolean visit_with(const Visits *visits, SealFile *file, GError **error)
+{
+    file->size = sizeof *file;
+    return visits->visit(visits->self, file, visits->user_data, error);
+}
+
+static gboolean visit_problem(const Visits *visits, const char *path, const GError *problem,
+                              GError **error)
+{
+    const SealFileState none = {0};
+    SealFile file = {.path = path, .named = TRUE, .problem = problem, .state = &none};
+
+    return visit_with(visits, &file, error);
+}
+
+static gboolean visit_state(const Visits *visits, const char *path, gboolean named,
+                            const SealFileState *state, GError **error)
+{
+    SealFile file = {.path = path, .named = named, .state = state};
+
+    return visit_with(visits, &file, error);
+}
+
+/* Reads it, or finds out why that cannot be done. */
+static GBytes *read_visited(const Visits *visits, SealFile *file, SealFileState *state,
+                            gboolean judged, GError **problem)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(GBytes) octets = NULL;
+
+    if (judged && (visits->flags & SEAL_VISIT_UNREAD)) {
+        seal_file_state(file->path, state);
+        return NULL;
+    }
+    octets = seal_file_read_state(file->path, MAX_VISITED, state, &why);
+    /* It says best why there is nothing; what could not be judged is not believed. */
+    if (why) {
+        g_clear_error(problem);
+        *problem = g_steal_pointer(&why);
+        seal_file_state(file->path, state);
+        return NULL;
+    }
+    if (!judged)
+        return NULL;
+    GBytes *data = seal_text_plain(octets);
+    file->converted = data != octets;
+    return data;
 }
 
 static gboolean visit_one(const Visits *visits, const char *path, gboolean named, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(GBytes) data = NULL;
-
+    SealFileState state = {0};
+    SealFile file = {.path = path, .named = named, .state = &state};
+    GError *problem = NULL;
     gboolean judged = seal_owner_check(path, &problem);
-    if (!judged && is_distrusted(problem))
-        return refuse_file(visits, problem, error);
-    if (!judged || !(visits->flags & SEAL_VISIT_UNREAD)) {
-        g_autoptr(GError) why = NULL;
-        g_autoptr(GBytes) octets = seal_file_read(path, MAX_VISITED, &why);
 
-        /* It says best why there is nothing; what could not be judged is not believed. */
-        if (why) {
-            g_clear_error(&problem);
-            problem = g_steal_pointer(&why);
-        } else if (judged) {
-            data = seal_text_plain(octets);
-        }
+    if (!judged && is_distrusted(problem)) {
+        refuse_file(visits, problem, error);
+        g_error_free(problem);
+        return FALSE;
     }
-    return visit_with(visits, path, named, data, problem, error);
+    g_autoptr(GBytes) data = read_visited(visits, &file, &state, judged, &problem);
+    g_autoptr(GError) why = problem;
+    file.data = data;
+    file.problem = why;
+    watch_file(visits, path, &state);
+    return visit_with(visits, &file, error);
+}
+
+/* What is in a folder: no folder, and of a link what it leads to. */
+static gboolean visit_entry(const Visits *visits, const char *path, GError **error)
+{
+    SealFileState state = {0};
+    struct stat st;
+
+    if (stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return TRUE;
+        seal_file_state_fill(&state, &st);
+    }
+    return visits->flags & SEAL_VISIT_STATE ? visit_state(visits, path, FALSE, &state, error)
+                                            : visit_one(visits, path, FALSE, error);
 }
 
 static gboolean visit_folder(const Visits *visits, const char *path, GError **error)
 {
     g_autoptr(GError) problem = NULL;
+    SealFileState state;
 
+    seal_file_state(path, &state);
+    watch_file(visits, path, &state);
     if (!seal_owner_check_folder(path, &problem))
         return is_distrusted(problem) ? refuse_file(visits, problem, error)
-                                      : visit_with(visits, path, TRUE, NULL, problem, error);
+                                      : visit_problem(visits, path, problem, error);
 
     g_autoptr(GPtrArray) names = seal_dir_list(path, "", &problem);
     if (!names)
-        return visit_with(visits, path, TRUE, NULL, problem, error);
+        return visit_problem(visits, path, problem, error);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *file = g_build_filename(path, g_ptr_array_index(names, i), NULL);
 
-        if (!g_file_test(file, G_FILE_TEST_IS_DIR) && !visit_one(visits, file, FALSE, error))
+        if (!visit_entry(visits, file, error))
             return FALSE;
     }
     return TRUE;
+}
+
+static gboolean visit_path(const Visits *visits, const char *path, GError **error)
+{
+    SealFileState state;
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+        return visit_folder(visits, path, error);
+    if (!(visits->flags & SEAL_VISIT_STATE))
+        return visit_one(visits, path, TRUE, error);
+    seal_file_state(path, &state);
+    return visit_state(visits, path, TRUE, &state, error);
 }
 
 gboolean seal_module_visit_files(SealModule *self, const char *key, guint flags,
@@ -265,14 +340,27 @@ gboolean seal_module_visit_files(SealModule *self, const char *key, guint flags,
     const Visits visits = {self, key, flags, visit, user_data};
     g_auto(GStrv) paths = seal_settings_paths(self->settings, key);
 
+    /* What was found of folders may have changed since. */
+    if (flags & SEAL_VISIT_STATE)
+        seal_owner_forget();
     for (char **path = paths; *path; path++) {
-        gboolean ok = g_file_test(*path, G_FILE_TEST_IS_DIR)
-                          ? visit_folder(&visits, *path, error)
-                          : visit_one(&visits, *path, TRUE, error);
-        if (!ok)
+        if (!visit_path(&visits, *path, error))
             return FALSE;
     }
     return TRUE;
+}
+
+gboolean seal_module_visit_file(SealModule *self, const char *key, const char *path, gboolean named,
+                                SealFileVisitor visit, gpointer user_data, GError **error)
+{
+    const Visits visits = {self, key, SEAL_VISIT_FOLLOWED, visit, user_data};
+
+    return visit_one(&visits, path, named, error);
+}
+
+void seal_module_ask_restart(SealModule *self)
+{
+    *self->worn = TRUE;
 }
 
 gboolean seal_module_check_path(SealModule *self, const char *key, const char *path, GError **error)

@@ -6,13 +6,17 @@
 
 #include "core/plugin/settings.h"
 
+#include "core/base/watch.h"
+
 typedef struct SealRegistry SealRegistry;
 
 struct SealModule {
     SealModuleDescriptor descriptor; /* a copy, zero where the module's is shorter */
     SealSettings *settings;
     const SealSettings *core; /* the group [core] */
-    SealRegistry *registry;   /* where it stands */
+    SealRegistry *registry;   /* where it stands; the next two are its own */
+    SealWatch *watch;         /* what was read and is not followed */
+    gboolean *worn;           /* some module asked for a restart */
     gpointer data;
     gpointer private_data;
     void (*unload)(SealModule *); /* of the private half, where that was loaded */

@@ -27,6 +27,8 @@ struct SealRegistry {
     GPtrArray *offers[SEAL_OFFER_KINDS]; /* of Entry */
     const SealSettings *core;
     SealKept *kept;
+    SealWatch *watch;
+    gboolean worn;
 };
 
 static const char *const KIND_NAMES[] = {
@@ -107,6 +109,8 @@ static gboolean load_module(SealRegistry *registry, const char *name, const Seal
         return FALSE;
     module->core = registry->core;
     module->registry = registry;
+    module->watch = registry->watch;
+    module->worn = &registry->worn;
     g_ptr_array_add(registry->modules, module);
     return register_offers(registry, module, error);
 }
@@ -176,6 +180,7 @@ SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir
     for (SealOfferKind kind = 0; kind < SEAL_OFFER_KINDS; kind++)
         registry->offers[kind] = g_ptr_array_new_with_free_func(g_free);
     registry->core = core;
+    registry->watch = seal_watch_new();
     for (guint i = 0; i < groups->len; i++) {
         const SealGroup *group = g_ptr_array_index(groups, i);
 
@@ -202,6 +207,7 @@ void seal_registry_free(SealRegistry *registry)
     g_ptr_array_unref(registry->modules);
     for (SealOfferKind kind = 0; kind < SEAL_OFFER_KINDS; kind++)
         g_ptr_array_unref(registry->offers[kind]);
+    seal_watch_free(registry->watch);
     g_free(registry);
 }
 
@@ -269,6 +275,16 @@ void seal_registry_keep(SealRegistry *registry, SealKept *kept)
 SealKept *seal_registry_kept(const SealRegistry *registry)
 {
     return registry->kept;
+}
+
+SealWatch *seal_registry_watch(const SealRegistry *registry)
+{
+    return registry->watch;
+}
+
+gboolean seal_registry_is_worn(const SealRegistry *registry)
+{
+    return registry->worn;
 }
 
 GPtrArray *seal_registry_checks(const SealRegistry *registry)

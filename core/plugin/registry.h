@@ -73,6 +73,11 @@ void seal_registry_keep(SealRegistry *registry, SealKept *kept);
 /** NULL where they are in this process. (borrowed) */
 SealKept *seal_registry_kept(const SealRegistry *registry);
 
+/** What the modules have read, but for what they follow themselves. (borrowed) */
+SealWatch *seal_registry_watch(const SealRegistry *registry);
+/** One of them has asked for a restart. */
+gboolean seal_registry_is_worn(const SealRegistry *registry);
+
 /** (borrowed, element type SealCheckEntry) */
 GPtrArray *seal_registry_checks(const SealRegistry *registry);
 /** (borrowed, element type SealStageEntry) */

@@ -1,251 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * keys-file.c: the key source `file`: certificates and keys from files and folders. Of thousands,
- * a message needs one or two: where each stands is found when the module starts, and those that are
- * asked for are read then.
+ * keys-file.c: the key source `file`: certificates and keys from files and folders.
  */
-#include "core/sealpipe.h"
-
-#include <string.h>
+#include "keys-file.h"
 
 enum {
-    MAX_KEYS = 100000,
     MAX_FILE = 16 * 1024 * 1024,
     MAX_NAMED = 3, /* in one sentence */
 };
 
-/* Where a key stands. */
+/* A look-up. */
 typedef struct {
-    guint address; /* hash of seal_address_key(): two may have the same, which costs a look */
-    guint file;
-    gsize offset;
-    gsize length;
-    guint sum; /* of its octets: they must be the same when they are read */
-    const char *format;
-} Spot;
-
-/* What could not be read, and may be somebody's key. */
-typedef struct {
-    char *text;
-    const char *format; /* NULL: of any */
-    gboolean must;      /* be read: the setting names it and nothing in it is good, or another try
-                           may find what this one did not */
-} Damage;
-
-typedef struct {
-    GPtrArray *paths;    /* what Spot.file counts */
-    GArray *spots;       /* sorted by address, then file and place */
-    SealKeyIndex *index; /* keys that were read at once */
-    GArray *damages;
-    char *empty;     /* folders without a file, for people; NULL where there is none */
-    SealTrust trust; /* of all keys */
-    guint count;
-} KeysFile;
-
-/* A file while it is looked at. */
-typedef struct {
+    SealModule *self;
     KeysFile *source;
-    const SealFile *file;
-    GBytes *data;
-    Spot last; /* a key may have many addresses */
-    guint found;
-    char *damage; /* the first in it */
-    const char *damaged_format;
-    gboolean too_many;
-} Look;
-
-static void damage_clear(gpointer data)
-{
-    g_free(((Damage *)data)->text);
-}
-
-static int compare_spots(gconstpointer a, gconstpointer b)
-{
-    const Spot *one = a, *other = b;
-
-    if (one->address != other->address)
-        return one->address < other->address ? -1 : 1;
-    if (one->file != other->file)
-        return one->file < other->file ? -1 : 1;
-    return one->offset < other->offset ? -1 : one->offset > other->offset;
-}
-
-static guint hash_address(const SealAddress *address)
-{
-    return g_str_hash(seal_address_key(address));
-}
-
-/* At every start, and, to whom it may concern, in the reason. */
-static void add_damage(SealModule *self, const char *format, gboolean must, const char *text)
-{
-    KeysFile *source = seal_module_data(self);
-    const Damage damage = {g_strdup(text), format, must};
-
-    seal_module_warn(self, "%s", text);
-    g_array_append_val(source->damages, damage);
-}
-
-/* -------------------------------------------------------------------------------------------
- * Looking at files
- */
-
-static SealOrigin origin_of(const KeysFile *source, const char *path)
-{
-    return (SealOrigin){
-        .size = sizeof(SealOrigin), .source = "file", .place = path, .trust = source->trust};
-}
-
-static void look_clear(Look *look)
-{
-    g_free(look->damage);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Look, look_clear)
-
-/* One of a file says enough. */
-static void note_damage(Look *look, const char *format, const char *text)
-{
-    if (look->damage) {
-        if (g_strcmp0(look->damaged_format, format) != 0)
-            look->damaged_format = NULL;
-        return;
-    }
-    look->damage = g_strdup(text);
-    look->damaged_format = format;
-}
-
-/* What others are judged by, and what its Format cannot find without reading it. */
-static void read_now(SealModule *self, const SealKeySpot *spot, Look *look)
-{
-    KeysFile *source = look->source;
-    const SealOrigin origin = origin_of(source, look->file->path);
-    g_autoptr(GBytes) octets = g_bytes_new_from_bytes(look->data, spot->offset, spot->length);
-    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-    g_autoptr(GError) problem = NULL;
-    gboolean ok = seal_module_read_keys(self, spot->format, octets, &origin, keys, &problem);
-
-    for (guint i = 0; i < keys->len && source->count < MAX_KEYS; i++, source->count++)
-        seal_key_index_add(source->index, g_ptr_array_index(keys, i));
-    look->too_many = look->too_many || source->count == MAX_KEYS;
-    look->found += keys->len;
-    if (!ok)
-        note_damage(look, spot->format, problem->message);
-}
-
-static void take_spot(SealModule *self, const SealKeySpot *found, gpointer user_data)
-{
-    Look *look = user_data;
-    KeysFile *source = look->source;
-
-    if (found->problem) {
-        note_damage(look, found->format, found->problem->message);
-        return;
-    }
-    if (!found->address) {
-        read_now(self, found, look);
-        return;
-    }
-    look->found++;
-    if (source->count == MAX_KEYS) {
-        look->too_many = TRUE;
-        return;
-    }
-    Spot *spot = &look->last;
-    if (spot->length != found->length || spot->offset != found->offset) {
-        g_autoptr(GBytes) octets = g_bytes_new_from_bytes(look->data, found->offset, found->length);
-        spot->sum = g_bytes_hash(octets);
-    }
-    spot->address = hash_address(found->address);
-    spot->file = source->paths->len - 1;
-    spot->offset = found->offset;
-    spot->length = found->length;
-    spot->format = found->format;
-    g_array_append_val(source->spots, *spot);
-    source->count++;
-}
-
-static gboolean is_blank(GBytes *data)
-{
-    gsize size = 0;
-    const char *text = g_bytes_get_data(data, &size);
-
-    for (gsize i = 0; i < size; i++) {
-        if (!g_ascii_isspace(text[i]))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean add_file(SealModule *self, const SealFile *file, gpointer user_data, GError **error)
-{
-    KeysFile *source = seal_module_data(self);
-    g_auto(Look) look = {.source = source, .file = file, .data = file->data};
-
-    if (file->problem) {
-        add_damage(self, NULL,
-                   file->named ||
-                       g_error_matches(file->problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE),
-                   file->problem->message);
-        return TRUE;
-    }
-    g_ptr_array_add(source->paths, g_strdup(file->path));
-    if (is_blank(file->data))
-        look.damage = g_strdup_printf("%s: there is nothing in it", file->path);
-    else
-        seal_module_scan_keys(self, file->data, take_spot, &look);
-    if (look.too_many)
-        return seal_module_refuse(self, "paths", error,
-                                  "%s: at most %d keys are read from all files together, and here "
-                                  "are more",
-                                  file->path, MAX_KEYS);
-    if (look.damage)
-        add_damage(self, look.damaged_format, file->named && look.found == 0, look.damage);
-    else if (look.found == 0)
-        seal_module_warn(self,
-                         "%s: no key with a mail address in it that an enabled format can read",
-                         file->path);
-    return TRUE;
-}
+    SealAddress *address;
+    const char *format;
+    GPtrArray *keys;
+    GString *doubt;
+    gboolean stale; /* a file is not any more what it was when it was looked at */
+} Search;
 
 static void keys_file_fini(SealModule *self)
 {
     KeysFile *source = seal_module_data(self);
 
-    g_ptr_array_unref(source->paths);
-    g_array_unref(source->spots);
-    g_array_unref(source->damages);
-    g_free(source->empty);
-    seal_key_index_free(source->index);
+    keys_follow_end(source);
     g_free(source);
     seal_module_set_data(self, NULL);
-}
-
-static gboolean has_file(const char *folder)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name = dir ? g_dir_read_name(dir) : NULL;
-
-    while (name && *name == '.')
-        name = g_dir_read_name(dir);
-    return !dir || name;
-}
-
-/* On the first day that is as it should be, and so no damage; later it is a mount that is gone. */
-static void note_empty_folders(SealModule *self)
-{
-    KeysFile *source = seal_module_data(self);
-    const char *const *paths = seal_module_list(self, "paths");
-    g_autoptr(GString) all = g_string_new(NULL);
-
-    for (; *paths; paths++) {
-        if (!g_file_test(*paths, G_FILE_TEST_IS_DIR) || has_file(*paths))
-            continue;
-        g_string_append_printf(all, "%s%s has no keys in it: is it mounted?",
-                               all->len > 0 ? "; " : "", *paths);
-    }
-    if (all->len == 0)
-        return;
-    source->empty = g_strdup(all->str);
-    seal_module_warn(self, "%s", all->str);
 }
 
 /* Formats are there when a source starts, so that CA certificates among the keys are known before
@@ -254,18 +35,10 @@ static gboolean keys_file_init(SealModule *self, GError **error)
 {
     KeysFile *source = g_new0(KeysFile, 1);
 
-    source->paths = g_ptr_array_new_with_free_func(g_free);
-    source->spots = g_array_new(FALSE, FALSE, sizeof(Spot));
-    source->damages = g_array_new(FALSE, FALSE, sizeof(Damage));
-    g_array_set_clear_func(source->damages, damage_clear);
-    source->index = seal_key_index_new();
     source->trust = seal_module_trust(self, "file");
     seal_module_set_data(self, source);
-    if (seal_module_visit_files(self, "paths", 0, add_file, NULL, error)) {
-        g_array_sort(source->spots, compare_spots);
-        note_empty_folders(self);
+    if (keys_follow_begin(self, source, error))
         return TRUE;
-    }
     keys_file_fini(self);
     return FALSE;
 }
@@ -274,100 +47,162 @@ static gboolean keys_file_init(SealModule *self, GError **error)
  * Looking up
  */
 
-/* The first spot of the address, or where it would stand. */
-static guint find_spot(const KeysFile *source, guint address)
+/* All of a file whose octets were converted; else the spot alone. */
+static GBytes *read_octets(const KeysPlace *place, const KeysSpot *spot, GError **error)
 {
-    guint low = 0, high = source->spots->len;
+    if (!place->converted)
+        return seal_file_read_part(place->path, &place->state, spot->offset, spot->length, error);
+    g_autoptr(GBytes) octets = seal_file_read(place->path, MAX_FILE, error);
+    if (!octets)
+        return NULL;
+    g_autoptr(GBytes) data = seal_text_plain(octets);
+    gsize size = g_bytes_get_size(data), reach = (gsize)spot->offset + spot->length;
 
-    while (low < high) {
-        guint middle = low + (high - low) / 2;
-
-        if (g_array_index(source->spots, Spot, middle).address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    /* Too short a one is none with that sum. */
+    return reach <= size ? g_bytes_new_from_bytes(data, spot->offset, spot->length)
+                         : g_bytes_new(NULL, 0);
 }
 
-static gboolean read_spot(SealModule *self, const Spot *spot, GBytes *data, GPtrArray *keys,
-                          GString *doubt, GError **error)
+static gboolean read_spot(Search *search, const KeysPlace *place, const KeysSpot *spot,
+                          GError **error)
 {
-    KeysFile *source = seal_module_data(self);
-    const char *path = g_ptr_array_index(source->paths, spot->file);
-    const SealOrigin origin = origin_of(source, path);
-    gboolean reaches = spot->offset + spot->length <= g_bytes_get_size(data);
-    g_autoptr(GBytes) octets =
-        reaches ? g_bytes_new_from_bytes(data, spot->offset, spot->length) : NULL;
+    const SealOrigin origin = {.size = sizeof origin,
+                               .source = "file",
+                               .place = place->path,
+                               .trust = search->source->trust};
     g_autoptr(GError) problem = NULL;
+    g_autoptr(GBytes) octets = read_octets(place, spot, error);
 
-    if (!octets || g_bytes_hash(octets) != spot->sum) {
+    if (octets && g_bytes_hash(octets) != spot->sum) {
+        g_clear_pointer(&octets, g_bytes_unref);
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "%s has changed since it was looked at", path);
+                    "%s has changed since it was looked at", place->path);
+    }
+    if (!octets) {
+        search->stale = TRUE;
         return FALSE;
     }
-    if (!seal_module_read_keys(self, spot->format, octets, &origin, keys, &problem)) {
-        seal_module_warn(self, "%s", problem->message);
-        g_string_append_printf(doubt, "%s%s", doubt->len > 0 ? "; " : "", problem->message);
+    if (!seal_module_read_keys(search->self, spot->format, octets, &origin, search->keys,
+                               &problem)) {
+        seal_module_warn(search->self, "%s", problem->message);
+        g_string_append_printf(search->doubt, "%s%s", search->doubt->len > 0 ? "; " : "",
+                               problem->message);
     }
     return TRUE;
 }
 
-static gboolean read_spots(SealModule *self, const SealAddress *address, const char *format,
-                           GPtrArray *keys, GString *doubt, GError **error)
+static gboolean read_spots(Search *search, const KeysIndex *index, GError **error)
 {
-    KeysFile *source = seal_module_data(self);
-    guint hash = hash_address(address);
-    g_autoptr(GBytes) data = NULL;
-    const Spot *before = NULL;
+    guint hash = keys_address_hash(search->address);
+    const KeysSpot *before = NULL;
 
-    for (guint i = find_spot(source, hash); i < source->spots->len; i++) {
-        const Spot *spot = &g_array_index(source->spots, Spot, i);
+    for (guint i = keys_index_first(index, search->address); i < index->spots->len; i++) {
+        const KeysSpot *spot = &g_array_index(index->spots, KeysSpot, i);
 
         if (spot->address != hash)
             break;
         /* A key may name an address twice. */
-        if (!g_str_equal(spot->format, format) || (before && compare_spots(before, spot) == 0))
+        if (!g_str_equal(spot->format, search->format) ||
+            (before && keys_spot_compare(before, spot) == 0) ||
+            keys_file_is_gone(search->source, index, spot->file))
             continue;
-        if (!before || before->file != spot->file) {
-            const char *path = g_ptr_array_index(source->paths, spot->file);
-            g_autoptr(GBytes) octets = seal_file_read(path, MAX_FILE, error);
-
-            if (!octets)
-                return FALSE;
-            g_clear_pointer(&data, g_bytes_unref);
-            data = seal_text_plain(octets);
-        }
-        if (!read_spot(self, spot, data, keys, doubt, error))
+        if (!read_spot(search, keys_index_place(index, spot->file), spot, error))
             return FALSE;
         before = spot;
     }
     return TRUE;
 }
 
-/* What may hold a key of @format; FALSE where it must be read and there is no other key. */
-static gboolean say_damages(const KeysFile *source, const char *format, gboolean found,
-                            GString *doubt, GError **error)
+/* Takes those of @keys away that stood in a file that is gone, or has changed. */
+static void leave_out_gone(const KeysFile *source, const KeysIndex *index, GPtrArray *keys)
 {
-    guint more = 0, named = 0;
+    for (guint i = keys->len; i > 0; i--) {
+        const SealKey *key = g_ptr_array_index(keys, i - 1);
+        gint number = keys_index_number(index, seal_key_place(key));
 
-    for (guint i = 0; i < source->damages->len; i++) {
-        const Damage *damage = &g_array_index(source->damages, Damage, i);
+        if (number < 0 || keys_file_is_gone(source, index, (guint)number))
+            g_ptr_array_remove_index(keys, i - 1);
+    }
+}
 
-        if (damage->format && !g_str_equal(damage->format, format))
+/* Those that were read at once. */
+static void take_read(const KeysFile *source, const KeysIndex *index, const SealAddress *address,
+                      const char *format, GPtrArray *keys)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    seal_key_index_find(index->keys, address, format, found);
+    leave_out_gone(source, index, found);
+    g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
+}
+
+/* While what may hold a key of a format is told. */
+typedef struct {
+    guint named;
+    guint more;
+} Telling;
+
+/* FALSE where something must be read and there is no other key. */
+static gboolean say_damages(Search *search, const KeysIndex *index, Telling *telling,
+                            GError **error)
+{
+    for (guint i = 0; i < index->damages->len; i++) {
+        const KeysDamage *damage = &g_array_index(index->damages, KeysDamage, i);
+
+        if ((damage->format && !g_str_equal(damage->format, search->format)) ||
+            keys_file_is_gone(search->source, index, damage->file))
             continue;
-        if (damage->must && !found) {
+        if (damage->must && search->keys->len == 0) {
             g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, damage->text);
             return FALSE;
         }
-        if (named++ < MAX_NAMED)
-            g_string_append_printf(doubt, "%s%s", doubt->len > 0 ? "; " : "", damage->text);
+        if (telling->named++ < MAX_NAMED)
+            g_string_append_printf(search->doubt, "%s%s", search->doubt->len > 0 ? "; " : "",
+                                   damage->text);
         else
-            more++;
+            telling->more++;
     }
-    if (more > 0)
-        g_string_append_printf(doubt, "; and %u more", more);
     return TRUE;
+}
+
+static gboolean search_all(Search *search, GError **error)
+{
+    const KeysFile *source = search->source;
+    Telling telling = {0};
+
+    search->stale = FALSE;
+    g_ptr_array_set_size(search->keys, 0);
+    g_string_truncate(search->doubt, 0);
+    if (source->trouble) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, source->trouble);
+        return FALSE;
+    }
+    take_read(source, source->base, search->address, search->format, search->keys);
+    take_read(source, source->own, search->address, search->format, search->keys);
+    if (!read_spots(search, source->base, error) || !read_spots(search, source->own, error) ||
+        !say_damages(search, source->base, &telling, error) ||
+        !say_damages(search, source->own, &telling, error))
+        return FALSE;
+    if (telling.more > 0)
+        g_string_append_printf(search->doubt, "; and %u more", telling.more);
+    return TRUE;
+}
+
+/* Again where a file has changed, or nobody has looked at all files since there was no key. */
+static gboolean search_twice(Search *search, GError **error)
+{
+    guint64 changes = search->source->changes;
+    g_autoptr(GError) problem = NULL;
+    gboolean ok = search_all(search, &problem);
+
+    if (ok && search->keys->len > 0)
+        return TRUE;
+    keys_follow_sweep(search->self, search->stale);
+    if (search->source->changes != changes)
+        return search_all(search, error);
+    if (problem)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return ok;
 }
 
 static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const char *format,
@@ -376,6 +211,13 @@ static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const c
 {
     KeysFile *source = seal_module_data(self);
     g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    Search search = {.self = self,
+                     .source = source,
+                     .address = address,
+                     .format = format,
+                     .keys = found,
+                     .doubt = text};
 
     /* The keys carry the trust that the configuration gave them; another one would be a lie. */
     if (trust != source->trust) {
@@ -385,10 +227,10 @@ static gboolean keys_file_lookup(SealModule *self, SealAddress *address, const c
                     trust, source->trust);
         return FALSE;
     }
-    seal_key_index_find(source->index, address, format, keys);
-    if (!read_spots(self, address, format, keys, text, error) ||
-        !say_damages(source, format, keys->len > 0, text, error))
+    keys_follow_look(self);
+    if (!search_twice(&search, error))
         return FALSE;
+    g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
     if (text->len > 0)
         *doubt = g_strdup_printf("what may hold one cannot be read: %s", text->str);
     return TRUE;
@@ -399,9 +241,63 @@ static gboolean keys_file_copies(SealModule *self, SealKey *key, SealTrust trust
                                  GCancellable *cancellable, GPtrArray *keys, GError **error)
 {
     KeysFile *source = seal_module_data(self);
+    const KeysIndex *indexes[] = {source->base, source->own};
 
-    seal_key_index_find_copies(source->index, key, keys);
+    keys_follow_look(self);
+    for (guint i = 0; i < G_N_ELEMENTS(indexes); i++) {
+        g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+        seal_key_index_find_copies(indexes[i]->keys, key, found);
+        leave_out_gone(source, indexes[i], found);
+        g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
+    }
     return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What has changed
+ */
+
+/* FALSE where a file with a key of the address is not what it was; @any: there is one. */
+static gboolean are_same(KeysFile *source, const KeysIndex *index, const SealAddress *address,
+                         const char *format, gboolean *any)
+{
+    guint hash = keys_address_hash(address);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    take_read(source, index, address, format, found);
+    *any = *any || found->len > 0;
+    for (guint i = 0; i < found->len; i++) {
+        gint number = keys_index_number(index, seal_key_place(g_ptr_array_index(found, i)));
+
+        if (!keys_follow_is_same(source, keys_index_place(index, (guint)number)))
+            return FALSE;
+    }
+    for (guint i = keys_index_first(index, address); i < index->spots->len; i++) {
+        const KeysSpot *spot = &g_array_index(index->spots, KeysSpot, i);
+
+        if (spot->address != hash)
+            break;
+        if (keys_file_is_gone(source, index, spot->file))
+            continue;
+        *any = TRUE;
+        if (!keys_follow_is_same(source, keys_index_place(index, spot->file)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static guint64 keys_file_changes(SealModule *self, SealAddress *address, const char *format)
+{
+    KeysFile *source = seal_module_data(self);
+    gboolean any = FALSE;
+
+    keys_follow_look(self);
+    gboolean same = are_same(source, source->base, address, format, &any) &&
+                    are_same(source, source->own, address, format, &any);
+    if (!same || !any)
+        keys_follow_sweep(self, !same);
+    return source->changes;
 }
 
 static char *keys_file_lack(SealModule *self)
@@ -426,6 +322,7 @@ static const SealSource file_source = {
     .lookup = keys_file_lookup,
     .copies = keys_file_copies,
     .lack = keys_file_lack,
+    .changes = keys_file_changes,
 };
 
 static const SealSource *const sources[] = {&file_source, NULL};
@@ -434,17 +331,18 @@ static const SealSource *const sources[] = {&file_source, NULL};
 static gboolean keys_file_check(SealModule *self, SealOut *out, GError **error)
 {
     const KeysFile *source = seal_module_data(self);
+    const GArray *damages = source->base->damages;
     g_autoptr(GString) text = g_string_new(NULL);
 
-    seal_out_text(out, "detail", "%u files with keys in them%s%s", source->paths->len,
+    seal_out_text(out, "detail", "%u files with keys in them%s%s", source->base->readable,
                   source->empty ? "; " : "", source->empty ? source->empty : "");
-    for (guint i = 0; i < MIN(source->damages->len, MAX_NAMED); i++)
+    for (guint i = 0; i < MIN(damages->len, MAX_NAMED); i++)
         g_string_append_printf(text, "%s%s", i > 0 ? "; " : "",
-                               g_array_index(source->damages, Damage, i).text);
-    if (source->damages->len == 0)
+                               g_array_index(damages, KeysDamage, i).text);
+    if (damages->len == 0)
         return TRUE;
-    if (source->damages->len > MAX_NAMED)
-        g_string_append_printf(text, "; and %u more", source->damages->len - MAX_NAMED);
+    if (damages->len > MAX_NAMED)
+        g_string_append_printf(text, "; and %u more", damages->len - MAX_NAMED);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
                 "what may hold keys cannot be read: %s; as long as it is so, mail may wait for who "
                 "has no other key",

@@ -151,6 +151,9 @@ static guint cert_capabilities(X509 *cert)
  * Keys
  */
 
+/* What OpenSSL makes of a certificate takes so many times its octets, about. */
+enum { CERT_FACTOR = 4 };
+
 static void native_free(gpointer data)
 {
     SmimeKey *native = data;
@@ -210,6 +213,7 @@ SealKey *smime_key_new(X509 *cert, guint private_key, const SealOrigin *origin)
     spec.detected_ids = (const char *const *)ids->pdata;
     spec.purposes = cert_purposes(cert);
     spec.native = native;
+    spec.native_size = sizeof *native + CERT_FACTOR * (gsize)MAX(i2d_X509(cert, NULL), 0);
     ERR_clear_error();
     return seal_key_new(&spec, origin);
 }

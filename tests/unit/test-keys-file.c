@@ -491,6 +491,167 @@ static void test_newest(void)
     }
 }
 
+/* -------------------------------------------------------------------------------------------
+ * While the process runs
+ */
+
+/* How many keys there are for the address, once there are as many as that. */
+static void wait_for_keys(const SealSource *source, SealModule *module, const char *address,
+                          guint wanted)
+{
+    gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    guint found = G_MAXUINT;
+
+    while (found != wanted && g_get_monotonic_time() < end) {
+        g_autoptr(GPtrArray) keys =
+            lookup(source, module, address, "smime", SEAL_TRUST_VERIFIED, NULL);
+
+        found = keys ? keys->len : G_MAXUINT;
+        if (found != wanted)
+            g_usleep(10000);
+    }
+    g_assert_cmpuint(found, ==, wanted);
+}
+
+static guint64 changes_of(const SealSource *source, SealModule *module, const char *address)
+{
+    g_autoptr(SealAddress) parsed = seal_address_parse(address, NULL);
+
+    return source->changes(module, parsed, "smime");
+}
+
+static void test_added_and_removed(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *alice = write_person(&smime, "keys/a.pem", "alice@example.org", ca);
+    g_autofree char *folder = g_path_get_dirname(alice);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+    guint64 first = changes_of(source, module, "alice@example.org");
+
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_assert_cmpuint(count(source, module, "bob@example.org"), ==, 0);
+    g_assert_cmpuint(changes_of(source, module, "alice@example.org"), ==, first);
+    g_autofree char *bob = write_person(&smime, "keys/b.pem", "bob@example.org", ca);
+    wait_for_keys(source, module, "bob@example.org", 1);
+    guint64 second = changes_of(source, module, "alice@example.org");
+    g_assert_cmpuint(second, >, first);
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    /* Another one for her beside the first. */
+    g_autofree char *other = write_person(&smime, "keys/0.pem", "alice@example.org", ca);
+    wait_for_keys(source, module, "alice@example.org", 2);
+    g_unlink(alice);
+    g_unlink(bob);
+    wait_for_keys(source, module, "alice@example.org", 1);
+    wait_for_keys(source, module, "bob@example.org", 0);
+    g_assert_cmpuint(changes_of(source, module, "alice@example.org"), >, second);
+}
+
+/* What a file that is used has become counts at once. */
+static void test_replaced(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *path = write_person(&smime, "keys/a.pem", "alice@example.org", ca);
+    g_autofree char *folder = g_path_get_dirname(path);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_free(write_person(&smime, "keys/a.pem", "bob@example.org", ca));
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 0);
+    g_assert_cmpuint(count(source, module, "bob@example.org"), ==, 1);
+    g_unlink(path);
+    g_assert_cmpuint(count(source, module, "bob@example.org"), ==, 0);
+}
+
+/* In place, so that the folder does not show it, and beside what is there already. */
+static void test_appended(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) bob = pki_person("bob@example.org", "P-256", NULL, ca);
+    g_autoptr(GBytes) pem = pki_pem(bob);
+    gsize size = 0;
+    const char *octets = g_bytes_get_data(pem, &size);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *path = write_person(&smime, "keys/all.pem", "alice@example.org", ca);
+    g_autofree char *folder = g_path_get_dirname(path);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+    FILE *file = fopen(path, "a");
+
+    g_assert_cmpuint(count(source, module, "bob@example.org"), ==, 0);
+    g_assert_cmpuint(fwrite(octets, 1, size / 2, file), ==, size / 2);
+    fflush(file);
+    /* Half of it is what may hold one. */
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_autofree char *doubt = doubt_of(source, module, "smime");
+    g_assert_nonnull(doubt);
+    g_assert_cmpuint(fwrite(octets + size / 2, 1, size - size / 2, file), ==, size - size / 2);
+    fclose(file);
+    wait_for_keys(source, module, "bob@example.org", 1);
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_assert_null(doubt_of(source, module, "smime"));
+}
+
+static void test_folder_gone(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *path = write_person(&smime, "keys/a.pem", "alice@example.org", ca);
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *elsewhere = g_strconcat(folder, ".away", NULL);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 1);
+    g_assert_cmpint(g_rename(folder, elsewhere), ==, 0);
+    /* Not "no key". */
+    g_assert_null(
+        lookup(source, module, "alice@example.org", "smime", SEAL_TRUST_VERIFIED, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    g_assert_cmpint(g_rename(elsewhere, folder), ==, 0);
+    wait_for_keys(source, module, "alice@example.org", 1);
+    /* Not mounted, it is an empty one. */
+    g_assert_cmpint(g_rename(folder, elsewhere), ==, 0);
+    g_assert_cmpint(g_mkdir(folder, 0755), ==, 0);
+    wait_for_keys(source, module, "alice@example.org", 0);
+    g_autofree char *lack = source->lack(module);
+    g_assert_nonnull(strstr(lack, "mounted"));
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+    g_assert_cmpint(g_rename(elsewhere, folder), ==, 0);
+    wait_for_keys(source, module, "alice@example.org", 1);
+}
+
+/* A file that others can write is not believed, and its owner's mail waits. */
+static void test_writable(void)
+{
+    g_auto(Smime) smime = {0};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *alice = write_person(&smime, "keys/a.pem", "alice@example.org", ca);
+    g_free(write_person(&smime, "keys/b.pem", "bob@example.org", ca));
+    g_autofree char *folder = g_path_get_dirname(alice);
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(g_chmod(alice, 0666), ==, 0);
+    g_assert_null(
+        lookup(source, module, "alice@example.org", "smime", SEAL_TRUST_VERIFIED, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    g_assert_nonnull(strstr(error->message, alice));
+    g_assert_cmpuint(count(source, module, "bob@example.org"), ==, 1);
+    g_assert_cmpint(g_chmod(alice, 0644), ==, 0);
+    wait_for_keys(source, module, "alice@example.org", 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -506,5 +667,10 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-file/no-permission", test_no_permission);
     g_test_add_func("/keys-file/intermediate", test_intermediate);
     g_test_add_func("/keys-file/newest", test_newest);
+    g_test_add_func("/keys-file/changes/added-and-removed", test_added_and_removed);
+    g_test_add_func("/keys-file/changes/replaced", test_replaced);
+    g_test_add_func("/keys-file/changes/appended", test_appended);
+    g_test_add_func("/keys-file/changes/folder-gone", test_folder_gone);
+    g_test_add_func("/keys-file/changes/writable", test_writable);
     return g_test_run();
 }
