@@ -74,23 +74,32 @@ static bool take_files(struct msghdr *message, int *files, size_t n_files)
     return fits;
 }
 
+static ssize_t receive_record(int socket, struct msghdr *message, Control *control)
+{
+    ssize_t got;
+
+    message->msg_control = control;
+    message->msg_controllen = sizeof *control;
+    do
+        got = recvmsg(socket, message, MSG_CMSG_CLOEXEC | MSG_TRUNC);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 ssize_t seal_record_receive(int socket, char *text, size_t size, int *files, size_t n_files)
 {
     Control control;
     struct iovec octets = {.iov_base = text, .iov_len = size};
-    struct msghdr message = {
-        .msg_iov = &octets,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof control,
-    };
+    struct msghdr message = {.msg_iov = &octets, .msg_iovlen = 1};
     ssize_t got;
 
     for (size_t i = 0; i < n_files; i++)
         files[i] = -1;
-    do
-        got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_TRUNC);
-    while (got < 0 && errno == EINTR);
+    got = receive_record(socket, &message, &control);
+    /* The kernel looks for a record, and then whether the other side has closed: the last record
+     * may have come in between. None comes behind that. */
+    if (got == 0)
+        got = receive_record(socket, &message, &control);
     if (got < 0 || take_files(&message, files, n_files))
         return got;
     for (size_t i = 0; i < n_files; i++)

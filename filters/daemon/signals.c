@@ -53,16 +53,26 @@ gboolean daemon_say(int socket, char letter, gint64 number)
     return sent == size;
 }
 
+static ssize_t receive_record(int socket, struct msghdr *record)
+{
+    ssize_t got;
+
+    do
+        got = recvmsg(socket, record, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 int daemon_hear_text(int socket, char *text, gsize size)
 {
     char head[2];
     struct iovec parts[] = {{head, sizeof head}, {text, size - 1}};
     struct msghdr record = {.msg_iov = parts, .msg_iovlen = G_N_ELEMENTS(parts)};
-    ssize_t got;
+    ssize_t got = receive_record(socket, &record);
 
-    do
-        got = recvmsg(socket, &record, MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
+    /* The last record may have come just before the end was seen; see seal_record_receive(). */
+    if (got == 0)
+        got = receive_record(socket, &record);
     if (got < 0 && errno == EAGAIN)
         return 0;
     if (got <= 0)
