@@ -6,8 +6,8 @@
 #include "filters/worker/worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,15 +24,26 @@ typedef struct {
     const DaemonShop *shop;
     int listening;
     int control;
+    int waiting; /* for the two of them */
     Order order;
     guint taken;
 } Worker;
 
 static int control_fd = -1;
+static gint64 told_due; /* what the generation knows; 0: idle */
 
+/* Each record wakes the generation, so that what it knows well enough is not said. */
 static void say_due(gint64 usec)
 {
-    daemon_say(control_fd, 'A', usec);
+    if (worker_is_news(&told_due, usec))
+        daemon_say(control_fd, 'A', usec);
+}
+
+static void say_idle(void)
+{
+    if (told_due)
+        daemon_say(control_fd, 'I', 0);
+    told_due = 0;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -119,13 +130,12 @@ static void serve_client(const DaemonShop *shop, int client)
     const char *why = NULL;
     guint user;
 
-    say_due((REQUEST_S + 1) * G_USEC_PER_SEC);
+    say_due(MAX(REQUEST_S + 1, (gint64)shop->settings->deadline) * G_USEC_PER_SEC);
     if (find_peer(client, &user) && seal_request_receive(client, &request, &why))
         serve_request(shop, client, user, &request);
     seal_request_clear(&request);
     worker_exchange_begin(-1);
     close(client);
-    daemon_say(control_fd, 'I', 0);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -147,16 +157,33 @@ static void read_orders(Worker *worker)
         worker->order = ORDER_DRAIN;
 }
 
+/* Of all that wait, one is woken for a client. */
+static gboolean open_wait(Worker *worker)
+{
+    struct epoll_event client = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = worker->listening};
+    struct epoll_event order = {.events = EPOLLIN, .data.fd = worker->control};
+
+    worker->waiting = epoll_create1(EPOLL_CLOEXEC);
+    return worker->waiting >= 0 &&
+           epoll_ctl(worker->waiting, EPOLL_CTL_ADD, worker->listening, &client) == 0 &&
+           epoll_ctl(worker->waiting, EPOLL_CTL_ADD, worker->control, &order) == 0;
+}
+
+/* Who has the next one waiting already is not idle. */
 static void wait_for_work(Worker *worker)
 {
-    struct pollfd fds[] = {
-        {.fd = worker->listening, .events = POLLIN},
-        {.fd = worker->control, .events = POLLIN},
-    };
+    struct epoll_event events[2];
+    int count = epoll_wait(worker->waiting, events, 2, 0);
 
-    poll(fds, 2, worker->order == ORDER_STOP ? 0 : -1);
-    if (fds[1].revents)
-        read_orders(worker);
+    if (count == 0) {
+        say_idle();
+        if (worker->order != ORDER_STOP)
+            count = epoll_wait(worker->waiting, events, 2, -1);
+    }
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == worker->control)
+            read_orders(worker);
+    }
 }
 
 /* FALSE: nobody waits. */
@@ -179,6 +206,10 @@ int daemon_work(const DaemonShop *shop, int listening, int control)
     control_fd = control;
     worker_exchange_begin(-1);
     worker_exchange_watch(say_due);
+    if (!open_wait(&worker)) {
+        seal_log_warning("a worker cannot wait for clients: %s", g_strerror(errno));
+        return 1;
+    }
     if (shop->dispatcher && !seal_dispatcher_attach(shop->dispatcher, &error)) {
         seal_log_error(NULL, NULL, NULL, error);
         return 1;

@@ -19,7 +19,8 @@ enum {
 };
 
 static int client = -1;
-static pid_t worker; /* a child of it has nothing to say */
+static pid_t worker;      /* a child of it has nothing to say */
+static gint64 client_due; /* what it was told; 0: nothing yet */
 static gint64 idle_since;
 static void (*watcher)(gint64 usec);
 
@@ -27,7 +28,7 @@ void worker_exchange_begin(int socket)
 {
     worker = getpid();
     client = socket;
-    idle_since = 0;
+    client_due = idle_since = 0;
     seal_clock_listen(worker_arm);
 }
 
@@ -50,12 +51,24 @@ void worker_tell_log(void)
     tell_client(line, file);
 }
 
+gboolean worker_is_news(gint64 *told, gint64 usec)
+{
+    gint64 due = g_get_monotonic_time() + usec;
+
+    if (*told && ABS(due - *told) <= MIN(G_TIME_SPAN_SECOND, usec / 8))
+        return FALSE;
+    *told = due;
+    return TRUE;
+}
+
 void worker_arm(gint64 usec)
 {
-    g_autofree char *line = g_strdup_printf("A %" G_GINT64_FORMAT, usec / 1000);
-
     idle_since = 0;
-    tell_client(line, -1);
+    if (client >= 0 && worker_is_news(&client_due, usec)) {
+        g_autofree char *line = g_strdup_printf("A %" G_GINT64_FORMAT, usec / 1000);
+
+        tell_client(line, -1);
+    }
     if (watcher && getpid() == worker)
         watcher(usec);
 }
@@ -110,14 +123,17 @@ static int open_result(const SealService *service, guint64 size, GError **error)
     return file;
 }
 
+/* In memory nothing is waited for. */
 static gboolean write_content(SealContent *content, int file, GError **error)
 {
+    gboolean in_memory = seal_content_size(content) <= MEMORY;
     g_autoptr(GInputStream) stream = seal_content_read(content);
     g_autofree guint8 *buffer = g_malloc(BUFFER);
     gssize got;
 
     while ((got = g_input_stream_read(stream, buffer, BUFFER, NULL, error)) > 0) {
-        worker_arm_idle();
+        if (!in_memory)
+            worker_arm_idle();
         if (!seal_fd_write(file, buffer, (gsize)got)) {
             g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
                         "cannot write the result to a temporary file: %s; see [core] spool_dir",

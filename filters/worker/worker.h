@@ -19,6 +19,9 @@ enum {
 void worker_exchange_begin(int socket);
 /** Hears of each arming, too, beside the client: who ends this process where it does not go on. */
 void worker_exchange_watch(void (*watch)(gint64 usec));
+/** Whether who was told of *@told, a time (monotonic, 0: of none), has to hear that it is @usec
+ *  microseconds from now; then that is what he was told of. */
+gboolean worker_is_news(gint64 *told, gint64 usec);
 /** Tells the client to take this for dead unless it hears again within @usec microseconds. */
 void worker_arm(gint64 usec);
 /** Arms for one wait on a disk; cheap enough to be called before each. */
