@@ -799,6 +799,9 @@ typedef struct {
     }
 
 SEAL_API const char *seal_module_name(const SealModule *self);
+/** TRUE where this process, or those that are forked from it, handle many messages: init may start
+ *  a child, and wait for its end, to find out what all of them need to know. */
+SEAL_API gboolean seal_module_stays(const SealModule *self);
 /** Keeps @data for the module's own use. Freed by the module, in fini, which is not called where
  * init has failed. */
 SEAL_API void seal_module_set_data(SealModule *self, gpointer data);

@@ -72,6 +72,12 @@ static const SealPrivateEntry *find_half(const SealModule *module, GError **erro
     return half;
 }
 
+/* The daemon alone has them in another process. */
+gboolean seal_module_stays(const SealModule *self)
+{
+    return seal_registry_kept(self->registry) != NULL;
+}
+
 gboolean seal_module_list_private(SealModule *self, SealPrivateVisitor visit, gpointer user_data,
                                   GError **error)
 {

@@ -13,8 +13,10 @@ typedef struct PgpEngine PgpEngine;
 PgpEngine *pgp_engine_new(SealModule *self, const char *home, SealSecret *passphrase);
 /** Stops what was started for a home of our own, and removes it. */
 void pgp_engine_free(PgpEngine *engine);
-/** Verifies @key and sets its judgement. FALSE where that was not possible. */
-gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error);
+/** Finds gpg, and what it can do, for this process and those that are forked from it. */
+gboolean pgp_engine_prepare(GError **error);
+/** Verifies @key. NULL where that was not possible. (transfer full) */
+PgpJudgement *pgp_engine_judge(PgpEngine *engine, const PgpKey *key, GError **error);
 /** Appends those of @keys (SealKey) to @signers that have made a good detached @signature of the
  *  canonical form of @text. Where there is none, *@why says why. FALSE where that was not possible.
  */

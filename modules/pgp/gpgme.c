@@ -15,9 +15,13 @@
 
 #define PIECE "65536"
 
+/* Nobody else uses a home of our own, and the kernel has random octets at any time: gpg takes more
+ * from it whether or not it has kept some in a file. */
+#define QUICK "lock-never\nno-random-seed-file\n"
+
 /* Of a home of our own. gpg 2.4 lists user ids that their key's owner never certified, and 2.2 does
  * not: such are dropped by both. */
-#define OPTIONS "no-allow-non-selfsigned-uid\n"
+#define OPTIONS "no-allow-non-selfsigned-uid\n" QUICK
 
 enum {
     CIPHER_AES128 = 7,
@@ -149,6 +153,24 @@ static gboolean start_gpgme(GError **error)
     return FALSE;
 }
 
+/* GPGME runs gpg for its version where it has not yet done so. */
+gboolean pgp_engine_prepare(GError **error)
+{
+    if (!start_gpgme(error))
+        return FALSE;
+    gpgme_error_t problem = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
+    return !problem || fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be used", problem);
+}
+
+/* gpg speaks to nobody but us, and reads a dozen files for any language but this one. */
+static void set_environment(const char *home)
+{
+    if (g_strcmp0(g_getenv("GNUPGHOME"), home) != 0)
+        g_setenv("GNUPGHOME", home, TRUE);
+    if (g_strcmp0(g_getenv("LC_ALL"), "C") != 0)
+        g_setenv("LC_ALL", "C", TRUE);
+}
+
 static gboolean make_folder(PgpEngine *engine, GError **error)
 {
     g_autoptr(SealFolder) folder =
@@ -167,14 +189,11 @@ static gboolean make_folder(PgpEngine *engine, GError **error)
 static gboolean open_context_in(const char *home, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
                                 GError **error)
 {
-    if (!start_gpgme(error))
+    if (!pgp_engine_prepare(error))
         return FALSE;
-    if (g_strcmp0(g_getenv("GNUPGHOME"), home) != 0)
-        g_setenv("GNUPGHOME", home, TRUE);
+    set_environment(home);
 
     gpgme_error_t problem = gpgme_new(ctx);
-    if (!problem)
-        problem = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
     if (!problem)
         problem = gpgme_set_ctx_flag(*ctx, "full-status", "1");
     if (problem)
@@ -375,16 +394,11 @@ static gboolean judge_key(PgpEngine *engine, const PgpKey *key, PgpJudgement *ju
     return TRUE;
 }
 
-gboolean pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error)
+PgpJudgement *pgp_engine_judge(PgpEngine *engine, const PgpKey *key, GError **error)
 {
     g_autoptr(PgpJudgement) judgement = pgp_judgement_new();
 
-    if (!judge_key(engine, key, judgement, error))
-        return FALSE;
-    pgp_judgement_free(key->judgement);
-    key->judgement = g_steal_pointer(&judgement);
-    key->judged = g_get_monotonic_time();
-    return TRUE;
+    return judge_key(engine, key, judgement, error) ? g_steal_pointer(&judgement) : NULL;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -474,7 +488,7 @@ static void remove_file(gpointer path)
 }
 
 /* GPGME's list: a recipient a line, with switches between them. Never an address, which would have
- * gpg look for keys elsewhere. */
+ * gpg look for keys elsewhere: it encrypts to the very octets that were judged. */
 static gboolean list_recipients(PgpEngine *engine, const SealSealing *sealing, GString *list,
                                 GPtrArray *files, GError **error)
 {
@@ -488,10 +502,6 @@ static gboolean list_recipients(PgpEngine *engine, const SealSealing *sealing, G
 
         if (!g_hash_table_add(seen, (gpointer)seal_key_fingerprint(key)))
             continue;
-        if (native->in_home && !native->merged) {
-            g_string_append_printf(list, "--no-file\n%s\n", seal_key_fingerprint(key));
-            continue;
-        }
         char *path = write_key(engine, native, error);
         if (!path)
             return FALSE;
@@ -519,18 +529,20 @@ static gpgme_error_t give_passphrase(void *hook, const char *hint, const char *i
 
 static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *key, GError **error)
 {
-    PgpKey *signer = seal_key_native(key);
+    const PgpKey *signer = seal_key_native(key);
+    g_autoptr(PgpJudgement) judgement = signer->judgement ? pgp_judgement_ref(signer->judgement)
+                                                          : pgp_engine_judge(engine, signer, error);
 
-    if (!signer->judgement && !pgp_engine_judge(engine, signer, error))
+    if (!judgement)
         return FALSE;
-    if (!signer->in_home || !signer->judgement->own) {
+    if (!signer->in_home || !judgement->own) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "the signing key %s is not in home",
                     seal_key_fingerprint(key));
         return FALSE;
     }
     gpgme_error_t problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
     if (!problem)
-        problem = gpgme_signers_add(ctx, signer->judgement->own);
+        problem = gpgme_signers_add(ctx, judgement->own);
     gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
     return !problem || fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be told to sign", problem);
 }
@@ -657,7 +669,7 @@ SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOut
     g_auto(gpgme_ctx_t) ctx = NULL;
     Status status = {0};
 
-    if (!open_context(engine, TRUE, &status, &loop, &ctx, error) ||
+    if (!open_context(engine, sealing->signer != NULL, &status, &loop, &ctx, error) ||
         !make_output(engine, &loop, ctx, sealing, &flow, error) ||
         !check_status(sealing, &status, &flow, error))
         return NULL;

@@ -166,20 +166,38 @@ char *pgp_home_lacks_secrets(const char *path)
     return why;
 }
 
-char *pgp_home_state(const char *path)
+static char *describe_state(const char *home, const char *const *names, guint count, gint64 *newest)
 {
     GString *state = g_string_new(NULL);
 
-    for (guint i = 0; i < G_N_ELEMENTS(RINGS); i++) {
-        g_autofree char *file = g_build_filename(path, RINGS[i], NULL);
+    for (guint i = 0; i < count; i++) {
+        g_autofree char *file = g_build_filename(home, names[i], NULL);
         struct stat st;
 
-        if (stat(file, &st) == 0)
-            g_string_append_printf(state, "%ju %jd %jd.%09ld;", (uintmax_t)st.st_ino,
-                                   (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
-                                   st.st_mtim.tv_nsec);
-        else
+        if (stat(file, &st) != 0) {
             g_string_append(state, "-;");
+            continue;
+        }
+        *newest = MAX(*newest, st.st_ctim.tv_sec);
+        g_string_append_printf(state, "%ju %jd %jd.%09ld %jd.%09ld;", (uintmax_t)st.st_ino,
+                               (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+                               st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
     }
     return g_string_free(state, FALSE);
+}
+
+char *pgp_home_state(const char *path)
+{
+    gint64 newest = 0;
+
+    return describe_state(path, RINGS, G_N_ELEMENTS(RINGS), &newest);
+}
+
+char *pgp_home_full_state(const char *path, gint64 *newest)
+{
+    static const char *const names[] = {"pubring.kbx", "pubring.gpg", "trustdb.gpg",
+                                        "private-keys-v1.d"};
+
+    *newest = 0;
+    return describe_state(path, names, G_N_ELEMENTS(names), newest);
 }

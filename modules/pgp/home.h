@@ -20,3 +20,6 @@ GBytes *pgp_home_read(const char *ring, GError **error);
 char *pgp_home_lacks_secrets(const char *path);
 /** A text that changes when they may have. (transfer full) */
 char *pgp_home_state(const char *path);
+/** The same of all that gpg's judgement comes from: its trust database, and which secret keys there
+ *  are, as well. *@newest: when any of it has changed last, in seconds. (transfer full) */
+char *pgp_home_full_state(const char *path, gint64 *newest);

@@ -10,14 +10,21 @@ PgpJudgement *pgp_judgement_new(void)
 {
     PgpJudgement *judgement = g_new0(PgpJudgement, 1);
 
+    judgement->references = 1;
     judgement->subkeys = g_array_new(FALSE, FALSE, sizeof(PgpJudgedSubkey));
     judgement->addresses = g_ptr_array_new_with_free_func(g_free);
     return judgement;
 }
 
-void pgp_judgement_free(PgpJudgement *judgement)
+PgpJudgement *pgp_judgement_ref(PgpJudgement *judgement)
 {
-    if (!judgement)
+    judgement->references++;
+    return judgement;
+}
+
+void pgp_judgement_unref(PgpJudgement *judgement)
+{
+    if (!judgement || --judgement->references > 0)
         return;
     g_array_unref(judgement->subkeys);
     g_ptr_array_unref(judgement->addresses);
@@ -47,8 +54,17 @@ void pgp_key_free(PgpKey *key)
     g_ptr_array_unref(key->addresses);
     g_array_unref(key->bound_until);
     g_free(key->label);
-    pgp_judgement_free(key->judgement);
+    pgp_judgement_unref(key->judgement);
+    g_free(key->digest);
     g_free(key);
+}
+
+const char *pgp_key_digest(PgpKey *key)
+{
+    if (!key->digest)
+        key->digest =
+            g_compute_checksum_for_data(G_CHECKSUM_SHA256, key->octets->data, key->octets->len);
+    return key->digest;
 }
 
 const PgpSubkey *pgp_key_primary(const PgpKey *key)

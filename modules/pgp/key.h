@@ -24,8 +24,9 @@ typedef struct {
     char fingerprint[2 * PGP_FINGERPRINT + 1];
 } PgpJudgedSubkey;
 
-/** What gpg has verified of a key. */
+/** What gpg has verified of a key. Shared: it is not changed any more. */
 typedef struct {
+    guint references;
     gboolean known; /**< FALSE: there is no such key, or nothing of it is valid */
     gboolean revoked;
     gboolean disabled;
@@ -37,8 +38,10 @@ typedef struct {
 } PgpJudgement;
 
 PgpJudgement *pgp_judgement_new(void);
-void pgp_judgement_free(PgpJudgement *judgement);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgpJudgement, pgp_judgement_free)
+PgpJudgement *pgp_judgement_ref(PgpJudgement *judgement);
+/** NULL is allowed. */
+void pgp_judgement_unref(PgpJudgement *judgement);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgpJudgement, pgp_judgement_unref)
 
 /** The native part of a SealKey. */
 typedef struct {
@@ -56,12 +59,14 @@ typedef struct {
     gboolean merged;        /**< of several copies */
     gboolean is_revocation; /**< no key: revocations of the key of that fingerprint or id alone */
     char revokes[2 * PGP_FINGERPRINT + 1]; /**< that fingerprint or key id */
-    PgpJudgement *judgement;               /**< or NULL */
-    gint64 judged;                         /**< when: monotonic, microseconds */
+    PgpJudgement *judgement;               /**< the last one, or NULL */
+    char *digest;                          /**< of the octets, once it was asked for */
 } PgpKey;
 
 PgpKey *pgp_key_new(void);
 void pgp_key_free(PgpKey *key);
+/** Tells its octets from all others. (borrowed) */
+const char *pgp_key_digest(PgpKey *key);
 /** Not of a revocation. */
 const PgpSubkey *pgp_key_primary(const PgpKey *key);
 /** The mailbox in a user id, or NULL. (transfer full) */

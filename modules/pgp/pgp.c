@@ -48,8 +48,13 @@ static gboolean init_module(SealModule *self, GError **error)
     if ((home && !pgp_home_check(self, home, error)) || !check_signing_key(self, error) ||
         !read_passphrase(self, &passphrase, error))
         return FALSE;
+    if (seal_module_stays(self) && !pgp_engine_prepare(error)) {
+        seal_secret_free(passphrase);
+        return FALSE;
+    }
     PgpModule *module = g_new0(PgpModule, 1);
     module->engine = pgp_engine_new(self, home, passphrase);
+    module->judged = pgp_judged_new(home);
     seal_module_set_data(self, module);
     return TRUE;
 }
@@ -59,6 +64,7 @@ static void free_module(SealModule *self)
     PgpModule *module = seal_module_data(self);
 
     pgp_engine_free(module->engine);
+    pgp_judged_free(module->judged);
     seal_key_index_free(module->ring);
     g_free(module->ring_state);
     g_free(module);

@@ -6,11 +6,13 @@
 
 #include "engine.h"
 #include "home.h"
+#include "judged.h"
 
 #define PGP_FORMAT "pgp"
 
 typedef struct {
     PgpEngine *engine;
+    PgpJudged *judged;
     SealKeyIndex *ring; /**< the keys of the home, once they were read */
     char *ring_state;   /**< that of the home then */
 } PgpModule;

@@ -5,9 +5,6 @@
  */
 #include "pgp.h"
 
-/* What is in the home may change, there or in gpg's trust database. */
-static const gint64 FRESH = 10 * G_USEC_PER_SEC;
-
 /* What is asked, and where the answer goes. */
 typedef struct {
     SealKey *key;
@@ -207,11 +204,6 @@ static gboolean check_subkeys(Question *question)
     return refuse_without_subkey(question, any ? "live subkey" : "subkey");
 }
 
-static gboolean is_fresh(const PgpKey *key)
-{
-    return key->judgement && (!key->in_home || g_get_monotonic_time() - key->judged < FRESH);
-}
-
 gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                     gint64 at, SealDecision *decision, GError **error)
 {
@@ -226,7 +218,7 @@ gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPu
 
     if (!check_form(&question))
         return TRUE;
-    if (!is_fresh(question.native) && !pgp_engine_judge(module->engine, question.native, error))
+    if (!pgp_judge(module->judged, module->engine, question.native, error))
         return FALSE;
     if (check_primary(&question) && check_address(&question) && check_subkeys(&question))
         seal_decision_set_usable(decision, SEAL_KEY_USABLE, "usable", "the key %s of %s is valid",
