@@ -67,6 +67,7 @@ static void free_module(SealModule *self)
     pgp_judged_free(module->judged);
     seal_key_index_free(module->ring);
     g_free(module->ring_state);
+    g_free(module->seen_state);
     g_free(module);
 }
 
@@ -106,6 +107,7 @@ static const SealSource source = {
     .trust = SEAL_TRUST_VERIFIED,
     .lookup = pgp_lookup,
     .copies = pgp_copies,
+    .changes = pgp_changes,
 };
 
 /* Files of options in the home are refused; those for the whole system are not ours. */

@@ -15,6 +15,8 @@ typedef struct {
     PgpJudged *judged;
     SealKeyIndex *ring; /**< the keys of the home, once they were read */
     char *ring_state;   /**< that of the home then */
+    char *seen_state;   /**< and when changes were asked for last */
+    guint64 changes;
 } PgpModule;
 
 /* The calls of the Format. */
@@ -37,6 +39,8 @@ gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, 
 
 gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
                     GPtrArray *keys, GError **error);
+
+guint64 pgp_changes(SealModule *self, SealAddress *address, const char *format);
 
 /** Reads the ring of the home, if that is set and has changed. SEAL_ERROR_UNAVAILABLE. */
 gboolean pgp_load_ring(SealModule *self, GError **error);

@@ -63,6 +63,21 @@ gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, 
     return !g_str_equal(format, PGP_FORMAT) || find_keys(self, address, keys, error);
 }
 
+/* The ring is two names, at which it costs nothing to look each time. */
+guint64 pgp_changes(SealModule *self, SealAddress *address, const char *format)
+{
+    PgpModule *module = seal_module_data(self);
+    const char *home = seal_module_string(self, "home");
+    g_autofree char *state = home ? pgp_home_state(home) : NULL;
+
+    if (g_strcmp0(state, module->seen_state) != 0) {
+        g_free(module->seen_state);
+        module->seen_state = g_steal_pointer(&state);
+        module->changes++;
+    }
+    return module->changes;
+}
+
 gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
                     GPtrArray *keys, GError **error)
 {

@@ -4,6 +4,7 @@ than the key."""
 
 import os
 import pathlib
+import re
 import shutil
 import sys
 
@@ -49,6 +50,12 @@ def give_home(user):
     if daemons.ROOT:
         for path in (ring.path, *ring.path.rglob("*")):
             shutil.chown(path, user)
+
+
+def by_owner(*words, **how):
+    """gpg in the ring, as whoever it belongs to."""
+    ring.gpg(*words, **how)
+    give_home(daemons.USER)
 
 
 def daemon(**changes):
@@ -112,6 +119,19 @@ def _():
         for _ in range(3):
             assert_sealed()
         tap.equal([line for line in runs() if "--version" in line], [], "of workers")
+
+
+@tap.test("a key that is revoked in the ring is used by no message that comes a second later")
+def _():
+    with daemon():
+        assert_sealed()
+        assert_sealed()
+        fingerprint = people.fingerprint(ALICE)
+        revocation = (people.path / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text()
+        by_owner("--import", stdin=re.sub(r"^:(?=-----BEGIN)", "", revocation, flags=re.M).encode())
+        home.clear_log()
+        tap.equal(seal(), (75, b""))
+        tap.contains(home.log_text(), "was revoked")
 
 
 tap.main()
