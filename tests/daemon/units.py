@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/examples/daemon: what systemd says of the units, whether sealpiped speaks with it as it expects,
+and whether it works within what the unit leaves it."""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import daemons
+import home as homes
+import mounts
+import snippets
+import tap
+
+EXAMPLES = snippets.SOURCE / "docs/examples/daemon"
+MESSAGE = b"From: carol@example.org\nTo: alice@example.org\nSubject: x\n\nwords\n"
+home = homes.Home("units")
+PROGRAM = homes.prefix() / "sbin" / "sealpiped"
+
+
+def tool(name):
+    if not shutil.which(name):
+        raise tap.Skip(f"there is no {name}")
+    return name
+
+
+def setting(unit, name):
+    """All values of a setting, in their order."""
+    return re.findall(rf"^{name}=(.*)$", (EXAMPLES / unit).read_text(), re.M)
+
+
+@tap.test("systemd finds nothing wrong, and calls the exposure OK")
+def _():
+    tool("systemd-analyze")
+    folder = home.folder / "units"
+    folder.mkdir()
+    for unit in ("sealpiped.service", "sealpiped.socket"):
+        text = (EXAMPLES / unit).read_text()
+        (folder / unit).write_text(text.replace("/usr/sbin/sealpiped", str(PROGRAM)))
+    said = subprocess.run(["systemd-analyze", "verify", "--man=no", *folder.iterdir()],
+                          capture_output=True, text=True, timeout=homes.BOUND)
+    tap.equal((said.returncode, said.stdout, said.stderr), (0, "", ""))
+    said = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=20",
+                           folder / "sealpiped.service"], capture_output=True, text=True,
+                          timeout=homes.BOUND)
+    tap.equal(said.returncode, 0, said.stdout[-300:])
+
+
+@tap.test("sysusers.d and tmpfiles.d make users and state_dir")
+def _():
+    root = home.folder / "root"
+    for name in ("etc", "var/lib"):
+        (root / name).mkdir(parents=True)
+    if not daemons.ROOT:
+        raise tap.Skip("folders of others need root")
+    for words in (["systemd-sysusers", f"--root={root}", EXAMPLES / "sysusers.conf"],
+                  ["systemd-tmpfiles", f"--root={root}", "--create", EXAMPLES / "tmpfiles.conf"]):
+        tool(words[0])
+        said = subprocess.run(words, capture_output=True, text=True, timeout=homes.BOUND)
+        tap.equal(said.returncode, 0, said.stderr)
+    users = dict(re.findall(r"^(sealpipe[\w-]*):x:(\d+):", (root / "etc/passwd").read_text(), re.M))
+    tap.equal(sorted(users), ["sealpipe", "sealpipe-keys"])
+    state = (root / "var/lib/sealpipe").stat()
+    tap.equal((oct(state.st_mode & 0o7777), str(state.st_uid)), ("0o700", users["sealpipe"]))
+
+
+class Notified:
+    """Where systemd would listen."""
+
+    def __init__(self):
+        self.path = home.folder / "notify"
+        self.path.unlink(missing_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.settimeout(homes.BOUND)
+
+    def next(self):
+        return self.socket.recv(4096).decode().split("\n")
+
+
+@tap.test("it says when it is ready, reloads and stops")
+def _():
+    notified = Notified()
+    daemon = daemons.Daemon(home)
+    daemon.start(env={"NOTIFY_SOCKET": str(notified.path)})
+    tap.equal(notified.next(), ["READY=1"])
+    daemon.hup()
+    reloading = notified.next()
+    tap.equal(reloading[0], "RELOADING=1")
+    tap.true(re.fullmatch(r"MONOTONIC_USEC=\d+", reloading[1]), f"{reloading}")
+    tap.equal(notified.next(), ["READY=1"])
+    home.write_conf("90-broken.conf", "[policy]\nencrypt=maybe\n")
+    daemon.hup()
+    tap.equal([notified.next()[0], notified.next()[0]], ["RELOADING=1", "READY=1"])
+    daemon.stop()
+    tap.equal(notified.next(), ["STOPPING=1"])
+
+
+@tap.test("a socket that systemd keeps: one message waits in it for the daemon, and it stays")
+def _():
+    daemon = daemons.Daemon(home, daemon={"workers": 1})
+    daemon.run_dir.mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(daemon.socket))
+        listening.listen(64)
+        client = subprocess.Popen([home.bin / "sealpipe", "-c", home.conf, "-f", "", "--", "alice@example.org"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        client.stdin.write(MESSAGE)
+        client.stdin.close()
+        place = f'exec 3<&{listening.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        daemon.process = subprocess.Popen(["sh", "-c", place, "sh", PROGRAM, "-c", home.conf, "--foreground"],
+                                          pass_fds=[listening.fileno()])
+        tap.contains(client.stdout.read(), b"enveloped-data")
+        client.stdout.close()
+        tap.equal(client.wait(timeout=homes.BOUND), 0)
+        daemon.stop()
+        tap.true(daemon.socket.exists(), "the socket has gone")
+        daemon.socket.unlink()
+
+
+# What the unit's settings do to the files that it sees: all of them read-only but what it names.
+LIMITS = """set -e
+mount --make-rprivate /
+mount -o bind "$STATE" "$STATE"
+mount -o bind "$RUN" "$RUN"
+mount -t tmpfs -o mode=1777 tmpfs /var/tmp
+mount -t proc -o hidepid=invisible,subset=pid proc /proc
+for top in /etc /usr /var/lib; do mount -o bind,ro "$top" "$top"; done
+mount -o remount,bind,ro "$HOME_OF_TEST"
+exec setpriv --no-new-privs "--bounding-set=-all$CAPABILITIES" "$@"
+"""
+
+
+@tap.test("within the unit's limits: no capability but those named, its folders read-only, another /proc")
+def _():
+    if reason := mounts.why_not():
+        raise tap.Skip(reason)
+    (capabilities,) = setting("sealpiped.service", "CapabilityBoundingSet")
+    tap.equal(setting("sealpiped.service", "NoNewPrivileges"), ["yes"])
+    daemon = daemons.Daemon(home, core={"log_target": home.state / "log"}, **{"module_pgp": {}})
+    daemon.run_dir.mkdir(exist_ok=True)
+    environment = {**os.environ, "STATE": str(home.state), "RUN": str(daemon.run_dir),
+                   "HOME_OF_TEST": str(home.folder), "CAPABILITIES": "".join(
+                       f",+{word.removeprefix('CAP_').lower()}" for word in capabilities.split())}
+    home.folder.chmod(0o755)
+    bind = ["unshare", "--mount", "sh", "-c",
+            'mount --bind "$HOME_OF_TEST" "$HOME_OF_TEST"; ' + LIMITS, "sh"]
+    daemon.process = subprocess.Popen([*bind, PROGRAM, "-c", home.conf, "--foreground"], env=environment)
+    try:
+        tap.wait_for(lambda: daemon.socket.exists() or daemon.process.poll() is not None, "it is there")
+        tap.equal(daemon.process.poll(), None)
+        sealed = home.seal(MESSAGE, "-f", "", "--", "alice@example.org")
+        tap.equal(sealed.status, 0, (home.state / "log").read_text()[-500:])
+        tap.contains(sealed.output, b"enveloped-data")
+    finally:
+        daemon.stop()
+
+
+tap.main()
