@@ -104,6 +104,26 @@ SEAL_FRONT int seal_keeper_list(SealKeeper *keeper, GError **error);
 /** Answers at @socket until the other end is closed. */
 SEAL_FRONT void seal_keeper_serve(SealKeeper *keeper, int socket);
 
+/** Those who tend to what private keys need besides, under the keys' user. */
+typedef struct SealTender SealTender;
+
+/** Reads conf.d and opens the modules that it enables. NULL as @module_dir as below. (transfer
+ *  full) */
+SEAL_FRONT SealTender *seal_tender_open(const char *conf_dir, const char *module_dir,
+                                        GError **error);
+SEAL_FRONT void seal_tender_free(SealTender *tender);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealTender, seal_tender_free)
+/** How many there are. */
+SEAL_FRONT guint seal_tender_count(const SealTender *tender);
+/** Makes a folder for all of them in @parent, which lets its group through, as whoever this is; it
+ *  is removed with the tender, in this process. What others have left there goes. (borrowed) */
+SEAL_FRONT const char *seal_tender_make_folder(SealTender *tender, const char *parent,
+                                               GError **error);
+/** Has one of them do its work, until @end can be read. */
+SEAL_FRONT gboolean seal_tender_run(SealTender *tender, guint which, int end,
+                                    void (*ready)(gpointer user_data), gpointer user_data,
+                                    GError **error);
+
 /** Reads conf.d, loads the modules that it enables and checks that all fits together. NULL folders
  *  mean SEALPIPE_CONF and SEALPIPE_MODULES, then the built-in ones. SEAL_ERROR_CONFIG and
  *  SEAL_ERROR_MODULE name file and line. (transfer full) */
@@ -114,9 +134,10 @@ SEAL_FRONT SealDispatcher *seal_dispatcher_open(SealService *service, const char
                                                 GError **error);
 /** The same but for what each process that works needs of its own: seal_dispatcher_attach() is
  *  called in each, behind the fork. @listed: of seal_keeper_list(), or -1: private keys are here.
+ * @tended: of seal_tender_make_folder(), or NULL.
  */
 SEAL_FRONT SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir,
-                                                   int listed, GError **error);
+                                                   int listed, const char *tended, GError **error);
 /** Has private keys used where seal_keeper_serve() is at the other end of @socket. */
 SEAL_FRONT void seal_dispatcher_ask_at(SealDispatcher *dispatcher, int socket);
 /** TRUE where nobody answers there any more. */

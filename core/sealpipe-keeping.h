@@ -69,6 +69,17 @@ typedef struct {
 typedef void (*SealPrivateVisitor)(guint key, const guint8 *octets, gsize length,
                                    gpointer user_data);
 
+/** What tend() has for its work. */
+typedef struct {
+    gsize size;         /**< sizeof(SealTending), as core has it */
+    const char *folder; /**< of the keys' user, empty, and there for this alone: the service's user
+                             may go through it and read files that its group may read */
+    int end;            /**< a descriptor: as soon as it can be read, tend() is to return */
+    void (*ready)(gpointer user_data); /**< to be called, once, when all is ready */
+    gpointer user_data;
+    gpointer reserved[4];
+} SealTending;
+
 /** A Format's private keys, apart from the rest of the module: where the daemon runs, in a process
  *  that does nothing else, under a user of its own, and that has called neither init nor attach;
  * else in the same one. What both halves have in common are the settings. The name is the Format's.
@@ -90,9 +101,20 @@ typedef struct {
      * up, the same for the same ciphertext. May be NULL. */
     gboolean (*unwrap)(SealModule *self, const SealKeyUnwrapping *unwrapping, guint8 *key,
                        GError **error);
-    gpointer reserved[4];
+    /** Where the daemon has the private keys under a user of their own: under that user, in a
+     *  process of its own that has called neither load nor init, makes ready in a folder what the
+     *  module's other half needs of them that is no matter of sign() and unwrap(), such as another
+     *  program's socket, and sees to it that it stays so. May start children. FALSE where that
+     *  cannot be had. May be NULL. */
+    gboolean (*tend)(SealModule *self, const SealTending *tending, GError **error);
+    gpointer reserved[3];
 } SealPrivate;
 
+/** The folder of tend(), for the other half; NULL where nobody tends to anything. */
+SEAL_API const char *seal_module_tended_folder(const SealModule *self);
+/** TRUE where private keys that belong to the user @uid are not this process's to use: he is
+ *  [daemon] keys_user, and this runs as somebody else. */
+SEAL_API gboolean seal_module_keys_are_apart(const SealModule *self, guint uid);
 /** The same for the module's private half, freed by unload. */
 SEAL_API void seal_module_set_private_data(SealModule *self, gpointer data);
 SEAL_API gpointer seal_module_private_data(const SealModule *self);

@@ -756,6 +756,7 @@ typedef struct {
     const char *help;   /**< one line for the manual page */
     gboolean owned;     /**< of a PATH: a folder of the user alone whose service this is. Its owner
                              tells root whom to become, where [core] does not */
+    gboolean of_keys;   /**< of a PATH: [daemon] keys_user may own it */
     gpointer reserved[2];
 } SealSetting;
 

@@ -120,6 +120,8 @@ static gboolean load_all(SealDispatcher *self, const char *module_dir, GError **
     self->registry = seal_registry_new(self->config, module_dir, self->core, error);
     if (self->registry && self->kept)
         seal_registry_keep(self->registry, self->kept);
+    if (self->registry && self->tended)
+        seal_registry_set_tended(self->registry, self->tended);
     return self->registry != NULL;
 }
 
@@ -143,11 +145,12 @@ static gboolean open_all(SealDispatcher *self, const char *module_dir, GError **
 }
 
 SealDispatcher *seal_dispatcher_prepare(SealService *service, const char *module_dir, int listed,
-                                        GError **error)
+                                        const char *tended, GError **error)
 {
     g_autoptr(SealDispatcher) self = g_new0(SealDispatcher, 1);
 
     self->service = service;
+    self->tended = tended;
     if (listed >= 0 && !(self->kept = seal_kept_read(listed, error)))
         return NULL;
     if (!module_dir)
@@ -174,7 +177,7 @@ gboolean seal_dispatcher_attach(SealDispatcher *self, GError **error)
 
 SealDispatcher *seal_dispatcher_open(SealService *service, const char *module_dir, GError **error)
 {
-    g_autoptr(SealDispatcher) self = seal_dispatcher_prepare(service, module_dir, -1, error);
+    g_autoptr(SealDispatcher) self = seal_dispatcher_prepare(service, module_dir, -1, NULL, error);
 
     return self && seal_dispatcher_attach(self, error) ? g_steal_pointer(&self) : NULL;
 }

@@ -14,5 +14,6 @@ struct SealDispatcher {
     SealSettings *core; /* the group [core] */
     SealRegistry *registry;
     SealPipeline *outbound;
-    SealKept *kept; /* NULL where private keys are in this process */
+    SealKept *kept;     /* NULL where private keys are in this process */
+    const char *tended; /* borrowed while all is opened */
 };

@@ -189,7 +189,7 @@ static gboolean read_policy(Entry *entry, const Context *context, GError **error
     p->min_trust =
         (SealTrust)(SEAL_TRUST_UNVERIFIED +
                     read_choice(entry, "min_trust", p->min_trust - SEAL_TRUST_UNVERIFIED));
-    return seal_settings_check_owners(entry->settings, error) &&
+    return seal_settings_check_owners(entry->settings, NULL, NULL, error) &&
            read_formats(entry, context, error) && read_archive(entry, error) &&
            read_report(entry, error) && check_sign(entry, context, error);
 }

@@ -10,9 +10,12 @@
 #include "core/base/scratch.h"
 #include "core/base/spool.h"
 #include "core/base/state.h"
+#include "core/base/user.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MAX_VISITED = 16 * 1024 * 1024 };
 
@@ -57,6 +60,7 @@ void seal_module_free(SealModule *module)
     if (module->unload)
         module->unload(module);
     seal_settings_free(module->settings);
+    g_free(module->tended);
     g_free(module);
 }
 
@@ -78,9 +82,17 @@ static gboolean begin_life(SealModule *module, gboolean (*begin)(SealModule *, G
     return FALSE;
 }
 
+static gboolean is_apart(const char *path, gconstpointer module)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? seal_module_keys_are_apart(module, st.st_uid)
+                                : errno == EACCES && seal_module_tended_folder(module);
+}
+
 gboolean seal_module_init(SealModule *module, GError **error)
 {
-    return seal_settings_check_owners(module->settings, error) &&
+    return seal_settings_check_owners(module->settings, is_apart, module, error) &&
            begin_life(module, module->descriptor.init, &module->ready, error);
 }
 
@@ -92,6 +104,18 @@ gboolean seal_module_attach(SealModule *module, GError **error)
 /* -------------------------------------------------------------------------------------------
  * What modules call
  */
+
+const char *seal_module_tended_folder(const SealModule *self)
+{
+    return self->tended;
+}
+
+gboolean seal_module_keys_are_apart(const SealModule *self, guint uid)
+{
+    uid_t keys;
+
+    return uid != geteuid() && seal_user_find(self->keys_user, &keys, NULL) && keys == uid;
+}
 
 const char *seal_module_name(const SealModule *self)
 {

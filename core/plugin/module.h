@@ -17,6 +17,8 @@ struct SealModule {
     SealRegistry *registry;   /* where it stands; the next two are its own */
     SealWatch *watch;         /* what was read and is not followed */
     gboolean *worn;           /* some module asked for a restart */
+    const char *keys_user;    /* [daemon] keys_user; the registry's */
+    char *tended;             /* the folder of tend(), or NULL */
     gpointer data;
     gpointer private_data;
     void (*unload)(SealModule *); /* of the private half, where that was loaded */

@@ -6,6 +6,7 @@
 
 #include "core/frontend.h"
 #include "core/plugin/offers.h"
+#include "core/plugin/tables.h"
 
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct SealRegistry {
     const SealSettings *core;
     SealKept *kept;
     SealWatch *watch;
+    char *keys_user; /* [daemon] keys_user */
     gboolean worn;
 };
 
@@ -110,6 +112,7 @@ static gboolean load_module(SealRegistry *registry, const char *name, const Seal
     module->core = registry->core;
     module->registry = registry;
     module->watch = registry->watch;
+    module->keys_user = registry->keys_user;
     module->worn = &registry->worn;
     g_ptr_array_add(registry->modules, module);
     return register_offers(registry, module, error);
@@ -170,6 +173,14 @@ static gboolean load_group(SealRegistry *registry, const SealGroup *group, const
     return seal_config_refuse(&group->place, error, "[%s]: %s", group->name, problem->message);
 }
 
+static char *read_keys_user(const SealConfig *config)
+{
+    g_autoptr(SealSettings) daemon =
+        seal_settings_new_sound("daemon", seal_config_group(config, "daemon"), SEAL_TABLE_DAEMON);
+
+    return g_strdup(seal_settings_string(daemon, "keys_user"));
+}
+
 SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir,
                                 const SealSettings *core, GError **error)
 {
@@ -181,6 +192,7 @@ SealRegistry *seal_registry_new(const SealConfig *config, const char *module_dir
         registry->offers[kind] = g_ptr_array_new_with_free_func(g_free);
     registry->core = core;
     registry->watch = seal_watch_new();
+    registry->keys_user = read_keys_user(config);
     for (guint i = 0; i < groups->len; i++) {
         const SealGroup *group = g_ptr_array_index(groups, i);
 
@@ -208,6 +220,7 @@ void seal_registry_free(SealRegistry *registry)
     for (SealOfferKind kind = 0; kind < SEAL_OFFER_KINDS; kind++)
         g_ptr_array_unref(registry->offers[kind]);
     seal_watch_free(registry->watch);
+    g_free(registry->keys_user);
     g_free(registry);
 }
 
@@ -270,6 +283,17 @@ GPtrArray *seal_registry_privates(const SealRegistry *registry)
 void seal_registry_keep(SealRegistry *registry, SealKept *kept)
 {
     registry->kept = kept;
+}
+
+void seal_registry_set_tended(SealRegistry *registry, const char *folder)
+{
+    for (guint i = 0; i < registry->modules->len; i++) {
+        SealModule *module = g_ptr_array_index(registry->modules, i);
+        const SealPrivateEntry *half = seal_registry_private(registry, module);
+
+        if (half && half->table.tend)
+            module->tended = g_build_filename(folder, half->table.name, NULL);
+    }
 }
 
 SealKept *seal_registry_kept(const SealRegistry *registry)

@@ -70,6 +70,8 @@ const SealPrivateEntry *seal_registry_private(const SealRegistry *registry,
 GPtrArray *seal_registry_privates(const SealRegistry *registry);
 /** What private halves list, where another process has them: before init. Takes it over. */
 void seal_registry_keep(SealRegistry *registry, SealKept *kept);
+/** Where tend() has made things ready, a folder for each module below @folder: before init. */
+void seal_registry_set_tended(SealRegistry *registry, const char *folder);
 /** NULL where they are in this process. (borrowed) */
 SealKept *seal_registry_kept(const SealRegistry *registry);
 

@@ -424,11 +424,17 @@ static gboolean check_owners(const SealSettings *settings, const Value *value, G
     return TRUE;
 }
 
-gboolean seal_settings_check_owners(const SealSettings *settings, GError **error)
+gboolean seal_settings_check_owners(const SealSettings *settings,
+                                    gboolean (*is_apart)(const char *path, gconstpointer user_data),
+                                    gconstpointer user_data, GError **error)
 {
     for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
         for (const SealSetting *row = settings->tables[i]; row && row->key; row++) {
-            if (!check_owners(settings, find_value(settings, row->key), error))
+            const Value *value = find_value(settings, row->key);
+
+            if (is_apart && row->of_keys && value->string && is_apart(value->string, user_data))
+                continue;
+            if (!check_owners(settings, value, error))
                 return FALSE;
         }
     }

@@ -21,8 +21,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSettings, seal_settings_free)
 
 /** TRUE where nobody but root and the service's user can change what the paths lead to that are
  *  written in @settings (see owner.h). What cannot be looked at is for whoever needs it to report.
+ *  What is of the keys' user is left to who becomes him, where @is_apart (NULL: no) says so of it.
  */
-gboolean seal_settings_check_owners(const SealSettings *settings, GError **error);
+gboolean seal_settings_check_owners(const SealSettings *settings,
+                                    gboolean (*is_apart)(const char *path, gconstpointer user_data),
+                                    gconstpointer user_data, GError **error);
 
 /** Asking for an unknown key or another type ends the process: it is a bug of the caller. Strings,
  *  choices, paths and secrets' paths; NULL where unset. (borrowed) */

@@ -8,6 +8,7 @@
 #include "filters/daemon/keeper.h"
 #include "filters/daemon/peers.h"
 #include "filters/daemon/signals.h"
+#include "filters/daemon/tender.h"
 #include "filters/daemon/worker.h"
 
 #include <errno.h>
@@ -42,7 +43,8 @@ typedef struct {
     SealDaemonSettings settings;
     DaemonPeers *peers;
     DaemonKeeper keeper;
-    gboolean lost; /* the keeper has ended, and the supervisor knows */
+    DaemonTender tender;
+    gboolean lost; /* either has ended, and the supervisor knows */
     Place *places;
     int signals;
     gboolean accepts; /* the supervisor said so */
@@ -68,6 +70,7 @@ static void close_places(Generation *self)
     close(self->signals);
     close(DAEMON_CONTROL_FD);
     daemon_keeper_clear(&self->keeper);
+    daemon_tender_clear(&self->tender);
 }
 
 /* One that hangs would not see the end of its socket. It is set under the user's id: setuid clears
@@ -224,17 +227,29 @@ static void pass_order(Generation *self, char order)
 }
 
 /* Without root a new one cannot be started from here. */
+static void lose_keys(Generation *self, const char *what)
+{
+    if (!self->lost)
+        daemon_say(DAEMON_CONTROL_FD, 'X', 0);
+    self->lost = TRUE;
+    seal_log_warning("the process that %s has ended; a new generation of the daemon is started",
+                     what);
+}
+
 static void hear_keeper(Generation *self)
 {
     gint64 number;
 
-    if (self->lost || daemon_hear(self->keeper.control, &number) >= 0)
+    if (daemon_hear(self->keeper.control, &number) >= 0)
         return;
-    self->lost = TRUE;
     daemon_keeper_clear(&self->keeper);
-    seal_log_warning("the process that keeps the private keys has ended; a new generation of the "
-                     "daemon is started");
-    daemon_say(DAEMON_CONTROL_FD, 'X', 0);
+    lose_keys(self, "keeps the private keys");
+}
+
+static void hear_tender(Generation *self)
+{
+    daemon_tender_clear(&self->tender);
+    lose_keys(self, "tends to the private keys");
 }
 
 static void hear_supervisor(Generation *self)
@@ -271,7 +286,7 @@ static int next_due(const Generation *self)
 static void watch_workers(Generation *self)
 {
     guint count = self->settings.workers;
-    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 3);
+    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 4);
 
     fds[0] = (struct pollfd){.fd = self->order ? -1 : DAEMON_CONTROL_FD, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = self->signals, .events = POLLIN};
@@ -279,7 +294,8 @@ static void watch_workers(Generation *self)
         fds[i + 2] = (struct pollfd){.fd = self->places[i].pid ? self->places[i].control : -1,
                                      .events = POLLIN};
     fds[count + 2] = (struct pollfd){.fd = self->keeper.control, .events = POLLIN};
-    poll(fds, count + 3, next_due(self));
+    fds[count + 3] = (struct pollfd){.fd = self->tender.control, .events = POLLIN};
+    poll(fds, count + 4, next_due(self));
     for (guint i = 0; i < count; i++) {
         if (fds[i + 2].revents & POLLIN)
             hear_worker(&self->places[i]);
@@ -289,6 +305,8 @@ static void watch_workers(Generation *self)
     reap_workers(self);
     if (fds[count + 2].revents)
         hear_keeper(self);
+    if (fds[count + 3].revents)
+        hear_tender(self);
     if (fds[0].revents)
         hear_supervisor(self);
     end_late_workers(self);
@@ -348,13 +366,15 @@ static gboolean open_shop(Generation *self, const char *conf_dir, GError **error
     shop->device = info.st_dev;
     shop->inode = info.st_ino;
     shop->settings = &self->settings;
-    if (!daemon_keeper_start(&self->keeper, &self->settings, &listed, error))
+    if (!daemon_keeper_start(&self->keeper, &self->settings, &listed, error) ||
+        !daemon_tender_start(&self->tender, &self->settings, error))
         return FALSE;
     shop->service = seal_service_open(self->settings.conf_dir, error);
     if (!shop->service || !check_user(shop, from_root, error))
         return FALSE;
     warn_of_state(shop->service);
-    shop->dispatcher = seal_dispatcher_prepare(shop->service, NULL, listed, error);
+    shop->dispatcher =
+        seal_dispatcher_prepare(shop->service, NULL, listed, self->tender.folder, error);
     close(listed);
     if (!shop->dispatcher || !seal_dispatcher_refuse_stderr(shop->dispatcher, error))
         return FALSE;
@@ -380,6 +400,7 @@ static void close_generation(Generation *self)
     seal_service_free(self->shop.service);
     daemon_peers_free(self->peers);
     daemon_keeper_clear(&self->keeper);
+    daemon_tender_clear(&self->tender);
     seal_daemon_settings_clear(&self->settings);
     g_free(self->places);
 }
@@ -394,7 +415,7 @@ static void say_problem(const GError *error)
 
 int daemon_generation(const char *conf_dir)
 {
-    Generation self = {.signals = -1, .keeper.control = -1};
+    Generation self = {.signals = -1, .keeper.control = -1, .tender.control = -1};
     g_autoptr(GError) error = NULL;
     int status = 0;
 

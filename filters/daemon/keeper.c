@@ -46,7 +46,7 @@ static void serve_generation(SealKeeper *keeper, int control)
     }
 }
 
-static gboolean become_keys_user(const char *name, GError **error)
+gboolean daemon_find_keys_user(const char *name, uid_t *uid, GError **error)
 {
     const struct passwd *entry = getpwnam(name);
 
@@ -65,7 +65,15 @@ static gboolean become_keys_user(const char *name, GError **error)
             "sealpipe-keys");
         return FALSE;
     }
-    return seal_user_become_named(name, error);
+    *uid = entry->pw_uid;
+    return TRUE;
+}
+
+gboolean daemon_become_keys_user(const char *name, GError **error)
+{
+    uid_t uid;
+
+    return daemon_find_keys_user(name, &uid, error) && seal_user_become_named(name, error);
 }
 
 static int run_keeper(const SealDaemonSettings *settings, int control)
@@ -74,7 +82,7 @@ static int run_keeper(const SealDaemonSettings *settings, int control)
     g_autoptr(SealKeeper) keeper = seal_keeper_open(settings->conf_dir, NULL, &error);
     int listed = keeper ? seal_keeper_list(keeper, &error) : -1;
 
-    if (listed < 0 || (geteuid() == 0 && !become_keys_user(settings->keys_user, &error)))
+    if (listed < 0 || (geteuid() == 0 && !daemon_become_keys_user(settings->keys_user, &error)))
         return say_problem(control, error);
     if (!seal_record_send(control, "L", 1, listed))
         return 1;

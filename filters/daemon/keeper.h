@@ -15,6 +15,10 @@ typedef struct {
     int control; /* -1: it is gone */
 } DaemonKeeper;
 
+/** Whom the private keys belong to. */
+gboolean daemon_find_keys_user(const char *name, uid_t *uid, GError **error);
+/** Root becomes him. */
+gboolean daemon_become_keys_user(const char *name, GError **error);
 /** Starts it and waits until it has read the keys. *@listed is for seal_dispatcher_prepare(). */
 gboolean daemon_keeper_start(DaemonKeeper *self, const SealDaemonSettings *settings, int *listed,
                              GError **error);

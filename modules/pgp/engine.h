@@ -8,9 +8,10 @@
 
 typedef struct PgpEngine PgpEngine;
 
-/** @home: NULL for an empty one of our own. Takes @passphrase, NULL for the empty one. Neither
- *  opens nor starts anything. (transfer full) */
-PgpEngine *pgp_engine_new(SealModule *self, const char *home, SealSecret *passphrase);
+/** @home: NULL for an empty one of our own. @tended: it is a folder of pgp_tend(). Takes
+ *  @passphrase, NULL for the empty one. Neither opens nor starts anything. (transfer full) */
+PgpEngine *pgp_engine_new(SealModule *self, const char *home, gboolean tended,
+                          SealSecret *passphrase);
 /** Stops what was started for a home of our own, and removes it. */
 void pgp_engine_free(PgpEngine *engine);
 /** Finds gpg, and what it can do, for this process and those that are forked from it. */

@@ -3,6 +3,7 @@
  * gpgme.c: the engine: gpg, through GPGME. GPGME says Success when gpg has died, so that nothing
  * counts here but what gpg itself has reported to the end.
  */
+#include "agent.h"
 #include "engine.h"
 #include "home.h"
 #include "loop.h"
@@ -19,6 +20,9 @@
  * from it whether or not it has kept some in a file. */
 #define QUICK "lock-never\nno-random-seed-file\n"
 
+/* Where others tend to the home and its agent. */
+#define TENDED "no-autostart\nno-auto-check-trustdb\n"
+
 /* Of a home of our own. gpg 2.4 lists user ids that their key's owner never certified, and 2.2 does
  * not: such are dropped by both. */
 #define OPTIONS "no-allow-non-selfsigned-uid\n" QUICK
@@ -31,6 +35,8 @@ enum {
 struct PgpEngine {
     SealModule *self;
     char *home;             /* of the operator's, or NULL */
+    gboolean tended;        /* by pgp_tend(): it has no agent, and nothing is written there */
+    SealFolder *joined;     /* then: a home of our own, of what is there and the agent's socket */
     SealFolder *folder;     /* of our own: key files, and the home where there is no other */
     guint files;            /* made there so far */
     SealSecret *passphrase; /* or NULL: the empty one */
@@ -114,12 +120,14 @@ static gpgme_error_t note_status(void *data, const char *keyword, const char *ar
  * Life
  */
 
-PgpEngine *pgp_engine_new(SealModule *self, const char *home, SealSecret *passphrase)
+PgpEngine *pgp_engine_new(SealModule *self, const char *home, gboolean tended,
+                          SealSecret *passphrase)
 {
     PgpEngine *engine = g_new0(PgpEngine, 1);
 
     engine->self = self;
     engine->home = g_strdup(home);
+    engine->tended = tended;
     engine->passphrase = passphrase;
     return engine;
 }
@@ -128,6 +136,7 @@ void pgp_engine_free(PgpEngine *engine)
 {
     if (!engine)
         return;
+    seal_folder_free(engine->joined);
     seal_folder_free(engine->folder);
     g_free(engine->home);
     seal_secret_free(engine->passphrase);
@@ -171,6 +180,13 @@ static void set_environment(const char *home)
         g_setenv("LC_ALL", "C", TRUE);
 }
 
+static gboolean write_options(const SealFolder *folder, const char *options, GError **error)
+{
+    g_autofree char *path = g_build_filename(seal_folder_path(folder), "gpg.conf", NULL);
+
+    return g_file_set_contents(path, options, -1, error);
+}
+
 static gboolean make_folder(PgpEngine *engine, GError **error)
 {
     g_autoptr(SealFolder) folder =
@@ -178,10 +194,24 @@ static gboolean make_folder(PgpEngine *engine, GError **error)
 
     if (!folder)
         return engine->folder != NULL;
-    g_autofree char *path = g_build_filename(seal_folder_path(folder), "gpg.conf", NULL);
-    if (!g_file_set_contents(path, OPTIONS, -1, error))
+    if (!write_options(folder, OPTIONS, error))
         return FALSE;
     engine->folder = g_steal_pointer(&folder);
+    return TRUE;
+}
+
+/* Of what others keep for us: gpg wants to write beside it, and finds the agent in its home. */
+static gboolean make_joined(PgpEngine *engine, GError **error)
+{
+    g_autoptr(SealFolder) folder =
+        engine->joined ? NULL : seal_module_make_folder(engine->self, error);
+
+    if (!folder)
+        return engine->joined != NULL;
+    if (!write_options(folder, OPTIONS TENDED, error) ||
+        !pgp_agent_join(seal_folder_path(folder), engine->home, error))
+        return FALSE;
+    engine->joined = g_steal_pointer(&folder);
     return TRUE;
 }
 
@@ -212,11 +242,14 @@ static gboolean open_context(PgpEngine *engine, gboolean in_home, Status *status
                              gpgme_ctx_t *ctx, GError **error)
 {
     g_autofree char *ring = in_home && engine->home ? pgp_home_ring(engine->home, NULL) : NULL;
-    gboolean theirs = ring != NULL;
 
-    return (theirs || make_folder(engine, error)) &&
-           open_context_in(theirs ? engine->home : seal_folder_path(engine->folder), status, loop,
-                           ctx, error);
+    if (!ring)
+        return make_folder(engine, error) &&
+               open_context_in(seal_folder_path(engine->folder), status, loop, ctx, error);
+    if (!engine->tended)
+        return open_context_in(engine->home, status, loop, ctx, error);
+    return make_joined(engine, error) &&
+           open_context_in(seal_folder_path(engine->joined), status, loop, ctx, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -540,10 +573,13 @@ static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *ke
                     seal_key_fingerprint(key));
         return FALSE;
     }
-    gpgme_error_t problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
-    if (!problem)
-        problem = gpgme_signers_add(ctx, judgement->own);
-    gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
+    gpgme_error_t problem = gpgme_signers_add(ctx, judgement->own);
+    /* An agent of others asks nobody for a passphrase, and its keys have none. */
+    if (!engine->tended) {
+        if (!problem)
+            problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
+        gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
+    }
     return !problem || fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be told to sign", problem);
 }
 
@@ -637,7 +673,7 @@ static gboolean run_sealing(PgpLoop *loop, gpgme_ctx_t ctx, const SealSealing *s
 /* Of a home where it cannot make its socket the agent says no more than that it does not run. */
 static void name_home(const PgpEngine *engine, GError **error)
 {
-    if (engine->home && access(engine->home, W_OK) != 0)
+    if (engine->home && !engine->tended && access(engine->home, W_OK) != 0)
         g_prefix_error(error, "%s cannot be written here (%s): ", engine->home, g_strerror(errno));
 }
 

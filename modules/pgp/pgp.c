@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define CREDENTIAL "sealpipe-pgp-passphrase"
 
@@ -40,50 +41,79 @@ static gboolean check_signing_key(SealModule *self, GError **error)
                               value);
 }
 
-static gboolean init_module(SealModule *self, GError **error)
+/* Where the daemon's keys have a user of their own, nobody but the daemon has to do with their
+ * home.
+ */
+static gboolean find_home(SealModule *self, PgpModule *module, GError **error)
 {
-    const char *home = seal_module_string(self, "home");
-    SealSecret *passphrase = NULL;
+    const char *home = seal_module_string(self, "home"), *tended = seal_module_tended_folder(self);
+    struct stat st;
 
-    if ((home && !pgp_home_check(self, home, error)) || !check_signing_key(self, error) ||
-        !read_passphrase(self, &passphrase, error))
-        return FALSE;
-    if (seal_module_stays(self) && !pgp_engine_prepare(error)) {
-        seal_secret_free(passphrase);
-        return FALSE;
+    if (!home)
+        return TRUE;
+    if (!tended && stat(home, &st) == 0 && seal_module_keys_are_apart(self, st.st_uid)) {
+        module->missing = g_strdup_printf(
+            "home %s is that of [daemon] keys_user: the daemon alone, started by root, uses it",
+            home);
+        return TRUE;
     }
-    PgpModule *module = g_new0(PgpModule, 1);
-    module->engine = pgp_engine_new(self, home, passphrase);
-    module->judged = pgp_judged_new(home);
-    seal_module_set_data(self, module);
-    return TRUE;
+    module->home = g_strdup(tended ? tended : home);
+    return tended || pgp_home_check(self, home, error);
 }
 
-static void free_module(SealModule *self)
+static void clear_module(PgpModule *module)
 {
-    PgpModule *module = seal_module_data(self);
-
     pgp_engine_free(module->engine);
     pgp_judged_free(module->judged);
     seal_key_index_free(module->ring);
     g_free(module->ring_state);
     g_free(module->seen_state);
+    g_free(module->missing);
+    g_free(module->home);
     g_free(module);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PgpModule, clear_module)
+
+static gboolean init_module(SealModule *self, GError **error)
+{
+    g_autoptr(PgpModule) module = g_new0(PgpModule, 1);
+    gboolean tended = seal_module_tended_folder(self) != NULL;
+    SealSecret *passphrase = NULL;
+
+    if (!find_home(self, module, error) || !check_signing_key(self, error) ||
+        (!tended && !read_passphrase(self, &passphrase, error)))
+        return FALSE;
+    if (seal_module_stays(self) && !pgp_engine_prepare(error)) {
+        seal_secret_free(passphrase);
+        return FALSE;
+    }
+    module->engine = pgp_engine_new(self, module->home, tended, passphrase);
+    module->judged = pgp_judged_new(module->home);
+    seal_module_set_data(self, g_steal_pointer(&module));
+    return TRUE;
+}
+
+static void free_module(SealModule *self)
+{
+    clear_module(seal_module_data(self));
 }
 
 static const SealSetting settings[] = {
     {.key = "home",
      .type = SEAL_SETTING_PATH,
      .owned = TRUE,
+     .of_keys = TRUE,
      .help = "A GnuPG home, mode 0700, for sealpipe alone: its public keys are the key source "
-             "gnupg, its secret keys sign"},
+             "gnupg, its secret keys sign; where root starts sealpiped it is that of [daemon] "
+             "keys_user"},
     {.key = "signing_key",
      .type = SEAL_SETTING_STRING,
      .preset = "auto",
      .help = "Fingerprint of the one key in home that may sign; auto goes by the author's address"},
     {.key = "passphrase_file",
      .type = SEAL_SETTING_SECRET,
-     .help = "A file whose first line opens the secret keys in home"},
+     .help = "A file whose first line opens the secret keys in home; not where root starts "
+             "sealpiped"},
     {.key = NULL},
 };
 
@@ -113,10 +143,13 @@ static const SealSource source = {
 /* Files of options in the home are refused; those for the whole system are not ours. */
 static gboolean run_check(SealModule *self, SealOut *out, GError **error)
 {
+    const PgpModule *module = seal_module_data(self);
     g_autofree char *options = pgp_options_describe(PGP_SYSTEM_FOLDER);
 
+    if (module->missing)
+        seal_out_text(out, "home", "%s", module->missing);
     if (!options)
-        return pgp_load_ring(self, error);
+        return module->missing || pgp_load_ring(self, error);
     g_set_error(
         error, SEAL_ERROR, SEAL_ERROR_CONFIG,
         "gpg obeys options for the whole system, also in a home of sealpipe's own: %s; remove "
@@ -126,11 +159,44 @@ static gboolean run_check(SealModule *self, SealOut *out, GError **error)
     return FALSE;
 }
 
+/* The secret keys are gpg-agent's: sign() has none of them. */
+static gboolean load_nothing(SealModule *self, GError **error)
+{
+    return TRUE;
+}
+
+static void unload_nothing(SealModule *self)
+{
+}
+
+static void list_nothing(SealModule *self, SealPrivateVisitor visit, gpointer user_data)
+{
+}
+
+static gboolean refuse_to_sign(SealModule *self, const SealDigestSigning *signing,
+                               GByteArray *signature, GError **error)
+{
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                        "OpenPGP signatures are made by gpg-agent");
+    return FALSE;
+}
+
+static const SealPrivate private_half = {
+    .size = sizeof private_half,
+    .name = PGP_FORMAT,
+    .load = load_nothing,
+    .unload = unload_nothing,
+    .list = list_nothing,
+    .sign = refuse_to_sign,
+    .tend = pgp_tend,
+};
+
 static const SealCheck check = {.size = sizeof check, .name = "pgp", .run = run_check};
 
 static const SealFormat *const formats[] = {&format, NULL};
 static const SealSource *const sources[] = {&source, NULL};
 static const SealCheck *const checks[] = {&check, NULL};
+static const SealPrivate *const privates[] = {&private_half, NULL};
 
 SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .head = SEAL_MODULE_HEAD,
@@ -143,4 +209,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .formats = formats,
     .sources = sources,
     .checks = checks,
+    .privates = privates,
 };

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "agent.h"
 #include "engine.h"
 #include "home.h"
 #include "judged.h"
@@ -11,6 +12,8 @@
 #define PGP_FORMAT "pgp"
 
 typedef struct {
+    char *home;    /**< where its public keys are read; NULL: there is none for this process */
+    char *missing; /**< why there is none, where one is configured; or NULL */
     PgpEngine *engine;
     PgpJudged *judged;
     SealKeyIndex *ring; /**< the keys of the home, once they were read */

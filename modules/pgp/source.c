@@ -8,16 +8,20 @@
 
 static GPtrArray *read_ring(SealModule *self, const char *home, GError **error)
 {
+    const char *place = seal_module_string(self, "home");
     SealOrigin origin = {.size = sizeof origin,
                          .source = "gnupg",
-                         .place = home,
+                         .place = place,
                          .trust = seal_module_trust(self, "gnupg")};
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_autofree char *path = pgp_home_ring(home, error);
     g_autoptr(GBytes) data = path ? pgp_home_read(path, error) : NULL;
 
-    if (!data)
+    if (!data) {
+        if (!g_str_equal(home, place))
+            g_prefix_error(error, "%s as [daemon] keys_user can read it: ", place);
         return NULL;
+    }
     if (pgp_read_keys(self, data, &origin, TRUE, keys, error))
         return g_steal_pointer(&keys);
     g_prefix_error(error, "the key ring %s: ", path);
@@ -27,9 +31,13 @@ static GPtrArray *read_ring(SealModule *self, const char *home, GError **error)
 gboolean pgp_load_ring(SealModule *self, GError **error)
 {
     PgpModule *module = seal_module_data(self);
-    const char *home = seal_module_string(self, "home");
+    const char *home = module->home;
     g_autofree char *state = home ? pgp_home_state(home) : NULL;
 
+    if (module->missing) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, module->missing);
+        return FALSE;
+    }
     if (!home || g_strcmp0(state, module->ring_state) == 0)
         return TRUE;
     g_autoptr(GPtrArray) keys = read_ring(self, home, error);
@@ -49,10 +57,10 @@ static gboolean find_keys(SealModule *self, SealAddress *address, GPtrArray *key
 {
     PgpModule *module = seal_module_data(self);
 
-    if (!seal_module_string(self, "home"))
-        return TRUE;
     if (!pgp_load_ring(self, error))
         return FALSE;
+    if (!module->ring)
+        return TRUE;
     seal_key_index_find(module->ring, address, NULL, keys);
     return TRUE;
 }
@@ -67,8 +75,7 @@ gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, 
 guint64 pgp_changes(SealModule *self, SealAddress *address, const char *format)
 {
     PgpModule *module = seal_module_data(self);
-    const char *home = seal_module_string(self, "home");
-    g_autofree char *state = home ? pgp_home_state(home) : NULL;
+    g_autofree char *state = module->home ? pgp_home_state(module->home) : NULL;
 
     if (g_strcmp0(state, module->seen_state) != 0) {
         g_free(module->seen_state);
@@ -83,10 +90,10 @@ gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellabl
 {
     PgpModule *module = seal_module_data(self);
 
-    if (!seal_module_string(self, "home"))
-        return TRUE;
     if (!pgp_load_ring(self, error))
         return FALSE;
+    if (!module->ring)
+        return TRUE;
     seal_key_index_find_copies(module->ring, key, keys);
     return TRUE;
 }

@@ -208,13 +208,7 @@ gboolean pgp_usable(SealModule *self, SealKey *key, SealAddress *address, SealPu
                     gint64 at, SealDecision *decision, GError **error)
 {
     PgpModule *module = seal_module_data(self);
-    Question question = {key,
-                         seal_key_native(key),
-                         address,
-                         purpose,
-                         at,
-                         decision,
-                         seal_module_string(self, "home")};
+    Question question = {key, seal_key_native(key), address, purpose, at, decision, module->home};
 
     if (!check_form(&question))
         return TRUE;
