@@ -36,8 +36,8 @@ ring.generate(CAROL)
 # Whose the home is: where root starts the daemon, it is nothing to its workers.
 OWNER = daemons.KEYS_USER
 
-# gpg, each of whose runs is a line.
-RUNS = home.folder / "runs"
+# gpg, each of whose runs is a line, where its workers may write.
+RUNS = home.state / "runs"
 RUNS.touch()
 RUNS.chmod(0o666)
 wrapper = home.folder / "bin"
