@@ -103,10 +103,13 @@ def runs():
     return lines
 
 
-def one_run_seals():
+def one_run_each(count=10):
+    """gpg's runs for so many messages, where there were no more than these."""
     runs()
-    assert_sealed()
-    return len(runs()) == 1
+    for _ in range(count):
+        assert_sealed()
+    lines = runs()
+    return lines if len(lines) == count else None
 
 
 def take_alice():
@@ -118,12 +121,8 @@ def take_alice():
 def _():
     take_alice()
     with daemon():
-        # As long as a change could have the time of the one before, it is not relied upon.
-        tap.wait_for(one_run_seals, "all is remembered")
-        for _ in range(5):
-            assert_sealed()
-        lines = runs()
-        tap.equal(len(lines), 5, lines)
+        # As long as a change could have the time of the one before, nothing is relied upon for long.
+        lines = tap.wait_for(one_run_each, "all is remembered")
         tap.true(all("--encrypt" in line and "--sign" in line for line in lines), lines)
 
 
