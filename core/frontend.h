@@ -63,6 +63,13 @@ SEAL_FRONT guint seal_service_user(const SealService *service);
  *  the environment. */
 SEAL_FRONT gboolean seal_user_become_named(const char *name, GError **error);
 
+/** What becomes of a sandbox that cannot be had. */
+typedef enum {
+    SEAL_SANDBOX_REQUIRED,  /**< nothing is done then */
+    SEAL_SANDBOX_AVAILABLE, /**< it is logged, and done without */
+    SEAL_SANDBOX_OFF,       /**< none is wanted */
+} SealSandbox;
+
 /** What the daemon has to know before it opens a service. Strings belong to the struct. */
 typedef struct {
     char *conf_dir;
@@ -77,6 +84,9 @@ typedef struct {
     GStrv peers;
     GStrv submission_peers;
     GStrv inbound_peers;
+    SealSandbox sandbox;
+    gboolean network; /**< workers may use it */
+    GStrv readable;   /**< more files and folders that they may read */
 } SealDaemonSettings;
 
 /** Reads [daemon], and [core] beside it, and sends the log where that says. SEAL_ERROR_CONFIG, with
@@ -145,6 +155,18 @@ SEAL_FRONT gboolean seal_dispatcher_lost_keys(const SealDispatcher *dispatcher);
 SEAL_FRONT gboolean seal_dispatcher_attach(SealDispatcher *dispatcher, GError **error);
 SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)
+
+/** What a process that works does with a file or folder. */
+typedef enum {
+    SEAL_PATH_READ,
+    SEAL_PATH_WRITE,  /**< and makes files and folders in it */
+    SEAL_PATH_SECRET, /**< nothing, where private keys are another process's */
+} SealPathUse;
+typedef void (*SealPathVisitor)(const char *path, SealPathUse use, gpointer user_data);
+/** Calls @visit for all that the configuration names, itself too. What is named need not be there,
+ *  and a file may be replaced by another one. */
+SEAL_FRONT void seal_dispatcher_visit_paths(const SealDispatcher *dispatcher, SealPathVisitor visit,
+                                            gpointer user_data);
 
 /** [core] enabled. */
 SEAL_FRONT gboolean seal_dispatcher_configured(const SealDispatcher *dispatcher);

@@ -757,6 +757,8 @@ typedef struct {
     gboolean owned;     /**< of a PATH: a folder of the user alone whose service this is. Its owner
                              tells root whom to become, where [core] does not */
     gboolean of_keys;   /**< of a PATH: [daemon] keys_user may own it */
+    gboolean kept;      /**< of a PATH or PATHS: private keys, which the private half alone reads:
+                             the daemon's workers cannot */
     gpointer reserved[2];
 } SealSetting;
 

@@ -113,7 +113,7 @@ static gboolean is_ours(const char *parent)
            access(parent, W_OK | X_OK) == 0;
 }
 
-static const char *choose_parent(const char *const *parents)
+const char *seal_scratch_parent(const char *const *parents)
 {
     for (; *parents; parents++) {
         if (is_ours(*parents))
@@ -172,7 +172,7 @@ static SealFolder *make_folder(const char *parent)
 
 SealFolder *seal_scratch_make(const char *const *parents, GError **error)
 {
-    const char *parent = choose_parent(parents);
+    const char *parent = seal_scratch_parent(parents);
 
     for (guint i = 0; i < MAX_TRIES; i++) {
         SealFolder *folder = make_folder(parent);

@@ -11,5 +11,8 @@
  *  with NULL. (transfer full) */
 SealFolder *seal_scratch_make(const char *const *parents, GError **error);
 
+/** The one of @parents that would be used, else the temporary folder. (borrowed) */
+const char *seal_scratch_parent(const char *const *parents);
+
 /** Removes what processes that are gone have left in those of @parents that would be used. */
 void seal_scratch_sweep(const char *const *parents);

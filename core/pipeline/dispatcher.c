@@ -204,6 +204,25 @@ void seal_dispatcher_free(SealDispatcher *self)
     g_free(self);
 }
 
+void seal_dispatcher_visit_paths(const SealDispatcher *self, SealPathVisitor visit,
+                                 gpointer user_data)
+{
+    static const char *const own[] = {"run_dir", "state_dir", "spool_dir"};
+    GPtrArray *modules = seal_registry_modules(self->registry);
+    const char *const parents[] = {seal_settings_string(self->core, "run_dir"),
+                                   seal_settings_string(self->core, "state_dir"), NULL};
+
+    visit(seal_service_conf_dir(self->service), SEAL_PATH_READ, user_data);
+    for (guint i = 0; i < G_N_ELEMENTS(own); i++)
+        visit(seal_settings_string(self->core, own[i]), SEAL_PATH_WRITE, user_data);
+    visit(seal_scratch_parent(parents), SEAL_PATH_WRITE, user_data);
+    for (guint i = 0; i < modules->len; i++) {
+        const SealModule *module = g_ptr_array_index(modules, i);
+
+        seal_settings_visit_paths(module->settings, visit, user_data);
+    }
+}
+
 gboolean seal_dispatcher_configured(const SealDispatcher *self)
 {
     return seal_settings_boolean(self->core, "enabled");

@@ -73,6 +73,9 @@ gboolean seal_daemon_settings_fill(const SealSettings *daemon, SealDaemonSetting
     settings->keys_user = g_strdup(seal_settings_string(daemon, "keys_user"));
     settings->recycle = (guint)seal_settings_number(daemon, "recycle");
     settings->queue = (guint)seal_settings_number(daemon, "queue");
+    settings->sandbox = (SealSandbox)seal_settings_choice(daemon, "sandbox");
+    settings->network = seal_settings_boolean(daemon, "network");
+    settings->readable = g_strdupv((GStrv)seal_settings_list(daemon, "readable"));
     return read_workers(daemon, &settings->workers, error) &&
            read_mode(daemon, &settings->socket_mode, error) &&
            read_peers(daemon, "peers", FALSE, &settings->peers, error) &&
@@ -133,5 +136,6 @@ void seal_daemon_settings_clear(SealDaemonSettings *settings)
     g_strfreev(settings->peers);
     g_strfreev(settings->submission_peers);
     g_strfreev(settings->inbound_peers);
+    g_strfreev(settings->readable);
     *settings = (SealDaemonSettings){0};
 }

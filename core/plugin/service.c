@@ -14,7 +14,10 @@
 #include "core/plugin/tables.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define DAEMON_SOCKET "sealpiped.sock" /* as filters/client/daemon.h has it */
 
 struct SealService {
     char *conf_dir;
@@ -321,12 +324,32 @@ static gboolean show_user(const SealService *self, SealOut *out)
     return show_check(out, "user", TRUE, name);
 }
 
+/* What keeps private keys apart, which depends on who has started it. */
+static void show_daemon(const SealService *self, SealOut *out)
+{
+    g_autofree char *path =
+        g_build_filename(seal_settings_string(self->core, "run_dir"), DAEMON_SOCKET, NULL);
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return;
+    g_autofree char *name = seal_user_name(st.st_uid);
+    g_autofree char *text =
+        st.st_uid == 0
+            ? g_strdup("started by root: private keys are kept by a user of their own")
+            : g_strdup_printf("started by %s, who has the private keys and works on mail: keys in "
+                              "a GnuPG home are not kept apart from that",
+                              name);
+    show_check(out, "daemon", TRUE, text);
+}
+
 gboolean seal_service_show(const SealService *self, SealOut *out)
 {
     const char *problem = seal_log_problem();
     g_autofree char *target = seal_log_describe();
     gboolean user = show_user(self, out);
 
+    show_daemon(self, out);
     return show_check(out, "log", !problem, problem ? problem : target) && user;
 }
 

@@ -441,6 +441,37 @@ gboolean seal_settings_check_owners(const SealSettings *settings,
     return TRUE;
 }
 
+/* Of secrets and private keys, and of folders of the service's own. */
+static SealPathUse use_of(const SealSetting *setting)
+{
+    if (setting->kept || setting->type == SEAL_SETTING_SECRET)
+        return SEAL_PATH_SECRET;
+    return setting->owned ? SEAL_PATH_WRITE : SEAL_PATH_READ;
+}
+
+static void visit_value(const Value *value, SealPathVisitor visit, gpointer user_data)
+{
+    const SealPathUse use = use_of(value->setting);
+
+    if (value->list) {
+        for (char **item = value->list; *item; item++) {
+            if (g_path_is_absolute(*item))
+                visit(*item, use, user_data);
+        }
+    } else if (value->string && g_path_is_absolute(value->string)) {
+        visit(value->string, use, user_data);
+    }
+}
+
+void seal_settings_visit_paths(const SealSettings *settings, SealPathVisitor visit,
+                               gpointer user_data)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
+        for (const SealSetting *row = settings->tables[i]; row && row->key; row++)
+            visit_value(find_value(settings, row->key), visit, user_data);
+    }
+}
+
 void seal_settings_free(SealSettings *settings)
 {
     if (!settings)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "core/frontend.h"
 #include "core/plugin/config.h"
 
 typedef struct SealSettings SealSettings;
@@ -26,6 +27,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealSettings, seal_settings_free)
 gboolean seal_settings_check_owners(const SealSettings *settings,
                                     gboolean (*is_apart)(const char *path, gconstpointer user_data),
                                     gconstpointer user_data, GError **error);
+
+/** Calls @visit for each absolute path that is written in @settings, of whatever type, or is a
+ *  preset of theirs. */
+void seal_settings_visit_paths(const SealSettings *settings, SealPathVisitor visit,
+                               gpointer user_data);
 
 /** Asking for an unknown key or another type ends the process: it is a bug of the caller. Strings,
  *  choices, paths and secrets' paths; NULL where unset. (borrowed) */

@@ -163,6 +163,16 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
     {"queue", SEAL_SETTING_INTEGER, "64", "1..4096",
      .help = "How many messages may wait for a worker; who finds no room tries again until the "
              "deadline, and then the mail server keeps the message."},
+    {"sandbox", SEAL_SETTING_CHOICE, "required", "required|available|off",
+     .help = "Workers, and what keeps the private keys, are locked in by the kernel: which system "
+             "calls they may make (seccomp), and which files they reach (Landlock). required: the "
+             "daemon does not start where that fails; a kernel without Landlock will do where root "
+             "starts it. available: what cannot be had is logged."},
+    {"network", SEAL_SETTING_BOOLEAN, "false",
+     .help = "Whether workers may use the network, which no module of sealpipe's own does."},
+    {"readable", SEAL_SETTING_PATHS,
+     .help = "Files and folders that workers read beside those that the settings name, such as "
+             "those that links in a folder of keys lead to."},
     {NULL},
 };
 

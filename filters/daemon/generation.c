@@ -7,6 +7,7 @@
 #include "filters/daemon/daemon.h"
 #include "filters/daemon/keeper.h"
 #include "filters/daemon/peers.h"
+#include "filters/daemon/sandbox.h"
 #include "filters/daemon/signals.h"
 #include "filters/daemon/tender.h"
 #include "filters/daemon/worker.h"
@@ -44,6 +45,7 @@ typedef struct {
     DaemonPeers *peers;
     DaemonKeeper keeper;
     DaemonTender tender;
+    DaemonSandbox sandbox;
     gboolean lost; /* either has ended, and the supervisor knows */
     Place *places;
     int signals;
@@ -87,6 +89,7 @@ G_GNUC_NORETURN static void become_worker(Generation *self, pid_t parent, int co
     end_with_parent(parent);
     close_places(self);
     daemon_signals_reset();
+    signal(SIGPIPE, SIG_IGN); /* a gpg that has ended is an error, as in the runner */
     seal_dispatcher_ask_at(self->shop.dispatcher, keys);
     _exit(daemon_work(&self->shop, DAEMON_LISTEN_FD, control));
 }
@@ -238,9 +241,15 @@ static void lose_keys(Generation *self, const char *what)
 
 static void hear_keeper(Generation *self)
 {
-    gint64 number;
+    gint64 number = 0;
+    int letter = 0;
 
-    if (daemon_hear(self->keeper.control, &number) >= 0)
+    while ((letter = daemon_hear(self->keeper.control, &number)) > 0)
+        seal_log_warning("a process that answers for the private keys was ended by signal "
+                         "%" G_GINT64_FORMAT "%s",
+                         number,
+                         number == SIGSYS ? ": it made a system call that is not for it" : "");
+    if (letter == 0)
         return;
     daemon_keeper_clear(&self->keeper);
     lose_keys(self, "keeps the private keys");
@@ -380,7 +389,9 @@ static gboolean open_shop(Generation *self, const char *conf_dir, GError **error
         return FALSE;
     self->peers = daemon_peers_new(&self->settings, seal_service_user(shop->service));
     shop->peers = self->peers;
-    return TRUE;
+    shop->sandbox = &self->sandbox;
+    return daemon_sandbox_prepare(&self->sandbox, &self->settings, shop->dispatcher, from_root,
+                                  error);
 }
 
 static gboolean open_generation(Generation *self, const char *conf_dir, GError **error)
@@ -401,6 +412,7 @@ static void close_generation(Generation *self)
     daemon_peers_free(self->peers);
     daemon_keeper_clear(&self->keeper);
     daemon_tender_clear(&self->tender);
+    daemon_sandbox_clear(&self->sandbox);
     seal_daemon_settings_clear(&self->settings);
     g_free(self->places);
 }
@@ -415,7 +427,8 @@ static void say_problem(const GError *error)
 
 int daemon_generation(const char *conf_dir)
 {
-    Generation self = {.signals = -1, .keeper.control = -1, .tender.control = -1};
+    Generation self = {
+        .signals = -1, .keeper.control = -1, .tender.control = -1, .sandbox.rules = -1};
     g_autoptr(GError) error = NULL;
     int status = 0;
 

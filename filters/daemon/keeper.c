@@ -3,9 +3,11 @@
 
 #include "filters/client/exchange.h"
 #include "filters/daemon/daemon.h"
+#include "filters/daemon/sandbox.h"
 #include "filters/daemon/signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -23,26 +25,67 @@ static int say_problem(int control, const GError *error)
     return 1;
 }
 
-static void start_server(SealKeeper *keeper, int control, int socket)
+typedef struct {
+    const SealDaemonSettings *settings;
+    SealKeeper *keys;
+    int control;
+    int signals;
+} Keeper;
+
+static void start_server(const Keeper *self, int socket)
 {
     if (fork() != 0)
         return;
-    close(control);
-    seal_keeper_serve(keeper, socket);
+    close(self->control);
+    close(self->signals);
+    if (!daemon_sandbox_enter_server(self->settings))
+        _exit(1);
+    seal_keeper_serve(self->keys, socket);
     _exit(0);
 }
 
-/* Until the generation has ended. */
-static void serve_generation(SealKeeper *keeper, int control)
+/* One that made a system call that is not for it is ended by the kernel: somebody is to hear of it,
+ * and not from here, where there is no log any more. */
+static void reap_servers(const Keeper *self)
+{
+    int status;
+
+    while (daemon_signals_next(self->signals))
+        ;
+    while (waitpid(-1, &status, WNOHANG) > 0) {
+        if (WIFSIGNALED(status))
+            daemon_say(self->control, 'K', WTERMSIG(status));
+    }
+}
+
+/* FALSE: the generation has ended. */
+static gboolean take_socket(const Keeper *self)
 {
     char letter;
     int socket;
 
-    while (seal_record_receive(control, &letter, 1, &socket, 1) == 1) {
-        if (socket < 0)
-            continue;
-        start_server(keeper, control, socket);
+    if (seal_record_receive(self->control, &letter, 1, &socket, 1) != 1)
+        return FALSE;
+    if (socket >= 0) {
+        start_server(self, socket);
         close(socket);
+    }
+    return TRUE;
+}
+
+static void serve_generation(const Keeper *self)
+{
+    struct pollfd fds[] = {
+        {.fd = self->control, .events = POLLIN},
+        {.fd = self->signals, .events = POLLIN},
+    };
+
+    for (;;) {
+        poll(fds, 2, -1);
+        if (fds[1].revents)
+            reap_servers(self);
+        if (fds[0].revents && !take_socket(self))
+            return;
     }
 }
 
@@ -76,26 +119,33 @@ gboolean daemon_become_keys_user(const char *name, GError **error)
     return daemon_find_keys_user(name, &uid, error) && seal_user_become_named(name, error);
 }
 
+static gboolean enter(const SealDaemonSettings *settings, gboolean root, GError **error)
+{
+    return (!root || daemon_become_keys_user(settings->keys_user, error)) &&
+           daemon_sandbox_enter_keeper(settings, root, error);
+}
+
 static int run_keeper(const SealDaemonSettings *settings, int control)
 {
+    static const int numbers[] = {SIGCHLD, 0};
+    const gboolean root = geteuid() == 0;
     g_autoptr(GError) error = NULL;
-    g_autoptr(SealKeeper) keeper = seal_keeper_open(settings->conf_dir, NULL, &error);
-    int listed = keeper ? seal_keeper_list(keeper, &error) : -1;
+    g_autoptr(SealKeeper) keys = seal_keeper_open(settings->conf_dir, NULL, &error);
+    int listed = keys ? seal_keeper_list(keys, &error) : -1;
+    const Keeper self = {settings, keys, control, daemon_signals_open(numbers)};
 
-    if (listed < 0 || (geteuid() == 0 && !daemon_become_keys_user(settings->keys_user, &error)))
+    if (listed < 0 || !enter(settings, root, &error))
         return say_problem(control, error);
-    if (!seal_record_send(control, "L", 1, listed))
+    if (self.signals < 0 || !seal_record_send(control, "L", 1, listed))
         return 1;
     close(listed);
-    serve_generation(keeper, control);
+    serve_generation(&self);
     return 0;
 }
 
 G_GNUC_NORETURN static void become_keeper(const SealDaemonSettings *settings, int control)
 {
     daemon_signals_reset();
-    /* Servers are waited for by nobody. */
-    signal(SIGCHLD, SIG_IGN);
     close(DAEMON_CONTROL_FD);
     close(DAEMON_LISTEN_FD);
     _exit(run_keeper(settings, control));

@@ -4,7 +4,7 @@
  *
  * It is forked by the generation while that is root, reads root's files, becomes a user of its own,
  * and hears "K", with a socket: fork a server for whoever is at its other end. It says "L", with a
- * file of what is no secret, or "E" and why not.
+ * file of what is no secret, or "E" and why not; then "K" and a signal that has ended a server.
  */
 #pragma once
 

@@ -4,6 +4,7 @@
 #include "filters/client/exchange.h"
 #include "filters/daemon/daemon.h"
 #include "filters/daemon/keeper.h"
+#include "filters/daemon/sandbox.h"
 #include "filters/daemon/signals.h"
 
 #include <errno.h>
@@ -83,6 +84,7 @@ static int run_tender(const SealDaemonSettings *settings, const char *parent, in
     if (seal_tender_count(tender) == 0)
         return seal_record_send(control, "T 0 ", 4, -1) ? 0 : 1;
     if (!daemon_become_keys_user(settings->keys_user, &error) ||
+        !daemon_sandbox_enter_tender(settings, &error) ||
         !say_folder(tender, parent, control, &error))
         return error ? say_problem(control, error) : 1;
     if (!start_all(tender, control))

@@ -210,7 +210,8 @@ int daemon_work(const DaemonShop *shop, int listening, int control)
         seal_log_warning("a worker cannot wait for clients: %s", g_strerror(errno));
         return 1;
     }
-    if (shop->dispatcher && !seal_dispatcher_attach(shop->dispatcher, &error)) {
+    if (!daemon_sandbox_enter_worker(shop->sandbox, &error) ||
+        (shop->dispatcher && !seal_dispatcher_attach(shop->dispatcher, &error))) {
         seal_log_error(NULL, NULL, NULL, error);
         return 1;
     }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "filters/daemon/peers.h"
+#include "filters/daemon/sandbox.h"
 #include "filters/worker/desk.h"
 
 typedef struct {
@@ -12,6 +13,7 @@ typedef struct {
     SealDispatcher *dispatcher; /* not attached yet; NULL where [core] enabled is false */
     const DaemonPeers *peers;
     const SealDaemonSettings *settings;
+    const DaemonSandbox *sandbox;
     guint64 device; /* of the configuration's folder */
     guint64 inode;
 } DaemonShop;

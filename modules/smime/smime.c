@@ -64,7 +64,8 @@ static const SealSetting settings[] = {
     {.key = "server_keys",
      .type = SEAL_SETTING_PATHS,
      .help = "Private keys to sign with, their certificates and the CAs between, in PEM or "
-             "PKCS#12: files or folders that others cannot read"},
+             "PKCS#12: files or folders that others cannot read",
+     .kept = TRUE},
     {.key = "passphrase_file",
      .type = SEAL_SETTING_SECRET,
      .help = "A file whose first line opens what is encrypted in server_keys; without it the empty "
