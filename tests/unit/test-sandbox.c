@@ -56,8 +56,9 @@ static int make_call(gconstpointer data)
     if (!daemon_seccomp_enter(call->role, call->network))
         return BEGUN;
     errno = 0;
-    return syscall(words[0], words[1], words[2], words[3], words[4], words[5],
-                   words[6]) >= 0 ? 0 : errno;
+    return syscall(words[0], words[1], words[2], words[3], words[4], words[5], words[6]) >= 0
+               ? 0
+               : errno;
 }
 
 static int call_as(SeccompRole role, gboolean network, const long *words)
