@@ -167,7 +167,7 @@ static int take_kept(const char *path)
 GBytes *seal_file_read_state(const char *path, gsize max, SealFileState *state, GError **error)
 {
     int fd = take_kept(path);
-    struct stat st;
+    struct stat st = {0};
     GBytes *bytes = NULL;
 
     *state = (SealFileState){0};
