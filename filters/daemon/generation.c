@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 enum {
-    SHORT_LIFE_MS = 1000, /* one that ends sooner is not at once put anew */
     LEAST_PAUSE_MS = 100,
     MOST_PAUSE_MS = 10000,
 };
@@ -32,11 +31,10 @@ enum {
 typedef struct {
     pid_t pid; /* 0: it is empty */
     int control;
-    gint64 begun;
-    gint64 due;    /* it is taken for dead then; 0: it is idle */
-    gint64 again;  /* when it may be filled anew */
-    gint64 pause;  /* how long that was last time */
-    gboolean told; /* to end */
+    gint64 due;     /* it is taken for dead then; 0: it is idle */
+    gint64 again;   /* when it may be filled anew */
+    gint64 pause;   /* how long that was last time */
+    gboolean ready; /* it has waited for work */
 } Place;
 
 typedef struct {
@@ -91,7 +89,7 @@ G_GNUC_NORETURN static void become_worker(Generation *self, pid_t parent, int co
     daemon_signals_reset();
     signal(SIGPIPE, SIG_IGN); /* a gpg that has ended is an error, as in the runner */
     seal_dispatcher_ask_at(self->shop.dispatcher, keys);
-    _exit(daemon_work(&self->shop, DAEMON_LISTEN_FD, control));
+    _exit(daemon_work(&self->shop, DAEMON_LISTEN_FD, control, keys));
 }
 
 static gboolean start_worker(Generation *self, Place *place)
@@ -116,15 +114,20 @@ static gboolean start_worker(Generation *self, Place *place)
     setpgid(pid, pid);
     place->pid = pid;
     place->control = pair[0];
-    place->begun = now_ms();
-    place->due = place->begun + self->settings.deadline * 1000;
-    place->told = FALSE;
+    place->due = now_ms() + self->settings.deadline * 1000;
+    place->ready = FALSE;
     return TRUE;
+}
+
+/* Without the keeper those who are there go on, and a new generation will come. */
+static gboolean is_hiring(const Generation *self)
+{
+    return self->accepts && !self->order && !self->lost;
 }
 
 static void fill_places(Generation *self)
 {
-    for (guint i = 0; i < self->settings.workers && self->accepts && !self->order; i++) {
+    for (guint i = 0; i < self->settings.workers && is_hiring(self); i++) {
         Place *place = &self->places[i];
 
         if (!place->pid && place->again <= now_ms() && !start_worker(self, place)) {
@@ -149,14 +152,29 @@ static void log_end(const Place *place, const siginfo_t *info)
                      info->si_status);
 }
 
-/* One that has worked for a while, or ends well, is followed at once. */
+static void hear_worker(Place *place)
+{
+    gint64 number;
+    int letter;
+
+    while ((letter = daemon_hear(place->control, &number)) > 0) {
+        if (letter == 'A')
+            place->due = now_ms() + number / 1000;
+        else if (letter == 'I') {
+            place->due = 0;
+            place->ready = TRUE;
+        }
+    }
+}
+
+/* One that was ended by a message costs that message, and is followed at once. It is not tried
+ * again and again where none of them can begin. */
 static void empty_place(Place *place, const siginfo_t *info)
 {
-    gboolean well = info->si_code == CLD_EXITED && info->si_status == 0;
-
     log_end(place, info);
+    hear_worker(place);
     close(place->control);
-    if (well || now_ms() - place->begun > SHORT_LIFE_MS)
+    if (place->ready)
         place->pause = 0;
     else
         place->pause = CLAMP(place->pause * 2, LEAST_PAUSE_MS, MOST_PAUSE_MS);
@@ -177,19 +195,6 @@ static void reap_workers(Generation *self)
         kill_worker(place); /* what is left of its group, before its number is another's */
         waitid(P_PID, (id_t)place->pid, &info, WEXITED | WNOHANG);
         empty_place(place, &info);
-    }
-}
-
-static void hear_worker(Place *place)
-{
-    gint64 number;
-    int letter;
-
-    while ((letter = daemon_hear(place->control, &number)) > 0) {
-        if (letter == 'A')
-            place->due = now_ms() + number / 1000;
-        else if (letter == 'I')
-            place->due = 0;
     }
 }
 
@@ -272,8 +277,9 @@ static void hear_supervisor(Generation *self)
         else if (letter == 'D' || letter == 'S')
             pass_order(self, (char)letter);
     }
+    /* Nobody follows: who waits at this socket is served. */
     if (letter < 0 && !self->order)
-        pass_order(self, 'D');
+        pass_order(self, 'S');
 }
 
 /* Milliseconds to what is to be done next, or -1. */
@@ -286,7 +292,7 @@ static int next_due(const Generation *self)
 
         if (place->pid && place->due)
             next = MIN(next, place->due);
-        else if (!place->pid && self->accepts && !self->order)
+        else if (!place->pid && is_hiring(self))
             next = MIN(next, place->again);
     }
     return next == G_MAXINT64 ? -1 : (int)CLAMP(next - now_ms(), 0, G_MAXINT);

@@ -42,6 +42,7 @@ typedef struct {
     pid_t coming;     /* the one that is being started, or 0 */
     gboolean again;   /* another one is wanted as soon as that is ready, or not */
     gboolean reload;  /* the one that is coming takes the place of one that works */
+    gboolean lame;    /* the one that accepts has lost its keeper */
     gint64 next;      /* when to start one, where there is none; 0: not at all */
     gint64 pause;
     gboolean stopping;
@@ -183,6 +184,8 @@ static void welcome_child(Supervisor *self, Child *child)
     self->coming = 0;
     self->pause = 0;
     self->works = TRUE;
+    self->next = 0;
+    self->lame = FALSE;
     say_child(child, 'G');
     say_child(find_child(self, before), 'D');
     tell_ready(self);
@@ -205,7 +208,7 @@ static void hear_child(Supervisor *self, Child *child)
         else if (letter == 'E' && child->pid == self->coming)
             keep_problem(self, text);
         else if (letter == 'X' && child->pid == self->current)
-            self->again = TRUE;
+            self->again = self->lame = TRUE;
     }
     if (letter < 0) {
         close(child->control);
@@ -214,27 +217,37 @@ static void hear_child(Supervisor *self, Child *child)
 }
 
 /* It says itself why. */
-static void miss_child(Supervisor *self, const Child *child)
+static void miss_coming(Supervisor *self)
 {
-    if (child->pid == self->coming) {
-        self->coming = 0;
-        if (self->current)
-            seal_log_warning("the configuration stays as it was before: the new one does not work");
-        else if (!self->works)
-            self->failed = TRUE;
-        else
-            put_off(self);
-        /* Systemd waits for the end of the reload, however it ends. */
-        if (self->reload)
-            daemon_notify("READY=1");
-    } else if (child->pid == self->current) {
-        self->current = 0;
-        if (!self->stopping) {
-            seal_log_warning("the daemon's generation %d has ended; a new one is started",
-                             (int)child->pid);
-            put_off(self);
-        }
-    }
+    self->coming = 0;
+    if (self->stopping)
+        return;
+    if (self->current)
+        seal_log_warning("the configuration stays as it was before: the new one does not work");
+    else if (!self->works)
+        self->failed = TRUE;
+    if (self->lame || !self->current)
+        put_off(self);
+    /* Systemd waits for the end of the reload, however it ends. */
+    if (self->reload)
+        daemon_notify("READY=1");
+}
+
+static void miss_current(Supervisor *self)
+{
+    seal_log_warning("the daemon's generation %d has ended; a new one is started",
+                     (int)self->current);
+    self->current = 0;
+    self->lame = FALSE;
+    put_off(self);
+}
+
+static void miss_child(Supervisor *self, pid_t pid)
+{
+    if (pid == self->coming)
+        miss_coming(self);
+    else if (pid == self->current && !self->stopping)
+        miss_current(self);
 }
 
 static void reap_children(Supervisor *self)
@@ -249,7 +262,7 @@ static void reap_children(Supervisor *self)
         g_array_remove_index(self->children, i);
         if (child.control >= 0)
             close(child.control);
-        miss_child(self, &child);
+        miss_child(self, child.pid);
     }
 }
 

@@ -6,12 +6,19 @@
 #include "filters/worker/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST_S = 5 }; /* a client sends its request as soon as it is connected */
+enum {
+    AT_ONCE_MS = 1,    /* a client sends its request as soon as it is connected */
+    REQUEST_MS = 5000, /* where the machine is slow, or the client is */
+    MAX_ASIDE = 64,    /* clients who are waited for meanwhile */
+    MAX_READY = 16,
+    RECORDS_S = 5, /* for one record of the answer */
+};
 
 /* How it is to end. */
 typedef enum {
@@ -20,13 +27,24 @@ typedef enum {
     ORDER_STOP,  /* nobody will: what waits is done first */
 } Order;
 
+/* A client who is connected and has said nothing yet. */
+typedef struct {
+    int socket;
+    gint64 until; /* monotonic, milliseconds */
+} Aside;
+
 typedef struct {
     const DaemonShop *shop;
     int listening;
     int control;
-    int waiting; /* for the two of them */
+    int keys;
+    int epoll;
     Order order;
+    gboolean lost; /* nobody is there any more who has the keys */
+    gboolean idle; /* the queue was empty */
     guint taken;
+    Aside aside[MAX_ASIDE];
+    guint n_aside;
 } Worker;
 
 static int control_fd = -1;
@@ -101,41 +119,129 @@ static int do_task(const DaemonShop *shop, guint user, SealRequest *request)
 /* FALSE: he is not there any more, or it cannot be told who he is. */
 static gboolean find_peer(int client, guint *user)
 {
-    const struct timeval patience = {.tv_sec = REQUEST_S};
+    const struct timeval patience = {.tv_sec = RECORDS_S};
     struct ucred peer;
     socklen_t size = sizeof peer;
 
     *user = 0;
     if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer ||
-        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
         setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
         return FALSE;
     *user = peer.uid;
     return TRUE;
 }
 
+static gint64 now_ms(void)
+{
+    return g_get_monotonic_time() / 1000;
+}
+
+/* Whether he has said something, or gone, by then. */
+static gboolean has_spoken(int client, int msec)
+{
+    struct pollfd fd = {.fd = client, .events = POLLIN};
+
+    return poll(&fd, 1, msec) > 0;
+}
+
+/* Nobody works for one whose time was over while he waited. */
+static gboolean has_gone(int client)
+{
+    struct pollfd fd = {.fd = client, .events = POLLRDHUP};
+
+    return poll(&fd, 1, 0) > 0;
+}
+
 static void serve_request(const DaemonShop *shop, int client, guint user, SealRequest *request)
 {
     worker_exchange_begin(client);
-    if (!is_ours(shop, request)) {
+    if (is_ours(shop, request))
+        worker_end(do_task(shop, user, request));
+    else
         seal_record_send(client, "N", 1, -1);
-        return;
-    }
-    worker_end(do_task(shop, user, request));
+    worker_exchange_begin(-1);
 }
 
-static void serve_client(const DaemonShop *shop, int client)
+static void serve_client(Worker *worker, int client)
 {
     SealRequest request = SEAL_REQUEST_NONE;
     const char *why = NULL;
     guint user;
 
-    say_due(MAX(REQUEST_S + 1, (gint64)shop->settings->deadline) * G_USEC_PER_SEC);
-    if (find_peer(client, &user) && seal_request_receive(client, &request, &why))
-        serve_request(shop, client, user, &request);
+    say_due(worker->shop->settings->deadline * G_USEC_PER_SEC);
+    if (find_peer(client, &user)) {
+        if (!seal_request_receive(client, &request, &why))
+            seal_log_warning("what user %u asks for cannot be done: %s", user, why);
+        else if (!has_gone(client))
+            serve_request(worker->shop, client, user, &request);
+    }
     seal_request_clear(&request);
-    worker_exchange_begin(-1);
     close(client);
+    worker->taken++;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Clients who have said nothing yet: they keep nobody else from being served
+ */
+
+static gboolean watch_fd(const Worker *worker, int fd, guint32 events)
+{
+    struct epoll_event event = {.events = events, .data.fd = fd};
+
+    return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void unwatch_fd(const Worker *worker, int fd)
+{
+    epoll_ctl(worker->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* Its place is another's, who was the last. */
+static void forget_aside(Worker *worker, guint i)
+{
+    unwatch_fd(worker, worker->aside[i].socket);
+    worker->aside[i] = worker->aside[--worker->n_aside];
+}
+
+static void put_aside(Worker *worker, int client)
+{
+    if (worker->n_aside == MAX_ASIDE || !watch_fd(worker, client, EPOLLIN)) {
+        seal_log_warning("a client is turned away: %u others have said nothing yet",
+                         worker->n_aside);
+        close(client);
+        return;
+    }
+    worker->aside[worker->n_aside++] = (Aside){client, now_ms() + REQUEST_MS};
+}
+
+static void serve_aside(Worker *worker, int client)
+{
+    for (guint i = 0; i < worker->n_aside; i++) {
+        if (worker->aside[i].socket == client) {
+            forget_aside(worker, i);
+            serve_client(worker, client);
+            return;
+        }
+    }
+}
+
+/* Milliseconds until the next one's time is over; -1: there is none. */
+static int drop_late(Worker *worker)
+{
+    gint64 now = now_ms(), next = G_MAXINT64;
+
+    for (guint i = 0; i < worker->n_aside;) {
+        if (worker->aside[i].until > now) {
+            next = MIN(next, worker->aside[i++].until);
+            continue;
+        }
+        seal_log_warning("a client has said nothing for %d s, and is turned away",
+                         REQUEST_MS / 1000);
+        int client = worker->aside[i].socket;
+        forget_aside(worker, i);
+        close(client);
+    }
+    return worker->n_aside ? (int)(next - now) : -1;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -153,76 +259,103 @@ static void read_orders(Worker *worker)
         else if (letter == 'S')
             worker->order = ORDER_STOP;
     }
-    if (letter < 0)
+    if (letter < 0) {
         worker->order = ORDER_DRAIN;
-}
-
-/* Of all that wait, one is woken for a client. */
-static gboolean open_wait(Worker *worker)
-{
-    struct epoll_event client = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = worker->listening};
-    struct epoll_event order = {.events = EPOLLIN, .data.fd = worker->control};
-
-    worker->waiting = epoll_create1(EPOLL_CLOEXEC);
-    return worker->waiting >= 0 &&
-           epoll_ctl(worker->waiting, EPOLL_CTL_ADD, worker->listening, &client) == 0 &&
-           epoll_ctl(worker->waiting, EPOLL_CTL_ADD, worker->control, &order) == 0;
-}
-
-/* Who has the next one waiting already is not idle. */
-static void wait_for_work(Worker *worker)
-{
-    struct epoll_event events[2];
-    int count = epoll_wait(worker->waiting, events, 2, 0);
-
-    if (count == 0) {
-        say_idle();
-        if (worker->order != ORDER_STOP)
-            count = epoll_wait(worker->waiting, events, 2, -1);
-    }
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.fd == worker->control)
-            read_orders(worker);
+        unwatch_fd(worker, worker->control);
     }
 }
 
-/* FALSE: nobody waits. */
-static gboolean serve_next(Worker *worker)
+static void serve_next(Worker *worker)
 {
     int client = accept4(worker->listening, NULL, NULL, SOCK_CLOEXEC);
 
+    worker->idle = client < 0 && errno != EINTR && errno != ECONNABORTED;
     if (client < 0)
-        return errno == EINTR || errno == ECONNABORTED;
-    serve_client(worker->shop, client);
-    worker->taken++;
-    return TRUE;
+        return;
+    if (has_spoken(client, AT_ONCE_MS))
+        serve_client(worker, client);
+    else
+        put_aside(worker, client);
 }
 
-int daemon_work(const DaemonShop *shop, int listening, int control)
+/* Whoever waits in the queue has woken this one, and perhaps nobody else: he is served, whatever
+ * was ordered meanwhile. Only one without keys leaves him to who comes in its place. */
+static void serve_ready(Worker *worker, const struct epoll_event *ready, int count)
 {
-    Worker worker = {.shop = shop, .listening = listening, .control = control};
+    gboolean waits = worker->order == ORDER_STOP;
+
+    for (int i = 0; i < count; i++) {
+        int fd = ready[i].data.fd;
+
+        if (fd == worker->listening)
+            waits = TRUE;
+        else if (fd == worker->control)
+            read_orders(worker);
+        else if (fd == worker->keys)
+            worker->lost = TRUE;
+        else
+            serve_aside(worker, fd);
+    }
+    if (waits && !(worker->lost && !worker->order))
+        serve_next(worker);
+}
+
+/* Who has the next one waiting already is not idle. */
+static void await_work(Worker *worker)
+{
+    struct epoll_event ready[MAX_READY];
+    int late = drop_late(worker);
+    int count = epoll_wait(worker->epoll, ready, MAX_READY, 0);
+
+    if (count == 0 && (worker->order != ORDER_STOP || worker->idle)) {
+        say_idle();
+        count = epoll_wait(worker->epoll, ready, MAX_READY, late);
+    }
+    serve_ready(worker, ready, MAX(count, 0));
+    if (worker->order == ORDER_DRAIN)
+        unwatch_fd(worker, worker->listening);
+}
+
+/* Of those who wait for a client, one is woken by each. */
+static gboolean open_epoll(Worker *worker)
+{
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return worker->epoll >= 0 && watch_fd(worker, worker->listening, EPOLLIN | EPOLLEXCLUSIVE) &&
+           watch_fd(worker, worker->control, EPOLLIN) && watch_fd(worker, worker->keys, EPOLLRDHUP);
+}
+
+static gboolean goes_on(const Worker *worker)
+{
+    const DaemonShop *shop = worker->shop;
+
+    if (worker->lost || (shop->dispatcher && seal_dispatcher_lost_keys(shop->dispatcher)))
+        return FALSE;
+    if (worker->n_aside > 0)
+        return TRUE;
+    if (worker->order == ORDER_STOP)
+        return !worker->idle;
+    return !worker->order && worker->taken < shop->settings->recycle;
+}
+
+int daemon_work(const DaemonShop *shop, int listening, int control, int keys)
+{
+    Worker worker = {.shop = shop, .listening = listening, .control = control, .keys = keys};
     g_autoptr(GError) error = NULL;
 
     control_fd = control;
     worker_exchange_begin(-1);
     worker_exchange_watch(say_due);
-    if (!open_wait(&worker)) {
-        seal_log_warning("a worker cannot wait for clients: %s", g_strerror(errno));
-        return 1;
-    }
     if (!daemon_sandbox_enter_worker(shop->sandbox, &error) ||
         (shop->dispatcher && !seal_dispatcher_attach(shop->dispatcher, &error))) {
         seal_log_error(NULL, NULL, NULL, error);
         return 1;
     }
-    daemon_say(control, 'I', 0);
-    while (worker.order != ORDER_DRAIN && worker.taken < shop->settings->recycle &&
-           !(shop->dispatcher && seal_dispatcher_lost_keys(shop->dispatcher))) {
-        wait_for_work(&worker);
-        if (worker.order == ORDER_DRAIN)
-            break;
-        if (!serve_next(&worker) && worker.order == ORDER_STOP)
-            break;
+    if (!open_epoll(&worker)) {
+        seal_log_warning("a worker cannot wait for work: %s", g_strerror(errno));
+        return 1;
     }
+    daemon_say(control, 'I', 0);
+    while (goes_on(&worker))
+        await_work(&worker);
     return 0;
 }

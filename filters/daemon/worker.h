@@ -18,6 +18,7 @@ typedef struct {
     guint64 inode;
 } DaemonShop;
 
-/** Works until it is told to stop, with the socket @listening, which does not block, and @control
- * to the generation. Returns what the process ends with: 0, or 1 where it could not begin. */
-int daemon_work(const DaemonShop *shop, int listening, int control);
+/** Works until it is told to stop, with the socket @listening, which does not block, @control to the
+ * generation, and @keys to who has the private keys; their end is its end, too. Returns what the
+ * process ends with: 0, or 1 where it could not begin. */
+int daemon_work(const DaemonShop *shop, int listening, int control, int keys);
