@@ -71,8 +71,7 @@ def _():
     try:
         daemon.process.kill()
         daemon.process.wait()
-        tap.wait_for(lambda: not any(os.fsencode(home.conf) in words
-                                     for _, _, _, words in daemons.processes()), "all of it is gone")
+        tap.wait_for(lambda: not daemon.alive(), "all of it is gone")
         tap.true(daemon.socket.exists(), "the socket was left")
         assert_sealed("in process")
         with daemon:

@@ -79,6 +79,10 @@ class Daemon:
     def __exit__(self, *_):
         self.stop()
 
+    def alive(self):
+        """All processes of it, whosever children they are by now."""
+        return [pid for pid, _, _, words in processes() if os.fsencode(self.home.conf) in words]
+
     def hup(self):
         self.process.send_signal(signal.SIGHUP)
 
