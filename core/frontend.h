@@ -304,6 +304,12 @@ SEAL_FRONT void seal_file_keep(const char *path);
 /** Content over @length octets of @fd, a regular file, which it takes over. It is read as it is
  *  needed, never mapped. (transfer full) */
 SEAL_FRONT SealContent *seal_content_new_file(int fd, guint64 length);
+/** Calls @visit for each piece of @content in turn: @size octets of @fd behind @from or, where @fd
+ *  is -1, at @data. FALSE as soon as one returns that. */
+typedef gboolean (*SealPieceVisitor)(int fd, guint64 from, const guint8 *data, guint64 size,
+                                     gpointer user_data);
+SEAL_FRONT gboolean seal_content_visit(SealContent *content, SealPieceVisitor visit,
+                                       gpointer user_data);
 /** Reads to the end, or until @size octets are there. Returns how many, -1 with errno set. */
 SEAL_FRONT gssize seal_fd_read(int fd, void *data, gsize size);
 /** Writes all of it; FALSE with errno set. */

@@ -202,6 +202,20 @@ gssize seal_content_pread(SealContent *content, guint64 offset, void *buffer, gs
     return (gssize)done;
 }
 
+gboolean seal_content_visit(SealContent *content, SealPieceVisitor visit, gpointer user_data)
+{
+    gboolean ok = TRUE;
+
+    for (guint i = 0; i < content->pieces->len && ok; i++) {
+        const Piece *piece = &g_array_index(content->pieces, Piece, i);
+        const guint8 *data = piece->bytes ? g_bytes_get_data(piece->bytes, NULL) : NULL;
+
+        ok = visit(piece->file ? piece->file->fd : -1, piece->offset,
+                   data ? data + piece->offset : NULL, piece->length, user_data);
+    }
+    return ok;
+}
+
 GBytes *seal_content_to_bytes(SealContent *content, gsize max, GError **error)
 {
     if (content->size > max) {

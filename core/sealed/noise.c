@@ -51,9 +51,15 @@ static void judge_window(SealNoise *noise)
 
 void seal_noise_add(SealNoise *noise, const guint8 *data, gsize length)
 {
-    for (gsize i = 0; i < length; i++) {
-        noise->counts[data[i]]++;
-        if (++noise->seen == WINDOW)
+    while (length > 0) {
+        gsize some = MIN(length, (gsize)(WINDOW - noise->seen));
+
+        for (gsize i = 0; i < some; i++)
+            noise->counts[data[i]]++;
+        noise->seen += some;
+        data += some;
+        length -= some;
+        if (noise->seen == WINDOW)
             judge_window(noise);
     }
 }

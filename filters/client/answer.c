@@ -27,6 +27,9 @@ void seal_answer_begin(SealAnswer *answer, int64_t limit)
 void seal_answer_clear(SealAnswer *answer)
 {
     seal_io_close(&answer->file);
+    for (size_t i = 0; i < answer->n_pieces; i++)
+        seal_io_close(&answer->pieces[i].file);
+    answer->n_pieces = 0;
     seal_io_close(&answer->log.file);
 }
 
@@ -100,9 +103,29 @@ static bool take_file(SealAnswer *answer, int *file)
 {
     struct stat info;
 
-    if (answer->file >= 0 || *file < 0 || fstat(*file, &info) != 0 || !S_ISREG(info.st_mode))
+    if (answer->file >= 0 || answer->n_pieces > 0 || *file < 0 || fstat(*file, &info) != 0 ||
+        !S_ISREG(info.st_mode))
         return false;
     answer->file = *file;
+    *file = -1;
+    return true;
+}
+
+/* Likewise, and no more than is there. */
+static bool take_piece(SealAnswer *answer, const char *text, size_t size, int *file)
+{
+    const char *blank = memchr(text, ' ', size);
+    size_t first = blank ? (size_t)(blank - text) : 0;
+    SealPiece piece = {.file = *file};
+    struct stat info;
+
+    if (!blank || answer->file >= 0 || answer->n_pieces == SEAL_EXCHANGE_PIECES || *file < 0 ||
+        !read_number(text, first, INT64_MAX, &piece.from) ||
+        !read_number(blank + 1, size - first - 1, INT64_MAX, &piece.size) ||
+        fstat(*file, &info) != 0 || !S_ISREG(info.st_mode) || piece.size == 0 ||
+        piece.from > (uint64_t)info.st_size || piece.size > (uint64_t)info.st_size - piece.from)
+        return false;
+    answer->pieces[answer->n_pieces++] = piece;
     *file = -1;
     return true;
 }
@@ -131,7 +154,7 @@ static bool take_record(SealAnswer *answer, const char *text, size_t size, int *
     case 'T':
         return size > 1 && take_text(answer, rest, left);
     case 'F':
-        return size == 1 && take_file(answer, file);
+        return size == 1 ? take_file(answer, file) : take_piece(answer, rest, left, file);
     case 'E':
         if (!read_number(rest, left, ENDS_MAX, &number))
             return false;

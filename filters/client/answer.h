@@ -25,13 +25,22 @@ typedef struct {
     int file;              /**< -1 where it is no file */
 } SealClientLog;
 
+/** Of the result, within a file. */
+typedef struct {
+    int file;
+    uint64_t from;
+    uint64_t size;
+} SealPiece;
+
 typedef struct {
     int status;    /**< the one that was named, or -1 */
     bool refused;  /**< not mine */
     bool begun;    /**< the timer was armed */
     int64_t limit; /**< what it was armed to, in milliseconds */
     int64_t due;
-    int file; /**< the result, or -1 */
+    int file;                               /**< the result, or -1 */
+    SealPiece pieces[SEAL_EXCHANGE_PIECES]; /**< or it is these */
+    size_t n_pieces;
     char text[SEAL_EXCHANGE_TEXT_MAX];
     size_t text_size;
     SealClientLog log;

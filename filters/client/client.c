@@ -175,9 +175,9 @@ static int give_result(SealAnswer *answer)
 {
     if (answer->status != 0)
         return EX_TEMPFAIL;
-    if (answer->file < 0)
+    if (answer->file < 0 && answer->n_pieces == 0)
         seal_answer_fail(answer, "there is no result");
-    else if (!seal_give_file(answer->file))
+    else if (!seal_give_answer(answer))
         seal_answer_fail(answer, "cannot write the result to standard output: %s", strerror(errno));
     return answer->fault[0] ? EX_TEMPFAIL : 0;
 }

@@ -20,7 +20,9 @@
  *   A MILLISECONDS   arms the timer: take me for dead if by then I have not armed it again
  *   T TEXT           what there is to say; TEXT has any octets
  *   F                the result, a file that comes along
- *   E STATUS         the last: the work is done, and this is its exit status
+ *   F FROM SIZE      a piece of the result, in a file that comes along; the result of a transport
+ * may be some of these, one behind the other: what is large is not copied for it E STATUS the last:
+ * the work is done, and this is its exit status
  *
  * Anything else is a fault, and so is an end without E: whatever a worker has loaded can end the
  * process.
@@ -34,6 +36,7 @@
 
 #define SEAL_EXCHANGE_MARK     "sealpipe 1"
 #define SEAL_EXCHANGE_TEXT_MAX 4096
+#define SEAL_EXCHANGE_PIECES   16
 #define SEAL_EXCHANGE_WORDS    (8 << 20) /* octets of the command line */
 
 /** What comes along with a request, in this order. */

@@ -177,15 +177,13 @@ static ssize_t give_piece(int file, off_t *at, size_t size)
     return done;
 }
 
-static bool give_all(int file, off_t size)
+static bool give_range(int file, off_t at, uint64_t size)
 {
-    off_t at = 0;
-
-    while (at < size) {
+    while (size > 0) {
         ssize_t done;
 
         alarm(IDLE_S);
-        done = give_piece(file, &at, PIECE);
+        done = give_piece(file, &at, size < PIECE ? (size_t)size : PIECE);
         if (alarm_came) {
             errno = ETIME;
             return false;
@@ -194,20 +192,34 @@ static bool give_all(int file, off_t size)
             errno = EIO;
         if (done == 0 || (done < 0 && errno != EINTR))
             return false;
+        size -= done > 0 ? (uint64_t)done : 0;
     }
     return true;
 }
 
-bool seal_give_file(int file)
+static bool give_all(const SealAnswer *answer)
+{
+    struct stat info;
+
+    for (size_t i = 0; i < answer->n_pieces; i++) {
+        const SealPiece *piece = &answer->pieces[i];
+
+        if (!give_range(piece->file, (off_t)piece->from, piece->size))
+            return false;
+    }
+    return answer->n_pieces > 0 ||
+           (fstat(answer->file, &info) == 0 && give_range(answer->file, 0, (uint64_t)info.st_size));
+}
+
+bool seal_give_answer(const SealAnswer *answer)
 {
     struct sigaction action = {.sa_handler = note_alarm}; /* without SA_RESTART */
     struct sigaction before;
-    struct stat info;
     bool ok;
 
-    if (fstat(file, &info) != 0 || sigaction(SIGALRM, &action, &before) != 0)
+    if (sigaction(SIGALRM, &action, &before) != 0)
         return false;
-    ok = give_all(file, info.st_size);
+    ok = give_all(answer);
     alarm(0);
     sigaction(SIGALRM, &before, NULL);
     return ok;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "filters/client/answer.h"
 #include "filters/client/conf.h"
 
 /** Standard input, read to its end whatever happens: in memory up to spool_memory, then in a file
@@ -14,5 +15,6 @@ int seal_take_message(const SealClientConf *conf, const char **why);
 void seal_take_nothing(void);
 /** The words, each with its NUL, in a file. -1 likewise. */
 int seal_take_words(int argc, char **argv, const char **why);
-/** Writes all of @file to standard output. FALSE with errno set: ETIME where nobody takes it. */
-bool seal_give_file(int file);
+/** Writes all of the result to standard output. FALSE with errno set: ETIME where nobody takes it.
+ */
+bool seal_give_answer(const SealAnswer *answer);

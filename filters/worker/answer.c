@@ -144,7 +144,7 @@ static gboolean write_content(SealContent *content, int file, GError **error)
     return got == 0;
 }
 
-gboolean worker_give_content(const SealService *service, SealContent *content, GError **error)
+static gboolean give_copy(const SealService *service, SealContent *content, GError **error)
 {
     int file = open_result(service, seal_content_size(content), error);
     gboolean ok = file >= 0 && write_content(content, file, error) && worker_give_file(file, error);
@@ -152,4 +152,64 @@ gboolean worker_give_content(const SealService *service, SealContent *content, G
     if (file >= 0)
         close(file);
     return ok;
+}
+
+/* What is in memory goes into one file there, in the order in which it is given. */
+typedef struct {
+    guint pieces;
+    guint64 in_memory;
+    int memory;
+    guint64 at;
+} Giving;
+
+static gboolean count_piece(int fd, guint64 from, const guint8 *data, guint64 size,
+                            gpointer user_data)
+{
+    Giving *giving = user_data;
+
+    giving->pieces++;
+    giving->in_memory += data ? size : 0;
+    return TRUE;
+}
+
+static gboolean give_piece(int fd, guint64 from, const guint8 *data, guint64 size,
+                           gpointer user_data)
+{
+    Giving *giving = user_data;
+
+    if (data) {
+        fd = giving->memory;
+        from = giving->at;
+        giving->at += size;
+        if (!seal_fd_write(fd, data, size))
+            return FALSE;
+    }
+    g_autofree char *line =
+        g_strdup_printf("F %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, from, size);
+    return tell_client(line, fd);
+}
+
+static gboolean give_pieces(SealContent *content, Giving *giving, GError **error)
+{
+    giving->memory = memfd_create("result", MFD_CLOEXEC);
+    gboolean ok = giving->memory >= 0 && seal_content_visit(content, give_piece, giving);
+
+    if (!ok)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                    "cannot hand the result to the client: %s", g_strerror(errno));
+    if (giving->memory >= 0)
+        close(giving->memory);
+    return ok;
+}
+
+/* What lies in files already is not copied. */
+gboolean worker_give_content(const SealService *service, SealContent *content, GError **error)
+{
+    Giving giving = {0};
+
+    seal_content_visit(content, count_piece, &giving);
+    if (seal_content_size(content) <= MEMORY || giving.pieces > SEAL_EXCHANGE_PIECES ||
+        giving.in_memory > MEMORY)
+        return give_copy(service, content, error);
+    return give_pieces(content, &giving, error);
 }

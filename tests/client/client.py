@@ -494,6 +494,25 @@ def _():
         tap.equal(transport("--", "a@b"), (75, b"", b""), text)
 
 
+@tap.test("a result in pieces: in their order, and nothing that is not there")
+def _():
+    begin = f"{PASS_ON}os.write(1, b'0123456789'); "
+    for pieces, result in ((["2 3"], b"234"), (["2 3", "0 1", "9 1", "0 10"], b"23409" + b"0123456789"),
+                           (["0 1"] * 16, b"0" * 16)):
+        records = "; ".join(f"pass_on(b'F {piece}', 1)" for piece in pieces)
+        runner(f"{begin}{records}; say('E 0'); os._exit(0)")
+        tap.equal(transport("--", "a@b"), (0, result, b""), records)
+    for pieces in (["0 0"], ["9 2"], ["11 1"], ["18446744073709551615 2"], ["1"], [" 1"], ["1 "], ["-1 2"],
+                   ["1 2 3"], ["1  2"], ["0 1", "9 2"], ["0 1"] * 17):
+        records = "; ".join(f"pass_on(b'F {piece}', 1)" for piece in pieces)
+        runner(f"{begin}{records}; say('E 0'); forever()")
+        tap.equal(transport("--", "a@b"), (75, b"", b""), records)
+    for records in ("pass_on(b'F 0 1', 1); pass_on(b'F', 1)", "pass_on(b'F', 1); pass_on(b'F 0 1', 1)",
+                    "say('F 0 1')", "pass_on(b'F 0 1', 2)", "pass_on(b'F 0 1', 1, 1)"):
+        runner(f"{begin}{records}; say('E 0'); forever()")
+        tap.equal(transport("--", "a@b"), (75, b"", b""), records)
+
+
 @tap.test("what is said of the log last before the work holds")
 def _():
     for before in ("L 2 syslog", "L 2 journal"):

@@ -24,6 +24,9 @@ class Answer:
                 self.text = record[2:]
             elif record == b"F":
                 self.result = os.pread(files[0], os.fstat(files[0]).st_size, 0)
+            elif record.startswith(b"F "):
+                start, size = map(int, record[2:].split())
+                self.result = (self.result or b"") + os.pread(files[0], size, start)
             for file in files:
                 os.close(file)
 
