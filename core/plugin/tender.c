@@ -2,6 +2,7 @@
  *
  * tender.c: has private halves tend to what their keys need besides: see SealPrivate.
  */
+#include "core/base/owner.h"
 #include "core/base/scratch.h"
 #include "core/frontend.h"
 #include "core/plugin/config.h"
@@ -75,7 +76,7 @@ static gboolean fail_folder(const char *path, GError **error)
     return FALSE;
 }
 
-/* The folder that all lie in lets nobody through but @parent's group. */
+/* The folder that all lie in lets nobody through but its group. */
 const char *seal_tender_make_folder(SealTender *self, const char *parent, GError **error)
 {
     const char *const parents[] = {parent, NULL};
@@ -105,6 +106,19 @@ const char *seal_tender_make_folder(SealTender *self, const char *parent, GError
     return NULL;
 }
 
+/* What is this user's is looked at by nobody else. */
+static gboolean check_owners(const SealModule *module, GError **error)
+{
+    for (const SealSetting *row = module->descriptor.settings; row && row->key; row++) {
+        const char *path = row->of_keys ? seal_settings_string(module->settings, row->key) : NULL;
+        g_autoptr(GError) problem = NULL;
+
+        if (path && !seal_owner_check(path, &problem))
+            return seal_settings_refuse(module->settings, row->key, error, "%s", problem->message);
+    }
+    return TRUE;
+}
+
 gboolean seal_tender_run(SealTender *self, guint which, int end, void (*ready)(gpointer user_data),
                          gpointer user_data, GError **error)
 {
@@ -119,6 +133,8 @@ gboolean seal_tender_run(SealTender *self, guint which, int end, void (*ready)(g
     };
     GError *problem = NULL;
 
+    if (!check_owners(half->module, error))
+        return FALSE;
     if (half->table.tend(half->module, &tending, &problem) && !problem)
         return TRUE;
     if (!problem)

@@ -8,6 +8,7 @@
 #include "filters/daemon/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +70,13 @@ static gboolean say_folder(SealTender *tender, const char *parent, int control, 
     const char *path = seal_tender_make_folder(tender, parent, error);
     g_autofree char *text =
         path ? g_strdup_printf("T %u %s", seal_tender_count(tender), path) : NULL;
+    int folder = path ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 
-    return text && seal_record_send(control, text, strlen(text), -1);
+    if (folder < 0)
+        return FALSE;
+    gboolean said = seal_record_send(control, text, strlen(text), folder);
+    close(folder);
+    return said;
 }
 
 static int run_tender(const SealDaemonSettings *settings, const char *parent, int control)
@@ -106,16 +112,13 @@ G_GNUC_NORETURN static void become_tender(const SealDaemonSettings *settings, co
  * The generation's end
  */
 
-/* In the folder of root's and the sockets', where nobody else can put anything. */
-static char *make_parent(const SealDaemonSettings *settings, GError **error)
+/* In the folder of root's and the socket's, where nobody else can put anything. */
+static char *make_parent(const SealDaemonSettings *settings, uid_t uid, GError **error)
 {
     g_autofree char *path = g_build_filename(settings->run_dir, FOLDER, NULL);
-    uid_t uid;
 
-    if (!daemon_find_keys_user(settings->keys_user, &uid, error))
-        return NULL;
-    if ((mkdir(path, 0700) == 0 || errno == EEXIST) &&
-        lchown(path, uid, (gid_t)settings->group) == 0 && chmod(path, 02710) == 0)
+    if ((mkdir(path, 0700) == 0 || errno == EEXIST) && chmod(path, 0711) == 0 &&
+        lchown(path, uid, (gid_t)-1) == 0)
         return g_steal_pointer(&path);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", path, g_strerror(errno));
     return NULL;
@@ -130,31 +133,60 @@ static gboolean fail_tender(const char *text, gssize size, GError **error)
     return FALSE;
 }
 
-/* A record, with an end behind it. */
-static gssize hear_record(const DaemonTender *self, char *text, gsize room)
+/* Has it let the service's user through, which the keys' user cannot: he is not in that group. */
+static gboolean open_folder(int folder, uid_t uid, guint group)
 {
-    ssize_t size = seal_record_receive(self->control, text, room - 1, NULL, 0);
+    struct stat st;
+
+    return fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid &&
+           fchown(folder, (uid_t)-1, (gid_t)group) == 0;
+}
+
+/* A record, with an end behind it. */
+static gssize hear_record(const DaemonTender *self, char *text, gsize room, int *folder)
+{
+    ssize_t size = seal_record_receive(self->control, text, room - 1, folder, folder ? 1 : 0);
 
     text[CLAMP(size, 0, (ssize_t)room - 1)] = '\0';
     return size;
 }
 
-static gboolean hear_ready(DaemonTender *self, GError **error)
+/* *@count: of those who tend. */
+static gboolean hear_folder(DaemonTender *self, uid_t uid, guint group, gulong *count,
+                            GError **error)
 {
     char text[SEAL_EXCHANGE_TEXT_MAX + 1];
-    gssize size = hear_record(self, text, sizeof text);
+    int folder = -1;
+    gssize size = hear_record(self, text, sizeof text, &folder);
     char *rest = NULL;
 
     if (size < 4 || text[0] != 'T')
         return fail_tender(text, size, error);
-    gulong count = strtoul(text + 2, &rest, 10);
-    if (count == 0) {
-        daemon_tender_clear(self);
+    *count = strtoul(text + 2, &rest, 10);
+    if (*count == 0)
         return TRUE;
-    }
     self->folder = g_strdup(rest + 1);
+    gboolean opened = open_folder(folder, uid, group);
+    if (!opened)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", self->folder,
+                    g_strerror(errno));
+    if (folder >= 0)
+        close(folder);
+    return opened;
+}
+
+static gboolean hear_ready(DaemonTender *self, uid_t uid, guint group, GError **error)
+{
+    char text[SEAL_EXCHANGE_TEXT_MAX + 1];
+    gulong count = 0;
+
+    if (!hear_folder(self, uid, group, &count, error))
+        return FALSE;
+    if (count == 0)
+        daemon_tender_clear(self);
     for (; count > 0; count--) {
-        size = hear_record(self, text, sizeof text);
+        gssize size = hear_record(self, text, sizeof text, NULL);
+
         if (size != 1 || text[0] != 'R')
             return fail_tender(text, size, error);
     }
@@ -165,12 +197,13 @@ gboolean daemon_tender_start(DaemonTender *self, const SealDaemonSettings *setti
 {
     g_autofree char *parent = NULL;
     int pair[2];
+    uid_t uid;
     pid_t pid;
 
     if (geteuid() != 0)
         return TRUE;
-    parent = make_parent(settings, error);
-    if (!parent)
+    if (!daemon_find_keys_user(settings->keys_user, &uid, error) ||
+        !(parent = make_parent(settings, uid, error)))
         return FALSE;
     if (!daemon_pair(pair) || (pid = fork()) < 0) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "no process can be started: %s",
@@ -183,7 +216,7 @@ gboolean daemon_tender_start(DaemonTender *self, const SealDaemonSettings *setti
     }
     close(pair[1]);
     self->control = pair[0];
-    return hear_ready(self, error);
+    return hear_ready(self, uid, settings->group, error);
 }
 
 void daemon_tender_clear(DaemonTender *self)

@@ -245,6 +245,23 @@ def _():
         tap.equal(other.returncode, 1)
 
 
+@tap.test("the rights that its unit leaves to root are enough, and the home may be read-only")
+@as_root
+def _():
+    rights = ",".join(["-all"] + ["+" + name for name in ("setuid", "setgid", "dac_read_search", "chown", "fowner", "kill")])
+    by = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+          'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"', ring.path,
+          "setpriv", f"--bounding-set={rights}", "--no-new-privs"]
+    sealpiped = daemon()
+    try:
+        sealpiped.start(by=by)
+        status = pathlib.Path(f"/proc/{sealpiped.process.pid}/status").read_text()
+        tap.equal(int(re.search(r"CapEff:\s(\w+)", status)[1], 16), 0b11101101, "rights")
+        assert_sealed()
+    finally:
+        sealpiped.stop()
+
+
 @tap.test("an agent that is killed is followed by another one; no message is lost or in clear meanwhile")
 @as_root
 def _():

@@ -60,7 +60,7 @@ class Daemon:
 
     def start(self, **how):
         self.process = subprocess.Popen(
-            [homes.prefix() / "sbin" / "sealpiped", "-c", self.home.conf, "--foreground"],
+            [*how.pop("by", []), homes.prefix() / "sbin" / "sealpiped", "-c", self.home.conf, "--foreground"],
             env={**os.environ, **how.pop("env", {})}, **how)
         tap.wait_for(lambda: self.socket.exists() and self.workers() or self.process.poll() is not None,
                      "the daemon is there")
