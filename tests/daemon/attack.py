@@ -8,6 +8,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -270,6 +271,17 @@ def _():
             tap.equal(results[0][0], False)
             assert_works()
         tap.equal(daemon.keepers(), keepers, "the keeper itself")
+
+
+@tap.test("a server that the kernel ends for a system call is heard of, and its worker is replaced")
+def _():
+    with Attacked() as daemon:
+        assert_works()
+        servers = tap.wait_for(daemon.servers, "servers")
+        home.clear_log()
+        os.kill(servers[0], signal.SIGSYS)
+        tap.wait_for(lambda: "a system call that is not for it" in home.log_text(), "the log")
+        assert_works()
 
 
 # -- Work ---------------------------------------------------------------------------------------
