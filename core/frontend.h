@@ -113,6 +113,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeeper, seal_keeper_free)
 SEAL_FRONT int seal_keeper_list(SealKeeper *keeper, GError **error);
 /** Answers at @socket until the other end is closed. */
 SEAL_FRONT void seal_keeper_serve(SealKeeper *keeper, int socket);
+/** TRUE where the files that private keys were read from, or their folders, have changed since;
+ * they need not be readable any more. @sum is another one for each state that they are in. */
+SEAL_FRONT gboolean seal_keeper_look(const SealKeeper *keeper, guint64 *sum);
 
 /** Those who tend to what private keys need besides, under the keys' user. */
 typedef struct SealTender SealTender;
@@ -152,6 +155,10 @@ SEAL_FRONT SealDispatcher *seal_dispatcher_prepare(SealService *service, const c
 SEAL_FRONT void seal_dispatcher_ask_at(SealDispatcher *dispatcher, int socket);
 /** TRUE where nobody answers there any more. */
 SEAL_FRONT gboolean seal_dispatcher_lost_keys(const SealDispatcher *dispatcher);
+/** The same of what the modules have read, but for what they follow themselves. */
+SEAL_FRONT gboolean seal_dispatcher_look(const SealDispatcher *dispatcher, guint64 *sum);
+/** TRUE where one of them has found so much changed that beginning anew is worth its time. */
+SEAL_FRONT gboolean seal_dispatcher_is_worn(const SealDispatcher *dispatcher);
 SEAL_FRONT gboolean seal_dispatcher_attach(SealDispatcher *dispatcher, GError **error);
 SEAL_FRONT void seal_dispatcher_free(SealDispatcher *dispatcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealDispatcher, seal_dispatcher_free)

@@ -25,6 +25,7 @@ typedef struct {
 struct SealWatch {
     GArray *all;
     GHashTable *paths; /* of all; the strings are theirs */
+    gboolean held;     /* what is not held is not looked at */
 };
 
 static void watched_clear(gpointer data)
@@ -80,6 +81,7 @@ void seal_watch_hold(SealWatch *watch)
 {
     guint count = watch->all->len;
 
+    watch->held = TRUE;
     for (guint i = 0; i < count; i++)
         add_parent(watch, g_array_index(watch->all, Watched, i).path);
     /* Folders first: that a file is replaced shows in them. */
@@ -123,6 +125,8 @@ gboolean seal_watch_look(const SealWatch *watch, guint64 *sum)
         const Watched *watched = &g_array_index(watch->all, Watched, i);
         SealFileState state;
 
+        if (watch->held && watched->fd < 0)
+            continue;
         find_state(watched, &state);
         changed = changed || !seal_file_state_equal(&state, &watched->state);
         *sum = add_to_sum(*sum, &state);

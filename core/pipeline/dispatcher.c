@@ -170,6 +170,16 @@ gboolean seal_dispatcher_lost_keys(const SealDispatcher *self)
     return self->kept && seal_kept_is_lost(self->kept);
 }
 
+gboolean seal_dispatcher_look(const SealDispatcher *self, guint64 *sum)
+{
+    return seal_watch_look(seal_registry_watch(self->registry), sum);
+}
+
+gboolean seal_dispatcher_is_worn(const SealDispatcher *self)
+{
+    return seal_registry_is_worn(self->registry);
+}
+
 gboolean seal_dispatcher_attach(SealDispatcher *self, GError **error)
 {
     return seal_registry_attach(self->registry, error);

@@ -53,7 +53,16 @@ SealKeeper *seal_keeper_open(const char *conf_dir, const char *module_dir, GErro
         self->core ? seal_registry_new(self->config, module_dir ? module_dir : SEAL_MODULE_DIR,
                                        self->core, error)
                    : NULL;
-    return self->registry && load_halves(self, error) ? g_steal_pointer(&self) : NULL;
+    if (!self->registry || !load_halves(self, error))
+        return NULL;
+    /* Root may look at them; whom this becomes may not. */
+    seal_watch_hold(seal_registry_watch(self->registry));
+    return g_steal_pointer(&self);
+}
+
+gboolean seal_keeper_look(const SealKeeper *self, guint64 *sum)
+{
+    return seal_watch_look(seal_registry_watch(self->registry), sum);
 }
 
 void seal_keeper_free(SealKeeper *self)

@@ -8,12 +8,15 @@
  *
  *   generation: R            ready: what is configured works, and the workers are there
  *               E TEXT       it does not work, and why
- *               X            reload: what stands behind the configuration has changed
+ *               X LOST       another generation is wanted: what stands behind the configuration has
+ *                            changed, or, with 1, the private keys are lost, which is urgent
  *   supervisor: G            go on: accept
  *               D            drain: end when what was begun is done; another one accepts
  *               S            stop: the same, when the queue is empty
  *   worker:     A USEC       take me for dead unless I say something by then
  *               I            idle
+ *               C            so much has changed that another generation is worth it
+ *   keeper:     C SUM        what private keys were read from has changed, and is now that
  *
  * The end of its socket is the order to stop for both.
  */

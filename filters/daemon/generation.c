@@ -5,6 +5,7 @@
  */
 #include "filters/client/exchange.h"
 #include "filters/daemon/daemon.h"
+#include "filters/daemon/follow.h"
 #include "filters/daemon/keeper.h"
 #include "filters/daemon/peers.h"
 #include "filters/daemon/sandbox.h"
@@ -44,6 +45,7 @@ typedef struct {
     DaemonKeeper keeper;
     DaemonTender tender;
     DaemonSandbox sandbox;
+    DaemonFollow follow;
     gboolean lost; /* either has ended, and the supervisor knows */
     Place *places;
     int signals;
@@ -152,7 +154,7 @@ static void log_end(const Place *place, const siginfo_t *info)
                      info->si_status);
 }
 
-static void hear_worker(Place *place)
+static void hear_worker(Generation *self, Place *place)
 {
     gint64 number;
     int letter;
@@ -163,16 +165,18 @@ static void hear_worker(Place *place)
         else if (letter == 'I') {
             place->due = 0;
             place->ready = TRUE;
+        } else if (letter == 'C') {
+            self->follow.worn = TRUE;
         }
     }
 }
 
 /* One that was ended by a message costs that message, and is followed at once. It is not tried
  * again and again where none of them can begin. */
-static void empty_place(Place *place, const siginfo_t *info)
+static void empty_place(Generation *self, Place *place, const siginfo_t *info)
 {
     log_end(place, info);
-    hear_worker(place);
+    hear_worker(self, place);
     close(place->control);
     if (place->ready)
         place->pause = 0;
@@ -194,7 +198,7 @@ static void reap_workers(Generation *self)
             continue;
         kill_worker(place); /* what is left of its group, before its number is another's */
         waitid(P_PID, (id_t)place->pid, &info, WEXITED | WNOHANG);
-        empty_place(place, &info);
+        empty_place(self, place, &info);
     }
 }
 
@@ -238,10 +242,17 @@ static void pass_order(Generation *self, char order)
 static void lose_keys(Generation *self, const char *what)
 {
     if (!self->lost)
-        daemon_say(DAEMON_CONTROL_FD, 'X', 0);
+        daemon_say(DAEMON_CONTROL_FD, 'X', 1);
     self->lost = TRUE;
     seal_log_warning("the process that %s has ended; a new generation of the daemon is started",
                      what);
+}
+
+static void warn_of_server(gint64 number)
+{
+    seal_log_warning(
+        "a process that answers for the private keys was ended by signal %" G_GINT64_FORMAT "%s",
+        number, number == SIGSYS ? ": it made a system call that is not for it" : "");
 }
 
 static void hear_keeper(Generation *self)
@@ -249,11 +260,12 @@ static void hear_keeper(Generation *self)
     gint64 number = 0;
     int letter = 0;
 
-    while ((letter = daemon_hear(self->keeper.control, &number)) > 0)
-        seal_log_warning("a process that answers for the private keys was ended by signal "
-                         "%" G_GINT64_FORMAT "%s",
-                         number,
-                         number == SIGSYS ? ": it made a system call that is not for it" : "");
+    while ((letter = daemon_hear(self->keeper.control, &number)) > 0) {
+        if (letter == 'C')
+            self->follow.kept_sum = (guint64)number;
+        else
+            warn_of_server(number);
+    }
     if (letter == 0)
         return;
     daemon_keeper_clear(&self->keeper);
@@ -264,6 +276,13 @@ static void hear_tender(Generation *self)
 {
     daemon_tender_clear(&self->tender);
     lose_keys(self, "tends to the private keys");
+}
+
+/* The one that takes our place looks itself. */
+static void look_for_changes(Generation *self)
+{
+    if (!self->order && daemon_follow_look(&self->follow, self->shop.dispatcher))
+        daemon_say(DAEMON_CONTROL_FD, 'X', 0);
 }
 
 static void hear_supervisor(Generation *self)
@@ -285,7 +304,7 @@ static void hear_supervisor(Generation *self)
 /* Milliseconds to what is to be done next, or -1. */
 static int next_due(const Generation *self)
 {
-    gint64 next = G_MAXINT64;
+    gint64 next = self->order ? G_MAXINT64 : self->follow.next;
 
     for (guint i = 0; i < self->settings.workers; i++) {
         const Place *place = &self->places[i];
@@ -313,7 +332,7 @@ static void watch_workers(Generation *self)
     poll(fds, count + 4, next_due(self));
     for (guint i = 0; i < count; i++) {
         if (fds[i + 2].revents & POLLIN)
-            hear_worker(&self->places[i]);
+            hear_worker(self, &self->places[i]);
     }
     while (daemon_signals_next(self->signals))
         ;
@@ -325,6 +344,7 @@ static void watch_workers(Generation *self)
     if (fds[0].revents)
         hear_supervisor(self);
     end_late_workers(self);
+    look_for_changes(self);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -445,6 +465,7 @@ int daemon_generation(const char *conf_dir)
             say_problem(error);
         status = 1;
     } else {
+        daemon_follow_begin(&self.follow);
         daemon_say(DAEMON_CONTROL_FD, 'R', 0);
         while (!self.order || has_workers(&self)) {
             fill_places(&self);

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LOOK_MS = 1000 };
+
 /* -------------------------------------------------------------------------------------------
  * The keeper
  */
@@ -73,15 +75,28 @@ static gboolean take_socket(const Keeper *self)
     return TRUE;
 }
 
+/* Says so of each state that they come to be in. */
+static void look_at_files(const Keeper *self, guint64 *told)
+{
+    guint64 sum = 0;
+    gboolean changed = seal_keeper_look(self->keys, &sum);
+
+    sum = changed ? MAX(sum >> 1, 1) : 0;
+    if (sum != *told && daemon_say(self->control, 'C', (gint64)sum))
+        *told = sum;
+}
+
 static void serve_generation(const Keeper *self)
 {
     struct pollfd fds[] = {
         {.fd = self->control, .events = POLLIN},
         {.fd = self->signals, .events = POLLIN},
     };
+    guint64 told = 0;
 
     for (;;) {
-        poll(fds, 2, -1);
+        if (poll(fds, 2, LOOK_MS) == 0)
+            look_at_files(self, &told);
         if (fds[1].revents)
             reap_servers(self);
         if (fds[0].revents && !take_socket(self))

@@ -142,11 +142,11 @@ static const int SERVER_ALLOWED[] = {
 #endif
     -1};
 
-/* A socket is received, a server forked, and locked in; and all of the above, which it cannot give
- * back to its servers. */
+/* A socket is received, a server forked, and locked in; files that are held are looked at; and all
+ * of the above, which it cannot give back to its servers. */
 static const int KEEPER_ALLOWED[] = {SYS_recvmsg, SYS_sendmsg, SYS_close, SYS_set_robust_list,
                                      SYS_prctl,   SYS_seccomp, SYS_wait4, SYS_waitid,
-                                     SYS_ppoll,   SYS_read,
+                                     SYS_ppoll,   SYS_read,    SYS_fstat, SYS_newfstatat,
 #ifdef SYS_poll
                                      SYS_poll,
 #endif

@@ -20,6 +20,8 @@ enum {
     START_MS = 120000, /* to read configuration and keys */
     LEAST_PAUSE_MS = 100,
     MOST_PAUSE_MS = 10000,
+    LEAST_REST_MS = 1000, /* between generations that are started for what has changed */
+    MOST_REST_MS = 16000, /* where that never ends */
     MAX_GENERATIONS = 64, /* with those that drain */
     MAX_PROBLEM = 2000,   /* octets of what is said on stderr; the log has all of it */
 };
@@ -45,6 +47,9 @@ typedef struct {
     gboolean lame;    /* the one that accepts has lost its keeper */
     gint64 next;      /* when to start one, where there is none; 0: not at all */
     gint64 pause;
+    gint64 due;      /* when to start one for what has changed; 0: nothing has */
+    gint64 followed; /* when the last one was */
+    gint64 rest;     /* how long the next one waits at least behind it */
     gboolean stopping;
     gboolean works;  /* one has been ready */
     char *problem;   /* what the one that is coming has said of itself, or NULL */
@@ -141,13 +146,37 @@ static void put_off(Supervisor *self)
     self->next = now_ms() + self->pause;
 }
 
+/* For what has changed since the last one was started: at once, where that is rare. */
+static void follow_change(Supervisor *self)
+{
+    if (!self->due)
+        self->due = MAX(now_ms(), self->followed + self->rest);
+}
+
+static gboolean is_due(Supervisor *self)
+{
+    if (!self->due || self->due > now_ms())
+        return FALSE;
+    self->rest = now_ms() - self->followed > 2 * MOST_REST_MS
+                     ? LEAST_REST_MS
+                     : CLAMP(self->rest * 2, LEAST_REST_MS, MOST_REST_MS);
+    self->followed = now_ms();
+    return TRUE;
+}
+
+static gboolean is_wanted(Supervisor *self)
+{
+    return self->again || (self->next && self->next <= now_ms()) || is_due(self);
+}
+
 static void start_wanted(Supervisor *self)
 {
-    if (self->coming || self->stopping || !(self->again || (self->next && self->next <= now_ms())))
+    if (self->coming || self->stopping || !is_wanted(self))
         return;
     self->reload = self->again && self->current;
     self->again = FALSE;
     self->next = 0;
+    self->due = 0;
     if (!start_child(self)) {
         seal_log_warning("a new generation of the daemon cannot be started: %s", g_strerror(errno));
         put_off(self);
@@ -197,6 +226,14 @@ static void keep_problem(Supervisor *self, const char *text)
     self->problem = g_strdup(text);
 }
 
+static void hear_want(Supervisor *self, const char *text)
+{
+    if (g_str_equal(text, "1"))
+        self->again = self->lame = TRUE;
+    else
+        follow_change(self);
+}
+
 static void hear_child(Supervisor *self, Child *child)
 {
     char text[MAX_PROBLEM + 1];
@@ -208,7 +245,7 @@ static void hear_child(Supervisor *self, Child *child)
         else if (letter == 'E' && child->pid == self->coming)
             keep_problem(self, text);
         else if (letter == 'X' && child->pid == self->current)
-            self->again = self->lame = TRUE;
+            hear_want(self, text);
     }
     if (letter < 0) {
         close(child->control);
@@ -322,8 +359,8 @@ static int next_due(Supervisor *self)
 
     if (self->coming && child)
         next = child->begun + START_MS + 1;
-    else if (self->next && !self->stopping)
-        next = self->next;
+    else if (!self->stopping)
+        next = MIN(self->next ? self->next : next, self->due ? self->due : next);
     return next == G_MAXINT64 ? -1 : (int)CLAMP(next - now_ms(), 0, G_MAXINT);
 }
 

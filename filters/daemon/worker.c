@@ -43,6 +43,7 @@ typedef struct {
     gboolean lost; /* nobody is there any more who has the keys */
     gboolean idle; /* the queue was empty */
     guint taken;
+    gboolean worn; /* the generation knows */
     Aside aside[MAX_ASIDE];
     guint n_aside;
 } Worker;
@@ -178,6 +179,9 @@ static void serve_client(Worker *worker, int client)
     seal_request_clear(&request);
     close(client);
     worker->taken++;
+    if (!worker->worn && worker->shop->dispatcher &&
+        seal_dispatcher_is_worn(worker->shop->dispatcher))
+        worker->worn = daemon_say(worker->control, 'C', 0);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ typedef struct {
 
 struct KeysFollow {
     GArray *roots;    /* SealFileState of what the setting names, in its order */
+    GArray *first;    /* the same when the module started */
     GHashTable *same; /* of KeysPlace: looked at since the last look */
     gint64 looked;    /* monotonic, microseconds, as are the next */
     gint64 swept;
@@ -236,6 +237,22 @@ static void run_sweep(SealModule *self, KeysFile *source)
     g_free(sweep.gone);
 }
 
+/* A process that is locked in may not reach what stands in the place of what was there. */
+static gboolean has_other_folder(SealModule *self, const GArray *now, const GArray *first)
+{
+    const char *const *paths = seal_module_list(self, "paths");
+
+    for (guint i = 0; i < now->len; i++) {
+        const SealFileState *root = &g_array_index(now, SealFileState, i);
+        const SealFileState *before = &g_array_index(first, SealFileState, i);
+
+        if ((root->inode != before->inode || root->device != before->device) &&
+            g_file_test(paths[i], G_FILE_TEST_IS_DIR))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 void keys_follow_sweep(SealModule *self, gboolean now)
 {
     KeysFile *source = seal_module_data(self);
@@ -247,6 +264,8 @@ void keys_follow_sweep(SealModule *self, gboolean now)
         return;
     roots = find_roots(self);
     run_sweep(self, source);
+    if (has_other_folder(self, roots, follow->first))
+        seal_module_ask_restart(self);
     g_array_unref(follow->roots);
     follow->roots = roots;
     g_hash_table_remove_all(follow->same);
@@ -303,6 +322,7 @@ gboolean keys_follow_begin(SealModule *self, KeysFile *source, GError **error)
     source->base = keys_index_new(source->trust);
     source->own = keys_index_new(source->trust);
     follow->roots = find_roots(self);
+    follow->first = g_array_ref(follow->roots);
     follow->same = g_hash_table_new(NULL, NULL);
     if (!seal_module_visit_files(self, "paths", SEAL_VISIT_FOLLOWED, add_to_base, source, error))
         return FALSE;
@@ -320,6 +340,7 @@ void keys_follow_end(KeysFile *source)
     KeysFollow *follow = source->follow;
 
     g_array_unref(follow->roots);
+    g_array_unref(follow->first);
     g_hash_table_unref(follow->same);
     g_free(follow);
     keys_index_free(source->base);
