@@ -20,9 +20,9 @@
  *   A MILLISECONDS   arms the timer: take me for dead if by then I have not armed it again
  *   T TEXT           what there is to say; TEXT has any octets
  *   F                the result, a file that comes along
- *   F FROM SIZE      a piece of the result, in a file that comes along; the result of a transport
- * may be some of these, one behind the other: what is large is not copied for it E STATUS the last:
- * the work is done, and this is its exit status
+ *   F FROM SIZE      a piece of the result, in a file that comes along; of a transport's there may
+ *                    be several, one behind the other: what is large is not copied
+ *   E STATUS         the last: the work is done, and this is its exit status
  *
  * Anything else is a fault, and so is an end without E: whatever a worker has loaded can end the
  * process.
