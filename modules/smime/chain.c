@@ -14,6 +14,7 @@ enum {
     /* OpenSSL's name for 112 bits: no SHA-1 or MD5 signature, no RSA key under 2048 bits. The
      * anchor's own signature proves nothing and is not looked at. */
     AUTH_LEVEL = 2,
+    MAX_HELD = 4096, /* chains that are remembered */
 };
 
 static gboolean read_anchors(SmimeModule *module, GBytes *data, const char *path, guint *count,
@@ -171,6 +172,49 @@ static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64
     return FALSE;
 }
 
+/* -------------------------------------------------------------------------------------------
+ * What is remembered: that the chain of a certificate holds, as long as nothing in it ends, no list
+ * is to be renewed, and no CA was met that might lead another way
+ */
+
+typedef struct {
+    gint64 from;
+    gint64 until;
+    guint met; /* CAs */
+} Held;
+
+SealCache *smime_chains_new(void)
+{
+    return seal_cache_new(MAX_HELD, g_free);
+}
+
+static gboolean is_held(SmimeModule *module, const SealKey *key, gint64 at)
+{
+    const Held *held = seal_cache_find(module->chains, seal_key_fingerprint(key));
+
+    return held && held->from <= at && at <= held->until &&
+           held->met == smime_pool_count(module->pool);
+}
+
+static void hold_chain(SealModule *self, const SealKey *key, SmimeCerts *chain, gint64 at)
+{
+    SmimeModule *module = seal_module_data(self);
+    Held held = {at, smime_crls_next_update(self, at), smime_pool_count(module->pool)};
+
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        gint64 until;
+
+        if (!smime_time(X509_get0_notAfter(sk_X509_value(chain, i)), &until))
+            return;
+        held.until = MIN(held.until, until);
+    }
+    seal_cache_put(module->chains, seal_key_fingerprint(key), g_memdup2(&held, sizeof held), 1);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Verifying
+ */
+
 static gboolean check_chain(SealModule *self, SmimeCerts *chain, gint64 at, SealDecision *decision)
 {
     if (!check_between(chain, sk_X509_value(chain, 0), decision))
@@ -195,9 +239,9 @@ static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key
         return FALSE;
     }
     ERR_clear_error();
-    if (valid)
-        *ok = check_chain(self, X509_STORE_CTX_get0_chain(ctx), at, decision);
-    else
+    if (valid && (*ok = check_chain(self, X509_STORE_CTX_get0_chain(ctx), at, decision)))
+        hold_chain(self, key, X509_STORE_CTX_get0_chain(ctx), at);
+    else if (!valid)
         refuse_chain(ctx, key, decision);
     return TRUE;
 }
@@ -215,6 +259,11 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
             "the certificate of %s cannot be trusted: no CA is trusted; name some with "
             "trust_anchors in [module smime]",
             seal_key_label(key));
+        return TRUE;
+    }
+
+    if (is_held(module, key, at)) {
+        *ok = TRUE;
         return TRUE;
     }
 

@@ -149,3 +149,19 @@ gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 a
     }
     return FALSE;
 }
+
+gint64 smime_crls_next_update(SealModule *self, gint64 at)
+{
+    SmimeModule *module = seal_module_data(self);
+    gint64 next = G_MAXINT64;
+
+    for (guint i = 0; i < module->crls->len; i++) {
+        List *list = g_ptr_array_index(module->crls, i);
+        const ASN1_TIME *time = X509_CRL_get0_nextUpdate(list->crl);
+        gint64 until;
+
+        if (time && smime_time(time, &until) && until >= at)
+            next = MIN(next, until);
+    }
+    return next;
+}

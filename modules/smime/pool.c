@@ -70,6 +70,11 @@ void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted)
     ++*count;
 }
 
+guint smime_pool_count(const SmimePool *pool)
+{
+    return pool->trusted + pool->others;
+}
+
 static gboolean has_signed(X509 *issuer, X509 *cert)
 {
     EVP_PKEY *key = X509_get0_pubkey(issuer);

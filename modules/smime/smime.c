@@ -11,6 +11,7 @@ static void module_fini(SealModule *self)
     X509_STORE_free(module->store);
     smime_pool_free(module->anchors);
     smime_pool_free(module->pool);
+    seal_cache_free(module->chains);
     g_clear_pointer(&module->crls, g_ptr_array_unref);
     seal_key_index_free(module->server_keys);
     g_string_free(module->notes, TRUE);
@@ -25,6 +26,7 @@ static gboolean module_init(SealModule *self, GError **error)
 
     SmimeModule *module = g_new0(SmimeModule, 1);
     module->pool = smime_pool_new();
+    module->chains = smime_chains_new();
     module->server_keys = seal_key_index_new();
     module->notes = g_string_new(NULL);
     module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");

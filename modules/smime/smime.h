@@ -142,6 +142,8 @@ void smime_pool_free(SmimePool *pool);
 /** Remembers a CA certificate, once. Those from sources that are not trusted cannot crowd out the
  *  others. */
 void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted);
+/** How many there are. */
+guint smime_pool_count(const SmimePool *pool);
 /** The first certificate that has signed @cert, or NULL. (borrowed) */
 X509 *smime_pool_issuer(SmimePool *pool, X509 *cert);
 /** The certificates that may stand between @cert and an anchor: each has signed one before it.
@@ -156,6 +158,8 @@ SmimeCerts *smime_pool_path(SmimePool *pool, X509 *cert);
 gboolean smime_crls_load(SealModule *self, GError **error);
 /** Has @issuer revoked @cert? Then TRUE, and @why says so. Warns where the list is out of date. */
 gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at, char **why);
+/** When the first of them is to be renewed after @at; G_MAXINT64 where none is. */
+gint64 smime_crls_next_update(SealModule *self, gint64 at);
 
 /* -------------------------------------------------------------------------------------------
  * chain.c: trust anchors, and the way to one
@@ -163,6 +167,8 @@ gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 a
 
 /** Reads what the setting names. */
 gboolean smime_anchors_load(SealModule *self, GError **error);
+/** What is remembered of chains that hold. (transfer full) */
+SealCache *smime_chains_new(void);
 /** Is there a chain from the key to an anchor at @at, with nothing in it revoked? Sets @decision
  *  where not, in @ok. */
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
@@ -296,8 +302,9 @@ struct SmimeModule {
     X509_STORE *store;  /**< the trust anchors */
     SmimePool *anchors; /**< the same, to be found by name */
     guint anchor_count;
-    SmimePool *pool; /**< other CA certificates that were met */
-    GPtrArray *crls; /**< of crl.c */
+    SmimePool *pool;   /**< other CA certificates that were met */
+    GPtrArray *crls;   /**< of crl.c */
+    SealCache *chains; /**< of chain.c */
     SealKeyIndex *server_keys;
     SmimeCipher cipher;
     SmimeRsa rsa;

@@ -440,6 +440,36 @@ typedef struct {
     gboolean der;
 } CrlCase;
 
+/* That a chain holds is remembered, and no longer than it does. */
+static void test_remembered_chain(void)
+{
+    const gint64 day = 86400;
+    CertSpec spec = {.name = "Short",
+                     .constraints = "critical,CA:TRUE",
+                     .usage = "critical,keyCertSign,cRLSign",
+                     .until_days = 10};
+    g_autoptr(X509) ca = pki_cert(&spec, pki_key("RSA"), NULL, pki_key("RSA"));
+    g_autoptr(X509) cert = pki_person("alice@example.org", "RSA", NULL, ca);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+    g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_VERIFIED);
+    const struct {
+        gint64 at;
+        const char *code;
+    } rows[] = {
+        {now(), "usable"},           {now() + 1, "usable"},
+        {now() + 9 * day, "usable"}, {now() + 11 * day, "chain-expired"},
+        {now() + 1, "usable"},       {now() - 2 * day, "not-yet-valid"},
+        {now() + 1, "usable"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *got = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, rows[i].at, NULL);
+
+        g_assert_cmpstr(got, ==, rows[i].code);
+    }
+}
+
 static void open_with_crl(Smime *smime, const CrlCase *test)
 {
     g_autoptr(GError) error = NULL;
@@ -589,5 +619,6 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/usable/broken-anchor", test_broken_anchor);
     g_test_add_func("/smime/usable/unreadable", test_unreadable);
     g_test_add_func("/smime/usable/folder-of-other-things", test_folder_of_other_things);
+    g_test_add_func("/smime/usable/remembered-chain", test_remembered_chain);
     return g_test_run();
 }
