@@ -7,14 +7,14 @@
  *       runs the commands in turn, so that what else the machine does falls on all of them
  *   drive load CLIENTS COUNT FILE COMMAND
  *       runs COUNT of them, CLIENTS at a time
- *   drive sink COUNT
+ *   drive sink COUNT [PORT]
  *       an SMTP server that takes COUNT messages and ends
  *
  * FILE is a command's standard input; its standard output is read to the end through a pipe, as
  * mail servers do. One that does not end with 0, or writes nothing, ends all. Lines of the output:
- * "COMMAND NANOSECONDS PEAK" for turns, "NANOSECONDS PEAK" for load, with the peak of memory in KiB;
- * for sink "port NUMBER", then "NANOSECONDS", from the first message's beginning to the last one's
- * end.
+ * "COMMAND NANOSECONDS PEAK" for turns, "NANOSECONDS PEAK" for load, with the peak of memory in
+ * KiB; for sink "port NUMBER", then how many nanoseconds went by from the first message's sender to
+ * the last one's end.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -205,7 +205,7 @@ static bool take_line(Session *session, int fd)
         say(fd, "250 taken\r\n");
         return true;
     }
-    if (strncasecmp(line, "MAIL", 4) == 0 && first_begun == 0)
+    if (first_begun == 0 && strncasecmp(line, "MAIL", 4) == 0)
         first_begun = now_ns();
     session->in_data = strncasecmp(line, "DATA", 4) == 0;
     if (strncasecmp(line, "EHLO", 4) == 0)
@@ -234,13 +234,15 @@ static bool serve(Session *session, int fd)
     return got > 0;
 }
 
-static int open_sink(void)
+static int open_sink(int port)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof name;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
-    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, 128) != 0 ||
+    name.sin_port = htons((uint16_t)port);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, (struct sockaddr *)&name, sizeof name) != 0 || listen(fd, 128) != 0 ||
         getsockname(fd, (struct sockaddr *)&name, &size) != 0)
         give_up("a port of 127.0.0.1");
     printf("port %d\n", ntohs(name.sin_port));
@@ -248,9 +250,9 @@ static int open_sink(void)
     return fd;
 }
 
-static int run_sink(int count)
+static int run_sink(int count, int port)
 {
-    struct pollfd fds[MOST] = {{.fd = open_sink(), .events = POLLIN}};
+    struct pollfd fds[MOST] = {{.fd = open_sink(port), .events = POLLIN}};
 
     for (int i = 1; i < MOST; i++)
         fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
@@ -280,8 +282,8 @@ int main(int argc, char **argv)
         return run_turns(atoi(argv[2]), argv[3], argv + 4);
     if (argc > 5 && strcmp(argv[1], "load") == 0)
         return run_load(atoi(argv[2]), atoi(argv[3]), argv[4], argv + 5);
-    if (argc == 3 && strcmp(argv[1], "sink") == 0)
-        return run_sink(atoi(argv[2]));
+    if (argc >= 3 && strcmp(argv[1], "sink") == 0)
+        return run_sink(atoi(argv[2]), argc > 3 ? atoi(argv[3]) : 0);
     fprintf(stderr, "usage: drive turns|load|sink ...\n");
     return 2;
 }
