@@ -121,11 +121,13 @@ static int do_task(const DaemonShop *shop, guint user, SealRequest *request)
 static gboolean find_peer(int client, guint *user)
 {
     const struct timeval patience = {.tv_sec = RECORDS_S};
+    const struct timeval at_once = {.tv_usec = AT_ONCE_MS * 1000};
     struct ucred peer;
     socklen_t size = sizeof peer;
 
     *user = 0;
     if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer ||
+        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &at_once, sizeof at_once) != 0 ||
         setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
         return FALSE;
     *user = peer.uid;
@@ -236,7 +238,8 @@ static int drop_late(Worker *worker)
 
     for (guint i = 0; i < worker->n_aside;) {
         if (worker->aside[i].until > now) {
-            next = MIN(next, worker->aside[i++].until);
+            next = MIN(next, worker->aside[i].until);
+            i++;
             continue;
         }
         seal_log_warning("a client has said nothing for %d s, and is turned away",
