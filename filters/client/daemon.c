@@ -110,6 +110,17 @@ static void await_answer(SealAnswer *answer, int socket)
     }
 }
 
+/* Of the descriptors that are on their way and belong to one user, the kernel bounds the number. */
+static bool send_request(int socket, const SealRequest *request, const SealAnswer *answer)
+{
+    for (unsigned tries = 0; !seal_request_send(socket, request);) {
+        if (errno != ETOOMANYREFS || seal_answer_time_left(answer) <= 0)
+            return false;
+        wait_turn(tries++);
+    }
+    return true;
+}
+
 bool seal_daemon_run(const SealClientConf *conf, const SealRequest *request, SealAnswer *answer)
 {
     int socket;
@@ -118,7 +129,7 @@ bool seal_daemon_run(const SealClientConf *conf, const SealRequest *request, Sea
     socket = connect_daemon(conf, answer);
     if (socket < 0)
         return answer->fault[0] != '\0';
-    if (!seal_request_send(socket, request))
+    if (!send_request(socket, request, answer))
         seal_answer_fail(answer, "cannot hand the message to the daemon: %s", strerror(errno));
     await_answer(answer, socket);
     seal_io_close(&socket);

@@ -3,12 +3,15 @@
 
 #include "filters/worker/worker.h"
 
-static gboolean check_dispatcher(SealDispatcher *dispatcher, GError **error)
+static gboolean check_dispatcher(SealDispatcher *dispatcher, gboolean debug, GError **error)
 {
     if (!seal_dispatcher_in_process(dispatcher)) {
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-                            "[core] in_process is false, but there is no daemon that could do the "
-                            "work: it must be true");
+        g_set_error_literal(
+            error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+            debug ? "with --debug the work is not the daemon's, and [core] in_process=false leaves "
+                    "it to that: without --debug, what the daemon says stands in the log"
+                  : "[core] in_process=false leaves the work to the daemon, and none for this "
+                    "configuration is running: start sealpiped");
         return FALSE;
     }
     /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
@@ -26,7 +29,7 @@ static gboolean fill_desk(const WorkerOptions *options, WorkerDesk *desk, GError
     if (passes)
         return TRUE;
     desk->dispatcher = seal_dispatcher_open(desk->service, NULL, error);
-    return desk->dispatcher && check_dispatcher(desk->dispatcher, error);
+    return desk->dispatcher && check_dispatcher(desk->dispatcher, options->debug, error);
 }
 
 gboolean worker_desk_open(const WorkerOptions *options, WorkerDesk *desk, GError **error)

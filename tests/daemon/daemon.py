@@ -56,7 +56,7 @@ def assert_sealed(what="", **how):
 def _():
     daemon = daemons.Daemon(home)
     tap.equal(seal(), (75, b""))
-    tap.contains(home.log_text(), "in_process is false")
+    tap.contains(home.log_text(), "start sealpiped")
     with daemon:
         assert_sealed()
         tap.equal(home.check("--", home.alice.address).status, 0)
