@@ -58,6 +58,8 @@ SEAL_FRONT int seal_service_spool_file(const SealService *service, GError **erro
 SEAL_FRONT char *seal_service_folder(const char *conf_dir);
 /** [core] user, or who runs this where it names nobody. */
 SEAL_FRONT guint seal_service_user(const SealService *service);
+/** [core] in_process. */
+SEAL_FRONT gboolean seal_service_in_process(const SealService *service);
 
 /** Has root become the user @name for good, with all groups of his, and forget what is root's in
  *  the environment. */
@@ -177,8 +179,6 @@ SEAL_FRONT void seal_dispatcher_visit_paths(const SealDispatcher *dispatcher, Se
 
 /** [core] enabled. */
 SEAL_FRONT gboolean seal_dispatcher_configured(const SealDispatcher *dispatcher);
-/** [core] in_process. */
-SEAL_FRONT gboolean seal_dispatcher_in_process(const SealDispatcher *dispatcher);
 /** [core] deadline. */
 SEAL_FRONT gint64 seal_dispatcher_deadline(const SealDispatcher *dispatcher);
 /** For programs whose standard error is not theirs: SEAL_ERROR_CONFIG, with file and line, where

@@ -238,11 +238,6 @@ gboolean seal_dispatcher_configured(const SealDispatcher *self)
     return seal_settings_boolean(self->core, "enabled");
 }
 
-gboolean seal_dispatcher_in_process(const SealDispatcher *self)
-{
-    return seal_settings_boolean(self->core, "in_process");
-}
-
 gint64 seal_dispatcher_deadline(const SealDispatcher *self)
 {
     return seal_settings_number(self->core, "deadline");

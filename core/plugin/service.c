@@ -218,6 +218,11 @@ guint seal_service_user(const SealService *self)
     return self->user;
 }
 
+gboolean seal_service_in_process(const SealService *self)
+{
+    return seal_settings_boolean(self->core, "in_process");
+}
+
 SealService *seal_service_open(const char *conf_dir, GError **error)
 {
     g_autoptr(SealService) self = g_new0(SealService, 1);

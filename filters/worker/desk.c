@@ -3,20 +3,18 @@
 
 #include "filters/worker/worker.h"
 
-static gboolean check_dispatcher(SealDispatcher *dispatcher, gboolean debug, GError **error)
+/* Said before anything is opened: the keys, say, are then for the daemon alone to read. */
+static gboolean check_service(const SealService *service, gboolean debug, GError **error)
 {
-    if (!seal_dispatcher_in_process(dispatcher)) {
-        g_set_error_literal(
-            error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-            debug ? "with --debug the work is not the daemon's, and [core] in_process=false leaves "
-                    "it to that: without --debug, what the daemon says stands in the log"
-                  : "[core] in_process=false leaves the work to the daemon, and none for this "
-                    "configuration is running: start sealpiped");
-        return FALSE;
-    }
-    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
-     */
-    return seal_dispatcher_refuse_stderr(dispatcher, error);
+    if (seal_service_in_process(service))
+        return TRUE;
+    g_set_error_literal(
+        error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+        debug ? "with --debug the work is not the daemon's, and [core] in_process=false leaves "
+                "it to that: without --debug, what the daemon says stands in the log"
+              : "[core] in_process=false leaves the work to the daemon, and none for this "
+                "configuration is running: start sealpiped");
+    return FALSE;
 }
 
 /* While mail passes as it comes, nothing is opened that could fail. */
@@ -28,8 +26,12 @@ static gboolean fill_desk(const WorkerOptions *options, WorkerDesk *desk, GError
         return FALSE;
     if (passes)
         return TRUE;
+    if (!check_service(desk->service, options->debug, error))
+        return FALSE;
     desk->dispatcher = seal_dispatcher_open(desk->service, NULL, error);
-    return desk->dispatcher && check_dispatcher(desk->dispatcher, options->debug, error);
+    /* An MTA's filter has no standard error: what is written there lands in the mail, or nowhere.
+     */
+    return desk->dispatcher && seal_dispatcher_refuse_stderr(desk->dispatcher, error);
 }
 
 gboolean worker_desk_open(const WorkerOptions *options, WorkerDesk *desk, GError **error)

@@ -83,6 +83,13 @@ class Daemon:
         """All processes of it, whosever children they are by now."""
         return [pid for pid, _, _, words in processes() if os.fsencode(self.home.conf) in words]
 
+    def renew(self):
+        """Until a generation that has read the configuration anew is alone."""
+        first = self.generations()
+        self.hup()
+        tap.wait_for(lambda: len(self.generations()) == 1 and self.generations() != first and
+                     self.workers(), f"another generation: {self.home.log_text()[-600:]}")
+
     def hup(self):
         self.process.send_signal(signal.SIGHUP)
 
@@ -113,3 +120,10 @@ class Daemon:
     def servers(self):
         """Of the keepers, one for each worker."""
         return [pid for keeper in self.keepers() for pid in self.below(keeper)]
+
+
+class Shared(Daemon):
+    """Over the configuration of a system of the test's own, which the test writes."""
+
+    def __init__(self, home, run_dir="/run/sealpipe"):
+        self.home, self.run_dir, self.process = home, pathlib.Path(run_dir), None

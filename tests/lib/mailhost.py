@@ -115,10 +115,12 @@ class MailHost:
         Names().start()
 
     def _install(self):
-        for program in (self.prefix / "bin").glob("seal*"):
-            link = pathlib.Path("/usr/bin", program.name)
+        for program in self.prefix.glob("*bin/seal*"):
+            link = pathlib.Path("/usr", program.parent.name, program.name)
             link.unlink(missing_ok=True)
             link.symlink_to(program)
+        shutil.rmtree("/usr/share/doc/sealpipe", ignore_errors=True)
+        pathlib.Path("/usr/share/doc/sealpipe").symlink_to(self.prefix / "share/doc/sealpipe")
         etc = pathlib.Path("/etc/sealpipe")
         shutil.rmtree(etc, ignore_errors=True)
         (etc / "conf.d").mkdir(parents=True)

@@ -25,3 +25,15 @@ def changed(text, *pairs):
             raise AssertionError(f"no {old!r} in the page's piece: {text}")
         text = text.replace(old, str(new))
     return text
+
+
+def groups(*texts):
+    """{group: {key: value}} of pieces of conf.d, a later one before an earlier one."""
+    found = {}
+    for line in "\n".join(texts).splitlines():
+        if head := re.fullmatch(r"\[(.+)\]", line):
+            group = found.setdefault(head[1], {})
+        elif line:
+            key, _, value = line.partition("=")
+            group[key] = value
+    return found

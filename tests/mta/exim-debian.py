@@ -126,7 +126,7 @@ def _():
     page = (snippets.SOURCE / "docs/mta/exim.md").read_text()
     tap.equal(len(re.findall(r"^```", page, re.M)), 2 * len(PAGE), "fences")
     tests = "".join((pathlib.Path(__file__).parent / name).read_text()
-                    for name in ("exim-debian.py", "exim-pages.py"))
+                    for name in ("exim-debian.py", "exim-pages.py", "daemon-exim.py"))
     tap.equal([name for name in PAGE if f'"{name}"' not in tests], [])
 
 

@@ -14,13 +14,16 @@ import postfix
 
 dkimcheck.prepare()
 postfix.enter()
+import daemons
 import exim as exims
 import gnupg
 import mail
 import opendkim
 import outcomes
+import signed
 import sink as sinks
 import smarthost
+import snippets
 import tap
 from home import Home
 from outcomes import ALICE, BOB, DORA, FRANK, MARK, NOBODY, SENDER, message
@@ -357,7 +360,7 @@ def _():
     senders = home.folder / "senders"
     senders.write_text(f"carol: {outcomes.SENDER}\nbob: {outcomes.BOB}\n")
     senders.chmod(0o644)
-    for login, to, signed, why in (("carol", DORA, True, ""), ("carol", SALES, True, ""),
+    for login, to, is_signed, why in (("carol", DORA, True, ""), ("carol", SALES, True, ""),
                                    ("bob", DORA, False, "login bob may not sign as"),
                                    (None, DORA, False, "--submission")):
         if not login and not TWO:
@@ -369,7 +372,7 @@ def _():
         server.send(message(to), to, login=login)
         server.wait_empty()
         (got,) = o.by_recipient().values()
-        tap.equal(b"multipart/signed" in got.message(), signed, f"signed for {login}")
+        tap.equal(b"multipart/signed" in got.message(), is_signed, f"signed for {login}")
         tap.contains(home.log_text(), why, "log")
 
 
@@ -442,6 +445,89 @@ def _():
     ident = server.send(message(FRANK), FRANK)
     tap.contains(server.deferred(ident)[0], f"{elsewhere} cannot be written here (Read-only file system)")
     server.clear()
+
+
+@tap.test("with the daemon, as the page has it: keys of root's sign, and what waits for it leaves later")
+def _():
+    server.restore()
+    keys = pathlib.Path("/etc/sealpipe/server-keys")
+    keys.mkdir(parents=True)
+    shutil.copy(o.server_key, keys)
+    server.follow("daemon-user")
+    for path, mode in ((keys, 0o700), (keys / o.server_key.name, 0o600)):
+        tap.equal((path.stat().st_uid, path.stat().st_mode & 0o777), (0, mode), path)
+    senders = home.folder / "senders"
+    settings = snippets.groups(server.pieces["daemon-conf"])
+
+    senders.write_text(f"carol: {SENDER}\n")
+    senders.chmod(0o644)
+
+    def configure(**daemon):
+        o.configure(core=dict(settings["core"]), daemon={**settings["daemon"], **daemon},
+                    policy={"encrypt": "required", "sign": "required"},
+                    **{"rule bounces": {"match_sender": "<>", "sign": "never"},
+                       "module smime": {"trust_anchors": home.authority.cert, "server_keys": keys},
+                       "module sign": {"senders": senders}})
+        server.log.write_text("")
+
+    def signed_for(address):
+        got = o.by_recipient()
+        tap.equal(list(got), [address], home.log_text()[-600:])
+        tap.true(MARK not in got[address].raw, "in clear")
+        inner = mail.opened(got[address].message(), home.alice)
+        tap.contains(signed.by_smime(inner, home.authority.cert), MARK)
+        sink.clear()
+
+    o.begin()
+    configure()
+    running = daemons.Shared(home)
+    ident = server.send(message(ALICE), ALICE, login="carol")
+    tap.contains(server.deferred(ident)[0], "dsn=4.3.0")
+    tap.contains(home.log_text(), "in_process=false leaves the work to the daemon")
+    tap.equal(sink.transactions(), [])
+    running.start()
+    try:
+        server.try_again(ident)
+        server.wait_empty()
+        signed_for(ALICE)
+        o.no_trace()
+        # A refusal is one, and its reason comes back.
+        line = server.refused(server.send(message(NOBODY), NOBODY, login="carol"))[0]
+        tap.contains(line, "dsn=5.7.1")
+        server.wait_empty()
+        sink.clear()
+        # Reloaded all the time, nothing waits.
+        server.log.write_text("")
+        for number in range(20):
+            running.hup()
+            server.send(message(ALICE, extra=b"X-Number: %d\r\n" % number), ALICE, login="carol")
+        server.wait_empty()
+        numbers = [int(mail.Message(one.message()).all("X-Number")[0]) for one in sink.complete()]
+        tap.equal(sorted(numbers), list(range(20)))
+        tap.true(all(MARK not in one.raw for one in sink.complete()), "in clear")
+        tap.true("status=deferred" not in server.log_text(), "one was deferred")
+        # Whose word does not count has nothing signed; who is no peer has nothing done.
+        sink.clear()
+        configure(submission_peers="root")
+        running.renew()
+        line = server.refused(server.send(message(ALICE), ALICE, login="carol"))[0]
+        tap.contains(line, "[daemon] submission_peers")
+        server.wait_empty()
+        tap.true(ALICE not in o.by_recipient(), "it left unsigned")
+        sink.clear()
+        configure(peers="root")
+        running.renew()
+        ident = server.send(message(ALICE), ALICE, login="carol")
+        server.deferred(ident)
+        tap.contains(home.log_text(), "user sealpipe may not hand in messages")
+        tap.equal(sink.transactions(), [])
+        configure()
+        running.renew()
+        server.try_again(ident)
+        server.wait_empty()
+        signed_for(ALICE)
+    finally:
+        running.stop()
 
 
 @tap.test("taken out again, also what waits leaves")
