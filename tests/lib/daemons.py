@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A sealpiped of the test's own, over a Home."""
 
+import atexit
 import os
 import pathlib
 import shutil
@@ -127,3 +128,4 @@ class Shared(Daemon):
 
     def __init__(self, home, run_dir="/run/sealpipe"):
         self.home, self.run_dir, self.process = home, pathlib.Path(run_dir), None
+        atexit.register(self.stop)

@@ -209,6 +209,24 @@ def _():
     o.no_trace()
 
 
+@tap.test("signed and encrypted by OpenPGP, with a home of the keys' user")
+def _():
+    ring = gnupg.Ring("/var/lib/sealpipe/gnupg")
+    ring.generate(CAROL)
+    o.ring.take(ring.export(CAROL))
+    ring.stop()
+    mailhost.shell(PAGE["daemon-pgp"])
+    o.begin(policy={"sign": "required", "encrypt": "required", "formats": "pgp"},
+            **{"module pgp": {"home": "/var/lib/sealpipe-keys/gnupg"}})
+    submit(FRANK)
+    server.wait_empty()
+    got = o.by_recipient()
+    tap.equal(list(got), [FRANK], home.log_text()[-600:])
+    sealed = gnupg.armor(got[FRANK].message())
+    tap.contains(o.ring.gpg("--decrypt", stdin=sealed), outcomes.MARK)
+    tap.contains(signed.gpg(o.ring, "--decrypt", input=sealed).stderr, b"[GNUPG:] GOODSIG ")
+
+
 @tap.test("3 MB, and 50 messages while it is reloaded over and over: all are sealed, none waits")
 def _():
     o.begin()
