@@ -100,8 +100,12 @@ static gboolean start_worker(Generation *self, Place *place)
     pid_t pid, parent = getpid();
     int pair[2];
 
-    if (keys < 0 || !daemon_pair(pair))
+    if (keys < 0)
         return FALSE;
+    if (!daemon_pair(pair)) {
+        close(keys);
+        return FALSE;
+    }
     pid = fork();
     if (pid == 0) {
         close(pair[0]);
