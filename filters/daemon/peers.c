@@ -121,10 +121,15 @@ static void limit_authors(const DaemonPeers *peers, guint user, WorkerTask *task
         task->authors = (GStrv)g_ptr_array_free(authors, FALSE);
 }
 
+gboolean daemon_peers_admit(const DaemonPeers *peers, guint user, GError **error)
+{
+    return is_peer(peers->all, user) || refuse_peer(user, "peers", "hand in messages", error);
+}
+
 gboolean daemon_peers_check(const DaemonPeers *peers, guint user, WorkerTask *task, GError **error)
 {
-    if (!is_peer(peers->all, user))
-        return refuse_peer(user, "peers", "hand in messages", error);
+    if (!daemon_peers_admit(peers, user, error))
+        return FALSE;
     if (task->options.inbound && !is_peer(peers->inbound, user))
         return refuse_peer(user, "inbound_peers", "have mail opened", error);
     limit_authors(peers, user, task);

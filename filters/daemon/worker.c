@@ -272,6 +272,24 @@ static void read_orders(Worker *worker)
     }
 }
 
+/* Nothing is read for a stranger, not even the files that he sends, nor is he waited for; and he
+ * gets nothing, the log's file least of all. */
+static gboolean admit_client(const Worker *worker, int client)
+{
+    g_autoptr(GError) error = NULL;
+    char octet;
+    guint user;
+
+    if (!find_peer(client, &user))
+        return FALSE;
+    if (daemon_peers_admit(worker->shop->peers, user, &error))
+        return TRUE;
+    seal_log_warning("%s", error->message);
+    seal_record_send(client, "E 75", strlen("E 75"), -1);
+    recv(client, &octet, sizeof octet, MSG_DONTWAIT);
+    return FALSE;
+}
+
 static void serve_next(Worker *worker)
 {
     int client = accept4(worker->listening, NULL, NULL, SOCK_CLOEXEC);
@@ -279,7 +297,9 @@ static void serve_next(Worker *worker)
     worker->idle = client < 0 && errno != EINTR && errno != ECONNABORTED;
     if (client < 0)
         return;
-    if (has_spoken(client, AT_ONCE_MS))
+    if (!admit_client(worker, client))
+        close(client);
+    else if (has_spoken(client, AT_ONCE_MS))
         serve_client(worker, client);
     else
         put_aside(worker, client);

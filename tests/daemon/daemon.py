@@ -126,6 +126,37 @@ def _():
         tap.contains(home.log_text(), f"user {daemons.STRANGER} may not hand in messages: [daemon] peers")
 
 
+def asked_by(user, daemon):
+    """What @user gets who sends a request of his own making: the records, and how many files."""
+    program = f"""if True:
+        import array, os, socket
+        files = [os.memfd_create("x"), os.memfd_create("x")]
+        os.write(files[0], b"-f\\0{CAROL}\\0--\\0{home.alice.address}\\0")
+        os.write(files[1], {MESSAGE!r})
+        at, conf = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET), os.stat({str(home.conf)!r})
+        at.connect({str(daemon.socket)!r})
+        try:
+            at.sendmsg([f"sealpipe 1 transport {{conf.st_dev}} {{conf.st_ino}} wm\\n".encode()],
+                       [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))])
+            while (got := at.recvmsg(9000, 4096))[0]:
+                print(got[0].decode().split()[0], len(got[1]))
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        """
+    return subprocess.run(["/usr/bin/python3", "-c", program], user=user, capture_output=True, text=True,
+                          timeout=homes.BOUND, check=True).stdout.splitlines()
+
+
+@tap.test("a stranger gets no file, not even the log's")
+@as_root
+def _():
+    with daemons.Daemon(home, daemon={"socket_mode": "0666"}) as daemon:
+        tap.equal([line for line in asked_by(daemons.STRANGER, daemon) if line != "E 0"], [])
+        tap.equal(asked_by("root", daemon)[-1], "E 0")
+        tap.contains(asked_by("root", daemon), "F 1")
+        tap.contains(asked_by("root", daemon), "L 1")
+
+
 @tap.test("socket_mode: who cannot open the socket is a 75, and not the runner's")
 @as_root
 def _():

@@ -46,6 +46,18 @@ static void assert_refused(const DaemonPeers *peers, guint user, gboolean inboun
     g_assert_null(task.authors);
 }
 
+static void test_admit(void)
+{
+    g_autoptr(DaemonPeers) peers = peers_of("self;4002", "self;4003", "4003");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(daemon_peers_admit(peers, SELF, &error));
+    g_assert_true(daemon_peers_admit(peers, MAIL, &error));
+    g_assert_no_error(error);
+    g_assert_false(daemon_peers_admit(peers, WEB, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+}
+
 static void test_peers(void)
 {
     static const guint users[] = {0, SELF, MAIL, WEB};
@@ -98,6 +110,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/peers/all", test_peers);
+    g_test_add_func("/peers/admit", test_admit);
     g_test_add_func("/peers/nobody", test_nobody);
     g_test_add_func("/peers/authors", test_authors);
     g_test_add_func("/peers/inbound", test_inbound);
