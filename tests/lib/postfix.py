@@ -117,8 +117,8 @@ def enter():
     checked("mount", "-t", "tmpfs", "tmpfs", scratch)
     for top in ("/etc", "/home", "/usr", "/var"):
         _lay_over(top, scratch)
-    if pathlib.Path("/run/systemd").exists():  # Debian's scripts would ask systemd to start it
-        checked("mount", "-t", "tmpfs", "tmpfs", "/run/systemd")
+    # Debian's scripts would ask systemd to start it; and the daemon's socket is nobody else's.
+    checked("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
 
 
 def _make_users():
