@@ -71,6 +71,20 @@ static gboolean flag_counts(const char *dir, const struct stat *flag, uid_t serv
            is_believed(st.st_uid, service) && is_believed(flag->st_uid, service);
 }
 
+static gboolean refuse_flag(const char *path, GError **error)
+{
+    const int number = errno;
+    g_autofree char *name = number == EACCES ? seal_user_name(geteuid()) : NULL;
+    g_autofree char *advice =
+        name ? g_strdup_printf(": this runs as user %s, who has to own state_dir", name)
+             : g_strdup("");
+
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "cannot tell whether sealpipe is suspended: %s: %s%s", path, g_strerror(number),
+                advice);
+    return FALSE;
+}
+
 gboolean seal_state_suspended(const char *dir, uid_t service, gboolean *suspended, GError **error)
 {
     g_autofree char *path = g_build_filename(dir, FLAG, NULL);
@@ -80,9 +94,7 @@ gboolean seal_state_suspended(const char *dir, uid_t service, gboolean *suspende
     if (lstat(path, &st) < 0) {
         if (errno == ENOENT)
             return TRUE;
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "cannot tell whether sealpipe is suspended: %s: %s", path, g_strerror(errno));
-        return FALSE;
+        return refuse_flag(path, error);
     }
     *suspended = flag_counts(dir, &st, service);
     if (!*suspended)

@@ -14,7 +14,9 @@
 #include "core/plugin/tables.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define DAEMON_SOCKET "sealpiped.sock" /* as filters/client/daemon.h has it */
@@ -329,15 +331,33 @@ static gboolean show_user(const SealService *self, SealOut *out)
     return show_check(out, "user", TRUE, name);
 }
 
+/* A socket may be left behind. One of records refuses a stream, and its worker hears nothing of
+ * it. */
+static gboolean is_listening(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    gboolean listening = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ||
+                         (errno != ENOENT && errno != ECONNREFUSED);
+    if (fd >= 0)
+        close(fd);
+    return listening;
+}
+
 /* What keeps private keys apart, which depends on who has started it. */
-static void show_daemon(const SealService *self, SealOut *out)
+static gboolean show_daemon(const SealService *self, SealOut *out)
 {
     g_autofree char *path =
         g_build_filename(seal_settings_string(self->core, "run_dir"), DAEMON_SOCKET, NULL);
     struct stat st;
 
-    if (stat(path, &st) != 0)
-        return;
+    if (stat(path, &st) != 0 || !is_listening(path))
+        return seal_service_in_process(self) ||
+               show_check(out, "daemon", FALSE,
+                          "none is running, and [core] in_process=false has mail wait for it: "
+                          "start sealpiped");
     g_autofree char *name = seal_user_name(st.st_uid);
     g_autofree char *text =
         st.st_uid == 0
@@ -345,7 +365,7 @@ static void show_daemon(const SealService *self, SealOut *out)
             : g_strdup_printf("started by %s, who has the private keys and works on mail: keys in "
                               "a GnuPG home are not kept apart from that",
                               name);
-    show_check(out, "daemon", TRUE, text);
+    return show_check(out, "daemon", TRUE, text);
 }
 
 gboolean seal_service_show(const SealService *self, SealOut *out)
@@ -353,9 +373,9 @@ gboolean seal_service_show(const SealService *self, SealOut *out)
     const char *problem = seal_log_problem();
     g_autofree char *target = seal_log_describe();
     gboolean user = show_user(self, out);
+    gboolean daemon = show_daemon(self, out);
 
-    show_daemon(self, out);
-    return show_check(out, "log", !problem, problem ? problem : target) && user;
+    return show_check(out, "log", !problem, problem ? problem : target) && user && daemon;
 }
 
 /* -------------------------------------------------------------------------------------------

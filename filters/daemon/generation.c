@@ -3,7 +3,6 @@
  * generation.c: reads the configuration, becomes the service's user, forks workers, and puts
  * another one in the place of each that ends. It reads no mail.
  */
-#include "filters/client/exchange.h"
 #include "filters/daemon/daemon.h"
 #include "filters/daemon/follow.h"
 #include "filters/daemon/keeper.h"
@@ -17,7 +16,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -291,12 +289,14 @@ static void look_for_changes(Generation *self)
 
 static void hear_supervisor(Generation *self)
 {
-    gint64 number;
+    char text[DAEMON_TEXT_MAX + 1];
     int letter;
 
-    while ((letter = daemon_hear(DAEMON_CONTROL_FD, &number)) > 0) {
+    while ((letter = daemon_hear_text(DAEMON_CONTROL_FD, text, sizeof text)) > 0) {
         if (letter == 'G')
             self->accepts = TRUE;
+        else if (letter == 'W')
+            seal_log_warning("%s", text);
         else if (letter == 'D' || letter == 'S')
             pass_order(self, (char)letter);
     }
@@ -387,8 +387,12 @@ static void warn_of_state(const SealService *service)
     g_autoptr(GError) problem = NULL;
     gboolean passes;
 
-    if (!seal_service_passes(service, &passes, &problem))
-        seal_log_warning("all mail waits until this is mended: %s", problem->message);
+    if (seal_service_passes(service, &passes, &problem))
+        return;
+    g_autofree char *text =
+        g_strdup_printf("all mail waits until this is mended: %s", problem->message);
+    seal_log_warning("%s", text);
+    daemon_say_text(DAEMON_CONTROL_FD, 'N', text);
 }
 
 static gboolean open_shop(Generation *self, const char *conf_dir, GError **error)
@@ -449,10 +453,8 @@ static void close_generation(Generation *self)
 
 static void say_problem(const GError *error)
 {
-    g_autofree char *record = g_strdup_printf("E %s", error->message);
-
     seal_log_warning("the daemon cannot work with this configuration: %s", error->message);
-    seal_record_send(DAEMON_CONTROL_FD, record, MIN(strlen(record), SEAL_EXCHANGE_TEXT_MAX), -1);
+    daemon_say_text(DAEMON_CONTROL_FD, 'E', error->message);
 }
 
 int daemon_generation(const char *conf_dir)

@@ -40,7 +40,7 @@ static gboolean find_user(const char *name, guint self, guint *user)
     return entry != NULL;
 }
 
-static GArray *read_peers(GStrv items, guint self)
+static GArray *read_peers(const char *setting, GStrv items, guint self)
 {
     GArray *peers = g_array_new(FALSE, FALSE, sizeof(Peer));
 
@@ -51,10 +51,12 @@ static GArray *read_peers(GStrv items, guint self)
             equals ? g_strndup(*items, (gsize)(equals - *items)) : g_strdup(*items);
         Peer peer = {.author = equals ? g_strdup(equals + 1) : NULL};
 
-        if (find_user(g_strstrip(name), self, &peer.user))
+        if (find_user(g_strstrip(name), self, &peer.user)) {
             g_array_append_val(peers, peer);
-        else
+        } else {
+            seal_log_warning("[daemon] %s: there is no user \"%s\"", setting, name);
             g_free(peer.author);
+        }
     }
     return peers;
 }
@@ -63,9 +65,9 @@ DaemonPeers *daemon_peers_new(const SealDaemonSettings *settings, guint self)
 {
     DaemonPeers *peers = g_new0(DaemonPeers, 1);
 
-    peers->all = read_peers(settings->peers, self);
-    peers->submission = read_peers(settings->submission_peers, self);
-    peers->inbound = read_peers(settings->inbound_peers, self);
+    peers->all = read_peers("peers", settings->peers, self);
+    peers->submission = read_peers("submission_peers", settings->submission_peers, self);
+    peers->inbound = read_peers("inbound_peers", settings->inbound_peers, self);
     return peers;
 }
 

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { MAX_RECORD = DAEMON_TEXT_MAX + 3 };
+
 int daemon_signals_open(const int *numbers)
 {
     sigset_t mask;
@@ -41,16 +43,24 @@ gboolean daemon_pair(int pair[2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
 }
 
-gboolean daemon_say(int socket, char letter, gint64 number)
+gboolean daemon_say_text(int socket, char letter, const char *text)
 {
-    char record[32];
-    int size = snprintf(record, sizeof record, "%c %" G_GINT64_FORMAT, letter, number);
+    char record[MAX_RECORD];
+    int size = snprintf(record, sizeof record, "%c %.*s", letter, DAEMON_TEXT_MAX, text);
     ssize_t sent;
 
     do
         sent = send(socket, record, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
     return sent == size;
+}
+
+gboolean daemon_say(int socket, char letter, gint64 number)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%" G_GINT64_FORMAT, number);
+    return daemon_say_text(socket, letter, text);
 }
 
 static ssize_t receive_record(int socket, struct msghdr *record)

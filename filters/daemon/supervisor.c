@@ -23,7 +23,6 @@ enum {
     LEAST_REST_MS = 1000, /* between generations that are started for what has changed */
     MOST_REST_MS = 16000, /* where that never ends */
     MAX_GENERATIONS = 64, /* with those that drain */
-    MAX_PROBLEM = 2000,   /* octets of what is said on stderr; the log has all of it */
 };
 
 /* A generation, from its start to its end. */
@@ -66,7 +65,7 @@ static gint64 now_ms(void)
  * Generations
  */
 
-static Child *find_child(Supervisor *self, pid_t pid)
+static Child *find_child(const Supervisor *self, pid_t pid)
 {
     for (guint i = 0; i < self->children->len; i++) {
         Child *child = &g_array_index(self->children, Child, i);
@@ -92,6 +91,20 @@ static void leave_terminal(int last)
         dup2(null, fd);
     if (null > last)
         close(null);
+}
+
+/* Through the generation that works, where there is one: it has the log open where the
+ * configuration says, and root has no business in a folder of the service's user. */
+G_GNUC_PRINTF(2, 3) static void warn_people(const Supervisor *self, const char *format, ...)
+{
+    const Child *through = find_child(self, self->current);
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    if (!through || through->control < 0 || !daemon_say_text(through->control, 'W', text))
+        seal_log_warning("%s", text);
 }
 
 static gboolean place_fd(int from, int to)
@@ -136,6 +149,7 @@ static gboolean start_child(Supervisor *self)
     }
     g_array_append_val(self->children, child);
     self->coming = child.pid;
+    g_clear_pointer(&self->problem, g_free);
     return TRUE;
 }
 
@@ -178,7 +192,8 @@ static void start_wanted(Supervisor *self)
     self->next = 0;
     self->due = 0;
     if (!start_child(self)) {
-        seal_log_warning("a new generation of the daemon cannot be started: %s", g_strerror(errno));
+        warn_people(self, "a new generation of the daemon cannot be started: %s",
+                    g_strerror(errno));
         put_off(self);
     }
 }
@@ -236,7 +251,7 @@ static void hear_want(Supervisor *self, const char *text)
 
 static void hear_child(Supervisor *self, Child *child)
 {
-    char text[MAX_PROBLEM + 1];
+    char text[DAEMON_TEXT_MAX + 1];
     int letter;
 
     while ((letter = daemon_hear_text(child->control, text, sizeof text)) > 0) {
@@ -244,6 +259,8 @@ static void hear_child(Supervisor *self, Child *child)
             welcome_child(self, child);
         else if (letter == 'E' && child->pid == self->coming)
             keep_problem(self, text);
+        else if (letter == 'N' && !self->works)
+            fprintf(stderr, "sealpiped: %s\n", text);
         else if (letter == 'X' && child->pid == self->current)
             hear_want(self, text);
     }
@@ -260,7 +277,8 @@ static void miss_coming(Supervisor *self)
     if (self->stopping)
         return;
     if (self->current)
-        seal_log_warning("the configuration stays as it was before: the new one does not work");
+        warn_people(self, "the configuration stays as it was before: the new one does not work: %s",
+                    self->problem ? self->problem : "the process that read it has ended");
     else if (!self->works)
         self->failed = TRUE;
     if (self->lame || !self->current)
@@ -308,8 +326,8 @@ static void end_late_start(Supervisor *self)
     Child *child = find_child(self, self->coming);
 
     if (self->coming && child && !child->ready && child->begun + START_MS < now_ms()) {
-        seal_log_warning("a generation of the daemon was not ready within %d s, and is ended",
-                         START_MS / 1000);
+        warn_people(self, "a generation of the daemon was not ready within %d s, and is ended",
+                    START_MS / 1000);
         kill(child->pid, SIGKILL);
         child->begun = now_ms();
     }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pwd
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,10 +236,50 @@ def _():
         home.clear_log()
         daemon.hup()
         tap.wait_for(lambda: "stays as it was" in home.log_text(), "it says so")
-        tap.contains(home.log_text(), "90-broken.conf:2:")
+        said = [line for line in home.log_text().splitlines() if "stays as it was" in line]
+        tap.contains(said[0], "90-broken.conf:2:")
+        tap.contains(said[0], f"sealpipe[{second[0]}]")  # by whom the log is open
         tap.equal(daemon.generations(), second)
         assert_sealed("by the old one")
         (home.conf / "90-broken.conf").unlink()
+
+
+@tap.test("a state_dir that is another's, and a peer who is nobody, are told to who starts it")
+@as_root
+def _():
+    daemon = daemons.Daemon(home, daemon={"peers": "root;self;no-such-user"})
+    home.clear_log()
+    shutil.chown(home.state, daemons.STRANGER)
+    home.state.chmod(0o700)
+    try:
+        with open(home.folder / "said", "wb+") as said:
+            daemon.start(stderr=said)
+            daemon.stop()
+        text = (home.folder / "said").read_text()
+    finally:
+        daemon.stop()
+        shutil.chown(home.state, daemons.USER)
+    tap.contains(text, "sealpiped: all mail waits until this is mended: ")
+    tap.contains(text, f"this runs as user {daemons.USER}, who has to own state_dir")
+    tap.contains(home.log_text(), '[daemon] peers: there is no user \\"no-such-user\\"')
+
+
+@tap.test("sealctl status names a daemon that does not run, where mail waits for it")
+def _():
+    daemon = daemons.Daemon(home)
+    result = home.run("sealctl", "status")
+    tap.equal(result.status, 1)
+    tap.contains(result.output, b"start sealpiped")
+    with daemon:
+        result = home.run("sealctl", "status")
+        tap.equal(result.status, 0, result.output)
+        os.kill(daemon.process.pid, signal.SIGKILL)
+        daemon.process.wait()
+        tap.wait_for(lambda: not daemon.alive(), "all have ended")
+        tap.true(daemon.socket.exists(), "its socket is left")
+        tap.contains(home.run("sealctl", "status").output, b"start sealpiped")
+    home.configure({"core": {"in_process": "true"}})
+    tap.true(b"sealpiped" not in home.run("sealctl", "status").output, "nobody asks for it")
 
 
 @tap.test("many SIGHUPs during a start count as one")
