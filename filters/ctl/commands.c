@@ -24,15 +24,31 @@ static gboolean put_suspended(const SealService *service, SealOut *out, gboolean
     return TRUE;
 }
 
+static SealDispatcher *open_dispatcher(SealService *service, const CtlKept *kept, GError **error)
+{
+    g_autoptr(SealDispatcher) self =
+        seal_dispatcher_prepare(service, NULL, kept->listed, NULL, error);
+
+    if (!self)
+        return NULL;
+    seal_dispatcher_ask_at(self, kept->socket);
+    return seal_dispatcher_attach(self, error) ? g_steal_pointer(&self) : NULL;
+}
+
 /* Also of a configuration that does not load. */
 static int show_status(const CtlOptions *options, SealOut *out, GError **error)
 {
+    g_autoptr(GError) problem = NULL;
+    g_auto(CtlKept) kept = {-1, -1};
+    gboolean has_keys = ctl_kept_open(&kept, options->conf_dir, &problem);
     g_autoptr(SealService) service = seal_service_open(options->conf_dir, error);
     gboolean suspended = FALSE;
 
     if (!service || !put_suspended(service, out, &suspended, error))
         return CTL_PROBLEM;
-    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_open(service, NULL, error);
+    g_autoptr(SealDispatcher) dispatcher = has_keys ? open_dispatcher(service, &kept, error) : NULL;
+    if (!has_keys)
+        g_propagate_error(error, g_steal_pointer(&problem));
     gboolean configured = dispatcher && seal_dispatcher_configured(dispatcher);
     if (dispatcher)
         seal_out_boolean(out, "enabled", configured);

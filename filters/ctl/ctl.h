@@ -34,6 +34,18 @@ typedef int CtlWork(const CtlOptions *options);
  *  error. */
 int ctl_guard(CtlWork *work, const CtlOptions *options);
 
+/** Private keys that are not for the service's user to read; -1 where there are none. */
+typedef struct {
+    int listed; /* for seal_dispatcher_prepare() */
+    int socket; /* for seal_dispatcher_ask_at() */
+} CtlKept;
+
+/** Where root asks, and has the daemon keep them; before a service is opened. FALSE: they cannot be
+ *  read. To be closed in any case. */
+gboolean ctl_kept_open(CtlKept *kept, const char *conf_dir, GError **error);
+void ctl_kept_close(CtlKept *kept);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlKept, ctl_kept_close)
+
 /** Ends with a NULL name. */
 extern const CtlCommand CTL_COMMANDS[];
 

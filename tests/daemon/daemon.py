@@ -212,6 +212,8 @@ def _():
 def _():
     with daemons.Daemon(home, **SIGNED) as daemon:
         assert_sealed(user=None)
+        status = home.run("sealctl", "status")
+        tap.equal((status.status, status.errors), (0, b""), status.output)
         users = {"keeper": daemons.KEYS_USER, "server": daemons.KEYS_USER, "worker": daemons.USER}
         for what, pids in (("keeper", daemon.keepers()), ("server", daemon.servers()),
                            ("worker", daemon.workers())):
@@ -267,12 +269,15 @@ def _():
 @tap.test("sealctl status names a daemon that does not run, where mail waits for it")
 def _():
     daemon = daemons.Daemon(home)
+    home.clear_log()
     result = home.run("sealctl", "status")
     tap.equal(result.status, 1)
     tap.contains(result.output, b"start sealpiped")
     with daemon:
         result = home.run("sealctl", "status")
         tap.equal(result.status, 0, result.output)
+        assert_sealed()
+        tap.true("the client has gone" not in home.log_text(), "and no worker hears of it")
         os.kill(daemon.process.pid, signal.SIGKILL)
         daemon.process.wait()
         tap.wait_for(lambda: not daemon.alive(), "all have ended")
