@@ -97,10 +97,11 @@ ssize_t seal_record_receive(int socket, char *text, size_t size, int *files, siz
         files[i] = -1;
     got = receive_record(socket, &message, &control);
     /* The kernel looks for a record, and then whether the other side has closed: the last record
-     * may have come in between. None comes behind that. */
-    if (got == 0)
+     * may have come in between. None comes behind that. A record of files alone is none of ours. */
+    if (got == 0 && message.msg_controllen == 0)
         got = receive_record(socket, &message, &control);
-    if (got < 0 || take_files(&message, files, n_files))
+    if (got < 0 ||
+        (take_files(&message, files, n_files) && (got > 0 || n_files == 0 || files[0] < 0)))
         return got;
     for (size_t i = 0; i < n_files; i++)
         seal_io_close(&files[i]);

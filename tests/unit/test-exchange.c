@@ -40,6 +40,35 @@ static void test_end(void)
     close(pair[0]);
 }
 
+/* The lowest number that is free. */
+static int next_file(void)
+{
+    int file = dup(STDIN_FILENO);
+
+    close(file);
+    return file;
+}
+
+/* What comes with a record that is refused is closed. */
+static void test_files_alone(void)
+{
+    char text[8];
+    int pair[2];
+
+    make_pair(pair);
+    int free = next_file();
+    for (guint i = 0; i < 3; i++) {
+        g_assert_true(seal_record_send(pair[1], "", 0, pair[1]));
+        g_assert_true(seal_record_send(pair[1], "E 0", 3, -1));
+        g_assert_cmpint(receive(pair[0], text, sizeof text), ==, -1);
+        g_assert_cmpint(errno, ==, EPROTO);
+        g_assert_cmpint(receive(pair[0], text, sizeof text), ==, 3);
+    }
+    g_assert_cmpint(next_file(), ==, free);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* Says the last word, and has gone. */
 static gpointer end_all(gpointer data)
 {
@@ -88,6 +117,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/exchange/end", test_end);
+    g_test_add_func("/exchange/files-alone", test_files_alone);
     g_test_add_func("/exchange/last-word", test_last_word);
     return g_test_run();
 }
