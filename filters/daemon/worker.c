@@ -295,8 +295,12 @@ static void serve_next(Worker *worker)
     int client = accept4(worker->listening, NULL, NULL, SOCK_CLOEXEC);
 
     worker->idle = client < 0 && errno != EINTR && errno != ECONNABORTED;
-    if (client < 0)
+    if (client < 0) {
+        /* It would be asked again and again; who takes its place has room for them. */
+        if (errno == EMFILE)
+            worker->order = ORDER_DRAIN;
         return;
+    }
     if (!admit_client(worker, client))
         close(client);
     else if (has_spoken(client, AT_ONCE_MS))
@@ -327,13 +331,29 @@ static void serve_ready(Worker *worker, const struct epoll_event *ready, int cou
         serve_next(worker);
 }
 
+static gboolean goes_on(const Worker *worker)
+{
+    const DaemonShop *shop = worker->shop;
+
+    if (worker->lost || (shop->dispatcher && seal_dispatcher_lost_keys(shop->dispatcher)))
+        return FALSE;
+    if (worker->n_aside > 0)
+        return TRUE;
+    if (worker->order == ORDER_STOP)
+        return !worker->idle;
+    return !worker->order && worker->taken < shop->settings->recycle;
+}
+
 /* Who has the next one waiting already is not idle. */
 static void await_work(Worker *worker)
 {
     struct epoll_event ready[MAX_READY];
     int late = drop_late(worker);
-    int count = epoll_wait(worker->epoll, ready, MAX_READY, 0);
 
+    /* The last one may have been waited for. */
+    if (!goes_on(worker))
+        return;
+    int count = epoll_wait(worker->epoll, ready, MAX_READY, 0);
     if (count == 0 && (worker->order != ORDER_STOP || worker->idle)) {
         say_idle();
         count = epoll_wait(worker->epoll, ready, MAX_READY, late);
@@ -349,19 +369,6 @@ static gboolean open_epoll(Worker *worker)
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     return worker->epoll >= 0 && watch_fd(worker, worker->listening, EPOLLIN | EPOLLEXCLUSIVE) &&
            watch_fd(worker, worker->control, EPOLLIN) && watch_fd(worker, worker->keys, EPOLLRDHUP);
-}
-
-static gboolean goes_on(const Worker *worker)
-{
-    const DaemonShop *shop = worker->shop;
-
-    if (worker->lost || (shop->dispatcher && seal_dispatcher_lost_keys(shop->dispatcher)))
-        return FALSE;
-    if (worker->n_aside > 0)
-        return TRUE;
-    if (worker->order == ORDER_STOP)
-        return !worker->idle;
-    return !worker->order && worker->taken < shop->settings->recycle;
 }
 
 int daemon_work(const DaemonShop *shop, int listening, int control, int keys)

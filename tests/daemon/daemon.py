@@ -8,6 +8,7 @@ import pwd
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -156,6 +157,35 @@ def _():
         tap.equal(asked_by("root", daemon)[-1], "E 0")
         tap.contains(asked_by("root", daemon), "F 1")
         tap.contains(asked_by("root", daemon), "L 1")
+
+
+@tap.test("who says nothing keeps no generation from its end")
+def _():
+    with daemons.Daemon(home) as daemon, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        first = daemon.generations()
+        home.clear_log()
+        silent.connect(str(daemon.socket))
+        assert_sealed("who came later, so that he has been looked at")
+        daemon.hup()
+        tap.wait_for(lambda: first[0] not in daemon.generations(), "the one before has ended")
+        tap.contains(home.log_text(), "has said nothing for")
+
+
+@tap.test("a worker that has no descriptor left gives its place to another")
+def _():
+    daemon = daemons.Daemon(home, daemon={"workers": 1})
+    try:
+        daemon.start(by=["prlimit", "--nofile=32:32"])
+        first, silent = daemon.workers(), []
+        for _ in range(32):
+            silent.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            silent[-1].connect(str(daemon.socket))
+        tap.wait_for(lambda: daemon.workers() not in (first, []), "another one")
+        for client in silent:
+            client.close()
+        assert_sealed()
+    finally:
+        daemon.stop()
 
 
 @tap.test("socket_mode: who cannot open the socket is a 75, and not the runner's")
