@@ -364,6 +364,8 @@ def starts(what, why, sandbox):
         return False
     finally:
         daemon.stop()
+        # The last of them may still have something to say in the log.
+        tap.wait_for(lambda: not daemon.alive(), "all have ended")
 
 
 @tap.test("a kernel that does not lock in: the daemon does not start, unless that is configured")
@@ -380,7 +382,7 @@ def _():
         tap.contains(home.log_text(), name)
         tap.true(starts(what, why, "off"), f"{what} {why}: off")
         if ROOT:
-            tap.true(name not in home.log_text(), "off: nothing is said")
+            tap.true(name not in home.log_text(), f"off: nothing is said: {home.log_text()}")
 
 
 @tap.test("under one user, keys that lie where workers read are refused")
