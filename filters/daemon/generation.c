@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 enum {
     LEAST_PAUSE_MS = 100,
     MOST_PAUSE_MS = 10000,
+    MAX_FILES = 65536,
 };
 
 /* A place for a worker. */
@@ -457,6 +459,19 @@ static void say_problem(const GError *error)
     daemon_say_text(DAEMON_CONTROL_FD, 'E', error->message);
 }
 
+/* Of a worker's answers that a peer has not taken the kernel bounds the number, by this limit and
+ * for all workers together: one peer must not use it up. */
+static void raise_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= MAX_FILES)
+        return;
+    files.rlim_cur = MIN(files.rlim_max, MAX_FILES);
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        seal_log_warning("the limit of open files stays low: %s", g_strerror(errno));
+}
+
 int daemon_generation(const char *conf_dir)
 {
     Generation self = {
@@ -464,6 +479,7 @@ int daemon_generation(const char *conf_dir)
     g_autoptr(GError) error = NULL;
     int status = 0;
 
+    raise_limit();
     fcntl(DAEMON_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(DAEMON_LISTEN_FD, F_SETFD, FD_CLOEXEC);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !open_generation(&self, conf_dir, &error)) {

@@ -7,6 +7,7 @@ import ctypes
 import mmap
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ import daemons
 import home as homes
 import mail
 import mounts
+import runner
 import swarm
 import tap
 
@@ -57,6 +59,17 @@ def connect(daemon):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     client.setblocking(False)
     client.connect(str(daemon.socket))
+    return client
+
+
+def ask(daemon):
+    """A client that takes no answer."""
+    conf, files = os.stat(home.conf), [runner.memory(b"--\0" + home.alice.address.encode() + b"\0"),
+                                       runner.memory(message())]
+    client = tap.wait_for(lambda: try_connect(daemon), "there is room in the queue")
+    socket.send_fds(client, [f"sealpipe 1 transport {conf.st_dev} {conf.st_ino} wm\n".encode()], files)
+    for file in files:
+        os.close(file)
     return client
 
 
@@ -203,6 +216,21 @@ def is_over(client):
         return False
     except ConnectionResetError:
         return True
+
+
+@tap.test("who takes no answer leaves room for those of others")
+def _():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    daemon, clients = daemons.Daemon(home, daemon={"recycle": 100000}), []
+    try:
+        daemon.start(preexec_fn=few)
+        clients = [ask(daemon) for _ in range(300)]
+        assert_sealed(what="while they take nothing")
+    finally:
+        for client in clients:
+            client.close()
+        daemon.stop()
 
 
 @tap.test("clients who speak nonsense, or go in the middle, cost nobody anything")
