@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 import home as homes
 import tap
@@ -14,6 +15,18 @@ import tap
 # Users that every Debian has. Root becomes them; anybody else stays who he is.
 USER, KEYS_USER, PEER, STRANGER = "daemon", "bin", "mail", "nobody"
 ROOT = os.geteuid() == 0
+
+
+def ticks():
+    """Since the system has started, as /proc counts when a process has."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def begun(pid):
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    except OSError:
+        return -1
 
 
 def processes(word=b"sealpiped"):
@@ -86,10 +99,17 @@ class Daemon:
 
     def renew(self):
         """Until a generation that has read the configuration anew is alone."""
-        first = self.generations()
+        # One that is being started already, since a key has changed, may have read it before.
+        now = ticks()
+        tap.wait_for(lambda: ticks() > now, "it can be told from those before")
+        now = ticks()
         self.hup()
-        tap.wait_for(lambda: len(self.generations()) == 1 and self.generations() != first and
-                     self.workers(), f"another generation: {self.home.log_text()[-600:]}")
+        tap.wait_for(lambda: self.is_alone_since(now) and self.workers(),
+                     f"another generation: {self.home.log_text()[-600:]}")
+
+    def is_alone_since(self, when):
+        found = self.generations()
+        return len(found) == 1 and begun(found[0]) >= when
 
     def hup(self):
         self.process.send_signal(signal.SIGHUP)
