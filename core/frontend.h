@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "core/sealpipe.h"
+#include "core/frontend-keys.h"
 
 G_BEGIN_DECLS
 

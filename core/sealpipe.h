@@ -21,6 +21,7 @@
 
 #include "core/sealpipe-files.h"
 #include "core/sealpipe-keeping.h"
+#include "core/sealpipe-keys.h"
 
 #include <gio/gio.h>
 
@@ -34,11 +35,7 @@ G_BEGIN_DECLS
 #define SEAL_MODULE_MAGIC 0x5345414cu /* "SEAL" */
 
 typedef struct SealContent SealContent;
-typedef struct SealAddress SealAddress;
-typedef struct SealSecret SealSecret;
 typedef struct SealEntity SealEntity;
-typedef struct SealKey SealKey;
-typedef struct SealKeyIndex SealKeyIndex;
 typedef struct SealKeyScan SealKeyScan;
 typedef struct SealDecision SealDecision;
 typedef struct SealDetection SealDetection;
@@ -256,8 +253,14 @@ typedef enum {
 /** What a Format's usable() says of a key. */
 typedef enum {
     SEAL_KEY_USABLE = 1,
-    SEAL_KEY_UNUSABLE, /**< the next one is tried */
+    SEAL_KEY_UNUSABLE,    /**< the next one is tried */
+    SEAL_KEY_UNSUPPORTED, /**< likewise; it may be fit, but not for this version or the libraries at
+                               hand. Its code is SEAL_CODE_UNSUPPORTED whatever was given. It never
+                               counts as no key: see [policy] on_unsupported */
 } SealKeyVerdict;
+
+/** The code of a decision on a key that is SEAL_KEY_UNSUPPORTED. */
+#define SEAL_CODE_UNSUPPORTED "unsupported"
 
 /** The code of usable()'s decision on a key to sign with that cannot, as long as something is not
  *  to be read that may make it fit. */
@@ -272,93 +275,6 @@ SEAL_API void seal_decision_set_plan(SealDecision *decision, SealPlanVerdict ver
 SEAL_API void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict verdict,
                                        const char *code, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
-
-/* -------------------------------------------------------------------------------------------
- * Keys
- */
-
-/** What a key can be used for; a set. */
-typedef enum {
-    SEAL_PURPOSE_ENCRYPT = 1 << 0, /**< to encrypt to its owner */
-    SEAL_PURPOSE_SIGN = 1 << 1,    /**< to make its owner's signatures, and check them */
-    SEAL_PURPOSE_ISSUE = 1 << 2,   /**< a CA's: to vouch for others */
-    SEAL_PURPOSE_VERIFY = 1 << 3,  /**< asked of usable() alone: to check its owner's signatures,
-                                        whoever has the private key */
-} SealPurpose;
-
-/** How far a key's binding to its address is believed, in ascending order. */
-typedef enum {
-    SEAL_TRUST_UNSET = 0,
-    SEAL_TRUST_UNVERIFIED,
-    SEAL_TRUST_HARVESTED,
-    SEAL_TRUST_DISCOVERED,
-    SEAL_TRUST_VERIFIED,
-    SEAL_TRUST_MANUAL,
-} SealTrust;
-
-/** Where a key came from. Strings are copied where an object is made from it. */
-typedef struct {
-    gsize size;         /**< sizeof(SealOrigin) */
-    const char *source; /**< the key source's name */
-    const char *place;  /**< within the source: a path, a URL */
-    SealTrust trust;
-    gpointer reserved[4];
-} SealOrigin;
-
-/** What a Format says of a key that it read. Strings are copied; @native is taken over. */
-typedef struct {
-    gsize size;                      /**< sizeof(SealKeySpec) */
-    const char *format;              /**< the Format's name */
-    const char *fingerprint;         /**< lower-case hexadecimal; SHA-256 for certificates */
-    const char *label;               /**< for people: subject or user id */
-    const char *const *addresses;    /**< mailboxes as written in the key, NULL-terminated */
-    const char *const *detected_ids; /**< what detect() calls this key, NULL-terminated */
-    gint64 valid_from;
-    gint64 valid_until; /**< G_MAXINT64 for never */
-    guint purposes;     /**< SealPurpose */
-    gpointer native;    /**< the Format's own object */
-    GDestroyNotify native_free;
-    gsize native_size; /**< octets of memory that it takes, about; 0 where that is not known */
-    gpointer reserved[3];
-} SealKeySpec;
-
-/** An immutable key. Addresses that do not parse are left out. (transfer full) */
-SEAL_API SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin);
-SEAL_API SealKey *seal_key_ref(SealKey *key);
-SEAL_API void seal_key_unref(SealKey *key);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKey, seal_key_unref)
-
-SEAL_API const char *seal_key_format(const SealKey *key);
-SEAL_API const char *seal_key_fingerprint(const SealKey *key);
-SEAL_API const char *seal_key_label(const SealKey *key);
-SEAL_API const char *seal_key_source(const SealKey *key);
-SEAL_API const char *seal_key_place(const SealKey *key);
-SEAL_API SealTrust seal_key_trust(const SealKey *key);
-SEAL_API guint seal_key_purposes(const SealKey *key);
-SEAL_API gint64 seal_key_valid_from(const SealKey *key);
-SEAL_API gint64 seal_key_valid_until(const SealKey *key);
-/** The mailboxes it is for. (borrowed, element type SealAddress) */
-SEAL_API GPtrArray *seal_key_addresses(const SealKey *key);
-/** TRUE where @address is one of them. */
-SEAL_API gboolean seal_key_is_for(const SealKey *key, const SealAddress *address);
-/** The names under which detect() reports it. (borrowed) */
-SEAL_API const char *const *seal_key_detected_ids(const SealKey *key);
-/** What the Format put there. (borrowed) */
-SEAL_API gpointer seal_key_native(const SealKey *key);
-
-/** Keys by the addresses that they are for. (transfer full) */
-SEAL_API SealKeyIndex *seal_key_index_new(void);
-SEAL_API void seal_key_index_free(SealKeyIndex *index);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyIndex, seal_key_index_free)
-/** Adds @key under each of its addresses, with references of its own. */
-SEAL_API void seal_key_index_add(SealKeyIndex *index, SealKey *key);
-/** Appends a reference to each key for @address to @keys, in the order in which they were added;
- *  those of @format alone, unless it is NULL. */
-SEAL_API void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address,
-                                  const char *format, GPtrArray *keys);
-/** Appends a reference to each key that a source's copies() is to give of @key. */
-SEAL_API void seal_key_index_find_copies(const SealKeyIndex *index, const SealKey *key,
-                                         GPtrArray *keys);
 
 /* -------------------------------------------------------------------------------------------
  * Jobs, as a stage sees them
@@ -662,8 +578,41 @@ typedef struct {
      * above all; source, place and trust are the first one's. May be NULL: then sources are not
      * asked for copies. (transfer full) */
     SealKey *(*merge)(SealModule *self, GPtrArray *copies, GError **error);
-    gpointer reserved[5];
+    /** What read() makes @key of again, alone and in its shortest form, never with a private part:
+     *  what a store keeps and an export gives. May be NULL: its keys can then be kept nowhere.
+     *  (transfer full) */
+    GBytes *(*write)(SealModule *self, SealKey *key, GError **error);
+    /** Whether others vouch for it that @key is @address's: by a chain to a trust anchor, or a
+     *  certification by a key that the operator has named. Its trust is then SEAL_TRUST_VERIFIED
+     *  at least, wherever it comes from. @by says for people who. Whether the key is fit beyond
+     *  that is usable()'s affair. @address is NULL where it need not name anybody. @key is NULL
+     *  where it is asked whether any key could be proved so, as the configuration is. May be NULL:
+     *  none. (@by: transfer full) */
+    gboolean (*prove)(SealModule *self, SealKey *key, SealAddress *address, gint64 at,
+                      SealProven *proven, char **by, GError **error);
+    /** May @key take the place of @old for @address without anybody's leave: it has the same public
+     *  key, @old has signed it, or both are SEAL_PROVEN_NAMED. @why says so or why not for people.
+     *  May be NULL: it may not, unless they are the same. (@why: transfer full) */
+    gboolean (*succeeds)(SealModule *self, SealKey *old, SealKey *key, SealAddress *address,
+                         gint64 at, gboolean *succeeds, char **why, GError **error);
+    /** Reads what people have keys in: what read() takes, and containers of several, entry by entry
+     *  with seal_key_import_...(). @passphrase opens what needs one; NULL and the empty one are
+     *  tried too. What is of another Format is passed over and no error. FALSE where the whole of
+     *  it cannot be read. May be NULL: read() is called. */
+    gboolean (*import)(SealModule *self, GBytes *data, const SealSecret *passphrase,
+                       const SealOrigin *origin, SealKeyImport *import, GError **error);
+    /** Puts the private keys in @data where this Format's module finds them, for its user alone,
+     * and says where: a new file in the folder of a setting, or an agent's store. @name is what the
+     *  file was called. All of them or none. *@count: how many; 0 where there is none of this
+     *  Format's. May be NULL: it has no private keys. (@where: transfer full) */
+    gboolean (*install)(SealModule *self, GBytes *data, const SealSecret *passphrase,
+                        const char *name, guint *count, char **where, GError **error);
+    gpointer reserved[4];
 } SealFormat;
+
+/** SealSource.flags: what it knows lies behind a network: answers are remembered beyond the process
+ *  where a source can recall(), and it is not asked for copies of others' keys where it is down. */
+#define SEAL_SOURCE_REMOTE (1u << 0)
 
 /** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */
 typedef struct {
@@ -691,7 +640,26 @@ typedef struct {
      *  before: asked wherever an answer is remembered, so that it looks at files at most once a
      *  second. May be NULL: an answer then holds as long as [keyring] has it. */
     guint64 (*changes)(SealModule *self, SealAddress *address, const char *format);
-    gpointer reserved[6]; /**< put, list, remove, recall and remember will stand here */
+    guint flags; /**< SEAL_SOURCE_... */
+    /** Keeps @keys (element type SealKey), all of them or none, with trust, bound and place of
+     *  their origins. One that is there already takes the new trust, and what it is bound to is
+     *  added. *@added: how many were not there. May be NULL, as the next two: its keys are managed
+     *  otherwise. */
+    gboolean (*put)(SealModule *self, GPtrArray *keys, guint *added, GError **error);
+    /** Calls @visit with each key that @filter lets through, in order of addresses and formats. */
+    gboolean (*list)(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
+                     gpointer user_data, GError **error);
+    /** Forgets what @filter lets through. *@removed: how many. */
+    gboolean (*remove)(SealModule *self, const SealKeyFilter *filter, guint *removed,
+                       GError **error);
+    /** Look-ups of other sources, beyond the life of a process: *@known is FALSE where there was
+     *  none. One whose time is over is given too. May be NULL, and then so is the next. */
+    gboolean (*recall)(SealModule *self, SealRecollection *recollection, gboolean *known,
+                       GError **error);
+    gboolean (*remember)(SealModule *self, const SealRecollection *recollection, GError **error);
+    /** What is written down of keys by hand and in use. NULL: nothing. */
+    const SealKeyBook *book;
+    gpointer reserved[4];
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */
@@ -790,8 +758,20 @@ typedef struct {
     const SealCheck *const *checks;
     const SealCommand *const *commands;
     const SealPrivate *const *privates;
-    gpointer reserved[7];
+    guint flags; /**< SEAL_MODULE_... */
+    /** Fetches over the network what gets out of date: what is due at @now, or everything (@all).
+     *  Not in the way of a message: `sealctl keys refresh` and a process of the daemon's call it.
+     *  Rows of "refreshed" say what was done. *@next: when it should be called again (Unix
+     *  seconds; G_MAXINT64: not for its own sake). FALSE where something that is needed could not
+     *  be had. May be NULL. */
+    gboolean (*refresh)(SealModule *self, gboolean all, gint64 now, GCancellable *cancellable,
+                        SealOut *out, gint64 *next, GError **error);
+    gpointer reserved[6];
 } SealModuleDescriptor;
+
+/** SealModuleDescriptor.flags: its look-ups need the network, which the daemon's workers then may
+ *  use. */
+#define SEAL_MODULE_NETWORK (1u << 0)
 
 /** `SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {.head = SEAL_MODULE_HEAD, ...};`
  */

@@ -4,8 +4,7 @@
  */
 #include "core/plugin/calls.h"
 
-/* What a call has come to: TRUE only where it said so and named no error. Takes @problem over. */
-static gboolean call_ended(const char *name, gboolean ok, GError *problem, GError **error)
+gboolean seal_call_ended(const char *name, gboolean ok, GError *problem, GError **error)
 {
     if (ok && !problem)
         return TRUE;
@@ -21,14 +20,14 @@ static gboolean stage_ended(const SealStageEntry *stage, gboolean ok, GError *pr
 {
     if (problem)
         g_prefix_error(&problem, "stage %s: ", stage->table.name);
-    return call_ended(stage->table.name, ok, problem, error);
+    return seal_call_ended(stage->table.name, ok, problem, error);
 }
 
 /* Likewise, of a call that gives content. Takes both over. */
 static SealContent *content_made(const char *name, SealContent *content, GError *problem,
                                  GError **error)
 {
-    if (call_ended(name, content != NULL, problem, error))
+    if (seal_call_ended(name, content != NULL, problem, error))
         return content;
     seal_content_unref(content);
     return NULL;
@@ -115,7 +114,7 @@ gboolean seal_module_read_keys(SealModule *self, const char *format, GBytes *dat
         if (!is_asked(entry, format))
             continue;
         gboolean ok = entry->table.read(entry->module, data, origin, keys, &problem);
-        if (!call_ended(entry->table.name, ok, problem, &why) && !first)
+        if (!seal_call_ended(entry->table.name, ok, problem, &why) && !first)
             first = g_steal_pointer(&why);
     }
     if (!first)
@@ -173,7 +172,7 @@ void seal_module_scan_keys(SealModule *self, GBytes *data, SealKeyVisitor visit,
             continue;
         }
         gboolean ok = entry->table.scan(entry->module, data, &scan, &problem);
-        if (call_ended(entry->table.name, ok, problem, &why))
+        if (seal_call_ended(entry->table.name, ok, problem, &why))
             continue;
         const SealKeySpot damage = {
             .size = sizeof damage, .format = entry->table.name, .problem = why};
@@ -193,7 +192,8 @@ SealDetection *seal_format_detect(const SealFormatEntry *format, SealEntity *ent
     GError *problem = NULL;
     gboolean ok = format->table.detect(format->module, entity, cancellable, detection, &problem);
 
-    return call_ended(format->table.name, ok, problem, error) ? g_steal_pointer(&detection) : NULL;
+    return seal_call_ended(format->table.name, ok, problem, error) ? g_steal_pointer(&detection)
+                                                                   : NULL;
 }
 
 gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAddress *address,
@@ -203,7 +203,7 @@ gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAdd
     gboolean ok =
         format->table.usable(format->module, key, address, purpose, at, decision, &problem);
 
-    if (!call_ended(format->table.name, ok, problem, error))
+    if (!seal_call_ended(format->table.name, ok, problem, error))
         return FALSE;
 
     SealVerdict verdict = seal_decision_verdict(decision);
@@ -218,7 +218,7 @@ SealKey *seal_format_merge(const SealFormatEntry *format, GPtrArray *copies, GEr
     GError *problem = NULL;
     g_autoptr(SealKey) made = format->table.merge(format->module, copies, &problem);
 
-    if (!call_ended(name, made != NULL, problem, error))
+    if (!seal_call_ended(name, made != NULL, problem, error))
         return NULL;
     if (g_str_equal(seal_key_format(made), name) &&
         g_str_equal(seal_key_fingerprint(made), fingerprint))
@@ -226,6 +226,63 @@ SealKey *seal_format_merge(const SealFormatEntry *format, GPtrArray *copies, GEr
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
                 "%s made another key of the copies of the key %s", name, fingerprint);
     return NULL;
+}
+
+gboolean seal_format_can_prove(const SealFormatEntry *format)
+{
+    SealProven proven = SEAL_PROVEN_NOT;
+    g_autofree char *by = NULL;
+
+    return format->table.prove &&
+           format->table.prove(format->module, NULL, NULL, 0, &proven, &by, NULL) &&
+           proven != SEAL_PROVEN_NOT;
+}
+
+gboolean seal_format_prove(const SealFormatEntry *format, SealKey *key, SealAddress *address,
+                           gint64 at, SealProven *proven, char **by, GError **error)
+{
+    GError *problem = NULL;
+    g_autofree char *text = NULL;
+
+    *proven = SEAL_PROVEN_NOT;
+    if (!format->table.prove)
+        return TRUE;
+    gboolean ok = format->table.prove(format->module, key, address, at, proven, &text, &problem);
+    if (!seal_call_ended(format->table.name, ok, problem, error))
+        return FALSE;
+    *by = *proven == SEAL_PROVEN_NOT ? NULL : g_steal_pointer(&text);
+    return TRUE;
+}
+
+gboolean seal_format_succeeds(const SealFormatEntry *format, SealKey *old, SealKey *key,
+                              SealAddress *address, gint64 at, gboolean *succeeds, char **why,
+                              GError **error)
+{
+    GError *problem = NULL;
+
+    *why = NULL;
+    *succeeds = g_str_equal(seal_key_fingerprint(old), seal_key_fingerprint(key));
+    if (*succeeds || !format->table.succeeds)
+        return TRUE;
+    gboolean ok =
+        format->table.succeeds(format->module, old, key, address, at, succeeds, why, &problem);
+    return seal_call_ended(format->table.name, ok, problem, error);
+}
+
+GBytes *seal_module_write_key(SealModule *self, SealKey *key, GError **error)
+{
+    const SealFormatEntry *format = seal_registry_format(self->registry, seal_key_format(key));
+    GError *problem = NULL;
+
+    if (!format || !format->table.write) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED, "no enabled format writes %s keys",
+                    seal_key_format(key));
+        return NULL;
+    }
+    g_autoptr(GBytes) octets = format->table.write(format->module, key, &problem);
+    return seal_call_ended(format->table.name, octets != NULL, problem, error)
+               ? g_steal_pointer(&octets)
+               : NULL;
 }
 
 SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
@@ -258,7 +315,7 @@ gboolean seal_format_verify(const SealFormatEntry *format, const SealVerifying *
     }
     gboolean ok =
         format->table.verify(format->module, verifying, cancellable, signers, why, &problem);
-    return call_ended(format->table.name, ok, problem, error);
+    return seal_call_ended(format->table.name, ok, problem, error);
 }
 
 gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address,
@@ -268,7 +325,7 @@ gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address
     gboolean ok = !format->table.signers ||
                   format->table.signers(format->module, address, cancellable, keys, &problem);
 
-    return call_ended(format->table.name, ok, problem, error);
+    return seal_call_ended(format->table.name, ok, problem, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -306,7 +363,7 @@ gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address,
     gboolean ok = source->table.lookup(source->module, address, format, seal_source_trust(source),
                                        cancellable, keys, doubt, &problem);
 
-    return call_ended(source->table.name, ok, problem, error);
+    return seal_call_ended(source->table.name, ok, problem, error);
 }
 
 gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancellable *cancellable,
@@ -316,7 +373,7 @@ gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancel
     gboolean ok = source->table.copies(source->module, key, seal_source_trust(source), cancellable,
                                        keys, &problem);
 
-    return call_ended(source->table.name, ok, problem, error);
+    return seal_call_ended(source->table.name, ok, problem, error);
 }
 
 guint64 seal_source_changes(const SealSourceEntry *source, SealAddress *address, const char *format)
@@ -338,7 +395,7 @@ gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **erro
     GError *problem = NULL;
     gboolean ok = check->table.run(check->module, out, &problem);
 
-    return call_ended(check->table.name, ok, problem, error);
+    return seal_call_ended(check->table.name, ok, problem, error);
 }
 
 /* A problem may show in the answer alone; a wrong command line needs words. */

@@ -9,6 +9,10 @@
 #include "core/frontend.h"
 #include "core/plugin/registry.h"
 
+/** What a call of @name has come to: TRUE only where it said so and named no error. Takes @problem
+ * over. */
+gboolean seal_call_ended(const char *name, gboolean ok, GError *problem, GError **error);
+
 gboolean seal_stage_plan(const SealStageEntry *stage, SealJob *job, SealRecipient *recipient,
                          SealDecision *decision, GError **error);
 gboolean seal_stage_apply(const SealStageEntry *stage, SealJob *job, SealDelivery *delivery,
@@ -27,6 +31,15 @@ gboolean seal_format_usable(const SealFormatEntry *format, SealKey *key, SealAdd
 /** Of a Format with merge() alone. What it gives is a key of @copies' first one's format and
  *  fingerprint. (transfer full) */
 SealKey *seal_format_merge(const SealFormatEntry *format, GPtrArray *copies, GError **error);
+/** TRUE where it could prove any key, as it is configured. */
+gboolean seal_format_can_prove(const SealFormatEntry *format);
+/** *@by is NULL where nobody vouches for it. (@by: transfer full) */
+gboolean seal_format_prove(const SealFormatEntry *format, SealKey *key, SealAddress *address,
+                           gint64 at, SealProven *proven, char **by, GError **error);
+/** *@why may be NULL. (@why: transfer full) */
+gboolean seal_format_succeeds(const SealFormatEntry *format, SealKey *old, SealKey *key,
+                              SealAddress *address, gint64 at, gboolean *succeeds, char **why,
+                              GError **error);
 /** (transfer full) */
 SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
                                  GCancellable *cancellable, GError **error);

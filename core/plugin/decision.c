@@ -96,10 +96,13 @@ void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict verdict, co
     static const SealVerdict verdicts[] = {
         [SEAL_KEY_USABLE] = SEAL_VERDICT_PASS,
         [SEAL_KEY_UNUSABLE] = SEAL_VERDICT_SKIP,
+        [SEAL_KEY_UNSUPPORTED] = SEAL_VERDICT_SKIP,
     };
     gboolean known = (guint)verdict < G_N_ELEMENTS(verdicts);
     va_list args;
 
+    if (verdict == SEAL_KEY_UNSUPPORTED)
+        code = SEAL_CODE_UNSUPPORTED;
     va_start(args, format);
     decision_set(decision, known ? verdicts[verdict] : SEAL_VERDICT_NONE, code, format, args);
     va_end(args);

@@ -2,8 +2,8 @@
  *
  * kept.c: private keys that another process keeps.
  */
-#include "core/frontend.h"
 #include "core/plugin/kept.h"
+#include "core/frontend.h"
 #include "core/plugin/wire.h"
 
 #include <errno.h>

@@ -19,6 +19,8 @@ struct SealKey {
     char *source;
     char *place;
     char **detected_ids;
+    char **domains;
+    char **bound;
     GPtrArray *addresses;
     SealTrust trust;
     gint64 valid_from;
@@ -27,6 +29,10 @@ struct SealKey {
     gpointer native;
     GDestroyNotify native_free;
     gsize native_size;
+    SealStanding standing;
+    gint64 added;
+    gint64 last_used;
+    SealKey *base; /* whose native part it is, or NULL */
 };
 
 static GPtrArray *parse_addresses(const char *const *texts)
@@ -41,6 +47,53 @@ static GPtrArray *parse_addresses(const char *const *texts)
     return addresses;
 }
 
+/* @domain as A-labels, or NULL. */
+static char *plain_domain(const char *domain)
+{
+    g_autofree char *text = g_strconcat("a@", domain, NULL);
+    g_autoptr(SealAddress) address = seal_address_parse(text, NULL);
+
+    return address ? g_strdup(seal_address_domain(address)) : NULL;
+}
+
+static char **plain_domains(const char *const *domains)
+{
+    g_autoptr(GStrvBuilder) list = g_strv_builder_new();
+
+    for (; domains && *domains; domains++) {
+        g_autofree char *domain = plain_domain(*domains);
+
+        if (domain)
+            g_strv_builder_add(list, domain);
+    }
+    return g_strv_builder_end(list);
+}
+
+char *seal_key_bind_to(const char *text)
+{
+    gsize skip = g_str_has_prefix(text, "@.") ? 2 : g_str_has_prefix(text, "@") ? 1 : 0;
+
+    if (skip > 0) {
+        g_autofree char *domain = plain_domain(text + skip);
+        return domain ? g_strdup_printf("%.*s%s", (int)skip, text, domain) : NULL;
+    }
+    g_autoptr(SealAddress) address = seal_address_parse(text, NULL);
+    return address ? g_strdup(seal_address_key(address)) : NULL;
+}
+
+static char **plain_bound(const char *const *bound)
+{
+    g_autoptr(GStrvBuilder) list = g_strv_builder_new();
+
+    for (; bound && *bound; bound++) {
+        g_autofree char *one = seal_key_bind_to(*bound);
+
+        if (one)
+            g_strv_builder_add(list, one);
+    }
+    return g_strv_builder_end(list);
+}
+
 SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin)
 {
     SealKey *key = g_new0(SealKey, 1);
@@ -53,6 +106,11 @@ SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin)
     key->place = g_strdup(origin->place);
     key->detected_ids = g_strdupv((char **)spec->detected_ids);
     key->addresses = parse_addresses(spec->addresses);
+    key->domains = plain_domains(spec->domains);
+    key->bound = plain_bound(origin->bound);
+    key->standing = origin->standing;
+    key->added = origin->added;
+    key->last_used = origin->last_used;
     key->trust = origin->trust;
     key->valid_from = spec->valid_from;
     key->valid_until = spec->valid_until;
@@ -60,6 +118,33 @@ SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin)
     key->native = spec->native;
     key->native_free = spec->native_free;
     key->native_size = spec->native_size;
+    return key;
+}
+
+SealKey *seal_key_with_trust(SealKey *base, SealTrust trust)
+{
+    SealKey *key = g_new0(SealKey, 1);
+
+    g_atomic_ref_count_init(&key->refs);
+    key->format = g_strdup(base->format);
+    key->fingerprint = g_strdup(base->fingerprint);
+    key->label = g_strdup(base->label);
+    key->source = g_strdup(base->source);
+    key->place = g_strdup(base->place);
+    key->detected_ids = g_strdupv(base->detected_ids);
+    key->domains = g_strdupv(base->domains);
+    key->bound = g_strdupv(base->bound);
+    key->addresses = g_ptr_array_ref(base->addresses);
+    key->trust = trust;
+    key->valid_from = base->valid_from;
+    key->valid_until = base->valid_until;
+    key->purposes = base->purposes;
+    key->native = base->native;
+    key->native_size = base->native_size;
+    key->standing = base->standing;
+    key->added = base->added;
+    key->last_used = base->last_used;
+    key->base = seal_key_ref(base);
     return key;
 }
 
@@ -81,7 +166,10 @@ void seal_key_unref(SealKey *key)
     g_free(key->source);
     g_free(key->place);
     g_strfreev(key->detected_ids);
+    g_strfreev(key->domains);
+    g_strfreev(key->bound);
     g_ptr_array_unref(key->addresses);
+    seal_key_unref(key->base);
     g_free(key);
 }
 
@@ -161,6 +249,61 @@ gboolean seal_key_is_for(const SealKey *key, const SealAddress *address)
             return TRUE;
     }
     return FALSE;
+}
+
+static gboolean names_domain(const SealKey *key, const char *domain)
+{
+    return g_strv_contains((const char *const *)key->domains, domain);
+}
+
+/* @domain or, for those below it, @.domain. */
+static gboolean is_bound_to_domain(const SealKey *key, const char *domain)
+{
+    for (char **bound = key->bound; *bound; bound++) {
+        if (g_str_has_prefix(*bound, "@.") ? g_str_has_suffix(domain, *bound + 1)
+                                           : **bound == '@' && g_str_equal(domain, *bound + 1))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+SealServes seal_key_serves(const SealKey *key, const SealAddress *address)
+{
+    const char *domain = seal_address_domain(address);
+    gboolean manual = key->trust == SEAL_TRUST_MANUAL;
+
+    if (seal_key_is_for(key, address))
+        return SEAL_SERVES_ADDRESS;
+    if (manual && g_strv_contains((const char *const *)key->bound, seal_address_key(address)))
+        return SEAL_SERVES_BOUND;
+    if (names_domain(key, domain) || (manual && is_bound_to_domain(key, domain)))
+        return SEAL_SERVES_DOMAIN;
+    return SEAL_SERVES_NOT;
+}
+
+const char *const *seal_key_domains(const SealKey *key)
+{
+    return (const char *const *)key->domains;
+}
+
+const char *const *seal_key_bound(const SealKey *key)
+{
+    return (const char *const *)key->bound;
+}
+
+SealStanding seal_key_standing(const SealKey *key)
+{
+    return key->standing;
+}
+
+gint64 seal_key_added(const SealKey *key)
+{
+    return key->added;
+}
+
+gint64 seal_key_last_used(const SealKey *key)
+{
+    return key->last_used;
 }
 
 static const char *const TRUST_NAMES[] = {

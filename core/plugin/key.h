@@ -9,6 +9,9 @@
 /** "verified" and so on; "" for SEAL_TRUST_UNSET. */
 const char *seal_trust_name(SealTrust trust);
 
+/** @key with another trust, as others vouch for it: all else is @key's. (transfer full) */
+SealKey *seal_key_with_trust(SealKey *key, SealTrust trust);
+
 /** Octets of memory that it takes, about. */
 gsize seal_key_weight(const SealKey *key);
 

@@ -185,7 +185,7 @@ def _():
 @tap.test("what the page on modules names is in the header")
 def _():
     headers = PREFIX / "include/sealpipe/core"
-    header = (headers / "sealpipe.h").read_text() + (headers / "sealpipe-keeping.h").read_text() + (headers / "sealpipe-files.h").read_text()
+    header = (headers / "sealpipe.h").read_text() + (headers / "sealpipe-keeping.h").read_text() + (headers / "sealpipe-files.h").read_text() + (headers / "sealpipe-keys.h").read_text()
     page = (MAN / "man7/sealpipe-modules.7").read_text()
     names = set(re.findall(r"\b(?:seal_\w+|Seal[A-Z]\w+|SEAL_\w+)", page))
     tap.true(len(names) > 10, f"names: {names}")
