@@ -62,6 +62,20 @@ gboolean smime_anchors_load(SealModule *self, GError **error)
  * What becomes of a chain that does not hold
  */
 
+/* @decision is NULL where only yes or no is wanted. */
+G_GNUC_PRINTF(3, 4)
+static void refuse_key(SealDecision *decision, const char *code, const char *format, ...)
+{
+    va_list args;
+
+    if (!decision)
+        return;
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, code, "%s", why);
+}
+
 static const char *chain_code(int problem)
 {
     switch (problem) {
@@ -117,9 +131,9 @@ static void refuse_chain(X509_STORE_CTX *ctx, SealKey *key, SealDecision *decisi
     } else {
         why = g_strdup_printf("%s, at %s", X509_verify_cert_error_string(problem), where);
     }
-    seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, chain_code(problem),
-                             "the certificate of %s has no valid chain to a trust anchor: %s",
-                             seal_key_label(key), why);
+    refuse_key(decision, chain_code(problem),
+               "the certificate of %s has no valid chain to a trust anchor: %s",
+               seal_key_label(key), why);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -152,9 +166,9 @@ static gboolean check_between(SmimeCerts *chain, X509 *cert, SealDecision *decis
             continue;
         g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
         g_autofree char *name = smime_name_text(X509_get_subject_name(ca));
-        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, "untrusted",
-                                 "the certificate of %s has no chain to a trust anchor: %s is %s",
-                                 subject, name, is_ca ? "a CA, but not for mail" : "no CA");
+        refuse_key(decision, "untrusted",
+                   "the certificate of %s has no chain to a trust anchor: %s is %s", subject, name,
+                   is_ca ? "a CA, but not for mail" : "no CA");
         return FALSE;
     }
     return TRUE;
@@ -167,8 +181,7 @@ static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64
 
     if (!smime_crls_revoked(self, cert, issuer, at, &why))
         return TRUE;
-    if (decision)
-        seal_decision_set_usable(decision, SEAL_KEY_UNUSABLE, "revoked", "%s", why);
+    refuse_key(decision, "revoked", "%s", why);
     return FALSE;
 }
 
@@ -180,7 +193,8 @@ static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64
 typedef struct {
     gint64 from;
     gint64 until;
-    guint met; /* CAs */
+    guint met;    /* CAs */
+    X509 *anchor; /* the pool's */
 } Held;
 
 SealCache *smime_chains_new(void)
@@ -188,18 +202,22 @@ SealCache *smime_chains_new(void)
     return seal_cache_new(MAX_HELD, g_free);
 }
 
-static gboolean is_held(SmimeModule *module, const SealKey *key, gint64 at)
+/* The anchor, or NULL. */
+static X509 *held_anchor(SmimeModule *module, const SealKey *key, gint64 at)
 {
     const Held *held = seal_cache_find(module->chains, seal_key_fingerprint(key));
 
     return held && held->from <= at && at <= held->until &&
-           held->met == smime_pool_count(module->pool);
+                   held->met == smime_pool_count(module->pool)
+               ? held->anchor
+               : NULL;
 }
 
-static void hold_chain(SealModule *self, const SealKey *key, SmimeCerts *chain, gint64 at)
+static void hold_chain(SealModule *self, const SealKey *key, SmimeCerts *chain, X509 *anchor,
+                       gint64 at)
 {
     SmimeModule *module = seal_module_data(self);
-    Held held = {at, smime_crls_next_update(self, at), smime_pool_count(module->pool)};
+    Held held = {at, smime_crls_next_update(self, at), smime_pool_count(module->pool), anchor};
 
     for (int i = 0; i < sk_X509_num(chain); i++) {
         gint64 until;
@@ -228,50 +246,51 @@ static gboolean check_chain(SealModule *self, SmimeCerts *chain, gint64 at, Seal
 }
 
 static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key, gint64 at,
-                             SealDecision *decision, gboolean *ok, GError **error)
+                             SealDecision *decision, X509 **anchor, GError **error)
 {
     gboolean valid = X509_verify_cert(ctx) > 0;
+    SmimeCerts *chain = X509_STORE_CTX_get0_chain(ctx);
+    SmimeModule *module = seal_module_data(self);
 
-    *ok = FALSE;
+    *anchor = NULL;
     if (!valid && is_failure(X509_STORE_CTX_get_error(ctx))) {
         smime_set_error(error, SEAL_ERROR_FAILED, "cannot find out whether the chain of %s holds",
                         seal_key_label(key));
         return FALSE;
     }
     ERR_clear_error();
-    if (valid && (*ok = check_chain(self, X509_STORE_CTX_get0_chain(ctx), at, decision)))
-        hold_chain(self, key, X509_STORE_CTX_get0_chain(ctx), at);
-    else if (!valid)
+    if (!valid) {
         refuse_chain(ctx, key, decision);
+    } else if (check_chain(self, chain, at, decision)) {
+        *anchor = smime_pool_find(module->anchors, sk_X509_value(chain, sk_X509_num(chain) - 1));
+        hold_chain(self, key, chain, *anchor, at);
+    }
     return TRUE;
 }
 
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
-                           gboolean *ok, GError **error)
+                           X509 **anchor, GError **error)
 {
     SmimeModule *module = seal_module_data(self);
     X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
 
-    *ok = FALSE;
+    *anchor = NULL;
     if (module->anchor_count == 0) {
-        seal_decision_set_usable(
-            decision, SEAL_KEY_UNUSABLE, "untrusted",
-            "the certificate of %s cannot be trusted: no CA is trusted; name some with "
-            "trust_anchors in [module smime]",
-            seal_key_label(key));
+        refuse_key(decision, "untrusted",
+                   "the certificate of %s cannot be trusted: no CA is trusted; name some with "
+                   "trust_anchors in [module smime]",
+                   seal_key_label(key));
         return TRUE;
     }
 
-    if (is_held(module, key, at)) {
-        *ok = TRUE;
+    if ((*anchor = held_anchor(module, key, at)))
         return TRUE;
-    }
 
     g_autoptr(SmimeCerts) path = smime_pool_path(module->pool, cert);
     g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
     /* The chain in ctx has references of its own. */
     if (ctx && path && prepare_context(ctx, module, cert, path, at))
-        return verify_chain(self, ctx, key, at, decision, ok, error);
+        return verify_chain(self, ctx, key, at, decision, anchor, error);
     smime_set_error(error, SEAL_ERROR_FAILED, "cannot begin to verify the certificate of %s",
                     seal_key_label(key));
     return FALSE;

@@ -75,6 +75,17 @@ guint smime_pool_count(const SmimePool *pool)
     return pool->trusted + pool->others;
 }
 
+X509 *smime_pool_find(SmimePool *pool, X509 *cert)
+{
+    GPtrArray *same = g_hash_table_lookup(pool->by_name, name_key(X509_get_subject_name(cert)));
+
+    for (guint i = 0; same && i < same->len; i++) {
+        if (X509_cmp(g_ptr_array_index(same, i), cert) == 0)
+            return g_ptr_array_index(same, i);
+    }
+    return NULL;
+}
+
 static gboolean has_signed(X509 *issuer, X509 *cert)
 {
     EVP_PKEY *key = X509_get0_pubkey(issuer);

@@ -87,6 +87,9 @@ static const SealFormat format = {
     .signers = smime_signers,
     .scan = smime_scan,
     .verify = smime_verify,
+    .write = smime_write,
+    .prove = smime_prove,
+    .succeeds = smime_succeeds,
 };
 
 static const SealPrivate half = {

@@ -144,6 +144,8 @@ void smime_pool_free(SmimePool *pool);
 void smime_pool_add(SmimePool *pool, X509 *cert, gboolean from_trusted);
 /** How many there are. */
 guint smime_pool_count(const SmimePool *pool);
+/** The pool's own of @cert, or NULL. (borrowed) */
+X509 *smime_pool_find(SmimePool *pool, X509 *cert);
 /** The first certificate that has signed @cert, or NULL. (borrowed) */
 X509 *smime_pool_issuer(SmimePool *pool, X509 *cert);
 /** The certificates that may stand between @cert and an anchor: each has signed one before it.
@@ -169,10 +171,10 @@ gint64 smime_crls_next_update(SealModule *self, gint64 at);
 gboolean smime_anchors_load(SealModule *self, GError **error);
 /** What is remembered of chains that hold. (transfer full) */
 SealCache *smime_chains_new(void);
-/** Is there a chain from the key to an anchor at @at, with nothing in it revoked? Sets @decision
- *  where not, in @ok. */
+/** The anchor that a chain from the key ends at, at @at, with nothing in it revoked. NULL where
+ *  there is none, which @decision then says, if it is not NULL. (@anchor: borrowed until fini) */
 gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecision *decision,
-                           gboolean *ok, GError **error);
+                           X509 **anchor, GError **error);
 /** For a key that needs no chain: is nothing revoked, as far as issuers are known? Sets @decision,
  *  which may be NULL, where it is. */
 gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at,
@@ -324,6 +326,12 @@ gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GP
 gboolean smime_scan(SealModule *self, GBytes *data, SealKeyScan *scan, GError **error);
 gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                       gint64 at, SealDecision *decision, GError **error);
+/** proof.c: who vouches for a key. */
+gboolean smime_prove(SealModule *self, SealKey *key, SealAddress *address, gint64 at,
+                     SealProven *proven, char **by, GError **error);
+gboolean smime_succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddress *address,
+                        gint64 at, gboolean *succeeds, char **why, GError **error);
+GBytes *smime_write(SealModule *self, SealKey *key, GError **error);
 /** Does @key pass for @purpose, with no more said? Its chain is not asked for. */
 gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at);
 gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,

@@ -274,6 +274,7 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, Seal
     /* What a certificate may sign with does not depend on who has the private key. */
     SealPurpose asked = purpose == SEAL_PURPOSE_VERIFY ? SEAL_PURPOSE_SIGN : purpose;
     Question question = {key, native->cert, asked, at, decision};
+    X509 *anchor;
     gboolean ok;
 
     if (address && !seal_key_is_for(key, address)) {
@@ -285,7 +286,9 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, Seal
     /* An operator who vouches for a key needs no CA to do so. */
     if (seal_key_trust(key) == SEAL_TRUST_MANUAL)
         ok = smime_chain_is_unrevoked(self, key, at, decision);
-    else if (!smime_chain_check(self, key, at, decision, &ok, error))
+    else if (smime_chain_check(self, key, at, decision, &anchor, error))
+        ok = anchor != NULL;
+    else
         return FALSE;
     if (ok) {
         g_autofree char *date = seal_text_day(seal_key_valid_until(key));
