@@ -8,6 +8,11 @@
 
 G_BEGIN_DECLS
 
+/** Marks what libsealpipe exports to the programs of this tree only. */
+#define SEAL_FRONT __attribute__((visibility("default")))
+
+typedef struct SealDispatcher SealDispatcher;
+
 /** What an entry of a file of keys is. */
 typedef enum {
     SEAL_IMPORT_KEY,    /**< a key that can be stored */
@@ -26,5 +31,16 @@ typedef struct {
 } SealImportEntry;
 
 typedef void (*SealImportVisitor)(const SealImportEntry *entry, gpointer user_data);
+
+/** TRUE where a module fetches over the network what gets out of date. */
+SEAL_FRONT gboolean seal_dispatcher_can_refresh(const SealDispatcher *dispatcher);
+/** Has every such module fetch what is due, or everything (@all); see SealModuleDescriptor.refresh.
+ *  Rows of "refreshed" in @out, which is there even without rows: "what" (a URL), "result"
+ *  ("fetched", "unchanged", "failed", "dropped"), "until" (a day, or ""), "problem" ("" where there
+ *  is none). *@next: when the first of them wants to be called again; G_MAXINT64: none does. FALSE,
+ *  with the first error, where something could not be had; the others have been called all the
+ *  same. */
+SEAL_FRONT gboolean seal_dispatcher_refresh(SealDispatcher *dispatcher, gboolean all, SealOut *out,
+                                            gint64 *next, GError **error);
 
 G_END_DECLS

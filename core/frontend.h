@@ -12,11 +12,6 @@
 
 G_BEGIN_DECLS
 
-/** Marks what libsealpipe exports to the programs of this tree only. */
-#define SEAL_FRONT __attribute__((visibility("default")))
-
-typedef struct SealDispatcher SealDispatcher;
-
 /* -------------------------------------------------------------------------------------------
  * The service: what every program begins with
  */

@@ -76,3 +76,6 @@ gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancel
                             GPtrArray *keys, GError **error);
 
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);
+/** Calls a refresh() that is there. */
+gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, SealOut *out, gint64 *next,
+                           GError **error);

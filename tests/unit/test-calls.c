@@ -80,6 +80,13 @@ static gboolean check_run(SealModule *self, SealOut *out, GError **error)
     return behave(error);
 }
 
+static gboolean module_refresh(SealModule *self, gboolean all, gint64 now,
+                               GCancellable *cancellable, SealOut *out, gint64 *next,
+                               GError **error)
+{
+    return behave(error);
+}
+
 static const SealSetting SETTINGS[] = {
     {"trust", SEAL_SETTING_CHOICE, .range = "unverified|harvested|discovered|verified|manual"},
     {"on_error", SEAL_SETTING_CHOICE, .range = "defer|skip"},
@@ -124,6 +131,8 @@ static void set_up(Fixture *f, gconstpointer data)
     f->source = (SealSourceEntry){
         &f->module, {.name = "called", .trust = SEAL_TRUST_DISCOVERED, .lookup = source_lookup}};
     f->check = (SealCheckEntry){&f->module, {.name = "called", .run = check_run}};
+    f->module.descriptor.name = "called";
+    f->module.descriptor.refresh = module_refresh;
     f->job = seal_job_new(&job, NULL);
     f->recipient = g_ptr_array_index(seal_job_recipients(f->job), 0);
     f->key = seal_key_new(&key, &origin);
@@ -199,6 +208,14 @@ static gboolean call_check(Fixture *f, GError **error)
     return seal_check_run(&f->check, out, error);
 }
 
+static gboolean call_refresh(Fixture *f, GError **error)
+{
+    g_autoptr(SealOut) out = seal_out_new();
+    gint64 next = 0;
+
+    return seal_call_refresh(&f->module, FALSE, 0, out, &next, error);
+}
+
 static const struct {
     const char *path;
     gboolean (*call)(Fixture *f, GError **error);
@@ -208,7 +225,7 @@ static const struct {
     {"/calls/format-detect", call_detect, FALSE},   {"/calls/format-usable", call_usable, TRUE},
     {"/calls/format-encrypt", call_encrypt, FALSE}, {"/calls/format-sign", call_sign, FALSE},
     {"/calls/format-signers", call_signers, FALSE}, {"/calls/source-lookup", call_lookup, FALSE},
-    {"/calls/check-run", call_check, FALSE},
+    {"/calls/check-run", call_check, FALSE},        {"/calls/refresh", call_refresh, FALSE},
 };
 
 static void test_call(Fixture *f, gconstpointer data)
