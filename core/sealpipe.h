@@ -262,8 +262,8 @@ typedef enum {
 /** The code of a decision on a key that is SEAL_KEY_UNSUPPORTED. */
 #define SEAL_CODE_UNSUPPORTED "unsupported"
 
-/** The code of usable()'s decision on a key to sign with that cannot, as long as something is not
- *  to be read that may make it fit. */
+/** The code of usable()'s decision on a key that does not serve as long as something is not to be
+ *  read that may make it fit: what must be sealed to it, or signed with it, waits. */
 #define SEAL_CODE_IN_DOUBT "in-doubt"
 
 /** Settles the decision that plan() was given: @verdict, a short @code for programs ("expired"),

@@ -405,6 +405,8 @@ static gboolean judge_key(Search *search, SealKey *key, SealAddress *address, gb
                                  error))
         return FALSE;
     *usable = seal_decision_verdict(decision) == SEAL_VERDICT_PASS;
+    if (g_str_equal(seal_decision_code(decision), SEAL_CODE_IN_DOUBT))
+        search->in_doubt = TRUE;
     if (!*usable && !search->why)
         search->why = g_strdup(seal_decision_text(decision));
     return TRUE;
