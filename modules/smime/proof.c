@@ -89,8 +89,8 @@ gboolean smime_succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddres
         *why = g_strdup("it has the same public key");
         return TRUE;
     }
-    /* One that has run out is judged as it was when it ran out. */
-    if (!is_named(self, old, address, MIN(at, seal_key_valid_until(old)), &old_named, error) ||
+    /* One that has run out is judged as it was before: OpenSSL ends it at its last second. */
+    if (!is_named(self, old, address, MIN(at, seal_key_valid_until(old) - 1), &old_named, error) ||
         !is_named(self, key, address, at, &named, error))
         return FALSE;
     *succeeds = old_named && named;
