@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * keys-ldap.h: what the files of the module keys-ldap share.
+ */
+#pragma once
+
+#include "core/sealpipe.h"
+
+#include <ldap.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LDAPMessage, ldap_msgfree)
+
+/* -------------------------------------------------------------------------------------------
+ * filter.c: search filters (RFC 4515) out of templates
+ */
+
+/** FALSE, with what is wrong with it for people, where @filter cannot be one for an address. */
+gboolean ldap_template_check(const char *filter, const char **why);
+/** %a is the address, %l its local part, %d its domain, %% a percent sign; all of them escaped, so
+ *  that they only ever stand for themselves. (transfer full) */
+char *ldap_template_fill(const char *filter, const SealAddress *address);
+
+/* -------------------------------------------------------------------------------------------
+ * server.c: the servers, and connections to them
+ */
+
+/** Who binds; anonymous where @dn is NULL. */
+typedef struct {
+    char *dn;
+    SealSecret *password;
+} LdapIdentity;
+
+typedef struct {
+    char *uri;
+    LDAPURLDesc *parts;
+    LDAP *connection;
+    int socket;     /* of the connection, which owns it */
+    char *pgp_base; /* as this server says; found once for each connection */
+    gint64 again;   /* it is passed over until then; monotonic, microseconds */
+    char *trouble;  /* why */
+} LdapServer;
+
+/** All servers, in order, and how they are spoken to. */
+typedef struct {
+    GPtrArray *servers; /* element type LdapServer */
+    gboolean starttls;
+    const char *ca; /* a file */
+    gint64 timeout; /* seconds for each server in each look-up */
+    gint64 retry;   /* seconds that a server is passed over */
+    LdapIdentity identity;
+} LdapServers;
+
+/** What is being asked of a server. */
+typedef struct {
+    LdapServers *servers;
+    LdapServer *server;
+    GCancellable *cancellable;
+    gint64 until;  /* monotonic, microseconds */
+    gboolean lost; /* the server is at fault, or the way to it: another one may do */
+} LdapCall;
+
+/** A piece of work, from its beginning: it is done again where a connection was found dead. */
+typedef gboolean (*LdapTask)(LdapCall *call, gpointer user_data, GError **error);
+
+/** Keeps what came before it away from libldap: files of the system's, and the environment. */
+void ldap_servers_prepare(void);
+/** Reads @uris. FALSE, with what is wrong with *@wrong for people. */
+gboolean ldap_servers_add(LdapServers *servers, const char *const *uris, const char **wrong,
+                          const char **why);
+/** TRUE where a password would cross a network in clear; *@uri is where. */
+gboolean ldap_servers_bare(const LdapServers *servers, const char **uri);
+/** Ends every connection. */
+void ldap_servers_clear(LdapServers *servers);
+/** Has the first server do @task that can. SEAL_ERROR_UNAVAILABLE, with each server's reason. */
+gboolean ldap_servers_run(LdapServers *servers, GCancellable *cancellable, LdapTask task,
+                          gpointer user_data, GError **error);
+/** Has that one server do it, whether it is passed over or not. */
+gboolean ldap_server_run(LdapServers *servers, LdapServer *server, GCancellable *cancellable,
+                         LdapTask task, gpointer user_data, GError **error);
+/** The next message that answers @id. (transfer full) */
+LDAPMessage *ldap_call_wait(LdapCall *call, int id, GError **error);
+/** Sets what libldap, or with @code the server, says of @what. Always FALSE. */
+gboolean ldap_call_fail(LdapCall *call, int code, const char *said, const char *what,
+                        GError **error);
+/** Why the last call of libldap's failed. Always FALSE. */
+gboolean ldap_call_fail_last(LdapCall *call, const char *what, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * search.c: searches, bounded
+ */
+
+typedef struct {
+    char *dn;
+    char *attribute; /* as the setting has it */
+    guint rank;      /* of that */
+    GBytes *octets;
+} LdapValue;
+
+typedef struct {
+    const char *base;
+    int scope; /* LDAP_SCOPE_... */
+    const char *filter;
+    const char *const *attributes; /* each with whatever options it has there */
+    const char *unless;            /* entries in which this is 1 are passed over; or NULL */
+} LdapSearch;
+
+/** An array of LdapValue. (transfer full) */
+GPtrArray *ldap_values_new(void);
+/** Puts what is found in place of what is in @values, in the order of the attributes; @entries, if
+ *  it is not NULL, gets the names of all entries. That there is no such base is no error. */
+gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *values,
+                         GPtrArray *entries, GError **error);
+/** Where the server keeps OpenPGP keys: what GnuPG and PGP Universal ask it; @base where it does
+ *  not say. (borrowed) */
+const char *ldap_search_pgp_base(LdapCall *call, const char *base, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * keys-ldap.c: settings and look-ups
+ */
+
+typedef struct {
+    LdapServers servers;
+    const char *base;
+    const char *filter;
+    GPtrArray *domains; /* element type GPatternSpec; empty: all */
+} KeysLdap;
+
+/** Fills @identity with what the settings @dn and @file say: nobody where they are unset. */
+gboolean keys_ldap_read_identity(SealModule *self, const char *dn, const char *file,
+                                 LdapIdentity *identity, GError **error);
+void keys_ldap_clear_identity(LdapIdentity *identity);
+/** Fills @servers as the settings say, but for who binds. Always to be cleared. */
+gboolean keys_ldap_read_servers(SealModule *self, LdapServers *servers, GError **error);
+/** FALSE where a password would cross a network in clear. */
+gboolean keys_ldap_check_bare(SealModule *self, const LdapServers *servers, GError **error);
+/** What to search for keys of @format for @address; *@base is NULL where the server has to say it.
+ *  @filter: (transfer full); NULL where there is nothing to search for. */
+gboolean keys_ldap_find(LdapCall *call, SealModule *self, const SealAddress *address,
+                        const char *format, GPtrArray *values, GPtrArray *entries, GError **error);
+/** Has the Format read one value, in base64 or not. FALSE where nothing comes of it. */
+gboolean keys_ldap_read_value(SealModule *self, const char *format, const LdapValue *value,
+                              const SealOrigin *origin, GPtrArray *keys, GError **error);

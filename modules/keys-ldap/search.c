@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * search.c: what is found is bounded in entries, values and octets, and each message before libldap
+ * reads it.
+ */
+#include "keys-ldap.h"
+
+#include <string.h>
+
+enum {
+    MAX_ENTRIES = 32,
+    MAX_VALUES = 128,
+    MAX_VALUE = 1024 * 1024,
+    MAX_CONTEXTS = 8, /* that are asked for a place of OpenPGP keys */
+    MAX_NAME = 1024,
+};
+
+typedef struct {
+    LdapCall *call;
+    const LdapSearch *search;
+    GPtrArray *values;
+    GPtrArray *entries; /* or NULL */
+    guint count;
+} Found;
+
+static void value_free(gpointer data)
+{
+    LdapValue *value = data;
+
+    g_free(value->dn);
+    g_free(value->attribute);
+    g_bytes_unref(value->octets);
+    g_free(value);
+}
+
+GPtrArray *ldap_values_new(void)
+{
+    return g_ptr_array_new_with_free_func(value_free);
+}
+
+static gboolean refuse_many(const Found *found, const char *what, guint max, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "%s: more than %u %s for %s: a narrower filter or base is needed",
+                found->call->server->uri, max, what, found->search->filter);
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Entries
+ */
+
+/* -1: it was not asked for. Options such as ;binary say how it is sent, not what it is. */
+static int find_rank(const LdapSearch *search, const char *attribute)
+{
+    gsize length = strcspn(attribute, ";");
+
+    for (guint i = 0; search->attributes[i]; i++) {
+        if (strcspn(search->attributes[i], ";") == length &&
+            g_ascii_strncasecmp(search->attributes[i], attribute, length) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static gboolean take_value(Found *found, const char *dn, guint rank, const struct berval *octets,
+                           GError **error)
+{
+    if (found->values->len == MAX_VALUES)
+        return refuse_many(found, "values", MAX_VALUES, error);
+    if (octets->bv_len > MAX_VALUE)
+        return refuse_many(found, "octets in one value", MAX_VALUE, error);
+    LdapValue *value = g_new0(LdapValue, 1);
+    value->dn = g_strdup(dn);
+    value->attribute = g_strdup(found->search->attributes[rank]);
+    value->rank = rank;
+    value->octets = g_bytes_new(octets->bv_val, octets->bv_len);
+    g_ptr_array_add(found->values, value);
+    return TRUE;
+}
+
+static gboolean take_attribute(Found *found, LDAPMessage *entry, const char *dn,
+                               const char *attribute, GError **error)
+{
+    int rank = find_rank(found->search, attribute);
+    struct berval **all =
+        rank < 0 ? NULL : ldap_get_values_len(found->call->server->connection, entry, attribute);
+    gboolean ok = TRUE;
+
+    for (guint i = 0; all && all[i] && ok; i++)
+        ok = take_value(found, dn, (guint)rank, all[i], error);
+    if (all)
+        ldap_value_free_len(all);
+    return ok;
+}
+
+static gboolean is_switched_off(const Found *found, LDAPMessage *entry)
+{
+    struct berval **all =
+        found->search->unless
+            ? ldap_get_values_len(found->call->server->connection, entry, found->search->unless)
+            : NULL;
+    gboolean off = all && all[0] && all[0]->bv_len == 1 && *all[0]->bv_val == '1';
+
+    if (all)
+        ldap_value_free_len(all);
+    return off;
+}
+
+static gboolean take_attributes(Found *found, LDAPMessage *entry, const char *dn, GError **error)
+{
+    LDAP *ld = found->call->server->connection;
+    BerElement *at = NULL;
+    gboolean ok = TRUE;
+
+    for (char *name = ldap_first_attribute(ld, entry, &at); name;
+         name = ldap_next_attribute(ld, entry, at)) {
+        ok = ok && take_attribute(found, entry, dn, name, error);
+        ldap_memfree(name);
+    }
+    ber_free(at, 0);
+    return ok;
+}
+
+static gboolean take_entry(Found *found, LDAPMessage *entry, GError **error)
+{
+    char *dn = ldap_get_dn(found->call->server->connection, entry);
+    gboolean ok = TRUE;
+
+    if (++found->count > MAX_ENTRIES)
+        ok = refuse_many(found, "entries", MAX_ENTRIES, error);
+    else if (!dn)
+        ok = ldap_call_fail_last(found->call, "an entry without a name", error);
+    else if (!is_switched_off(found, entry))
+        ok = take_attributes(found, entry, dn, error);
+    if (ok && found->entries)
+        g_ptr_array_add(found->entries, g_strdup(dn));
+    ldap_memfree(dn);
+    return ok;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * A search
+ */
+
+static gboolean end_search(Found *found, LDAPMessage *message, GError **error)
+{
+    int code = LDAP_OTHER;
+    char *said = NULL;
+
+    if (ldap_parse_result(found->call->server->connection, message, &code, NULL, &said, NULL, NULL,
+                          0) != LDAP_SUCCESS)
+        return ldap_call_fail_last(found->call, "search", error);
+    gboolean ok = code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT ||
+                  (code == LDAP_SIZELIMIT_EXCEEDED && found->count >= MAX_ENTRIES
+                       ? refuse_many(found, "entries", MAX_ENTRIES, error)
+                       : ldap_call_fail(found->call, code, said, "search", error));
+    ldap_memfree(said);
+    return ok;
+}
+
+/* Parts of the tree that other servers have (references) are not followed: who has them is named in
+ * the setting. */
+static gboolean take_messages(Found *found, int id, GError **error)
+{
+    for (;;) {
+        g_autoptr(LDAPMessage) message = ldap_call_wait(found->call, id, error);
+
+        if (!message)
+            return FALSE;
+        ber_tag_t type = (ber_tag_t)ldap_msgtype(message);
+        if (type == LDAP_RES_SEARCH_RESULT)
+            return end_search(found, message, error);
+        if (type == LDAP_RES_SEARCH_ENTRY && !take_entry(found, message, error))
+            return FALSE;
+    }
+}
+
+/* Servers may give an attribute only under the option that it has there. */
+static GStrv name_attributes(const LdapSearch *search)
+{
+    g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+
+    for (const char *const *name = search->attributes; *name; name++) {
+        g_autofree char *binary = g_strconcat(*name, ";binary", NULL);
+
+        g_strv_builder_add(names, *name);
+        if (!strchr(*name, ';') && !g_str_has_prefix(*name, "pgp"))
+            g_strv_builder_add(names, binary);
+    }
+    if (search->unless)
+        g_strv_builder_add(names, search->unless);
+    /* Nothing of an entry, but that it is there. */
+    if (!*search->attributes)
+        g_strv_builder_add(names, LDAP_NO_ATTRS);
+    return g_strv_builder_end(names);
+}
+
+static int by_rank(gconstpointer a, gconstpointer b)
+{
+    const LdapValue *one = *(LdapValue *const *)a, *other = *(LdapValue *const *)b;
+
+    return (int)one->rank - (int)other->rank;
+}
+
+gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *values,
+                         GPtrArray *entries, GError **error)
+{
+    Found found = {.call = call, .search = search, .values = values, .entries = entries};
+    struct timeval wait = {.tv_sec = (time_t)call->servers->timeout};
+    g_auto(GStrv) attributes = name_attributes(search);
+    int id;
+
+    g_ptr_array_set_size(values, 0);
+    if (entries)
+        g_ptr_array_set_size(entries, 0);
+    if (ldap_search_ext(call->server->connection, search->base, search->scope, search->filter,
+                        attributes, 0, NULL, NULL, &wait, MAX_ENTRIES + 1, &id) != LDAP_SUCCESS)
+        return ldap_call_fail_last(call, "search", error);
+    if (!take_messages(&found, id, error)) {
+        ldap_abandon_ext(call->server->connection, id, NULL, NULL);
+        return FALSE;
+    }
+    g_ptr_array_sort(values, by_rank);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Where OpenPGP keys are
+ */
+
+/* The values of one attribute of one entry. */
+static gboolean read_entry(LdapCall *call, const char *base, const char *attribute,
+                           GPtrArray *values, GError **error)
+{
+    const char *const attributes[] = {attribute, NULL};
+    const LdapSearch search = {base, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, NULL};
+
+    return ldap_search_run(call, &search, values, NULL, error);
+}
+
+static char *text_of(const LdapValue *value)
+{
+    gsize length;
+    const char *text = g_bytes_get_data(value->octets, &length);
+
+    return length <= MAX_NAME ? g_strndup(text, length) : NULL;
+}
+
+/* What cn=PGPServerInfo below @context says, or NULL. */
+static gboolean ask_context(LdapCall *call, const char *context, char **found, GError **error)
+{
+    g_autofree char *info = g_strdup_printf("cn=PGPServerInfo%s%s", *context ? "," : "", context);
+    g_autoptr(GPtrArray) values = ldap_values_new();
+
+    if (!read_entry(call, info, "pgpBaseKeySpaceDN", values, error))
+        return FALSE;
+    *found = values->len > 0 ? text_of(g_ptr_array_index(values, 0)) : NULL;
+    return TRUE;
+}
+
+static gboolean ask_contexts(LdapCall *call, const char *base, char **found, GError **error)
+{
+    g_autoptr(GPtrArray) contexts = ldap_values_new();
+
+    if (!ask_context(call, base, found, error))
+        return FALSE;
+    if (*found || !read_entry(call, "", "namingContexts", contexts, error))
+        return *found != NULL;
+    for (guint i = 0; i < MIN(contexts->len, MAX_CONTEXTS) && !*found; i++) {
+        g_autofree char *context = text_of(g_ptr_array_index(contexts, i));
+
+        if (context && g_ascii_strcasecmp(context, base) != 0 &&
+            !ask_context(call, context, found, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+const char *ldap_search_pgp_base(LdapCall *call, const char *base, GError **error)
+{
+    g_autofree char *found = NULL;
+
+    if (call->server->pgp_base)
+        return call->server->pgp_base;
+    if (!ask_contexts(call, base, &found, error))
+        return NULL;
+    call->server->pgp_base = found ? g_steal_pointer(&found) : g_strdup(base);
+    return call->server->pgp_base;
+}
