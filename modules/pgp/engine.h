@@ -17,7 +17,12 @@ void pgp_engine_free(PgpEngine *engine);
 /** Finds gpg, and what it can do, for this process and those that are forked from it. */
 gboolean pgp_engine_prepare(GError **error);
 /** Verifies @key. NULL where that was not possible. (transfer full) */
-PgpJudgement *pgp_engine_judge(PgpEngine *engine, const PgpKey *key, GError **error);
+PgpJudgement *pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error);
+/** Verifies what @vouchers (PgpKey) say of @key: what is `vouched` in the judgement, and nothing
+ *  else there. @clock: the time as it is to be there; zero for the real one. NULL where that was
+ * not possible. (transfer full) */
+PgpJudgement *pgp_engine_ask_vouchers(PgpEngine *engine, const PgpKey *key, GPtrArray *vouchers,
+                                      gint64 clock, GError **error);
 /** Appends those of @keys (SealKey) to @signers that have made a good detached @signature of the
  *  canonical form of @text. Where there is none, *@why says why. FALSE where that was not possible.
  */

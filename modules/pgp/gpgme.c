@@ -1,256 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * gpgme.c: the engine: gpg, through GPGME. GPGME says Success when gpg has died, so that nothing
- * counts here but what gpg itself has reported to the end.
+ * gpgme.c: the engine: gpg, through GPGME: judging keys, and what is sealed with them.
  */
-#include "agent.h"
-#include "engine.h"
+#include "context.h"
 #include "home.h"
-#include "loop.h"
 
 #include <errno.h>
-#include <gpgme.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE "65536"
 
-/* Nobody else uses a home of our own, and the kernel has random octets at any time: gpg takes more
- * from it whether or not it has kept some in a file. */
-#define QUICK "lock-never\nno-random-seed-file\n"
-
-/* Where others tend to the home and its agent. */
-#define TENDED "no-autostart\nno-auto-check-trustdb\n"
-
-/* Of a home of our own. gpg 2.4 lists user ids that their key's owner never certified, and 2.2 does
- * not: such are dropped by both. */
-#define OPTIONS "no-allow-non-selfsigned-uid\n" QUICK
-
 enum {
     CIPHER_AES128 = 7,
     CIPHER_AES256 = 9,
 };
-
-struct PgpEngine {
-    SealModule *self;
-    char *home;             /* of the operator's, or NULL */
-    gboolean tended;        /* by pgp_tend(): it has no agent, and nothing is written there */
-    SealFolder *joined;     /* then: a home of our own, of what is there and the agent's socket */
-    SealFolder *folder;     /* of our own: key files, and the home where there is no other */
-    guint files;            /* made there so far */
-    SealSecret *passphrase; /* or NULL: the empty one */
-};
-
-G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gpgme_ctx_t, gpgme_release, NULL)
-G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gpgme_data_t, gpgme_data_release, NULL)
-
-static gboolean fail_gpgme(GError **error, SealError code, const char *what, gpgme_error_t problem)
-{
-    char text[160] = "";
-
-    gpgme_strerror_r(problem, text, sizeof text);
-    g_set_error(error, SEAL_ERROR, code, "%s: %s", what, text);
-    return FALSE;
-}
-
-/* -------------------------------------------------------------------------------------------
- * What gpg reports
- */
-
-typedef struct {
-    gboolean import_ended; /* it has seen the whole of the keys that it was to judge */
-    gboolean told;         /* it has said something about a signature, or why it could not */
-    gboolean no_such_key;
-    gboolean end_encryption;
-    guint cipher;
-    gboolean integrity;
-    guint signatures;
-    guint hash;
-    char signer[2 * PGP_FINGERPRINT + 1];
-} Status;
-
-static void note_encryption(Status *status, const char *arguments)
-{
-    g_auto(GStrv) words = g_strsplit(arguments, " ", 4);
-
-    if (g_strv_length(words) >= 2) {
-        status->integrity = g_ascii_strtoull(words[0], NULL, 10) > 0 ||
-                            (words[2] && g_ascii_strtoull(words[2], NULL, 10) > 0);
-        status->cipher = (guint)g_ascii_strtoull(words[1], NULL, 10);
-    }
-}
-
-/* "SIG_CREATED <type> <key algorithm> <hash> <class> <time> <fingerprint>" */
-static void note_signature(Status *status, const char *arguments)
-{
-    g_auto(GStrv) words = g_strsplit(arguments, " ", 7);
-
-    status->signatures++;
-    if (g_strv_length(words) >= 6) {
-        status->hash = (guint)g_ascii_strtoull(words[2], NULL, 10);
-        g_autofree char *lower = g_ascii_strdown(words[5], -1);
-        g_strlcpy(status->signer, lower, sizeof status->signer);
-    }
-}
-
-static gpgme_error_t note_status(void *data, const char *keyword, const char *arguments)
-{
-    Status *status = data;
-
-    if (g_str_equal(keyword, "IMPORT_RES"))
-        status->import_ended = TRUE;
-    else if (g_str_equal(keyword, "ERROR") && g_str_has_prefix(arguments, "keylist.getkey "))
-        status->no_such_key = TRUE;
-    else if (g_str_equal(keyword, "BEGIN_ENCRYPTION"))
-        note_encryption(status, arguments);
-    else if (g_str_equal(keyword, "END_ENCRYPTION"))
-        status->end_encryption = TRUE;
-    else if (g_str_equal(keyword, "GOODSIG") || g_str_equal(keyword, "BADSIG") ||
-             g_str_equal(keyword, "ERRSIG") || g_str_equal(keyword, "EXPSIG") ||
-             g_str_equal(keyword, "EXPKEYSIG") || g_str_equal(keyword, "REVKEYSIG") ||
-             g_str_equal(keyword, "NODATA") || g_str_equal(keyword, "FAILURE"))
-        status->told = TRUE;
-    else if (g_str_equal(keyword, "SIG_CREATED"))
-        note_signature(status, arguments);
-    return 0;
-}
-
-/* -------------------------------------------------------------------------------------------
- * Life
- */
-
-PgpEngine *pgp_engine_new(SealModule *self, const char *home, gboolean tended,
-                          SealSecret *passphrase)
-{
-    PgpEngine *engine = g_new0(PgpEngine, 1);
-
-    engine->self = self;
-    engine->home = g_strdup(home);
-    engine->tended = tended;
-    engine->passphrase = passphrase;
-    return engine;
-}
-
-void pgp_engine_free(PgpEngine *engine)
-{
-    if (!engine)
-        return;
-    seal_folder_free(engine->joined);
-    seal_folder_free(engine->folder);
-    g_free(engine->home);
-    seal_secret_free(engine->passphrase);
-    g_free(engine);
-}
-
-/* Asks GPGME for as few children as it can do with: gpgconf is not asked where gpg is, and the home
- * goes through the environment, since setting it in the context has gpg's version asked again. */
-static gboolean start_gpgme(GError **error)
-{
-    static gsize once = 0;
-
-    if (g_once_init_enter(&once)) {
-        gboolean ok = gpgme_set_global_flag("disable-gpgconf", "1") == 0 &&
-                      gpgme_set_global_flag("gpg-name", "gpg") == 0 &&
-                      gpgme_check_version("1.18.0") != NULL;
-        g_once_init_leave(&once, ok ? 1 : 2);
-    }
-    if (once == 1)
-        return TRUE;
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_MODULE,
-                        "GPGME cannot start, or is older than 1.18.0");
-    return FALSE;
-}
-
-/* GPGME runs gpg for its version where it has not yet done so. */
-gboolean pgp_engine_prepare(GError **error)
-{
-    if (!start_gpgme(error))
-        return FALSE;
-    gpgme_error_t problem = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
-    return !problem || fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be used", problem);
-}
-
-/* gpg speaks to nobody but us, and reads a dozen files for any language but this one. */
-static void set_environment(const char *home)
-{
-    if (g_strcmp0(g_getenv("GNUPGHOME"), home) != 0)
-        g_setenv("GNUPGHOME", home, TRUE);
-    if (g_strcmp0(g_getenv("LC_ALL"), "C") != 0)
-        g_setenv("LC_ALL", "C", TRUE);
-}
-
-static gboolean write_options(const SealFolder *folder, const char *options, GError **error)
-{
-    g_autofree char *path = g_build_filename(seal_folder_path(folder), "gpg.conf", NULL);
-
-    return g_file_set_contents(path, options, -1, error);
-}
-
-static gboolean make_folder(PgpEngine *engine, GError **error)
-{
-    g_autoptr(SealFolder) folder =
-        engine->folder ? NULL : seal_module_make_folder(engine->self, error);
-
-    if (!folder)
-        return engine->folder != NULL;
-    if (!write_options(folder, OPTIONS, error))
-        return FALSE;
-    engine->folder = g_steal_pointer(&folder);
-    return TRUE;
-}
-
-/* Of what others keep for us: gpg wants to write beside it, and finds the agent in its home. */
-static gboolean make_joined(PgpEngine *engine, GError **error)
-{
-    g_autoptr(SealFolder) folder =
-        engine->joined ? NULL : seal_module_make_folder(engine->self, error);
-
-    if (!folder)
-        return engine->joined != NULL;
-    if (!write_options(folder, OPTIONS TENDED, error) ||
-        !pgp_agent_join(seal_folder_path(folder), engine->home, error))
-        return FALSE;
-    engine->joined = g_steal_pointer(&folder);
-    return TRUE;
-}
-
-/* A context in @home that reports gpg's status lines to @status. */
-static gboolean open_context_in(const char *home, Status *status, PgpLoop *loop, gpgme_ctx_t *ctx,
-                                GError **error)
-{
-    if (!pgp_engine_prepare(error))
-        return FALSE;
-    set_environment(home);
-
-    gpgme_error_t problem = gpgme_new(ctx);
-    if (!problem)
-        problem = gpgme_set_ctx_flag(*ctx, "full-status", "1");
-    if (problem)
-        return fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be used", problem);
-    gpgme_set_offline(*ctx, 1);
-    gpgme_set_armor(*ctx, 1);
-    gpgme_set_status_cb(*ctx, note_status, status);
-    pgp_loop_init(loop, *ctx);
-    return TRUE;
-}
-
-/* @in_home: gpg needs what is in the operator's home, if there is one; else in one of our own. A
- * home without a ring has nothing that is needed, and gpg would make one there, which would then
- * say of everybody that he has no key. */
-static gboolean open_context(PgpEngine *engine, gboolean in_home, Status *status, PgpLoop *loop,
-                             gpgme_ctx_t *ctx, GError **error)
-{
-    g_autofree char *ring = in_home && engine->home ? pgp_home_ring(engine->home, NULL) : NULL;
-
-    if (!ring)
-        return make_folder(engine, error) &&
-               open_context_in(seal_folder_path(engine->folder), status, loop, ctx, error);
-    if (!engine->tended)
-        return open_context_in(engine->home, status, loop, ctx, error);
-    return make_joined(engine, error) &&
-           open_context_in(seal_folder_path(engine->joined), status, loop, ctx, error);
-}
 
 /* -------------------------------------------------------------------------------------------
  * Judging keys
@@ -317,10 +82,11 @@ static gboolean take_key(PgpEngine *engine, PgpJudgement *judgement, gpgme_key_t
 }
 
 /* The key as its octets are: gpg verifies the signatures in it and keeps nothing. */
-static gpgme_error_t start_list_of_octets(gpgme_ctx_t ctx, const PgpKey *key, gpgme_data_t *data)
+static gpgme_error_t start_list_of_octets(gpgme_ctx_t ctx, PgpKey *key, gpgme_data_t *data)
 {
+    const GByteArray *octets = pgp_key_bare(key);
     gpgme_error_t problem =
-        gpgme_data_new_from_mem(data, (const char *)key->octets->data, key->octets->len, 0);
+        gpgme_data_new_from_mem(data, (const char *)octets->data, octets->len, 0);
 
     return problem ? problem : gpgme_op_keylist_from_data_start(ctx, *data, 0);
 }
@@ -342,18 +108,18 @@ static gboolean fail_broken_off(GError **error, const PgpKey *key)
 }
 
 /* Has gpg list @key, and takes what it says. */
-static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_home,
+static gboolean list_key(PgpEngine *engine, PgpKey *key, gboolean from_home,
                          PgpJudgement *judgement, GError **error)
 {
     const char *fingerprint = pgp_key_primary(key)->fingerprint;
     g_auto(gpgme_data_t) data = NULL;
     g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
-    Status status = {0};
+    PgpStatus status = {0};
 
     g_autofree char *ring = from_home ? pgp_home_ring(engine->home, error) : NULL;
 
-    if ((from_home && !ring) || !open_context(engine, from_home, &status, &loop, &ctx, error))
+    if ((from_home && !ring) || !pgp_context_open(engine, from_home, &status, &loop, &ctx, error))
         return FALSE;
     gpgme_error_t problem =
         from_home ? start_list_of_home(ctx, key) : start_list_of_octets(ctx, key, &data);
@@ -361,7 +127,7 @@ static gboolean list_key(PgpEngine *engine, const PgpKey *key, gboolean from_hom
         problem = pgp_loop_run(&loop, ctx, NULL);
     if (problem) {
         g_autofree char *what = g_strdup_printf("gpg cannot list the key %s", fingerprint);
-        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, what, problem);
+        return pgp_fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, what, problem);
     }
     for (guint i = 0; i < loop.keys->len; i++) {
         gpgme_key_t listed = g_ptr_array_index(loop.keys, i);
@@ -409,8 +175,7 @@ static void take_home(PgpJudgement *judgement, PgpJudgement *home)
 }
 
 /* By its octets, which are verified as they are; from the home comes what is in no octets. */
-static gboolean judge_key(PgpEngine *engine, const PgpKey *key, PgpJudgement *judgement,
-                          GError **error)
+static gboolean judge_key(PgpEngine *engine, PgpKey *key, PgpJudgement *judgement, GError **error)
 {
     if (!list_key(engine, key, FALSE, judgement, error))
         return FALSE;
@@ -427,7 +192,7 @@ static gboolean judge_key(PgpEngine *engine, const PgpKey *key, PgpJudgement *ju
     return TRUE;
 }
 
-PgpJudgement *pgp_engine_judge(PgpEngine *engine, const PgpKey *key, GError **error)
+PgpJudgement *pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error)
 {
     g_autoptr(PgpJudgement) judgement = pgp_judgement_new();
 
@@ -493,7 +258,7 @@ static gboolean make_data(Flow *flow, GError **error)
     if (!problem)
         problem = gpgme_data_set_flag(flow->data_out, "io-buffer-size", PIECE);
     return !problem ||
-           fail_gpgme(error, SEAL_ERROR_FAILED, "no data can be exchanged with gpg", problem);
+           pgp_fail_gpgme(error, SEAL_ERROR_FAILED, "no data can be exchanged with gpg", problem);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -501,14 +266,15 @@ static gboolean make_data(Flow *flow, GError **error)
  */
 
 /* Public keys only, each in a file that is there as long as gpg needs it. */
-static char *write_key(PgpEngine *engine, const PgpKey *key, GError **error)
+static char *write_key(PgpEngine *engine, PgpKey *key, GError **error)
 {
+    const GByteArray *octets = pgp_key_bare(key);
     g_autofree char *path =
-        make_folder(engine, error)
+        pgp_context_make_folder(engine, error)
             ? g_strdup_printf("%s/%u.pgp", seal_folder_path(engine->folder), ++engine->files)
             : NULL;
 
-    if (!path || !g_file_set_contents_full(path, (const char *)key->octets->data, key->octets->len,
+    if (!path || !g_file_set_contents_full(path, (const char *)octets->data, octets->len,
                                            G_FILE_SET_CONTENTS_NONE, 0600, error))
         return NULL;
     return g_steal_pointer(&path);
@@ -562,7 +328,7 @@ static gpgme_error_t give_passphrase(void *hook, const char *hint, const char *i
 
 static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *key, GError **error)
 {
-    const PgpKey *signer = seal_key_native(key);
+    PgpKey *signer = seal_key_native(key);
     g_autoptr(PgpJudgement) judgement = signer->judgement ? pgp_judgement_ref(signer->judgement)
                                                           : pgp_engine_judge(engine, signer, error);
 
@@ -580,7 +346,8 @@ static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *ke
             problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
         gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
     }
-    return !problem || fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be told to sign", problem);
+    return !problem ||
+           pgp_fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be told to sign", problem);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -608,13 +375,7 @@ static gboolean is_signer(const PgpKey *key, const char *fingerprint)
     return FALSE;
 }
 
-/* MD5, SHA-1 and RIPEMD-160 are no longer to be signed with. */
-static gboolean is_sound_hash(guint hash)
-{
-    return hash >= 8 && hash <= 11;
-}
-
-static gboolean check_status(const SealSealing *sealing, const Status *status, const Flow *flow,
+static gboolean check_status(const SealSealing *sealing, const PgpStatus *status, const Flow *flow,
                              GError **error)
 {
     guint signatures = sealing->signer ? 1 : 0;
@@ -633,7 +394,7 @@ static gboolean check_status(const SealSealing *sealing, const Status *status, c
     if (sealing->signer && !is_signer(seal_key_native(sealing->signer), status->signer))
         return reject_output(error, "it signed with the key %s, not with %s", status->signer,
                              seal_key_fingerprint(sealing->signer));
-    if (sealing->signer && !is_sound_hash(status->hash))
+    if (sealing->signer && !pgp_is_sound_hash(status->hash))
         return reject_output(error, "hash %u of the signature is not SHA-2 (8 to 11)",
                              status->hash);
     return TRUE;
@@ -663,11 +424,12 @@ static gboolean run_sealing(PgpLoop *loop, gpgme_ctx_t ctx, const SealSealing *s
         g_propagate_error(error, g_steal_pointer(&flow->error));
         return FALSE;
     }
-    return !problem || fail_gpgme(error, SEAL_ERROR_FAILED,
-                                  sealing->keys ? (sealing->signer ? "gpg cannot sign and encrypt"
-                                                                   : "gpg cannot encrypt")
-                                                : "gpg cannot sign",
-                                  problem);
+    return !problem ||
+           pgp_fail_gpgme(error, SEAL_ERROR_FAILED,
+                          sealing->keys ? (sealing->signer ? "gpg cannot sign and encrypt"
+                                                           : "gpg cannot encrypt")
+                                        : "gpg cannot sign",
+                          problem);
 }
 
 /* Of a home where it cannot make its socket the agent says no more than that it does not run. */
@@ -703,9 +465,9 @@ SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOut
     g_auto(Flow) flow = {.in = in, .out = spool, .cancellable = cancellable};
     g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
-    Status status = {0};
+    PgpStatus status = {0};
 
-    if (!open_context(engine, sealing->signer != NULL, &status, &loop, &ctx, error) ||
+    if (!pgp_context_open(engine, sealing->signer != NULL, &status, &loop, &ctx, error) ||
         !make_output(engine, &loop, ctx, sealing, &flow, error) ||
         !check_status(sealing, &status, &flow, error))
         return NULL;
@@ -722,27 +484,13 @@ static gboolean import_keys(const char *home, GPtrArray *keys, GCancellable *can
                             GError **error)
 {
     g_autoptr(GByteArray) octets = g_byte_array_new();
-    g_auto(gpgme_data_t) data = NULL;
-    g_auto(PgpLoop) loop = {0};
-    g_auto(gpgme_ctx_t) ctx = NULL;
-    Status status = {0};
 
     for (guint i = 0; i < keys->len; i++) {
-        const PgpKey *key = seal_key_native(g_ptr_array_index(keys, i));
-        g_byte_array_append(octets, key->octets->data, key->octets->len);
+        const GByteArray *bare = pgp_key_bare(seal_key_native(g_ptr_array_index(keys, i)));
+        g_byte_array_append(octets, bare->data, bare->len);
     }
-    if (!open_context_in(home, &status, &loop, &ctx, error))
-        return FALSE;
-    gpgme_error_t problem =
-        gpgme_data_new_from_mem(&data, (const char *)octets->data, octets->len, 0);
-    if (!problem)
-        problem = gpgme_op_import_start(ctx, data);
-    if (!problem)
-        problem = pgp_loop_run(&loop, ctx, cancellable);
-    if (!problem && status.import_ended)
-        return TRUE;
-    return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot take the keys of the author",
-                      problem);
+    return pgp_context_import(home, octets, "gpg cannot take the keys of the author", cancellable,
+                              error);
 }
 
 static SealKey *find_signer(GPtrArray *keys, const char *fingerprint)
@@ -776,7 +524,7 @@ static const char *signature_fault(gpgme_signature_t signature)
     }
     if (signature->wrong_key_usage)
         return "its key is not for signatures";
-    return is_sound_hash(signature->hash_algo) ? NULL : "its hash can be forged";
+    return pgp_is_sound_hash(signature->hash_algo) ? NULL : "its hash can be forged";
 }
 
 /* gpg's list holds one for each signature packet. */
@@ -805,10 +553,10 @@ static gboolean verify_in(const char *home, GPtrArray *keys, Flow *flow, GBytes 
     g_auto(gpgme_data_t) data = NULL;
     g_auto(PgpLoop) loop = {0};
     g_auto(gpgme_ctx_t) ctx = NULL;
-    Status status = {0};
+    PgpStatus status = {0};
 
     if (!import_keys(home, keys, flow->cancellable, error) ||
-        !open_context_in(home, &status, &loop, &ctx, error) || !make_data(flow, error))
+        !pgp_context_open_in(home, &status, &loop, &ctx, error) || !make_data(flow, error))
         return FALSE;
     gpgme_error_t problem = gpgme_data_new_from_mem(&data, octets, size, 0);
     if (!problem)
@@ -821,7 +569,7 @@ static gboolean verify_in(const char *home, GPtrArray *keys, Flow *flow, GBytes 
     }
     /* gpg that dies says nothing; what it says of a bad signature is an answer. */
     if (!status.told)
-        return fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot verify", problem);
+        return pgp_fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot verify", problem);
     take_signatures(ctx, keys, signers, why);
     return TRUE;
 }

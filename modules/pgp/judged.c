@@ -139,6 +139,21 @@ static void set_judgement(PgpKey *key, PgpJudgement *judgement)
     key->judgement = judgement;
 }
 
+/* The judgement that is remembered by that name, if it still holds. */
+static PgpJudgement *recall(PgpJudged *judged, const char *name, const char *state)
+{
+    Entry *entry = g_hash_table_lookup(judged->entries, name);
+
+    if (entry && holds(entry, state)) {
+        g_queue_unlink(&judged->order, &entry->link);
+        g_queue_push_head_link(&judged->order, &entry->link);
+        return entry->judgement;
+    }
+    if (entry)
+        forget_entry(judged, entry);
+    return NULL;
+}
+
 /* The home is looked at before gpg is asked: what changes meanwhile is seen the next time. */
 gboolean pgp_judge(PgpJudged *judged, PgpEngine *engine, PgpKey *key, GError **error)
 {
@@ -147,20 +162,33 @@ gboolean pgp_judge(PgpJudged *judged, PgpEngine *engine, PgpKey *key, GError **e
     gint64 newest = 0;
     g_autofree char *state =
         key->in_home && judged->home ? pgp_home_full_state(judged->home, &newest) : NULL;
-    Entry *entry = g_hash_table_lookup(judged->entries, name);
+    PgpJudgement *known = recall(judged, name, state);
 
-    if (entry && holds(entry, state)) {
-        g_queue_unlink(&judged->order, &entry->link);
-        g_queue_push_head_link(&judged->order, &entry->link);
-        set_judgement(key, entry->judgement);
+    if (known) {
+        set_judgement(key, known);
         return TRUE;
     }
-    if (entry)
-        forget_entry(judged, entry);
     g_autoptr(PgpJudgement) judgement = pgp_engine_judge(engine, key, error);
     if (!judgement)
         return FALSE;
     set_judgement(key, judgement);
     remember(judged, name, judgement, g_steal_pointer(&state), newest);
     return TRUE;
+}
+
+PgpJudgement *pgp_judge_vouchers(PgpJudged *judged, PgpEngine *engine, PgpKey *key,
+                                 GPtrArray *vouchers, gint64 clock, GError **error)
+{
+    g_autoptr(GString) name = g_string_new(pgp_key_digest(key));
+
+    for (guint i = 0; i < vouchers->len; i++)
+        g_string_append_printf(name, " %s", pgp_key_digest(g_ptr_array_index(vouchers, i)));
+    g_string_append_printf(name, " %" G_GINT64_FORMAT, clock);
+    PgpJudgement *known = recall(judged, name->str, NULL);
+    if (known)
+        return pgp_judgement_ref(known);
+    PgpJudgement *judgement = pgp_engine_ask_vouchers(engine, key, vouchers, clock, error);
+    if (judgement)
+        remember(judged, name->str, judgement, NULL, 0);
+    return judgement;
 }

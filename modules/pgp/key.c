@@ -6,6 +6,11 @@
 
 #include <string.h>
 
+static void clear_vouched(gpointer vouched)
+{
+    g_free(((PgpVouched *)vouched)->address);
+}
+
 PgpJudgement *pgp_judgement_new(void)
 {
     PgpJudgement *judgement = g_new0(PgpJudgement, 1);
@@ -13,6 +18,8 @@ PgpJudgement *pgp_judgement_new(void)
     judgement->references = 1;
     judgement->subkeys = g_array_new(FALSE, FALSE, sizeof(PgpJudgedSubkey));
     judgement->addresses = g_ptr_array_new_with_free_func(g_free);
+    judgement->vouched = g_array_new(FALSE, FALSE, sizeof(PgpVouched));
+    g_array_set_clear_func(judgement->vouched, clear_vouched);
     return judgement;
 }
 
@@ -28,6 +35,7 @@ void pgp_judgement_unref(PgpJudgement *judgement)
         return;
     g_array_unref(judgement->subkeys);
     g_ptr_array_unref(judgement->addresses);
+    g_array_unref(judgement->vouched);
     if (judgement->own_free)
         judgement->own_free(judgement->own);
     g_free(judgement);
@@ -50,10 +58,12 @@ void pgp_key_free(PgpKey *key)
     if (!key)
         return;
     g_byte_array_unref(key->octets);
+    g_clear_pointer(&key->bare, g_byte_array_unref);
     g_array_unref(key->subkeys);
     g_ptr_array_unref(key->addresses);
     g_array_unref(key->bound_until);
     g_free(key->label);
+    g_free(key->unsupported);
     pgp_judgement_unref(key->judgement);
     g_free(key->digest);
     g_free(key);
@@ -65,6 +75,102 @@ const char *pgp_key_digest(PgpKey *key)
         key->digest =
             g_compute_checksum_for_data(G_CHECKSUM_SHA256, key->octets->data, key->octets->len);
     return key->digest;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Parts of it
+ */
+
+/* One of a key's packets. */
+typedef struct {
+    guint8 tag;
+    guint8 over; /* of a signature: the tag of what it is over */
+    const guint8 *data;
+    gsize length;
+} Packet;
+
+/* Goes to the one at *@at, as ring.c has written it. */
+static gboolean next_packet(const PgpKey *key, gsize *at, Packet *packet)
+{
+    if (*at >= key->octets->len)
+        return FALSE;
+    const guint8 *head = key->octets->data + *at;
+    packet->tag = head[0] & 0x3f;
+    packet->data = head + PGP_HEAD;
+    packet->length = pgp_number(head + 2);
+    *at += PGP_HEAD + packet->length;
+    if (packet->tag != PGP_TAG_SIGNATURE)
+        packet->over = packet->tag;
+    return TRUE;
+}
+
+static void copy_packet(GByteArray *to, const Packet *packet)
+{
+    g_byte_array_append(to, packet->data - PGP_HEAD, (guint)(PGP_HEAD + packet->length));
+}
+
+/* Takes the issuer of a signature over a user id. */
+static gboolean read_issuer(const Packet *packet, guint8 *issuer)
+{
+    PgpSignature signature;
+
+    if (packet->tag != PGP_TAG_SIGNATURE || packet->over != PGP_TAG_USER_ID ||
+        !pgp_signature_read(&signature, packet->data, packet->length))
+        return FALSE;
+    memcpy(issuer, signature.issuer, PGP_KEY_ID);
+    return TRUE;
+}
+
+static gboolean is_by_another(const PgpKey *key, const Packet *packet)
+{
+    guint8 issuer[PGP_KEY_ID];
+
+    if (!read_issuer(packet, issuer))
+        return FALSE;
+    g_autofree char *id = seal_text_hex(issuer, sizeof issuer);
+    return !g_str_equal(id, pgp_key_primary(key)->id);
+}
+
+GByteArray *pgp_key_bare(PgpKey *key)
+{
+    Packet packet = {0};
+
+    if (key->bare)
+        return key->bare;
+    key->bare = g_byte_array_new();
+    for (gsize at = 0; next_packet(key, &at, &packet);) {
+        if (!is_by_another(key, &packet))
+            copy_packet(key->bare, &packet);
+    }
+    return key->bare;
+}
+
+GByteArray *pgp_key_names(const PgpKey *key)
+{
+    GByteArray *names = g_byte_array_new();
+    Packet packet = {0};
+
+    for (gsize at = 0; next_packet(key, &at, &packet);) {
+        if (packet.over != PGP_TAG_PUBLIC_SUBKEY)
+            copy_packet(names, &packet);
+    }
+    return names;
+}
+
+gboolean pgp_key_is_certified_by(const PgpKey *key, const GByteArray *ids)
+{
+    guint8 issuer[PGP_KEY_ID];
+    Packet packet = {0};
+
+    for (gsize at = 0; next_packet(key, &at, &packet);) {
+        if (!read_issuer(&packet, issuer))
+            continue;
+        for (guint i = 0; i < ids->len; i += PGP_KEY_ID) {
+            if (memcmp(ids->data + i, issuer, PGP_KEY_ID) == 0)
+                return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 const PgpSubkey *pgp_key_primary(const PgpKey *key)

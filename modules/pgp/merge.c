@@ -8,7 +8,6 @@
 #include "ring.h"
 
 enum {
-    HEAD = 6,           /* of a packet in a PgpKey's octets: tag, 255, length */
     MOST = 1024 * 1024, /* octets of the union; what it is for refuses far smaller ones */
 };
 
@@ -87,7 +86,7 @@ static guint8 tag_of(GBytes *packet)
 /* The packet at @at, as ring.c has written it. */
 static GBytes *packet_at(const GByteArray *octets, gsize at)
 {
-    return g_bytes_new(octets->data + at, HEAD + pgp_number(octets->data + at + 2));
+    return g_bytes_new(octets->data + at, PGP_HEAD + pgp_number(octets->data + at + 2));
 }
 
 /* A bare revocation is over the primary key; a key with another one is none of this. */
@@ -138,10 +137,10 @@ static GBytes *write_union(const Union *all)
     return g_byte_array_free_to_bytes(octets);
 }
 
-static PgpKey *read_union(const Union *all)
+static PgpKey *read_union(const Union *all, const GByteArray *named)
 {
     g_autoptr(GBytes) octets = write_union(all);
-    g_auto(PgpRing) ring = {0};
+    g_auto(PgpRing) ring = {.named = named};
 
     pgp_ring_read_packets(&ring, octets);
     return ring.keys->len == 1 ? g_ptr_array_steal_index(ring.keys, 0) : NULL;
@@ -149,6 +148,7 @@ static PgpKey *read_union(const Union *all)
 
 SealKey *pgp_merge(SealModule *self, GPtrArray *copies, GError **error)
 {
+    const PgpModule *module = seal_module_data(self);
     SealKey *first = g_ptr_array_index(copies, 0);
     const PgpKey *own = seal_key_native(first);
     SealOrigin origin = {.size = sizeof origin,
@@ -156,7 +156,7 @@ SealKey *pgp_merge(SealModule *self, GPtrArray *copies, GError **error)
                          .place = seal_key_place(first),
                          .trust = seal_key_trust(first)};
     g_auto(Union) all = union_begin();
-    gboolean in_home = FALSE, flooded = FALSE;
+    gboolean in_home = FALSE, flooded = FALSE, overwhelmed = FALSE;
 
     for (guint i = 0; i < copies->len; i++) {
         const PgpKey *copy = seal_key_native(g_ptr_array_index(copies, i));
@@ -164,14 +164,16 @@ SealKey *pgp_merge(SealModule *self, GPtrArray *copies, GError **error)
         take_copy(&all, copy);
         in_home = in_home || copy->in_home;
         flooded = flooded || copy->flooded;
+        overwhelmed = overwhelmed || copy->overwhelmed;
     }
-    PgpKey *merged = read_union(&all);
+    PgpKey *merged = read_union(&all, module->named);
     if (!merged) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "the copies of the key %s do not fit",
                     seal_key_fingerprint(first));
         return NULL;
     }
     merged->flooded = merged->flooded || flooded || all.flooded;
+    merged->overwhelmed = merged->overwhelmed || overwhelmed;
     if (merged->octets->len == own->octets->len && in_home == own->in_home &&
         merged->flooded == own->flooded) {
         pgp_key_free(merged);

@@ -17,8 +17,9 @@ enum {
     SUB_KEY_EXPIRES = 9,
     SUB_CIPHERS = 11,
     SUB_REVOKER = 12,
-    SUB_HASHES = 21,
     SUB_ISSUER = 16,
+    SUB_HASHES = 21,
+    SUB_FLAGS = 27,
     SUB_ISSUER_FINGERPRINT = 33,
 };
 
@@ -27,9 +28,28 @@ static gboolean is_aes(guint8 cipher)
     return cipher >= 7 && cipher <= 9;
 }
 
+gboolean pgp_is_sound_hash(guint hash)
+{
+    return hash >= 8 && hash <= 11;
+}
+
 static guint sha2_bit(guint8 hash)
 {
-    return hash >= 8 && hash <= 11 ? 1u << hash : 0;
+    return pgp_is_sound_hash(hash) ? 1u << hash : 0;
+}
+
+/* Of version 4 the key id is the end of the fingerprint, of later ones its beginning. */
+static void take_fingerprint(PgpSignature *signature, guint8 version, const guint8 *data,
+                             gsize length)
+{
+    gsize wanted = version == 4 ? PGP_FINGERPRINT : PGP_LONG_FINGERPRINT;
+
+    if (version < 4 || version > 6 || length != wanted)
+        return;
+    memcpy(signature->issuer_fingerprint, data, length);
+    signature->issuer_length = length;
+    memcpy(signature->issuer, version == 4 ? data + length - PGP_KEY_ID : data, PGP_KEY_ID);
+    signature->has_issuer = TRUE;
 }
 
 static void take_issuer(PgpSignature *signature, guint8 type, const guint8 *data, gsize length)
@@ -37,11 +57,8 @@ static void take_issuer(PgpSignature *signature, guint8 type, const guint8 *data
     if (type == SUB_ISSUER && length == PGP_KEY_ID && !signature->has_issuer) {
         memcpy(signature->issuer, data, PGP_KEY_ID);
         signature->has_issuer = TRUE;
-    } else if (type == SUB_ISSUER_FINGERPRINT && length == 1 + PGP_FINGERPRINT && data[0] == 4) {
-        memcpy(signature->issuer_fingerprint, data + 1, PGP_FINGERPRINT);
-        signature->has_issuer_fingerprint = TRUE;
-        memcpy(signature->issuer, data + 1 + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);
-        signature->has_issuer = TRUE;
+    } else if (type == SUB_ISSUER_FINGERPRINT && length > 1) {
+        take_fingerprint(signature, data[0], data + 1, length - 1);
     }
 }
 
@@ -61,6 +78,9 @@ static void take_subpacket(PgpSignature *signature, guint8 type, const guint8 *d
         signature->preferences.has_hashes = TRUE;
         for (gsize i = 0; i < length; i++)
             signature->preferences.hashes |= sha2_bit(data[i]);
+    } else if (type == SUB_FLAGS && length > 0) {
+        signature->has_flags = TRUE;
+        signature->flags = data[0];
     } else if (type == SUB_REVOKER && length == 2 + PGP_FINGERPRINT) {
         signature->has_revoker = TRUE;
         memcpy(signature->revoker, data + 2 + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);
@@ -89,11 +109,26 @@ static gboolean read_version_3(PgpSignature *signature, const guint8 *data, gsiz
 {
     if (length < 19 || data[1] != 5)
         return FALSE;
+    signature->version = 3;
     signature->type = data[2];
+    signature->hash = data[16];
     signature->created = pgp_number(data + 3);
     memcpy(signature->issuer, data + 7, PGP_KEY_ID);
     signature->has_issuer = TRUE;
     return TRUE;
+}
+
+/* The size of one of the two areas: of version 6 it has four octets. */
+static gboolean read_size(const guint8 *data, gsize length, guint8 version, gsize *at, gsize *size)
+{
+    gsize octets = version == 6 ? 4 : 2;
+
+    if (length - *at < octets)
+        return FALSE;
+    *size = 0;
+    for (gsize end = *at + octets; *at < end; (*at)++)
+        *size = *size << 8 | data[*at];
+    return *size <= length - *at;
 }
 
 gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize length)
@@ -103,15 +138,16 @@ gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize l
     memset(signature, 0, sizeof *signature);
     if (length > 0 && data[0] == 3)
         return read_version_3(signature, data, length);
-    if (length < 6 || data[0] != 4)
+    if (length < 6 || data[0] < 4 || data[0] > 6)
         return FALSE;
+    signature->version = data[0];
     signature->type = data[1];
+    signature->hash = data[3];
     for (guint area = 0; area < 2; area++) {
-        if (length - at < 2)
-            return FALSE;
-        gsize size = (gsize)data[at] << 8 | data[at + 1];
-        at += 2;
-        if (size > length - at || !take_area(signature, data + at, size, area == 0))
+        gsize size;
+
+        if (!read_size(data, length, signature->version, &at, &size) ||
+            !take_area(signature, data + at, size, area == 0))
             return FALSE;
         at += size;
     }

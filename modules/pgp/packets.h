@@ -17,7 +17,8 @@ enum {
 };
 
 enum {
-    PGP_FINGERPRINT = 20, /* octets of a v4 key's */
+    PGP_FINGERPRINT = 20,      /* octets of a v4 key's */
+    PGP_LONG_FINGERPRINT = 32, /* and of those of versions 5 and 6 */
     PGP_KEY_ID = 8,
 };
 
@@ -34,18 +35,24 @@ typedef struct {
 
 /** What a signature says of itself; nothing of it is verified. */
 typedef struct {
+    guint8 version; /**< 3 to 6; 3 makes signatures of keys of version 4, too */
     guint8 type;
+    guint8 hash;
     gboolean has_issuer;
     guint8 issuer[PGP_KEY_ID];
-    gboolean has_issuer_fingerprint;
-    guint8 issuer_fingerprint[PGP_FINGERPRINT];
+    gsize issuer_length; /**< octets of the next; zero where it is not known */
+    guint8 issuer_fingerprint[PGP_LONG_FINGERPRINT];
     gint64 created;
     guint32 lives;     /**< seconds until the signature expires; zero for ever */
     guint32 key_lives; /**< likewise the key, from its creation */
     PgpPreferences preferences;
+    gboolean has_flags;
+    guint8 flags; /**< what the key is for (RFC 4880 5.2.3.21) */
     gboolean has_revoker;
     guint8 revoker[PGP_KEY_ID];
 } PgpSignature;
 
+/** TRUE for the hashes of SHA-2, which alone count. */
+gboolean pgp_is_sound_hash(guint hash);
 /** FALSE where it is no signature of a version known here. */
 gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize length);

@@ -66,6 +66,9 @@ static void clear_module(PgpModule *module)
     pgp_engine_free(module->engine);
     pgp_judged_free(module->judged);
     seal_key_index_free(module->ring);
+    g_clear_pointer(&module->certifiers, seal_key_index_free);
+    g_clear_pointer(&module->introducers, g_ptr_array_unref);
+    g_clear_pointer(&module->named, g_byte_array_unref);
     g_free(module->ring_state);
     g_free(module->seen_state);
     g_free(module->missing);
@@ -81,6 +84,7 @@ static gboolean init_module(SealModule *self, GError **error)
     SealSecret *passphrase = NULL;
 
     if (!find_home(self, module, error) || !check_signing_key(self, error) ||
+        !pgp_load_introducers(self, module, error) ||
         (!tended && !read_passphrase(self, &passphrase, error)))
         return FALSE;
     if (seal_module_stays(self) && !pgp_engine_prepare(error)) {
@@ -114,6 +118,14 @@ static const SealSetting settings[] = {
      .type = SEAL_SETTING_SECRET,
      .help = "A file whose first line opens the secret keys in home; not where root starts "
              "sealpiped"},
+    {.key = "introducers",
+     .type = SEAL_SETTING_LIST,
+     .help = "Fingerprints of keys whose owners are believed: what they have certified of a user "
+             "id, validly, unexpired and with SHA-2, makes that key verified, from whatever source "
+             "it comes"},
+    {.key = "introducer_keys",
+     .type = SEAL_SETTING_PATHS,
+     .help = "Files with the introducers' public keys; without it they are looked for in home"},
     {.key = NULL},
 };
 
@@ -125,6 +137,9 @@ static const SealFormat format = {
     .detect = seal_openpgp_detect,
     .usable = pgp_usable,
     .merge = pgp_merge,
+    .write = pgp_write,
+    .prove = pgp_prove,
+    .succeeds = pgp_succeeds,
     .encrypt = pgp_encrypt,
     .sign = pgp_sign,
     .signers = pgp_signers,

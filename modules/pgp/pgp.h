@@ -16,9 +16,12 @@ typedef struct {
     char *missing; /**< why there is none, where one is configured; or NULL */
     PgpEngine *engine;
     PgpJudged *judged;
-    SealKeyIndex *ring; /**< the keys of the home, once they were read */
-    char *ring_state;   /**< that of the home then */
-    char *seen_state;   /**< and when changes were asked for last */
+    GPtrArray *introducers;   /**< fingerprints, lower case; none where nobody is */
+    GByteArray *named;        /**< their key ids, 8 octets each */
+    SealKeyIndex *certifiers; /**< keys in files, some of them the introducers' */
+    SealKeyIndex *ring;       /**< the keys of the home, once they were read */
+    char *ring_state;         /**< that of the home then */
+    char *seen_state;         /**< and when changes were asked for last */
     guint64 changes;
 } PgpModule;
 
@@ -36,6 +39,11 @@ gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cance
                      GPtrArray *keys, GError **error);
 gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
                     GPtrArray *signers, char **why, GError **error);
+GBytes *pgp_write(SealModule *self, SealKey *key, GError **error);
+gboolean pgp_prove(SealModule *self, SealKey *key, SealAddress *address, gint64 at,
+                   SealProven *proven, char **by, GError **error);
+gboolean pgp_succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddress *address, gint64 at,
+                      gboolean *succeeds, char **why, GError **error);
 /* That of the key source. */
 gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
                     GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);
@@ -45,6 +53,8 @@ gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellabl
 
 guint64 pgp_changes(SealModule *self, SealAddress *address, const char *format);
 
+/** Reads the settings on introducers. */
+gboolean pgp_load_introducers(SealModule *self, PgpModule *module, GError **error);
 /** Reads the ring of the home, if that is set and has changed. SEAL_ERROR_UNAVAILABLE. */
 gboolean pgp_load_ring(SealModule *self, GError **error);
 /** Appends the keys that are in ASCII armour, octets or a keybox. Those that cannot be read are an

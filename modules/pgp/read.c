@@ -110,8 +110,9 @@ static gboolean report_broken(SealModule *self, const PgpRing *ring, guint good,
 gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
                        GPtrArray *keys, GError **error)
 {
+    const PgpModule *module = seal_module_data(self);
     const char *place = origin->place ? origin->place : origin->source;
-    g_auto(PgpRing) ring = {0};
+    g_auto(PgpRing) ring = {.named = module->named};
 
     pgp_ring_read(&ring, data);
     if (ring.secret > 0)
@@ -125,6 +126,20 @@ gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
     guint good = ring.keys->len;
     add_keys(self, &ring, origin, place, in_home, keys);
     return ring.broken == 0 || report_broken(self, &ring, good, place, in_home, error);
+}
+
+/* Octets of a flooded key are not all of it, and read again they would look like a whole one. */
+GBytes *pgp_write(SealModule *self, SealKey *key, GError **error)
+{
+    const PgpKey *native = seal_key_native(key);
+
+    if (!native->flooded)
+        return g_bytes_new(native->octets->data, native->octets->len);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                "the key %s is flooded: it has more user ids, subkeys or signatures than a key can "
+                "need",
+                seal_key_fingerprint(key));
+    return NULL;
 }
 
 gboolean pgp_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,

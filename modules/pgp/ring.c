@@ -15,6 +15,10 @@ enum {
     MAX_USER_IDS = 200,
     MAX_OWN = 1000, /* signatures by the key itself */
     MAX_REVOCATIONS = 20,
+    MAX_OTHERS = 8,      /* others' certifications of one user id */
+    MAX_ALL_OTHERS = 64, /* and of all of them */
+    MAX_NAMED = 40,      /* those of introducers, of one user id */
+    MAX_OTHER = 2048,    /* octets of one */
     MAX_KEY = 256 * 1024,
     MAX_PACKET = 64 * 1024,
     MAX_USER_ID = 2048,
@@ -24,6 +28,7 @@ enum {
 /* A key while its packets come. */
 typedef struct {
     PgpKey *key;
+    const GByteArray *named;
     guint8 id[PGP_KEY_ID];
     guint8 over; /* the tag of what the next signature is over; zero: of what is left out */
     char *user_id;
@@ -32,6 +37,9 @@ typedef struct {
     gint64 newest_expiry;
     guint signatures; /* that the key seems to have made */
     guint revocations;
+    guint others; /* certifications of the user id in hand that were kept */
+    guint all_others;
+    guint by_named;
     guint user_ids;
     GByteArray *revokers;   /* key ids of those who may revoke it */
     GByteArray *revoked_by; /* and of others who did */
@@ -148,6 +156,8 @@ static void begin_user_id(Build *build, const GByteArray *data)
     build->user_id = g_strndup((const char *)data->data, data->len);
     build->newest = 0;
     build->until = 0;
+    build->others = 0;
+    build->by_named = 0;
     keep_packet(build, PGP_TAG_USER_ID, data);
 }
 
@@ -187,10 +197,42 @@ static void take_direct_signature(Build *build, const PgpSignature *signature)
         g_byte_array_append(build->revokers, signature->revoker, PGP_KEY_ID);
 }
 
+static gboolean is_named(const GByteArray *named, const guint8 *issuer)
+{
+    for (guint i = 0; named && i < named->len; i += PGP_KEY_ID) {
+        if (memcmp(named->data + i, issuer, PGP_KEY_ID) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Others' certifications of user ids, and what revokes them: those of introducers lift a key, and
+ * that of the key before lets it take its place. Of strangers only a few, since anybody can make
+ * any number; what is lost with them is no more than leave to replace a key. */
+static gboolean keeps_certification(Build *build, const PgpSignature *signature, gsize length)
+{
+    gboolean certifies =
+        signature->type >= 0x10 && signature->type <= 0x13 && pgp_is_sound_hash(signature->hash);
+
+    if (build->over != PGP_TAG_USER_ID || (!certifies && signature->type != 0x30) ||
+        signature->version != 4 || length > MAX_OTHER)
+        return FALSE;
+    if (!is_named(build->named, signature->issuer))
+        return build->others++ < MAX_OTHERS && build->all_others++ < MAX_ALL_OTHERS;
+    if (build->by_named++ < MAX_NAMED)
+        return TRUE;
+    build->key->overwhelmed = TRUE;
+    return FALSE;
+}
+
 /* Somebody else's revocation counts if the key itself has named him; whether he really made it
  * cannot be told without his key. */
 static void take_foreign(Build *build, const PgpSignature *signature, const GByteArray *data)
 {
+    if (keeps_certification(build, signature, data->len)) {
+        keep_packet(build, PGP_TAG_SIGNATURE, data);
+        return;
+    }
     build->key->certifications++;
     if (signature->type != 0x20 || ++build->revocations > MAX_REVOCATIONS)
         return;
@@ -203,7 +245,7 @@ static void take_signature(Build *build, const GByteArray *data)
     PgpSignature signature;
 
     if (build->over == 0 || !pgp_signature_read(&signature, data->data, data->len) ||
-        !signature.has_issuer)
+        !signature.has_issuer || signature.version > 4)
         return;
     if (memcmp(signature.issuer, build->id, PGP_KEY_ID) != 0) {
         take_foreign(build, &signature, data);
@@ -240,9 +282,10 @@ static void take_subkey(Build *build, const GByteArray *data)
     keep_packet(build, PGP_TAG_PUBLIC_SUBKEY, data);
 }
 
-static void begin_key(Build *build, const GByteArray *data)
+static void begin_key(Build *build, const GByteArray *named, const GByteArray *data)
 {
     memset(build, 0, sizeof *build);
+    build->named = named;
     build->key = pgp_key_new();
     build->revokers = g_byte_array_new();
     build->revoked_by = g_byte_array_new();
@@ -316,9 +359,10 @@ static void take_bare_signature(PgpRing *ring, const GByteArray *data)
         !signature.has_issuer)
         return;
     PgpKey *key = pgp_key_new();
-    g_autofree char *revokes = signature.has_issuer_fingerprint
-                                   ? seal_text_hex(signature.issuer_fingerprint, PGP_FINGERPRINT)
-                                   : seal_text_hex(signature.issuer, PGP_KEY_ID);
+    g_autofree char *revokes =
+        signature.issuer_length > 0
+            ? seal_text_hex(signature.issuer_fingerprint, signature.issuer_length)
+            : seal_text_hex(signature.issuer, PGP_KEY_ID);
     key->is_revocation = TRUE;
     g_strlcpy(key->revokes, revokes, sizeof key->revokes);
     key->label = g_strdup_printf("the revocation of %s", revokes);
@@ -340,7 +384,7 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
         if (tag == PGP_TAG_SECRET_KEY)
             ring->secret++;
         else if (is_key_material(data))
-            begin_key(build, data);
+            begin_key(build, ring->named, data);
         else if (data->len == 0 || data->data[0] > 3)
             skip_key(ring, "it is not a key of version 4");
         else
@@ -481,7 +525,6 @@ static void read_signatures(PgpRing *ring, const guint8 *data, gsize length, con
 
 static void begin_ring(PgpRing *ring)
 {
-    memset(ring, 0, sizeof *ring);
     ring->keys = g_ptr_array_new_with_free_func((GDestroyNotify)pgp_key_free);
 }
 

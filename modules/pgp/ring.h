@@ -10,14 +10,15 @@ typedef struct {
     GPtrArray *keys; /**< PgpKey; bare revocations among them */
     guint broken;
     guint secret;
-    guint packets;     /**< of whatever kind */
-    guint old;         /**< keys of versions that nobody uses any more */
-    const char *fault; /**< of the last one that is broken, or where it is cut */
-    gboolean cut;      /**< it does not reach from whole entry to whole entry to its end */
+    guint packets;           /**< of whatever kind */
+    guint old;               /**< keys of versions that nobody uses any more */
+    const char *fault;       /**< of the last one that is broken, or where it is cut */
+    const GByteArray *named; /**< key ids of the introducers, 8 octets each; or NULL */
+    gboolean cut;            /**< it does not reach from whole entry to whole entry to its end */
 } PgpRing;
 
-/** Reads ASCII armour, octets, or a keybox: what can be said without cryptography. Bytes that are
- *  something else give nothing. */
+/** Of a ring that is clear but for `named`. Reads ASCII armour, octets, or a keybox: what can be
+ * said without cryptography. Bytes that are something else give nothing. */
 void pgp_ring_read(PgpRing *ring, GBytes *data);
 /** Whether they begin as a keybox does. */
 gboolean pgp_ring_is_keybox(GBytes *data);
