@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * keyring-copies.c: one key may lie in several places, here with its revocation and there without.
+ */
+#include "core/pipeline/keyring-search.h"
+
+#include "core/plugin/calls.h"
+#include "core/plugin/decision.h"
+#include "core/plugin/key.h"
+
+void seal_search_add_detail(SealSearch *search, const char *text)
+{
+    char *all = search->detail ? g_strjoin("; ", search->detail, text, NULL) : g_strdup(text);
+
+    g_free(search->detail);
+    search->detail = all;
+}
+
+/* TRUE where @problem of @source is passed over; a decision either way. Takes @problem over. */
+gboolean seal_search_pass_over(SealSearch *search, const SealSourceEntry *source, GError *problem,
+                               GError **error)
+{
+    g_autoptr(GError) own = problem;
+    gboolean skip = seal_source_may_skip(source);
+
+    seal_decision_set(
+        seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
+        skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
+        "key source %s could not find out", source->table.name);
+    seal_decision_set(
+        seal_job_decide(search->job, "problem", seal_address_text(search->query->address)),
+        SEAL_VERDICT_NONE, "unavailable", "key source %s: %s", source->table.name, own->message);
+    if (skip)
+        seal_search_add_detail(search, own->message);
+    if (!skip)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "key source %s could not find out: %s", source->table.name, own->message);
+    return skip;
+}
+
+/* Whatever its trust: what a revocation says, the Format verifies. Only a source that would have to
+ * look the address up anew is left alone where it is trusted too little to be asked. */
+static gboolean ask_copies(SealSearch *search, const SealSourceEntry *source, SealKey *key,
+                           SealAddress *address, GPtrArray *copies, GError **error)
+{
+    if (source->table.copies)
+        return seal_source_copies(source, key, search->cancellable, copies, error);
+    if (seal_source_trust(source) < search->query->min_trust)
+        return TRUE;
+    g_autoptr(GPtrArray) keys = seal_search_ask(search, source, address, error);
+
+    for (guint i = 0; keys && i < keys->len; i++) {
+        SealKey *other = g_ptr_array_index(keys, i);
+
+        if (g_str_equal(seal_key_fingerprint(other), seal_key_fingerprint(key)))
+            g_ptr_array_add(copies, seal_key_ref(other));
+    }
+    return keys != NULL;
+}
+
+/* Appends those that @source has to @copies. */
+static gboolean add_copies(SealSearch *search, const SealSourceEntry *source, SealAddress *address,
+                           GPtrArray *copies, GError **error)
+{
+    SealKey *key = g_ptr_array_index(copies, 0);
+    g_autoptr(GPtrArray) found = seal_keys_new();
+    GError *problem = NULL;
+
+    if (!ask_copies(search, source, key, address, found, &problem)) {
+        if (seal_search_pass_over(search, source, problem, error))
+            return TRUE;
+        search->failed = TRUE;
+        return FALSE;
+    }
+    if (found->len > SEAL_MAX_SOURCE_KEYS) {
+        search->failed = TRUE;
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "key source %s has more than %d copies of the key %s", source->table.name,
+                    SEAL_MAX_SOURCE_KEYS, seal_key_fingerprint(key));
+        return FALSE;
+    }
+    for (guint i = 0; i < found->len; i++) {
+        SealKey *copy = g_ptr_array_index(found, i);
+
+        if (g_str_equal(seal_key_format(copy), seal_key_format(key)) &&
+            !g_ptr_array_find(copies, copy, NULL))
+            g_ptr_array_add(copies, seal_key_ref(copy));
+    }
+    return TRUE;
+}
+
+/* @key with what every source has of it. (transfer full) */
+static SealKey *merge_key(SealSearch *search, SealKey *key, SealAddress *address, GError **error)
+{
+    gboolean merges = search->query->format->table.merge != NULL;
+    GPtrArray *sources = search->keyring->sources;
+    g_autoptr(GPtrArray) copies = seal_keys_new();
+
+    g_ptr_array_add(copies, seal_key_ref(key));
+    for (guint i = 0; i < sources->len && merges; i++) {
+        if (!add_copies(search, g_ptr_array_index(sources, i), address, copies, error))
+            return NULL;
+    }
+    return copies->len == 1 ? seal_key_ref(key)
+                            : seal_format_merge(search->query->format, copies, error);
+}
+
+gboolean seal_keys_have(GPtrArray *keys, const char *fingerprint)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+GPtrArray *seal_search_merge(SealSearch *search, GPtrArray *keys, SealAddress *address,
+                             GError **error)
+{
+    g_autoptr(GPtrArray) merged = seal_keys_new();
+
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if (seal_keys_have(merged, seal_key_fingerprint(key)))
+            continue;
+        SealKey *one = merge_key(search, key, address, error);
+        if (!one)
+            return NULL;
+        g_ptr_array_add(merged, one);
+    }
+    return g_steal_pointer(&merged);
+}
+
+/* Each of them only ever counts up. */
+static guint64 all_changes(SealSearch *search, SealAddress *address)
+{
+    GPtrArray *sources = search->keyring->sources;
+    guint64 sum = 0;
+
+    for (guint i = 0; i < sources->len; i++)
+        sum += seal_source_changes(g_ptr_array_index(sources, i), address,
+                                   search->query->format->table.name);
+    return sum;
+}
+
+/* The keys that @source has for @address, each merged with its copies. That a source has none of
+ * them is believed as long as that it has no key. */
+GPtrArray *seal_search_ask_merged(SealSearch *search, const SealSourceEntry *source,
+                                  SealAddress *address, GError **error)
+{
+    SealKeyring *keyring = search->keyring;
+    const SealKeyQuery *query = search->query;
+    guint64 changes = query->format->table.merge ? all_changes(search, address) : 0;
+    g_autoptr(GPtrArray) keys = seal_search_ask(search, source, address, error);
+
+    if (!keys || keys->len == 0 || !query->format->table.merge)
+        return g_steal_pointer(&keys);
+
+    g_autofree char *name =
+        g_strdup_printf("%s\n%s\n%s\n%d", source->table.name, query->format->table.name,
+                        seal_address_key(address), (int)query->min_trust);
+    const SealMemory *known = seal_search_recall(keyring, name, changes);
+    if (known)
+        return g_ptr_array_ref(known->keys);
+
+    g_autoptr(GPtrArray) merged = seal_search_merge(search, keys, address, error);
+    if (merged)
+        seal_search_remember(keyring, name, merged, NULL,
+                             MIN(keyring->cache, keyring->negative_cache), changes);
+    return g_steal_pointer(&merged);
+}
