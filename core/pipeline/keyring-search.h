@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "core/pipeline/keyring.h"
+#include "core/pipeline/keyring-query.h"
 
 enum { SEAL_MAX_SOURCE_KEYS = 1000 }; /* for one address, from one source */
 

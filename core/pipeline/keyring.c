@@ -3,9 +3,10 @@
  * keyring.c: chooses among the keys that the sources have. Not to find out is an error, never "no
  * key".
  */
-#include "core/pipeline/keyring-search.h"
+#include "core/pipeline/keyring.h"
 
 #include "core/pipeline/cause.h"
+#include "core/pipeline/keyring-search.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"

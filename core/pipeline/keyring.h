@@ -4,31 +4,13 @@
  */
 #pragma once
 
-#include "core/pipeline/job.h"
-#include "core/plugin/registry.h"
-
-typedef struct SealKeyring SealKeyring;
+#include "core/pipeline/keyring-query.h"
 
 /** Reads [keyring]; a source named in a file must exist. (transfer full) */
 SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *registry,
                               GError **error);
 void seal_keyring_free(SealKeyring *keyring);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyring, seal_keyring_free)
-
-/** To so many keys of one recipient a message is encrypted at most. */
-enum { SEAL_MAX_RECIPIENT_KEYS = 8 };
-
-/** What is looked for. */
-typedef struct {
-    SealAddress *address;
-    const SealFormatEntry *format;
-    SealPurpose purpose;
-    SealTrust min_trust;
-    gint64 at;         /* Unix seconds */
-    gboolean every;    /* all that the source has, not the newest alone */
-    GHashTable *among; /* one with one of these detected_ids comes first, wherever it is; NULL where
-                          it does not matter */
-} SealKeyQuery;
 
 /** Appends the keys to use to @keys (element type SealKey, with a free function): of the first
  *  source that has a usable one, the most trusted, and of those the newest one, or all of them up
