@@ -13,6 +13,17 @@ G_BEGIN_DECLS
 
 typedef struct SealDispatcher SealDispatcher;
 
+/** "verified" and so on; "" for SEAL_TRUST_UNSET. */
+SEAL_FRONT const char *seal_trust_name(SealTrust trust);
+/** SEAL_TRUST_UNSET where @name is none. */
+SEAL_FRONT SealTrust seal_trust_parse(const char *name);
+/** "pinned" and so on; "" for SEAL_STANDING_NONE. */
+SEAL_FRONT const char *seal_standing_name(SealStanding standing);
+
+/* -------------------------------------------------------------------------------------------
+ * Files of keys
+ */
+
 /** What an entry of a file of keys is. */
 typedef enum {
     SEAL_IMPORT_KEY,    /**< a key that can be stored */
@@ -31,6 +42,87 @@ typedef struct {
 } SealImportEntry;
 
 typedef void (*SealImportVisitor)(const SealImportEntry *entry, gpointer user_data);
+
+/** How the keys of a file are to be kept. */
+typedef struct {
+    const char *source; /**< which is to keep them; NULL: the first that does and is no network's */
+    const char *place;  /**< where they come from, for people */
+    SealTrust trust;
+    const char *const *bound;     /**< whom they are given to, as SealOrigin has it. Below
+                                       SEAL_TRUST_MANUAL one of them has to name each by itself */
+    const SealSecret *passphrase; /**< or NULL */
+    gboolean dry;                 /**< nothing is kept */
+} SealShelving;
+
+/** Keeps the keys in @data: all that can be read, or none. @visit hears of each entry, of a key
+ * once it is kept, and of one only where @data has it several times. What an enabled Format could
+ * not read as a whole is a FAILED without a name; with SEAL_ERROR_UNAVAILABLE where it takes
+ * another passphrase. *@added: how many were not there before. FALSE where keeping has failed. */
+SEAL_FRONT gboolean seal_dispatcher_add_keys(SealDispatcher *self, GBytes *data,
+                                             const SealShelving *how, SealImportVisitor visit,
+                                             gpointer user_data, guint *added, GError **error);
+/** Has @source (NULL: as above) keep @keys (element type SealKey). */
+SEAL_FRONT gboolean seal_dispatcher_put_keys(SealDispatcher *self, const char *source,
+                                             GPtrArray *keys, guint *added, GError **error);
+
+/** @count private keys are in @where now. */
+typedef void (*SealInstallVisitor)(const char *format, guint count, const char *where,
+                                   gpointer user_data);
+/** Has every Format put the private keys in @data where its module finds them. @name: what the file
+ *  was called. No private key at all is SEAL_ERROR_KEY. */
+SEAL_FRONT gboolean seal_dispatcher_install_keys(SealDispatcher *self, GBytes *data,
+                                                 const SealSecret *passphrase, const char *name,
+                                                 SealInstallVisitor visit, gpointer user_data,
+                                                 GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * Keys that are kept. @source is a key source's name; NULL means all that can do this.
+ */
+
+/** Calls @visit with each key that @filter lets through, one source after the other. @unlisted,
+ * which may be NULL, are the names of sources that do not tell, with commas between them, or NULL.
+ * (@unlisted: transfer full) */
+SEAL_FRONT gboolean seal_dispatcher_list_keys(SealDispatcher *self, const char *source,
+                                              const SealKeyFilter *filter, SealKeyListed visit,
+                                              gpointer user_data, char **unlisted, GError **error);
+/** Forgets what @filter lets through. */
+SEAL_FRONT gboolean seal_dispatcher_remove_keys(SealDispatcher *self, const char *source,
+                                                const SealKeyFilter *filter, guint *removed,
+                                                GError **error);
+/** Appends what the sources that cannot list their keys have for @address, in every format. A
+ *  source that could not find out is passed over, and *@trouble then says so. (@trouble: transfer
+ *  full) */
+SEAL_FRONT void seal_dispatcher_find_keys(SealDispatcher *self, SealAddress *address,
+                                          GPtrArray *keys, char **trouble);
+/** @key with its native part, read from @octets where it has none. (transfer full) */
+SEAL_FRONT SealKey *seal_dispatcher_read_key(SealDispatcher *self, SealKey *key, GBytes *octets,
+                                             GError **error);
+/** What its Format says of it, to encrypt to it now: see SealFormat.usable. @address may be NULL.
+ *  (transfer full) */
+SEAL_FRONT SealDecision *seal_dispatcher_judge_key(SealDispatcher *self, SealKey *key,
+                                                   SealAddress *address, GError **error);
+/** @key as its Format writes it: see SealFormat.write. (transfer full) */
+SEAL_FRONT GBytes *seal_dispatcher_write_key(SealDispatcher *self, SealKey *key, GError **error);
+/** Appends the keys with which mail of @address is signed here, fit or not. */
+SEAL_FRONT gboolean seal_dispatcher_own_keys(SealDispatcher *self, SealAddress *address,
+                                             GPtrArray *keys, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * What is written down of keys: see SealKeyBook
+ */
+
+/** Appends keys of every format. SEAL_ERROR_CONFIG where no source has a book. */
+SEAL_FRONT gboolean seal_dispatcher_read_book(SealDispatcher *self, const SealAddress *address,
+                                              SealStanding standing, GPtrArray *keys,
+                                              GError **error);
+SEAL_FRONT gboolean seal_dispatcher_write_book(SealDispatcher *self, const SealAddress *address,
+                                               SealKey *key, SealStanding standing, GError **error);
+/** TRUE where there is one. */
+SEAL_FRONT gboolean seal_dispatcher_has_book(SealDispatcher *self);
+
+/* -------------------------------------------------------------------------------------------
+ * What gets out of date
+ */
 
 /** TRUE where a module fetches over the network what gets out of date. */
 SEAL_FRONT gboolean seal_dispatcher_can_refresh(const SealDispatcher *dispatcher);

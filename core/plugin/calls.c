@@ -387,6 +387,86 @@ char *seal_source_lack(const SealSourceEntry *source)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * What sources keep
+ */
+
+gboolean seal_source_can_put(const SealSourceEntry *source)
+{
+    return source->table.put != NULL;
+}
+
+gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, guint *added,
+                         GError **error)
+{
+    GError *problem = NULL;
+    guint count = 0;
+    gboolean ok = source->table.put(source->module, keys, &count, &problem);
+
+    if (!seal_call_ended(source->table.name, ok, problem, error))
+        return FALSE;
+    *added = count;
+    return TRUE;
+}
+
+gboolean seal_source_list(const SealSourceEntry *source, const SealKeyFilter *filter,
+                          SealKeyListed visit, gpointer user_data, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.list(source->module, filter, visit, user_data, &problem);
+
+    return seal_call_ended(source->table.name, ok, problem, error);
+}
+
+gboolean seal_source_remove(const SealSourceEntry *source, const SealKeyFilter *filter,
+                            guint *removed, GError **error)
+{
+    GError *problem = NULL;
+    guint count = 0;
+    gboolean ok = source->table.remove(source->module, filter, &count, &problem);
+
+    if (!seal_call_ended(source->table.name, ok, problem, error))
+        return FALSE;
+    *removed = count;
+    return TRUE;
+}
+
+gboolean seal_book_read(const SealSourceEntry *source, const SealAddress *address,
+                        const char *format, SealStanding standing, GPtrArray *keys, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok =
+        source->table.book->read(source->module, address, format, standing, keys, &problem);
+
+    return seal_call_ended(source->table.name, ok, problem, error);
+}
+
+gboolean seal_book_write(const SealSourceEntry *source, const SealAddress *address, SealKey *key,
+                         SealStanding standing, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.book->write(source->module, address, key, standing, &problem);
+
+    return seal_call_ended(source->table.name, ok, problem, error);
+}
+
+gboolean seal_format_install(const SealFormatEntry *format, GBytes *data,
+                             const SealSecret *passphrase, const char *name, guint *count,
+                             char **where, GError **error)
+{
+    GError *problem = NULL;
+    g_autofree char *place = NULL;
+    guint found = 0;
+    gboolean ok = !format->table.install || format->table.install(format->module, data, passphrase,
+                                                                  name, &found, &place, &problem);
+
+    if (!seal_call_ended(format->table.name, ok, problem, error))
+        return FALSE;
+    *count = found;
+    *where = g_steal_pointer(&place);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
  * Checks and commands
  */
 

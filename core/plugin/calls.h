@@ -75,6 +75,28 @@ char *seal_source_lack(const SealSourceEntry *source);
 gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancellable *cancellable,
                             GPtrArray *keys, GError **error);
 
+/** TRUE where keys can be put into it. */
+gboolean seal_source_can_put(const SealSourceEntry *source);
+/** Of a source that can. */
+gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, guint *added,
+                         GError **error);
+/** Of a source with list(). */
+gboolean seal_source_list(const SealSourceEntry *source, const SealKeyFilter *filter,
+                          SealKeyListed visit, gpointer user_data, GError **error);
+/** Of a source with remove(). */
+gboolean seal_source_remove(const SealSourceEntry *source, const SealKeyFilter *filter,
+                            guint *removed, GError **error);
+/** Of a source with a book. */
+gboolean seal_book_read(const SealSourceEntry *source, const SealAddress *address,
+                        const char *format, SealStanding standing, GPtrArray *keys, GError **error);
+gboolean seal_book_write(const SealSourceEntry *source, const SealAddress *address, SealKey *key,
+                         SealStanding standing, GError **error);
+
+/** *@count is 0 where the Format has no private keys, or finds none. (@where: transfer full) */
+gboolean seal_format_install(const SealFormatEntry *format, GBytes *data,
+                             const SealSecret *passphrase, const char *name, guint *count,
+                             char **where, GError **error);
+
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);
 /** Calls a refresh() that is there. */
 gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, SealOut *out, gint64 *next,

@@ -121,7 +121,8 @@ SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin)
     return key;
 }
 
-SealKey *seal_key_with_trust(SealKey *base, SealTrust trust)
+/* @base's native part, and all else of it. */
+static SealKey *key_derive(SealKey *base, SealTrust trust, char **bound)
 {
     SealKey *key = g_new0(SealKey, 1);
 
@@ -133,7 +134,7 @@ SealKey *seal_key_with_trust(SealKey *base, SealTrust trust)
     key->place = g_strdup(base->place);
     key->detected_ids = g_strdupv(base->detected_ids);
     key->domains = g_strdupv(base->domains);
-    key->bound = g_strdupv(base->bound);
+    key->bound = g_strdupv(bound);
     key->addresses = g_ptr_array_ref(base->addresses);
     key->trust = trust;
     key->valid_from = base->valid_from;
@@ -146,6 +147,18 @@ SealKey *seal_key_with_trust(SealKey *base, SealTrust trust)
     key->last_used = base->last_used;
     key->base = seal_key_ref(base);
     return key;
+}
+
+SealKey *seal_key_with_trust(SealKey *base, SealTrust trust)
+{
+    return key_derive(base, trust, base->bound);
+}
+
+SealKey *seal_key_without_bound(SealKey *base)
+{
+    char *none[] = {NULL};
+
+    return key_derive(base, base->trust, none);
 }
 
 SealKey *seal_key_ref(SealKey *key)
@@ -318,6 +331,22 @@ static const char *const TRUST_NAMES[] = {
 const char *seal_trust_name(SealTrust trust)
 {
     return (guint)trust < G_N_ELEMENTS(TRUST_NAMES) ? TRUST_NAMES[trust] : "";
+}
+
+SealTrust seal_trust_parse(const char *name)
+{
+    for (guint i = SEAL_TRUST_UNVERIFIED; i < G_N_ELEMENTS(TRUST_NAMES); i++) {
+        if (g_str_equal(TRUST_NAMES[i], name))
+            return (SealTrust)i;
+    }
+    return SEAL_TRUST_UNSET;
+}
+
+const char *seal_standing_name(SealStanding standing)
+{
+    static const char *const names[] = {"", "serving", "pending", "rejected", "pinned"};
+
+    return (guint)standing < G_N_ELEMENTS(names) ? names[standing] : "";
 }
 
 gboolean seal_key_is_among(const SealKey *key, GHashTable *ids)

@@ -4,13 +4,13 @@
  */
 #pragma once
 
-#include "core/sealpipe.h"
-
-/** "verified" and so on; "" for SEAL_TRUST_UNSET. */
-const char *seal_trust_name(SealTrust trust);
+#include "core/frontend-keys.h"
 
 /** @key with another trust, as others vouch for it: all else is @key's. (transfer full) */
 SealKey *seal_key_with_trust(SealKey *key, SealTrust trust);
+
+/** @key without whom the operator has given it to. (transfer full) */
+SealKey *seal_key_without_bound(SealKey *key);
 
 /** Octets of memory that it takes, about. */
 gsize seal_key_weight(const SealKey *key);

@@ -321,6 +321,11 @@ GPtrArray *seal_registry_stages(const SealRegistry *registry)
     return registry->offers[SEAL_OFFER_STAGE];
 }
 
+GPtrArray *seal_registry_sources(const SealRegistry *registry)
+{
+    return registry->offers[SEAL_OFFER_SOURCE];
+}
+
 GPtrArray *seal_registry_formats(const SealRegistry *registry)
 {
     return registry->offers[SEAL_OFFER_FORMAT];

@@ -84,6 +84,8 @@ gboolean seal_registry_is_worn(const SealRegistry *registry);
 GPtrArray *seal_registry_checks(const SealRegistry *registry);
 /** (borrowed, element type SealStageEntry) */
 GPtrArray *seal_registry_stages(const SealRegistry *registry);
+/** (borrowed, element type SealSourceEntry) In the order in which modules were loaded. */
+GPtrArray *seal_registry_sources(const SealRegistry *registry);
 /** (borrowed, element type SealModule) */
 GPtrArray *seal_registry_modules(const SealRegistry *registry);
 /** (borrowed, element type SealFormatEntry) */
