@@ -174,14 +174,21 @@ static gboolean check_between(SmimeCerts *chain, X509 *cert, SealDecision *decis
     return TRUE;
 }
 
-static gboolean check_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at,
-                              SealDecision *decision)
+/* Sets *@until to when this is to be asked again: at once where it is not known, and passes since
+ * nobody asks for a reason. */
+static gboolean check_lists(SealModule *self, SmimeCerts *chain, gint64 at, SealDecision *decision,
+                            gint64 *until)
 {
     g_autofree char *why = NULL;
+    SmimeRevocation found = smime_crls_judge(self, chain, TRUE, at, until, &why);
 
-    if (!smime_crls_revoked(self, cert, issuer, at, &why))
+    if (found == SMIME_REVOCATION_NONE)
         return TRUE;
-    refuse_key(decision, "revoked", "%s", why);
+    if (found != SMIME_REVOCATION_REVOKED && !decision) {
+        *until = 0;
+        return TRUE;
+    }
+    refuse_key(decision, smime_crls_code(found), "%s", why);
     return FALSE;
 }
 
@@ -195,6 +202,7 @@ typedef struct {
     gint64 until;
     guint met;    /* CAs */
     X509 *anchor; /* the pool's */
+    guint64 seen; /* of lists that are fetched */
 } Held;
 
 SealCache *smime_chains_new(void)
@@ -203,28 +211,30 @@ SealCache *smime_chains_new(void)
 }
 
 /* The anchor, or NULL. */
-static X509 *held_anchor(SmimeModule *module, const SealKey *key, gint64 at)
+static X509 *held_anchor(SealModule *self, const SealKey *key, gint64 at)
 {
+    SmimeModule *module = seal_module_data(self);
     const Held *held = seal_cache_find(module->chains, seal_key_fingerprint(key));
 
     return held && held->from <= at && at <= held->until &&
-                   held->met == smime_pool_count(module->pool)
+                   held->met == smime_pool_count(module->pool) &&
+                   held->seen == smime_crls_seen(self)
                ? held->anchor
                : NULL;
 }
 
 static void hold_chain(SealModule *self, const SealKey *key, SmimeCerts *chain, X509 *anchor,
-                       gint64 at)
+                       gint64 at, gint64 until)
 {
     SmimeModule *module = seal_module_data(self);
-    Held held = {at, smime_crls_next_update(self, at), smime_pool_count(module->pool), anchor};
+    Held held = {at, until, smime_pool_count(module->pool), anchor, smime_crls_seen(self)};
 
     for (int i = 0; i < sk_X509_num(chain); i++) {
-        gint64 until;
+        gint64 end;
 
-        if (!smime_time(X509_get0_notAfter(sk_X509_value(chain, i)), &until))
+        if (!smime_time(X509_get0_notAfter(sk_X509_value(chain, i)), &end))
             return;
-        held.until = MIN(held.until, until);
+        held.until = MIN(held.until, end);
     }
     seal_cache_put(module->chains, seal_key_fingerprint(key), g_memdup2(&held, sizeof held), 1);
 }
@@ -233,24 +243,13 @@ static void hold_chain(SealModule *self, const SealKey *key, SmimeCerts *chain, 
  * Verifying
  */
 
-static gboolean check_chain(SealModule *self, SmimeCerts *chain, gint64 at, SealDecision *decision)
-{
-    if (!check_between(chain, sk_X509_value(chain, 0), decision))
-        return FALSE;
-    for (int i = 0; i < sk_X509_num(chain) - 1; i++) {
-        if (!check_revoked(self, sk_X509_value(chain, i), sk_X509_value(chain, i + 1), at,
-                           decision))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key, gint64 at,
                              SealDecision *decision, X509 **anchor, GError **error)
 {
     gboolean valid = X509_verify_cert(ctx) > 0;
     SmimeCerts *chain = X509_STORE_CTX_get0_chain(ctx);
     SmimeModule *module = seal_module_data(self);
+    gint64 until = G_MAXINT64;
 
     *anchor = NULL;
     if (!valid && is_failure(X509_STORE_CTX_get_error(ctx))) {
@@ -261,9 +260,10 @@ static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key
     ERR_clear_error();
     if (!valid) {
         refuse_chain(ctx, key, decision);
-    } else if (check_chain(self, chain, at, decision)) {
+    } else if (check_between(chain, sk_X509_value(chain, 0), decision) &&
+               check_lists(self, chain, at, decision, &until)) {
         *anchor = smime_pool_find(module->anchors, sk_X509_value(chain, sk_X509_num(chain) - 1));
-        hold_chain(self, key, chain, *anchor, at);
+        hold_chain(self, key, chain, *anchor, at, until);
     }
     return TRUE;
 }
@@ -283,7 +283,7 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
         return TRUE;
     }
 
-    if ((*anchor = held_anchor(module, key, at)))
+    if ((*anchor = held_anchor(self, key, at)))
         return TRUE;
 
     g_autoptr(SmimeCerts) path = smime_pool_path(module->pool, cert);
@@ -296,23 +296,41 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     return FALSE;
 }
 
+/* @cert and those that have signed it, as far as they are known. *@anchored: it has come to an
+ * anchor. */
+static SmimeCerts *follow_issuers(SmimeModule *module, X509 *cert, gboolean *anchored)
+{
+    g_autoptr(SmimeCerts) chain = sk_X509_new_null();
+    gboolean ok = chain && X509_add_cert(chain, cert, X509_ADD_FLAG_UP_REF);
+
+    *anchored = FALSE;
+    for (int i = 0; i < MAX_CHAIN && ok; i++) {
+        X509 *anchor = smime_pool_issuer(module->anchors, cert);
+        X509 *issuer = anchor ? anchor : smime_pool_issuer(module->pool, cert);
+
+        if (!issuer || issuer == cert || X509_cmp(issuer, cert) == 0)
+            break;
+        *anchored = *anchored || anchor;
+        ok = X509_add_cert(chain, issuer, X509_ADD_FLAG_UP_REF);
+        cert = issuer;
+    }
+    return ok ? g_steal_pointer(&chain) : NULL;
+}
+
 gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at, SealDecision *decision)
 {
     SmimeModule *module = seal_module_data(self);
-    X509 *cert = ((SmimeKey *)seal_key_native(key))->cert;
+    gint64 until = G_MAXINT64;
+    gboolean anchored;
+    g_autofree char *why = NULL;
+    g_autoptr(SmimeCerts) chain =
+        follow_issuers(module, ((SmimeKey *)seal_key_native(key))->cert, &anchored);
 
-    for (int i = 0; i < MAX_CHAIN; i++) {
-        X509 *issuer = smime_pool_issuer(module->anchors, cert);
-
-        if (!issuer)
-            issuer = smime_pool_issuer(module->pool, cert);
-        if (!issuer || issuer == cert || X509_cmp(issuer, cert) == 0)
-            break;
-        if (!check_revoked(self, cert, issuer, at, decision))
-            return FALSE;
-        cert = issuer;
-    }
-    return TRUE;
+    if (!chain ||
+        smime_crls_judge(self, chain, anchored, at, &until, &why) != SMIME_REVOCATION_REVOKED)
+        return chain != NULL;
+    refuse_key(decision, "revoked", "%s", why);
+    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -1,55 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * crl.c: revocation lists. One that is out of date still revokes what it lists, and an issuer
- * without one revokes nothing: OpenSSL's own check would fail every chain in both cases.
+ * crl.c: what revocation lists say of a certificate: those that `crls` names, and what was fetched.
+ * One that is out of date still revokes what it lists, and an issuer without one revokes nothing:
+ * OpenSSL's own check would fail every chain in both cases. crl=hard alone asks for more.
  */
-#include "smime.h"
-
-#include <openssl/err.h>
+#include "crl.h"
 
 enum {
     MAX_LISTS = 10000,
-    REMOVED = 2, /* X509_CRL_get0_by_cert: listed, but with removeFromCRL */
+    SKEW = 300,            /* seconds that clocks may differ */
+    LOOK_AGAIN = 6 * 3600, /* what is wanted is said anew then */
 };
 
 typedef struct {
-    X509_CRL *crl;
+    SmimeList *list;
     char *place;
-    GHashTable *verified; /* GBytes digest of an issuer to whether it signed this */
     gboolean warned;
-} List;
+} Named;
 
-static void list_free(gpointer data)
+static void named_free(gpointer data)
 {
-    List *list = data;
+    Named *named = data;
 
-    X509_CRL_free(list->crl);
-    g_hash_table_unref(list->verified);
-    g_free(list->place);
-    g_free(list);
+    smime_list_free(named->list);
+    g_free(named->place);
+    g_free(named);
 }
+
+/* -------------------------------------------------------------------------------------------
+ * The setting
+ */
 
 static gboolean add_list(GPtrArray *lists, const guint8 *data, gsize length, const char *place,
                          GError **error)
 {
-    const guint8 *at = data;
-
     if (lists->len >= MAX_LISTS) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "more than %d revocation lists in all",
                     MAX_LISTS);
         return FALSE;
     }
-    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)length);
-    if (!crl) {
-        smime_set_error(error, SEAL_ERROR_CONFIG, "a revocation list in it cannot be read");
+    SmimeList *list = smime_list_new(data, length, error);
+    if (!list)
         return FALSE;
-    }
-    List *list = g_new0(List, 1);
-    list->crl = crl;
-    list->place = g_strdup(place);
-    list->verified =
-        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
-    g_ptr_array_add(lists, list);
+    Named *named = g_new0(Named, 1);
+    named->list = list;
+    named->place = g_strdup(place);
+    g_ptr_array_add(lists, named);
     return TRUE;
 }
 
@@ -78,90 +74,185 @@ static gboolean read_lists(SmimeModule *module, GBytes *data, const char *path, 
     return ok;
 }
 
+static gboolean check_proxy(SealModule *self, GError **error)
+{
+    const char *proxy = seal_module_string(self, "crl_proxy"), *why;
+
+    return !proxy || !*proxy || smime_point_is_fit(proxy, TRUE, &why) ||
+           seal_module_refuse(self, "crl_proxy", error,
+                              "\"%s\" is no proxy such as http://proxy.example.org:3128: %s", proxy,
+                              why);
+}
+
 gboolean smime_crls_load(SealModule *self, GError **error)
 {
     SmimeModule *module = seal_module_data(self);
 
-    module->crls = g_ptr_array_new_with_free_func(list_free);
-    return smime_read_setting(self, "crls", "revocation list", read_lists, error);
+    module->crls = g_ptr_array_new_with_free_func(named_free);
+    module->crl_mode = (SmimeCrlMode)seal_module_choice(self, "crl");
+    module->crl_most = (gsize)seal_module_number(self, "crl_size_limit");
+    module->store_of_lists = smime_store_new(4 * module->crl_most);
+    return check_proxy(self, error) &&
+           smime_read_setting(self, "crls", "revocation list", read_lists, error);
 }
 
-/* A large list takes time to verify, so that the answer is kept. */
-static gboolean is_signed_by(List *list, X509 *issuer)
+void smime_crls_unload(SmimeModule *module)
 {
-    gpointer known;
-
-    if (X509_NAME_cmp(X509_CRL_get_issuer(list->crl), X509_get_subject_name(issuer)) != 0)
-        return FALSE;
-    g_autoptr(GBytes) digest = smime_cert_digest(issuer);
-    if (!digest)
-        return FALSE;
-    if (g_hash_table_lookup_extended(list->verified, digest, NULL, &known))
-        return GPOINTER_TO_INT(known);
-    EVP_PKEY *public = X509_get0_pubkey(issuer);
-    gboolean yes = public && X509_CRL_verify(list->crl, public) == 1;
-    ERR_clear_error();
-    g_hash_table_insert(list->verified, g_steal_pointer(&digest), GINT_TO_POINTER(yes));
-    return yes;
+    g_clear_pointer(&module->crls, g_ptr_array_unref);
+    g_clear_pointer(&module->store_of_lists, smime_store_free);
 }
 
-static void warn_if_old(List *list, SealModule *self, gint64 at)
+guint64 smime_crls_seen(SealModule *self)
 {
-    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list->crl);
-    gint64 until;
+    SmimeModule *module = seal_module_data(self);
 
-    if (list->warned || !next || !smime_time(next, &until) || at <= until)
+    return module->crl_mode == SMIME_CRL_OFF ? 0 : smime_store_look(self);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * One certificate
+ */
+
+/* What is asked of a certificate, and what was found. */
+typedef struct {
+    SealModule *self;
+    X509 *cert;
+    X509 *issuer;
+    gint64 at;
+    gint64 until;    /* when to ask again */
+    gboolean listed; /* there is a list of the issuer's, whatever it is */
+    gboolean known;  /* a current one covers it */
+    char *why;       /* it is revoked */
+} Asked;
+
+static void warn_if_old(Named *named, SealModule *self, gint64 at)
+{
+    gint64 until = smime_list_until(named->list);
+
+    if (named->warned || until == 0 || at <= until)
         return;
     g_autofree char *date = seal_text_day(until);
-    seal_module_warn(self, "%s: a revocation list that should have been renewed by %s", list->place,
-                     date);
-    list->warned = TRUE;
+    seal_module_warn(self, "%s: a revocation list that should have been renewed by %s",
+                     named->place, date);
+    named->warned = TRUE;
 }
 
-static char *describe_revoked(X509 *cert, X509_REVOKED *entry, const char *place)
+static char *describe_revoked(X509 *cert, gint64 when, const char *place)
 {
     g_autofree char *subject = smime_name_text(X509_get_subject_name(cert));
-    gint64 when = 0;
-    g_autofree char *date = smime_time(X509_REVOKED_get0_revocationDate(entry), &when)
-                                ? seal_text_day(when)
-                                : g_strdup("a date that cannot be read");
+    g_autofree char *date = when ? seal_text_day(when) : g_strdup("a date that cannot be read");
 
     return g_strdup_printf("the certificate of %s was revoked on %s (%s)", subject, date, place);
 }
 
-gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at, char **why)
+/* FALSE where it is revoked. */
+static gboolean ask_list(Asked *asked, SmimeList *list, const char *place)
 {
-    SmimeModule *module = seal_module_data(self);
+    gint64 from = smime_list_from(list), until = smime_list_until(list), when = 0;
 
-    for (guint i = 0; i < module->crls->len; i++) {
-        List *list = g_ptr_array_index(module->crls, i);
-        X509_REVOKED *entry = NULL;
-
-        if (!is_signed_by(list, issuer))
-            continue;
-        warn_if_old(list, self, at);
-        int listed = X509_CRL_get0_by_cert(list->crl, &entry, cert);
-        ERR_clear_error();
-        if (listed > 0 && listed != REMOVED) {
-            *why = describe_revoked(cert, entry, list->place);
-            return TRUE;
-        }
+    asked->listed = TRUE;
+    if (smime_list_revokes(list, asked->cert, &when)) {
+        asked->why = describe_revoked(asked->cert, when, place);
+        return FALSE;
     }
-    return FALSE;
+    if (until < asked->at)
+        return TRUE;
+    asked->until = MIN(asked->until, until);
+    if (from > 0 && from <= asked->at + SKEW && smime_list_covers(list, asked->cert))
+        asked->known = TRUE;
+    return TRUE;
 }
 
-gint64 smime_crls_next_update(SealModule *self, gint64 at)
+static gboolean ask_named(Asked *asked)
 {
-    SmimeModule *module = seal_module_data(self);
-    gint64 next = G_MAXINT64;
+    SmimeModule *module = seal_module_data(asked->self);
 
     for (guint i = 0; i < module->crls->len; i++) {
-        List *list = g_ptr_array_index(module->crls, i);
-        const ASN1_TIME *time = X509_CRL_get0_nextUpdate(list->crl);
-        gint64 until;
+        Named *named = g_ptr_array_index(module->crls, i);
 
-        if (time && smime_time(time, &until) && until >= at)
-            next = MIN(next, until);
+        if (!smime_list_is_signed_by(named->list, asked->issuer))
+            continue;
+        warn_if_old(named, asked->self, asked->at);
+        if (!ask_list(asked, named->list, named->place))
+            return FALSE;
     }
-    return next;
+    return TRUE;
+}
+
+static gboolean ask_fetched(Asked *asked, const char *const *points, gboolean want)
+{
+    g_autofree char *id = smime_points_id(points, asked->issuer);
+
+    if (want) {
+        asked->until = MIN(asked->until, asked->at + LOOK_AGAIN);
+        smime_store_want(asked->self, id, points, asked->issuer);
+    }
+    SmimeList *list = smime_store_find(asked->self, id);
+    return !list || !smime_list_is_signed_by(list, asked->issuer) ||
+           ask_list(asked, list, points[0]);
+}
+
+static SmimeRevocation miss_list(const Asked *asked, const char *const *points, char **why)
+{
+    g_autofree char *subject = smime_name_text(X509_get_subject_name(asked->cert));
+    g_autofree char *issuer = smime_name_text(X509_get_subject_name(asked->issuer));
+
+    if (!points && !asked->listed) {
+        *why =
+            g_strdup_printf("the certificate of %s does not say where a revocation list could be "
+                            "fetched, crls has none of %s, and crl=hard asks for one",
+                            subject, issuer);
+        return SMIME_REVOCATION_NOWHERE;
+    }
+    *why =
+        g_strdup_printf("whether the certificate of %s was revoked is not known: there is no "
+                        "current list of %s%s%s; `sealctl keys refresh` says why",
+                        subject, issuer, points ? " from " : " in crls", points ? points[0] : "");
+    return SMIME_REVOCATION_UNKNOWN;
+}
+
+static SmimeRevocation judge_one(SealModule *self, X509 *cert, X509 *issuer, gint64 at,
+                                 gboolean want, gint64 *until, char **why)
+{
+    SmimeModule *module = seal_module_data(self);
+    Asked asked = {self, cert, issuer, at, G_MAXINT64};
+    g_auto(GStrv) points = module->crl_mode == SMIME_CRL_OFF ? NULL : smime_points_of(cert);
+    const char *const *names = (const char *const *)points;
+
+    gboolean good = ask_named(&asked) && (!names || ask_fetched(&asked, names, want));
+    *until = MIN(*until, asked.until);
+    if (!good) {
+        *why = asked.why;
+        return SMIME_REVOCATION_REVOKED;
+    }
+    if (asked.known || module->crl_mode != SMIME_CRL_HARD)
+        return SMIME_REVOCATION_NONE;
+    return miss_list(&asked, names, why);
+}
+
+SmimeRevocation smime_crls_judge(SealModule *self, SmimeCerts *chain, gboolean want, gint64 at,
+                                 gint64 *until, char **why)
+{
+    SmimeRevocation worst = SMIME_REVOCATION_NONE;
+
+    *why = NULL;
+    for (int i = 0; i < sk_X509_num(chain) - 1; i++) {
+        g_autofree char *text = NULL;
+        SmimeRevocation found = judge_one(self, sk_X509_value(chain, i),
+                                          sk_X509_value(chain, i + 1), at, want, until, &text);
+
+        if (found <= worst)
+            continue;
+        worst = found;
+        g_free(*why);
+        *why = g_steal_pointer(&text);
+    }
+    return worst;
+}
+
+const char *smime_crls_code(SmimeRevocation revocation)
+{
+    return revocation == SMIME_REVOCATION_REVOKED   ? "revoked"
+           : revocation == SMIME_REVOCATION_NOWHERE ? "no-crl"
+                                                    : SEAL_CODE_IN_DOUBT;
 }

@@ -12,7 +12,7 @@ static void module_fini(SealModule *self)
     smime_pool_free(module->anchors);
     smime_pool_free(module->pool);
     seal_cache_free(module->chains);
-    g_clear_pointer(&module->crls, g_ptr_array_unref);
+    smime_crls_unload(module);
     seal_key_index_free(module->server_keys);
     g_string_free(module->notes, TRUE);
     g_free(module);
@@ -47,7 +47,31 @@ static const SealSetting settings[] = {
      .help = "CA certificates that are trusted to vouch for recipients: files or folders"},
     {.key = "crls",
      .type = SEAL_SETTING_PATHS,
-     .help = "Certificate revocation lists, PEM or DER: files or folders"},
+     .help = "Certificate revocation lists, PEM or DER: files or folders. They always count"},
+    {.key = "crl",
+     .type = SEAL_SETTING_CHOICE,
+     .preset = "off",
+     .range = "off|soft|hard",
+     .help = "Whether revocation lists are fetched from where the certificates of a verified chain "
+             "say, by the daemon or sealctl keys refresh. soft: what is not known passes. hard: "
+             "each certificate below the anchor needs a current list; until there is one, mail "
+             "that must be encrypted waits"},
+    {.key = "crl_inside",
+     .type = SEAL_SETTING_BOOLEAN,
+     .preset = "false",
+     .help = "Whether lists may be fetched from addresses that are not public (private, loopback, "
+             "link-local) and from other ports than 80: certificates say from where"},
+    {.key = "crl_proxy",
+     .type = SEAL_SETTING_STRING,
+     .help = "A proxy for fetching lists, http://HOST:PORT. It should refuse what lies inside, "
+             "which cannot be told here where it resolves the names. None is taken from the "
+             "environment"},
+    {.key = "crl_size_limit",
+     .type = SEAL_SETTING_SIZE,
+     .preset = "32M",
+     .range = "64K..256M",
+     .help = "The largest list that is fetched. Each process keeps four times as much of them in "
+             "memory at most"},
     {.key = "cipher",
      .type = SEAL_SETTING_CHOICE,
      .preset = "auto",
@@ -117,4 +141,5 @@ SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
     .formats = formats,
     .checks = smime_checks,
     .privates = privates,
+    .refresh = smime_refresh,
 };

@@ -153,15 +153,40 @@ X509 *smime_pool_issuer(SmimePool *pool, X509 *cert);
 SmimeCerts *smime_pool_path(SmimePool *pool, X509 *cert);
 
 /* -------------------------------------------------------------------------------------------
- * crl.c: revocation lists
+ * crl.c: revocation lists; crl.h has the rest
  */
 
-/** Reads what the setting names. */
+/** As the words stand in the setting's range. */
+typedef enum {
+    SMIME_CRL_OFF,
+    SMIME_CRL_SOFT,
+    SMIME_CRL_HARD,
+} SmimeCrlMode;
+
+/** What lists say of a certificate or a chain, the gravest last. */
+typedef enum {
+    SMIME_REVOCATION_NONE = 0,
+    SMIME_REVOCATION_UNKNOWN, /**< of hard alone: a list is missing, and to be had */
+    SMIME_REVOCATION_NOWHERE, /**< likewise, and nowhere to be had */
+    SMIME_REVOCATION_REVOKED,
+} SmimeRevocation;
+
+/** Reads what the settings name. */
 gboolean smime_crls_load(SealModule *self, GError **error);
-/** Has @issuer revoked @cert? Then TRUE, and @why says so. Warns where the list is out of date. */
-gboolean smime_crls_revoked(SealModule *self, X509 *cert, X509 *issuer, gint64 at, char **why);
-/** When the first of them is to be renewed after @at; G_MAXINT64 where none is. */
-gint64 smime_crls_next_update(SealModule *self, gint64 at);
+void smime_crls_unload(SmimeModule *module);
+/** What lists say of all of @chain but the last, which has not to answer for itself; *@why of the
+ *  gravest. @want: the chain leads to an anchor, so that lists of it may be fetched. Lowers *@until
+ *  to when that is to be asked again. Warns of lists in `crls` that are out of date. (@why:
+ * transfer full) */
+SmimeRevocation smime_crls_judge(SealModule *self, SmimeCerts *chain, gboolean want, gint64 at,
+                                 gint64 *until, char **why);
+/** The code of a decision on that. */
+const char *smime_crls_code(SmimeRevocation revocation);
+/** Another number once what was fetched may have changed. */
+guint64 smime_crls_seen(SealModule *self);
+/** crl-refresh.c: of the descriptor. */
+gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable *cancellable,
+                       SealOut *out, gint64 *next, GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * chain.c: trust anchors, and the way to one
@@ -304,8 +329,13 @@ struct SmimeModule {
     X509_STORE *store;  /**< the trust anchors */
     SmimePool *anchors; /**< the same, to be found by name */
     guint anchor_count;
-    SmimePool *pool;   /**< other CA certificates that were met */
-    GPtrArray *crls;   /**< of crl.c */
+    SmimePool *pool; /**< other CA certificates that were met */
+    GPtrArray *crls; /**< of crl.c, as the next three */
+    SmimeCrlMode crl_mode;
+    gsize crl_most; /**< octets of one that is fetched */
+    struct SmimeStore *store_of_lists;
+    gint64 crl_due; /**< of crl-refresh.c, as the next */
+    SealFileState crl_wanted;
     SealCache *chains; /**< of chain.c */
     SealKeyIndex *server_keys;
     SmimeCipher cipher;

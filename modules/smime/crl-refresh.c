@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * crl-refresh.c: fetches the lists that are wanted. One that is not believed changes nothing: what
+ * is there stays. Only one process at a time does this.
+ */
+#include "crl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <gmodule.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MAX_NOTE = 256 * 1024,   /* octets of what is written down of one */
+    FORGET = 30 * 24 * 3600, /* seconds after it was last wanted */
+    LOOK_AGAIN = 5,          /* seconds: whether something has come to be wanted */
+    SKEW = 300,              /* likewise, that clocks may differ */
+    ID_LENGTH = 64,
+};
+
+/* One list that is wanted. */
+typedef struct {
+    char *id;
+    char *path; /* of the list; the next two likewise */
+    char *wanted;
+    char *tried;
+    GStrv urls;
+    X509 *issuer;
+    GKeyFile *note; /* what came of it: fetched, failures, at, etag, modified, url */
+    gint64 due;
+} Wanted;
+
+/* One call. */
+typedef struct {
+    SealModule *self;
+    SmimeModule *module;
+    SmimeFetcher fetch;
+    gboolean all;
+    gint64 now;
+    GCancellable *cancellable;
+    SealOut *out;
+    GHashTable *dead; /* hosts that could not be reached */
+    char *folder;
+    guint tried;
+    guint failed;
+    gint64 next;
+    GError *first;
+} Round;
+
+static void wanted_free(Wanted *wanted)
+{
+    g_free(wanted->id);
+    g_free(wanted->path);
+    g_free(wanted->wanted);
+    g_free(wanted->tried);
+    g_strfreev(wanted->urls);
+    X509_free(wanted->issuer);
+    g_key_file_unref(wanted->note);
+    g_free(wanted);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Wanted, wanted_free)
+
+/* -------------------------------------------------------------------------------------------
+ * What is written down
+ */
+
+static gboolean load_note(GKeyFile *file, const char *path)
+{
+    g_autoptr(GBytes) data = seal_file_read(path, MAX_NOTE, NULL);
+
+    return data && g_key_file_load_from_bytes(file, data, G_KEY_FILE_NONE, NULL);
+}
+
+static X509 *decode_issuer(const char *text)
+{
+    gsize length = 0;
+    g_autofree guchar *der = text ? g_base64_decode(text, &length) : NULL;
+    const guint8 *at = der;
+
+    return der ? d2i_X509(NULL, &at, (long)length) : NULL;
+}
+
+static gint64 compute_due(const Wanted *wanted, gint64 now)
+{
+    gint64 tried = g_key_file_get_int64(wanted->note, "tried", "at", NULL);
+    int failures = g_key_file_get_integer(wanted->note, "tried", "failures", NULL);
+
+    if (tried > now) /* by a clock that was set since */
+        return 0;
+    if (failures > 0)
+        return smime_due_again((guint)failures, tried);
+    if (!g_file_test(wanted->path, G_FILE_TEST_EXISTS))
+        return 0;
+    return smime_due_after(g_key_file_get_int64(wanted->note, "tried", "from", NULL),
+                           g_key_file_get_int64(wanted->note, "tried", "until", NULL), tried);
+}
+
+/* NULL where it is none, or broken. */
+static Wanted *load_wanted(const Round *round, const char *id)
+{
+    g_autoptr(Wanted) wanted = g_new0(Wanted, 1);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *issuer = NULL;
+
+    wanted->id = g_strdup(id);
+    wanted->path = g_strdup_printf("%s/%s.crl", round->folder, id);
+    wanted->wanted = g_strdup_printf("%s/" SMIME_WANTED "/%s", round->folder, id);
+    wanted->tried = g_strconcat(wanted->wanted, SMIME_TRIED, NULL);
+    wanted->note = g_key_file_new();
+    if (!load_note(file, wanted->wanted))
+        return NULL;
+    wanted->urls = g_key_file_get_string_list(file, "wanted", "urls", NULL, NULL);
+    issuer = g_key_file_get_string(file, "wanted", "issuer", NULL);
+    wanted->issuer = decode_issuer(issuer);
+    if (!wanted->urls || !wanted->urls[0] || !wanted->issuer)
+        return NULL;
+    load_note(wanted->note, wanted->tried);
+    wanted->due = compute_due(wanted, round->now);
+    return g_steal_pointer(&wanted);
+}
+
+static void save_note(const Round *round, Wanted *wanted)
+{
+    gsize size = 0;
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *data = NULL;
+
+    g_key_file_set_int64(wanted->note, "tried", "at", round->now);
+    data = g_key_file_to_data(wanted->note, &size, NULL);
+    if (!seal_file_save(wanted->tried, data, size, 0600, &problem))
+        seal_module_warn(round->self, "%s", problem->message);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Whether what came is believed
+ */
+
+static SmimeList *read_list(const Round *round, const char *path)
+{
+    g_autoptr(GBytes) data = seal_file_read(path, round->module->crl_most, NULL);
+    gsize size = 0;
+    const guint8 *octets = data ? g_bytes_get_data(data, &size) : NULL;
+
+    return octets ? smime_list_new(octets, size, NULL) : NULL;
+}
+
+static const char *find_fault(const Round *round, const Wanted *wanted, SmimeList *list)
+{
+    gint64 from = smime_list_from(list), until = smime_list_until(list);
+    g_autoptr(SmimeList) there = read_list(round, wanted->path);
+
+    if (!smime_list_is_signed_by(list, wanted->issuer))
+        return "it is not signed by who issued the certificate";
+    if (smime_list_unfit(list))
+        return smime_list_unfit(list);
+    if (from == 0 || from > round->now + SKEW)
+        return "it was issued in the future, or does not say when";
+    if (until != 0 && (until < round->now || until < from))
+        return "it should have been renewed by now";
+    if (there && smime_list_is_signed_by(there, wanted->issuer) && smime_list_is_older(list, there))
+        return "it is older than the one that is here";
+    return NULL;
+}
+
+static SmimeList *judge_body(const Round *round, const Wanted *wanted, const SmimeFetch *fetch,
+                             GError **error)
+{
+    g_autoptr(SmimeList) list = smime_list_new(fetch->body->data, fetch->body->len, NULL);
+    const char *fault = list ? find_fault(round, wanted, list) : "it is no revocation list";
+
+    if (!fault)
+        return g_steal_pointer(&list);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: what came is not used: %s",
+                fetch->url, fault);
+    return NULL;
+}
+
+static void set_or_remove(GKeyFile *note, const char *key, const char *value)
+{
+    if (value)
+        g_key_file_set_string(note, "tried", key, value);
+    else
+        g_key_file_remove_key(note, "tried", key, NULL);
+}
+
+static gboolean take_body(Round *round, Wanted *wanted, const SmimeFetch *fetch, GError **error)
+{
+    g_autoptr(SmimeList) list = judge_body(round, wanted, fetch, error);
+
+    if (!list || !seal_file_save(wanted->path, fetch->body->data, fetch->body->len, 0600, error))
+        return FALSE;
+    g_key_file_set_int64(wanted->note, "tried", "from", smime_list_from(list));
+    g_key_file_set_int64(wanted->note, "tried", "until", smime_list_until(list));
+    set_or_remove(wanted->note, "url", fetch->url);
+    set_or_remove(wanted->note, "etag", fetch->new_etag);
+    set_or_remove(wanted->note, "modified", fetch->new_modified);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Fetching
+ */
+
+static gboolean fail_url(const char *url, const char *why, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", url, why);
+    return FALSE;
+}
+
+/* What a proxy resolves cannot be looked at here: what is written as an address can. */
+static gboolean check_url(const Round *round, const char *url, char **host, GError **error)
+{
+    gboolean inside = seal_module_boolean(round->self, "crl_inside");
+    const char *why = NULL;
+
+    if (!smime_point_is_fit(url, inside, &why))
+        return fail_url(url, why, error);
+    g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_ENCODED, NULL);
+    *host = uri ? g_ascii_strdown(g_uri_get_host(uri), -1) : NULL;
+    const char *kind = *host && !inside ? smime_host_inside(*host) : NULL;
+    if (*host && !kind)
+        return TRUE;
+    g_autofree char *text = g_strdup_printf(
+        "its host is %s; with crl_inside=true it would be asked", kind ? kind : "missing");
+    return fail_url(url, text, error);
+}
+
+/* Only for the same octets from the same place is "unchanged" an answer. */
+static void set_known(const Round *round, const Wanted *wanted, SmimeFetch *fetch, char **etag,
+                      char **modified)
+{
+    g_autofree char *url = g_key_file_get_string(wanted->note, "tried", "url", NULL);
+
+    if (round->all || g_strcmp0(url, fetch->url) != 0 ||
+        !g_file_test(wanted->path, G_FILE_TEST_EXISTS))
+        return;
+    fetch->etag = *etag = g_key_file_get_string(wanted->note, "tried", "etag", NULL);
+    fetch->modified = *modified = g_key_file_get_string(wanted->note, "tried", "modified", NULL);
+}
+
+static gboolean fetch_url(Round *round, Wanted *wanted, const char *url, const char **result,
+                          GError **error)
+{
+    const char *proxy = seal_module_string(round->self, "crl_proxy");
+    g_autofree char *host = NULL, *etag = NULL, *modified = NULL;
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    SmimeFetch fetch = {
+        .url = url,
+        .proxy = proxy && *proxy ? proxy : NULL,
+        .inside = seal_module_boolean(round->self, "crl_inside"),
+        .most = round->module->crl_most,
+        .body = body,
+    };
+
+    if (!check_url(round, url, &host, error))
+        return FALSE;
+    if (g_hash_table_contains(round->dead, host))
+        return fail_url(url, "its host could not be reached just now", error);
+    set_known(round, wanted, &fetch, &etag, &modified);
+    gint64 begun = g_get_monotonic_time();
+    gboolean ok = round->fetch(&fetch, error);
+    /* Who takes long to say nothing keeps the others waiting once only. */
+    if (!ok && g_get_monotonic_time() - begun > 5 * G_USEC_PER_SEC)
+        g_hash_table_add(round->dead, g_steal_pointer(&host));
+    ok = ok && (fetch.unchanged || take_body(round, wanted, &fetch, error));
+    *result = fetch.unchanged ? "unchanged" : "fetched";
+    g_free(fetch.new_etag);
+    g_free(fetch.new_modified);
+    return ok;
+}
+
+static void say_row(const Round *round, const char *what, const char *result, gint64 until,
+                    const char *problem)
+{
+    g_autofree char *day = until > 0 ? seal_text_day(until) : g_strdup("");
+
+    seal_out_row(round->out, "refreshed");
+    seal_out_text(round->out, "what", "%s", what);
+    seal_out_text(round->out, "result", "%s", result);
+    seal_out_text(round->out, "until", "%s", day);
+    seal_out_text(round->out, "problem", "%s", problem);
+    seal_out_end_row(round->out);
+}
+
+/* From the first of its places that gives one. */
+static void fetch_wanted(Round *round, Wanted *wanted)
+{
+    g_autoptr(GError) first = NULL;
+    const char *result = "failed", *url = wanted->urls[0];
+    gboolean ok = FALSE;
+
+    for (guint i = 0; wanted->urls[i] && i < SMIME_MAX_POINTS && !ok; i++) {
+        ok = fetch_url(round, wanted, wanted->urls[i], &result, first ? NULL : &first);
+        url = ok ? wanted->urls[i] : url;
+    }
+    int failures = g_key_file_get_integer(wanted->note, "tried", "failures", NULL);
+    g_key_file_set_integer(wanted->note, "tried", "failures", ok ? 0 : MIN(failures, 1000) + 1);
+    save_note(round, wanted);
+    wanted->due = compute_due(wanted, round->now);
+    say_row(round, url, ok ? result : "failed",
+            g_key_file_get_int64(wanted->note, "tried", "until", NULL), ok ? "" : first->message);
+    round->tried++;
+    round->failed += ok ? 0 : 1;
+    if (!ok && !round->first)
+        round->first = g_steal_pointer(&first);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * All of them
+ */
+
+static void drop_wanted(Round *round, const Wanted *wanted)
+{
+    g_unlink(wanted->path);
+    g_unlink(wanted->tried);
+    g_unlink(wanted->wanted);
+    say_row(round, wanted->urls[0], "dropped", 0, "");
+}
+
+static void visit_wanted(Round *round, const char *id)
+{
+    g_autoptr(Wanted) wanted = load_wanted(round, id);
+    struct stat st;
+
+    if (!wanted || stat(wanted->wanted, &st) != 0)
+        return;
+    if (st.st_mtime + FORGET < round->now) {
+        drop_wanted(round, wanted);
+        return;
+    }
+    if (round->all || wanted->due <= round->now)
+        fetch_wanted(round, wanted);
+    round->next = MIN(round->next, wanted->due);
+}
+
+static void visit_all(Round *round)
+{
+    g_autofree char *path = g_build_filename(round->folder, SMIME_WANTED, NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint count = 0;
+
+    for (const char *name; dir && (name = g_dir_read_name(dir)) && count < SMIME_MAX_WANTED;) {
+        if (g_cancellable_is_cancelled(round->cancellable))
+            return;
+        if (strlen(name) == ID_LENGTH && strspn(name, "0123456789abcdef") == ID_LENGTH) {
+            visit_wanted(round, name);
+            count++;
+        }
+    }
+}
+
+static gboolean load_fetcher(Round *round, GError **error)
+{
+    static SmimeFetcher loaded;
+    GModule *library = loaded ? NULL : g_module_open(SMIME_FETCH_PATH, G_MODULE_BIND_LOCAL);
+
+    if (!loaded && (!library || !g_module_symbol(library, SMIME_FETCHER, (gpointer *)&loaded))) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_MODULE, "%s", g_module_error());
+        return FALSE;
+    }
+    if (library)
+        g_module_make_resident(library);
+    round->fetch = loaded;
+    return TRUE;
+}
+
+/* -1: another process is at it, or, with an error, nobody can be. */
+static int lock_folder(const Round *round, GError **error)
+{
+    g_autofree char *path = g_build_filename(round->folder, ".lock", NULL);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd >= 0 && flock(fd, round->all ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd < 0 || errno != EWOULDBLOCK)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", path, g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static gboolean run_round(Round *round, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    int lock = lock_folder(round, &problem);
+
+    if (problem) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    if (lock < 0) {
+        round->next = round->now;
+        return TRUE;
+    }
+    visit_all(round);
+    close(lock);
+    if (round->failed == 0)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "%u of %u revocation lists could not be fetched; the first: %s", round->failed,
+                round->tried, round->first->message);
+    return FALSE;
+}
+
+/* TRUE where nothing has come to be wanted since, and nothing is due. */
+static gboolean is_idle(const Round *round)
+{
+    SmimeModule *module = round->module;
+    g_autofree char *path = g_build_filename(round->folder, SMIME_WANTED, NULL);
+    SealFileState state = {0};
+
+    seal_file_state(path, &state);
+    gboolean idle = !round->all && round->now < module->crl_due &&
+                    seal_file_state_equal(&state, &module->crl_wanted) &&
+                    !seal_file_state_is_young(&state, round->now);
+    module->crl_wanted = state;
+    return idle;
+}
+
+gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable *cancellable,
+                       SealOut *out, gint64 *next, GError **error)
+{
+    SmimeModule *module = seal_module_data(self);
+    Round round = {self, module, NULL, all, now, cancellable, out, .next = G_MAXINT64};
+
+    *next = G_MAXINT64;
+    if (module->crl_mode == SMIME_CRL_OFF)
+        return TRUE;
+    *next = now + LOOK_AGAIN;
+    round.folder = smime_store_folder(self, TRUE, error);
+    if (!round.folder)
+        return FALSE;
+    if (is_idle(&round)) {
+        g_free(round.folder);
+        return TRUE;
+    }
+    round.dead = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    gboolean ok = load_fetcher(&round, error) && run_round(&round, error);
+    module->crl_due = ok || round.failed > 0 ? round.next : now;
+    g_hash_table_unref(round.dead);
+    g_clear_error(&round.first);
+    g_free(round.folder);
+    return ok;
+}

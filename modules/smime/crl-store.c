@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * crl-store.c: what was fetched, read once for each change, and what is to be, written down.
+ */
+#include "crl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+#include <utime.h>
+
+enum {
+    ONE_DAY = 86400,
+    LEAST_WEIGHT = 256,
+};
+
+/* A list, or that there is none. */
+typedef struct {
+    SealFileState state;
+    guint64 seen;
+    SmimeList *list;
+} Fetched;
+
+struct SmimeStore {
+    SealCache *lists;    /* of Fetched, by id */
+    GHashTable *written; /* id to when that was, in minutes */
+    SealFileState folder;
+    gint64 looked; /* seconds; of a clock that is not set */
+    guint64 seen;
+    gboolean warned;
+};
+
+static void fetched_free(gpointer data)
+{
+    Fetched *fetched = data;
+
+    smime_list_free(fetched->list);
+    g_free(fetched);
+}
+
+SmimeStore *smime_store_new(gsize most)
+{
+    SmimeStore *store = g_new0(SmimeStore, 1);
+
+    store->lists = seal_cache_new(most, fetched_free);
+    store->written = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return store;
+}
+
+void smime_store_free(SmimeStore *store)
+{
+    if (!store)
+        return;
+    seal_cache_free(store->lists);
+    g_hash_table_unref(store->written);
+    g_free(store);
+}
+
+static SmimeStore *get_store(SealModule *self)
+{
+    return ((SmimeModule *)seal_module_data(self))->store_of_lists;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The folder
+ */
+
+static gboolean make_folders(const char *state_dir, GError **error)
+{
+    static const char *const names[] = {"smime", "smime/crl", "smime/crl/" SMIME_WANTED};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(state_dir, names[i], NULL);
+
+        if (g_mkdir(path, 0700) == 0 || errno == EEXIST)
+            continue;
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", path, g_strerror(errno));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+char *smime_store_folder(SealModule *self, gboolean make, GError **error)
+{
+    const char *dir = seal_module_state_dir(self, make, error);
+
+    return dir && (!make || make_folders(dir, error)) ? g_build_filename(dir, "smime", "crl", NULL)
+                                                      : NULL;
+}
+
+static void warn_once(SealModule *self, const char *what, const char *why)
+{
+    SmimeStore *store = get_store(self);
+
+    if (!store->warned)
+        seal_module_warn(self, "%s: %s", what, why);
+    store->warned = TRUE;
+}
+
+/* As long as it is young, the next change may leave it as it is. */
+guint64 smime_store_look(SealModule *self)
+{
+    SmimeStore *store = get_store(self);
+    gint64 now = g_get_monotonic_time() / G_USEC_PER_SEC;
+    SealFileState state = {0};
+
+    if (store->seen > 0 && store->looked == now)
+        return store->seen;
+    store->looked = now;
+    g_autofree char *folder = smime_store_folder(self, FALSE, NULL);
+    if (folder)
+        seal_file_state(folder, &state);
+    if (store->seen == 0 || !seal_file_state_equal(&state, &store->folder) ||
+        seal_file_state_is_young(&state, g_get_real_time() / G_USEC_PER_SEC))
+        store->seen++;
+    store->folder = state;
+    return store->seen;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What was fetched
+ */
+
+static Fetched *read_fetched(SealModule *self, const char *path, const SealFileState *state)
+{
+    SmimeModule *module = seal_module_data(self);
+    Fetched *fetched = g_new0(Fetched, 1);
+    g_autoptr(GError) problem = NULL;
+
+    fetched->state = *state;
+    if (state->length == 0)
+        return fetched;
+    g_autoptr(GBytes) data = seal_file_read(path, module->crl_most, &problem);
+    if (data) {
+        gsize size = 0;
+        const guint8 *octets = g_bytes_get_data(data, &size);
+        fetched->list = smime_list_new(octets, size, &problem);
+    }
+    if (!fetched->list)
+        warn_once(self, path, problem->message);
+    return fetched;
+}
+
+SmimeList *smime_store_find(SealModule *self, const char *id)
+{
+    SmimeStore *store = get_store(self);
+    guint64 seen = smime_store_look(self);
+    Fetched *fetched = seal_cache_find(store->lists, id);
+    SealFileState state = {0};
+
+    if (fetched && fetched->seen == seen)
+        return fetched->list;
+    g_autofree char *folder = smime_store_folder(self, FALSE, NULL);
+    if (!folder)
+        return NULL;
+    g_autofree char *name = g_strconcat(id, ".crl", NULL);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    seal_file_state(path, &state);
+    if (fetched && seal_file_state_equal(&state, &fetched->state)) {
+        fetched->seen = seen;
+        return fetched->list;
+    }
+    fetched = read_fetched(self, path, &state);
+    fetched->seen = seen;
+    seal_cache_put(store->lists, id, fetched,
+                   LEAST_WEIGHT + (fetched->list ? smime_list_size(fetched->list) : 0));
+    fetched = seal_cache_find(store->lists, id);
+    return fetched ? fetched->list : NULL;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What is wanted
+ */
+
+static gboolean has_room(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    guint count = 0;
+
+    if (!dir)
+        return TRUE;
+    /* Each may have a file beside it, and there are two for the folders. */
+    while (readdir(dir) && count < 2 * SMIME_MAX_WANTED + 2)
+        count++;
+    closedir(dir);
+    return count < 2 * SMIME_MAX_WANTED + 2;
+}
+
+static gboolean write_wanted(const char *path, const char *const *points, X509 *issuer,
+                             GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    guint8 *der = NULL;
+    int length = i2d_X509(issuer, &der);
+    g_autofree char *text = length > 0 ? g_base64_encode(der, (gsize)length) : g_strdup("");
+    gsize size = 0;
+
+    OPENSSL_free(der);
+    g_key_file_set_string_list(file, "wanted", "urls", points,
+                               g_strv_length((GStrv)(gpointer)points));
+    g_key_file_set_string(file, "wanted", "issuer", text);
+    g_autofree char *data = g_key_file_to_data(file, &size, NULL);
+    return seal_file_save(path, data, size, 0600, error);
+}
+
+static gboolean note_wanted(SealModule *self, const char *id, const char *const *points,
+                            X509 *issuer, GError **error)
+{
+    g_autofree char *folder = smime_store_folder(self, TRUE, error);
+    if (!folder)
+        return FALSE;
+    g_autofree char *wanted = g_build_filename(folder, SMIME_WANTED, NULL);
+    g_autofree char *path = g_build_filename(wanted, id, NULL);
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return st.st_mtime + ONE_DAY > g_get_real_time() / G_USEC_PER_SEC ||
+               utime(path, NULL) == 0 || write_wanted(path, points, issuer, error);
+    if (has_room(wanted))
+        return write_wanted(path, points, issuer, error);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                "%s: more than %d revocation lists are wanted; the others are not fetched", wanted,
+                SMIME_MAX_WANTED);
+    return FALSE;
+}
+
+void smime_store_want(SealModule *self, const char *id, const char *const *points, X509 *issuer)
+{
+    SmimeStore *store = get_store(self);
+    guint now = (guint)(g_get_monotonic_time() / G_USEC_PER_SEC / 60);
+    gpointer last;
+    g_autoptr(GError) problem = NULL;
+
+    if (g_hash_table_lookup_extended(store->written, id, NULL, &last) &&
+        now - GPOINTER_TO_UINT(last) < 60)
+        return;
+    if (g_hash_table_size(store->written) > SMIME_MAX_WANTED)
+        g_hash_table_remove_all(store->written);
+    g_hash_table_replace(store->written, g_strdup(id), GUINT_TO_POINTER(now));
+    if (!note_wanted(self, id, points, issuer, &problem))
+        warn_once(self, "a revocation list that is wanted cannot be written down",
+                  problem->message);
+}
