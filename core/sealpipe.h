@@ -816,6 +816,9 @@ SEAL_API SealTrust seal_module_trust(SealModule *self, const char *source);
  * the user that runs this alone. @make: makes it where it is missing, if that user can. (borrowed)
  */
 SEAL_API const char *seal_module_state_dir(SealModule *self, gboolean make, GError **error);
+/** The same, whether it is there or not and whoever's it is: to find out whether there is anything
+ *  of the module's in it. (borrowed) */
+SEAL_API const char *seal_module_state_path(const SealModule *self);
 /** Something the operator should know and that stops nothing: core logs it. */
 SEAL_API void seal_module_warn(SealModule *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -202,6 +202,11 @@ SealFolder *seal_module_make_folder(SealModule *self, GError **error)
     return seal_scratch_make(parents, error);
 }
 
+const char *seal_module_state_path(const SealModule *self)
+{
+    return seal_settings_string(self->core, "state_dir");
+}
+
 const char *seal_module_state_dir(SealModule *self, gboolean write, GError **error)
 {
     const char *dir = seal_settings_string(self->core, "state_dir");
