@@ -147,7 +147,9 @@ def empty():
 @tap.test("the files of conf.d are installed as they are, and start: each alone, and together")
 def _():
     missing = {p.name for p in (ROOT / "conf.d").glob("*.conf")} - {p.name for p in SHIPPED.iterdir()}
-    tap.true(missing <= ({"50-pgp.conf"} if build_option("pgp") == "disabled" else set()), f"{missing}")
+    left_out = {f"50-{name.replace('_', '-')}.conf" for name in ("pgp", "keys_store")
+                if build_option(name) == "disabled"}
+    tap.true(missing <= left_out, f"{missing}")
     for change in (lambda text: text, taken_in):
         empty()
         for path in sorted(SHIPPED.iterdir()):

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * kept.c: the keys of both sources: as rows, as what their Formats make of them, and found by whom
+ * they are for.
+ */
+#include "keys-store.h"
+
+#include <string.h>
+
+/* What a row is read by: the order of its columns. */
+#define ROW_COLUMNS                                                                                \
+    "format, fingerprint, label, octets, valid_from, valid_until, purposes, trust, place, added, " \
+    "last_used, ids"
+
+/* -------------------------------------------------------------------------------------------
+ * Rows
+ */
+
+void store_row_clear(StoreRow *row)
+{
+    g_free(row->format);
+    g_free(row->fingerprint);
+    g_free(row->label);
+    g_clear_pointer(&row->octets, g_bytes_unref);
+    g_free(row->place);
+    g_strfreev(row->ids);
+    g_strfreev(row->addresses);
+    g_strfreev(row->domains);
+    g_strfreev(row->bound);
+    *row = (StoreRow){0};
+}
+
+GStrv store_split(const char *text)
+{
+    return *text ? g_strsplit(text, "\n", STORE_MAX_NAMES) : g_new0(char *, 1);
+}
+
+char *store_join(const char *const *list)
+{
+    return g_strjoinv("\n", (char **)list);
+}
+
+static gboolean read_names(Store *store, gint64 id, const char *kind, GStrv *names, GError **error)
+{
+    g_autoptr(GStrvBuilder) list = g_strv_builder_new();
+    sqlite3_stmt *statement = store_query(
+        store, error, "SELECT written FROM names WHERE key = ?1 AND kind = ?2 ORDER BY name", "it",
+        id, kind);
+    gboolean row = statement != NULL, ok = row;
+
+    while (ok && (ok = store_step(store, statement, &row, error)) && row) {
+        g_autofree char *name = store_text(statement, 0);
+        g_strv_builder_add(list, name);
+    }
+    if (ok)
+        *names = g_strv_builder_end(list);
+    return ok;
+}
+
+static void take_columns(sqlite3_stmt *statement, StoreRow *row)
+{
+    g_autofree char *ids = store_text(statement, 11);
+
+    row->format = store_text(statement, 0);
+    row->fingerprint = store_text(statement, 1);
+    row->label = store_text(statement, 2);
+    row->octets = store_octets(statement, 3);
+    row->valid_from = sqlite3_column_int64(statement, 4);
+    row->valid_until = sqlite3_column_int64(statement, 5);
+    row->purposes = (guint)sqlite3_column_int64(statement, 6);
+    row->trust = (SealTrust)CLAMP(sqlite3_column_int64(statement, 7), 0, SEAL_TRUST_MANUAL);
+    row->place = store_text(statement, 8);
+    row->added = sqlite3_column_int64(statement, 9);
+    row->last_used = sqlite3_column_int64(statement, 10);
+    row->ids = store_split(ids);
+}
+
+/* @row begins with zeros. */
+static gboolean read_row(Store *store, gint64 id, StoreRow *row, GError **error)
+{
+    sqlite3_stmt *statement =
+        store_query(store, error, "SELECT " ROW_COLUMNS " FROM keys WHERE id = ?1", "i", id);
+    gboolean there = FALSE;
+
+    if (!statement || !store_step(store, statement, &there, error))
+        return FALSE;
+    if (!there)
+        return store_damaged(store, "a name belongs to no key", error);
+    take_columns(statement, row);
+    store_done(statement);
+    if (row->trust == SEAL_TRUST_UNSET)
+        return store_damaged(store, "a key has no trust", error);
+    return read_names(store, id, "address", &row->addresses, error) &&
+           read_names(store, id, "domain", &row->domains, error) &&
+           read_names(store, id, "bound", &row->bound, error);
+}
+
+/* What is harvested is never believed further than that. */
+static SealOrigin row_origin(Store *store, StorePart part, const StoreRow *row)
+{
+    const char *source = STORE_PART_NAMES[part];
+
+    return (SealOrigin){.size = sizeof(SealOrigin),
+                        .source = source,
+                        .place = *row->place ? row->place : store->path,
+                        .trust = MIN(row->trust, seal_module_trust(store->self, source)),
+                        .bound = (const char *const *)row->bound,
+                        .added = row->added,
+                        .last_used = row->last_used};
+}
+
+SealKey *store_row_key(const StoreRow *row, const SealOrigin *origin)
+{
+    const SealKeySpec spec = {.size = sizeof spec,
+                              .format = row->format,
+                              .fingerprint = row->fingerprint,
+                              .label = row->label,
+                              .addresses = (const char *const *)row->addresses,
+                              .detected_ids = (const char *const *)row->ids,
+                              .valid_from = row->valid_from,
+                              .valid_until = row->valid_until,
+                              .purposes = row->purposes,
+                              .domains = (const char *const *)row->domains};
+
+    return seal_key_new(&spec, origin);
+}
+
+static GPtrArray *new_keys(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+}
+
+/* TRUE where @octets are that key alone, once or more often. */
+static gboolean read_octets(Store *store, const char *format, const char *fingerprint,
+                            GBytes *octets, const SealOrigin *origin, GPtrArray *keys,
+                            GError **error)
+{
+    if (!seal_module_read_keys(store->self, format, octets, origin, keys, error))
+        return FALSE;
+    for (guint i = 0; i < keys->len; i++) {
+        if (!g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
+            return store_fail(error, SEAL_ERROR_KEY, "another key is in its place");
+    }
+    return keys->len > 0 ||
+           store_fail(error, SEAL_ERROR_KEY, "there is nothing that %s reads", format);
+}
+
+gboolean store_row_read(Store *store, const StoreRow *row, const SealOrigin *origin,
+                        GPtrArray *keys, GError **error)
+{
+    g_autoptr(GPtrArray) found = new_keys();
+
+    if (!read_octets(store, row->format, row->fingerprint, row->octets, origin, found, error)) {
+        g_prefix_error(error, "the %s key %s (%s) in %s: ", row->format, row->fingerprint,
+                       row->label, store->path);
+        return FALSE;
+    }
+    g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Finding
+ */
+
+/* A look-up. */
+typedef struct {
+    Store *store;
+    StorePart part;
+    const char *format;
+    GArray *ids; /* gint64: in the order in which they were found, none twice */
+} Search;
+
+static void add_id(GArray *ids, gint64 id)
+{
+    for (guint i = 0; i < ids->len; i++) {
+        if (g_array_index(ids, gint64, i) == id)
+            return;
+    }
+    if (ids->len < STORE_MAX_FOUND)
+        g_array_append_val(ids, id);
+}
+
+static gboolean take_ids(Store *store, sqlite3_stmt *statement, GArray *ids, GError **error)
+{
+    gboolean row = statement != NULL, ok = row;
+
+    while (ok && (ok = store_step(store, statement, &row, error)) && row)
+        add_id(ids, sqlite3_column_int64(statement, 0));
+    return ok;
+}
+
+/* CROSS: by name first, whatever SQLite guesses of the tables. */
+static gboolean find_named(Search *search, const char *kind, const char *name, GError **error)
+{
+    sqlite3_stmt *statement = store_query(
+        search->store, error,
+        "SELECT k.id FROM names n CROSS JOIN keys k ON k.id = n.key "
+        "WHERE n.kind = ?1 AND n.name = ?2 AND k.source = ?3 AND k.format = ?4 LIMIT ?5",
+        "tttti", kind, name, STORE_PART_NAMES[search->part], search->format,
+        (gint64)STORE_MAX_FOUND);
+
+    return take_ids(search->store, statement, search->ids, error);
+}
+
+static gboolean find_bound(Search *search, const char *mark, const char *domain, GError **error)
+{
+    g_autofree char *name = g_strconcat(mark, domain, NULL);
+
+    return find_named(search, "bound", name, error);
+}
+
+/* Those that name it, those it was given, and those for all of its domain. */
+static gboolean find_all(Search *search, const SealAddress *address, GError **error)
+{
+    const char *key = seal_address_key(address), *domain = seal_address_domain(address);
+
+    if (!find_named(search, "address", key, error) || !find_named(search, "bound", key, error) ||
+        !find_bound(search, "@", domain, error) || !find_named(search, "domain", domain, error))
+        return FALSE;
+    for (const char *dot = strchr(domain, '.'); dot; dot = strchr(dot + 1, '.')) {
+        if (!find_bound(search, "@", dot, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void add_doubt(GString *doubt, const char *text)
+{
+    g_string_append_printf(doubt, "%s%s", doubt->len > 0 ? "; " : "", text);
+}
+
+/* One that cannot be read hides none of the others. */
+static gboolean read_found(Search *search, GPtrArray *keys, GString *doubt, GError **error)
+{
+    for (guint i = 0; i < search->ids->len; i++) {
+        g_auto(StoreRow) row = {0};
+        g_autoptr(GError) problem = NULL;
+
+        if (!read_row(search->store, g_array_index(search->ids, gint64, i), &row, error))
+            return FALSE;
+        const SealOrigin origin = row_origin(search->store, search->part, &row);
+        if (!store_row_read(search->store, &row, &origin, keys, &problem))
+            add_doubt(doubt, problem->message);
+    }
+    return TRUE;
+}
+
+/* TRUE where there is no database, too. */
+static gboolean search_with(Search *search, const SealAddress *address, const SealKey *like,
+                            GCancellable *cancellable, GPtrArray *keys, GString *doubt,
+                            GError **error);
+
+gboolean store_keys_find(Store *store, StorePart part, const SealAddress *address,
+                         const char *format, GCancellable *cancellable, GPtrArray *keys,
+                         char **doubt, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint64));
+    Search search = {store, part, format, ids};
+
+    if (!search_with(&search, address, NULL, cancellable, keys, text, error))
+        return FALSE;
+    if (text->len > 0)
+        *doubt = g_strdup(text->str);
+    return TRUE;
+}
+
+static gboolean find_fingerprint(Search *search, const char *fingerprint, GError **error)
+{
+    sqlite3_stmt *statement =
+        store_query(search->store, error,
+                    "SELECT id FROM keys WHERE source = ?1 AND format = ?2 AND fingerprint = ?3",
+                    "ttt", STORE_PART_NAMES[search->part], search->format, fingerprint);
+
+    return take_ids(search->store, statement, search->ids, error);
+}
+
+static gboolean find_like(Search *search, const SealKey *key, GError **error)
+{
+    const char *const *ids = seal_key_detected_ids(key);
+
+    if (!find_fingerprint(search, seal_key_fingerprint(key), error))
+        return FALSE;
+    for (; *ids; ids++) {
+        if (!find_fingerprint(search, *ids, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean search_with(Search *search, const SealAddress *address, const SealKey *like,
+                            GCancellable *cancellable, GPtrArray *keys, GString *doubt,
+                            GError **error)
+{
+    g_autoptr(GPtrArray) found = new_keys();
+    gboolean there = FALSE;
+
+    if (!store_begin(search->store, STORE_READ, cancellable, &there, error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    gboolean ok = (like ? find_like(search, like, error) : find_all(search, address, error)) &&
+                  read_found(search, found, doubt, error);
+    if (!store_end(search->store, ok, error))
+        return FALSE;
+    g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
+    return TRUE;
+}
+
+/* A copy that cannot be read is no reason to do without the key. */
+gboolean store_keys_copies(Store *store, StorePart part, const SealKey *key,
+                           GCancellable *cancellable, GPtrArray *keys, GError **error)
+{
+    g_autoptr(GString) doubt = g_string_new(NULL);
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint64));
+    Search search = {store, part, seal_key_format(key), ids};
+
+    if (!search_with(&search, NULL, key, cancellable, keys, doubt, error))
+        return FALSE;
+    if (doubt->len > 0)
+        seal_module_warn(store->self, "%s", doubt->str);
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Putting
+ */
+
+static gboolean add_name(Store *store, gint64 id, const char *kind, const char *name,
+                         const char *written, GError **error)
+{
+    return store_run(store,
+                     store_query(store, error,
+                                 "INSERT INTO names (kind, name, key, written) "
+                                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+                                 "ttit", kind, name, id, written),
+                     error);
+}
+
+static gboolean add_names(Store *store, gint64 id, const char *kind, const char *const *names,
+                          GError **error)
+{
+    for (; *names; names++) {
+        if (!add_name(store, id, kind, *names, *names, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* What a newer copy of it does not name any more, an older one that is kept still does. */
+static gboolean name_key(Store *store, gint64 id, const SealKey *key, GError **error)
+{
+    GPtrArray *addresses = seal_key_addresses(key);
+
+    for (guint i = 0; i < addresses->len; i++) {
+        const SealAddress *address = g_ptr_array_index(addresses, i);
+
+        if (!add_name(store, id, "address", seal_address_key(address), seal_address_text(address),
+                      error))
+            return FALSE;
+    }
+    return add_names(store, id, "domain", seal_key_domains(key), error) &&
+           add_names(store, id, "bound", seal_key_bound(key), error);
+}
+
+/* Of a key that is there; 0 and NULL where it is not. */
+static gboolean find_known(Store *store, StorePart part, const SealKey *key, gint64 *id,
+                           GBytes **octets, GError **error)
+{
+    sqlite3_stmt *statement = store_query(
+        store, error,
+        "SELECT id, octets FROM keys WHERE source = ?1 AND format = ?2 AND fingerprint = ?3", "ttt",
+        STORE_PART_NAMES[part], seal_key_format(key), seal_key_fingerprint(key));
+    gboolean row = FALSE;
+
+    *id = 0;
+    *octets = NULL;
+    if (!statement || !store_step(store, statement, &row, error))
+        return FALSE;
+    if (row) {
+        *id = sqlite3_column_int64(statement, 0);
+        *octets = store_octets(statement, 1);
+    }
+    store_done(statement);
+    return TRUE;
+}
+
+static gboolean has_octets(GBytes *all, GBytes *part)
+{
+    gsize all_size = 0, part_size = 0;
+    const void *all_data = g_bytes_get_data(all, &all_size);
+    const void *part_data = g_bytes_get_data(part, &part_size);
+
+    return part_size == 0 || memmem(all_data, all_size, part_data, part_size) != NULL;
+}
+
+static GBytes *join_octets(GBytes *first, GBytes *second)
+{
+    GByteArray *all = g_byte_array_new();
+
+    g_byte_array_append(all, g_bytes_get_data(first, NULL), (guint)g_bytes_get_size(first));
+    g_byte_array_append(all, g_bytes_get_data(second, NULL), (guint)g_bytes_get_size(second));
+    return g_byte_array_free_to_bytes(all);
+}
+
+/* The newer copy with the older ones behind it: these may say that the key is revoked. Whoever uses
+ * the key makes one of them. (transfer full) */
+static GBytes *add_to_known(Store *store, const SealKey *key, GBytes *known, GBytes *octets,
+                            GError **error)
+{
+    const SealOrigin origin = {.size = sizeof origin, .source = "store", .trust = 1};
+    const char *fingerprint = seal_key_fingerprint(key), *format = seal_key_format(key);
+    g_autoptr(GPtrArray) before = new_keys();
+    g_autoptr(GPtrArray) all = new_keys();
+
+    if (!known || has_octets(octets, known))
+        return g_bytes_ref(octets);
+    if (has_octets(known, octets))
+        return g_bytes_ref(known);
+    g_autoptr(GBytes) both = join_octets(octets, known);
+    if (!read_octets(store, format, fingerprint, known, &origin, before, NULL) ||
+        !read_octets(store, format, fingerprint, both, &origin, all, NULL) ||
+        all->len <= before->len)
+        return g_bytes_ref(octets);
+    if (g_bytes_get_size(both) <= STORE_MAX_OCTETS)
+        return g_steal_pointer(&both);
+    store_fail(error, SEAL_ERROR_LIMIT,
+               "the %s key %s has grown to more than %d octets by what was added to it; remove it, "
+               "and add it anew",
+               format, fingerprint, STORE_MAX_OCTETS);
+    return NULL;
+}
+
+static gboolean insert_key(Store *store, StorePart part, const SealKey *key, GBytes *octets,
+                           gint64 *id, GError **error)
+{
+    g_autofree char *ids = store_join(seal_key_detected_ids(key));
+    const char *place = seal_key_place(key), *label = seal_key_label(key);
+    sqlite3_stmt *statement = store_query(
+        store, error,
+        "INSERT INTO keys (source, format, fingerprint, label, octets, valid_from, valid_until, "
+        "purposes, trust, place, added, last_used, ids) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12)",
+        "ttttbiiiitit", STORE_PART_NAMES[part], seal_key_format(key), seal_key_fingerprint(key),
+        label ? label : "", octets, seal_key_valid_from(key), seal_key_valid_until(key),
+        (gint64)seal_key_purposes(key), (gint64)seal_key_trust(key), place ? place : "",
+        g_get_real_time() / G_USEC_PER_SEC, ids);
+
+    if (!store_run(store, statement, error))
+        return FALSE;
+    *id = sqlite3_last_insert_rowid(store->db);
+    return TRUE;
+}
+
+static gboolean update_key(Store *store, gint64 id, const SealKey *key, GBytes *octets,
+                           GError **error)
+{
+    g_autofree char *ids = store_join(seal_key_detected_ids(key));
+    const char *place = seal_key_place(key), *label = seal_key_label(key);
+
+    return store_run(
+        store,
+        store_query(store, error,
+                    "UPDATE keys SET label = ?2, octets = ?3, valid_from = ?4, valid_until = ?5, "
+                    "purposes = ?6, trust = ?7, place = ?8, ids = ?9 WHERE id = ?1",
+                    "itbiiiitt", id, label ? label : "", octets, seal_key_valid_from(key),
+                    seal_key_valid_until(key), (gint64)seal_key_purposes(key),
+                    (gint64)seal_key_trust(key), place ? place : "", ids),
+        error);
+}
+
+static gboolean put_key(Store *store, StorePart part, const SealKey *key, GBytes *octets,
+                        guint *added, GError **error)
+{
+    g_autoptr(GBytes) known = NULL;
+    gint64 id;
+
+    if (!find_known(store, part, key, &id, &known, error))
+        return FALSE;
+    g_autoptr(GBytes) all = add_to_known(store, key, known, octets, error);
+    if (!all)
+        return FALSE;
+    *added += id == 0;
+    return (id > 0 ? update_key(store, id, key, all, error)
+                   : insert_key(store, part, key, all, &id, error)) &&
+           name_key(store, id, key, error);
+}
+
+static gboolean check_size(const SealKey *key, GBytes *octets, GError **error)
+{
+    if (g_bytes_get_size(octets) > STORE_MAX_OCTETS ||
+        seal_key_addresses(key)->len > STORE_MAX_NAMES ||
+        g_strv_length((char **)seal_key_bound(key)) > STORE_MAX_NAMES ||
+        g_strv_length((char **)seal_key_domains(key)) > STORE_MAX_NAMES)
+        return store_fail(error, SEAL_ERROR_LIMIT,
+                          "the %s key %s (%s) has %" G_GSIZE_FORMAT
+                          " octets and %u addresses; at most %d and %d can be stored",
+                          seal_key_format(key), seal_key_fingerprint(key), seal_key_label(key),
+                          g_bytes_get_size(octets), seal_key_addresses(key)->len, STORE_MAX_OCTETS,
+                          STORE_MAX_NAMES);
+    if (seal_key_trust(key) == SEAL_TRUST_UNSET)
+        return store_fail(error, SEAL_ERROR_FAILED, "the key %s has no trust",
+                          seal_key_fingerprint(key));
+    return TRUE;
+}
+
+/* Before others have to wait for it. (transfer full) */
+static GPtrArray *write_keys(Store *store, GPtrArray *keys, GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+        GBytes *octets = seal_module_write_key(store->self, key, error);
+
+        if (!octets)
+            return NULL;
+        g_ptr_array_add(all, octets);
+        if (!check_size(key, octets, error))
+            return NULL;
+    }
+    return g_steal_pointer(&all);
+}
+
+gboolean store_keys_put(Store *store, StorePart part, GPtrArray *keys, guint *added, GError **error)
+{
+    g_autoptr(GPtrArray) octets = write_keys(store, keys, error);
+    gboolean there = FALSE;
+    guint count = 0;
+
+    if (!octets || !store_begin(store, STORE_WRITE, NULL, &there, error))
+        return FALSE;
+    gboolean ok = store_count_change(store, part, error);
+    for (guint i = 0; ok && i < keys->len; i++)
+        ok = put_key(store, part, g_ptr_array_index(keys, i), g_ptr_array_index(octets, i), &count,
+                     error);
+    if (!store_end(store, ok, error))
+        return FALSE;
+    *added = count;
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Those that a filter lets through
+ */
+
+/* An empty text is a member that is not set. No fingerprint has a character behind 'f'. */
+static sqlite3_stmt *query_filter(Store *store, StorePart part, const SealKeyFilter *filter,
+                                  GError **error)
+{
+    g_autofree char *behind =
+        filter->fingerprint ? g_strconcat(filter->fingerprint, "g", NULL) : NULL;
+
+    return store_query(store, error,
+                       "SELECT id FROM keys k WHERE source = ?1 "
+                       "AND (?2 IS NULL OR format = ?2) "
+                       "AND (?3 IS NULL OR (fingerprint >= ?3 AND fingerprint < ?4)) "
+                       "AND (?5 IS NULL OR EXISTS (SELECT 1 FROM names n WHERE n.key = k.id "
+                       "AND n.kind IN ('address', 'bound') AND n.name = ?5)) "
+                       "AND (?6 IS NULL OR EXISTS (SELECT 1 FROM names n WHERE n.key = k.id "
+                       "AND n.kind = 'bound' AND n.name = ?6)) "
+                       "AND (?7 = 0 OR valid_until < ?7) "
+                       "ORDER BY (SELECT min(n.name) FROM names n WHERE n.key = k.id "
+                       "AND n.kind IN ('address', 'bound')), format, id",
+                       "tttttti", STORE_PART_NAMES[part], filter->format, filter->fingerprint,
+                       behind, filter->address ? seal_address_key(filter->address) : NULL,
+                       filter->domain, filter->expires_before);
+}
+
+static GArray *find_filtered(Store *store, StorePart part, const SealKeyFilter *filter,
+                             GError **error)
+{
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint64));
+    sqlite3_stmt *statement = query_filter(store, part, filter, error);
+    gboolean row = statement != NULL, ok = row;
+
+    while (ok && (ok = store_step(store, statement, &row, error)) && row) {
+        gint64 id = sqlite3_column_int64(statement, 0);
+        g_array_append_val(ids, id);
+    }
+    return ok ? g_steal_pointer(&ids) : NULL;
+}
+
+/* What is visited may take its time, and change the store: no transaction is open meanwhile. */
+static gboolean visit_key(Store *store, StorePart part, gint64 id, SealKeyListed visit,
+                          gpointer user_data, GError **error)
+{
+    g_auto(StoreRow) row = {0};
+    gboolean there = FALSE;
+
+    if (!store_begin(store, STORE_READ, NULL, &there, error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    sqlite3_stmt *statement =
+        store_query(store, error, "SELECT count(*) FROM keys WHERE id = ?1", "i", id);
+    gboolean ok = statement && store_step(store, statement, &there, error);
+    there = ok && there && sqlite3_column_int64(statement, 0) > 0;
+    store_done(statement);
+    if (!store_end(store, ok && (!there || read_row(store, id, &row, error)), error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    const SealOrigin origin = row_origin(store, part, &row);
+    g_autoptr(SealKey) key = store_row_key(&row, &origin);
+    return visit(store->self, key, row.octets, user_data, error);
+}
+
+gboolean store_keys_list(Store *store, StorePart part, const SealKeyFilter *filter,
+                         SealKeyListed visit, gpointer user_data, GError **error)
+{
+    g_autoptr(GArray) ids = NULL;
+    gboolean there = FALSE;
+
+    if (!store_begin(store, STORE_READ, NULL, &there, error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    ids = find_filtered(store, part, filter, error);
+    if (!store_end(store, ids != NULL, error))
+        return FALSE;
+    for (guint i = 0; i < ids->len; i++) {
+        if (!visit_key(store, part, g_array_index(ids, gint64, i), visit, user_data, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean remove_ids(Store *store, const GArray *ids, GError **error)
+{
+    for (guint i = 0; i < ids->len; i++) {
+        if (!store_run(store,
+                       store_query(store, error, "DELETE FROM keys WHERE id = ?1", "i",
+                                   g_array_index(ids, gint64, i)),
+                       error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *filter,
+                           guint *removed, GError **error)
+{
+    g_autoptr(GArray) ids = NULL;
+    gboolean there = FALSE;
+
+    *removed = 0;
+    if (!store_begin(store, STORE_AMEND, NULL, &there, error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    ids = find_filtered(store, part, filter, error);
+    gboolean ok = ids && (ids->len == 0 || (remove_ids(store, ids, error) &&
+                                            store_count_change(store, part, error)));
+    if (!store_end(store, ok, error))
+        return FALSE;
+    *removed = ids->len;
+    return TRUE;
+}
+
+gboolean store_keys_count(Store *store, gint64 *count, GError **error)
+{
+    gboolean there = FALSE, row = FALSE;
+
+    *count = 0;
+    if (!store_begin(store, STORE_READ, NULL, &there, error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    sqlite3_stmt *statement = store_query(store, error, "SELECT count(*) FROM keys", "");
+    gboolean ok = statement && store_step(store, statement, &row, error);
+    if (ok && row)
+        *count = sqlite3_column_int64(statement, 0);
+    store_done(statement);
+    return store_end(store, ok, error);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * keys-store.c: the key sources `store`, of keys that were added by hand, and `harvested`, of keys
+ * that came with mail.
+ */
+#include "keys-store.h"
+
+/* Each key has a trust of its own. */
+static gboolean keys_store_init(SealModule *self, GError **error)
+{
+    if (seal_module_trust(self, "store") != SEAL_TRUST_MANUAL ||
+        seal_module_trust(self, "harvested") != SEAL_TRUST_HARVESTED)
+        return seal_module_refuse(self, "trust", error,
+                                  "the store's keys are trusted as was said when each was added "
+                                  "(sealctl keys add --trust), and harvested ones as harvested; "
+                                  "take this line out");
+    seal_module_set_data(self, store_new(self));
+    return TRUE;
+}
+
+static void keys_store_fini(SealModule *self)
+{
+    store_free(seal_module_data(self));
+}
+
+/* It is opened when it is needed, since it may not be there yet. */
+static void keys_store_detach(SealModule *self)
+{
+    store_close(seal_module_data(self));
+}
+
+static gboolean keys_store_remove(SealModule *self, const SealKeyFilter *filter, guint *removed,
+                                  GError **error)
+{
+    return store_keys_remove(seal_module_data(self), STORE_OF_STORE, filter, removed, error);
+}
+
+static gboolean keys_store_remove_harvested(SealModule *self, const SealKeyFilter *filter,
+                                            guint *removed, GError **error)
+{
+    return store_keys_remove(seal_module_data(self), STORE_OF_HARVESTED, filter, removed, error);
+}
+
+static gboolean keys_store_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
+                                gpointer user_data, GError **error)
+{
+    return store_keys_list(seal_module_data(self), STORE_OF_STORE, filter, visit, user_data, error);
+}
+
+static gboolean keys_store_list_harvested(SealModule *self, const SealKeyFilter *filter,
+                                          SealKeyListed visit, gpointer user_data, GError **error)
+{
+    return store_keys_list(seal_module_data(self), STORE_OF_HARVESTED, filter, visit, user_data,
+                           error);
+}
+
+static gboolean keys_store_put(SealModule *self, GPtrArray *keys, guint *added, GError **error)
+{
+    return store_keys_put(seal_module_data(self), STORE_OF_STORE, keys, added, error);
+}
+
+static gboolean keys_store_put_harvested(SealModule *self, GPtrArray *keys, guint *added,
+                                         GError **error)
+{
+    return store_keys_put(seal_module_data(self), STORE_OF_HARVESTED, keys, added, error);
+}
+
+static gboolean keys_store_lookup(SealModule *self, SealAddress *address, const char *format,
+                                  SealTrust trust, GCancellable *cancellable, GPtrArray *keys,
+                                  char **doubt, GError **error)
+{
+    return store_keys_find(seal_module_data(self), STORE_OF_STORE, address, format, cancellable,
+                           keys, doubt, error);
+}
+
+static gboolean keys_store_lookup_harvested(SealModule *self, SealAddress *address,
+                                            const char *format, SealTrust trust,
+                                            GCancellable *cancellable, GPtrArray *keys,
+                                            char **doubt, GError **error)
+{
+    return store_keys_find(seal_module_data(self), STORE_OF_HARVESTED, address, format, cancellable,
+                           keys, doubt, error);
+}
+
+static gboolean keys_store_copies(SealModule *self, SealKey *key, SealTrust trust,
+                                  GCancellable *cancellable, GPtrArray *keys, GError **error)
+{
+    return store_keys_copies(seal_module_data(self), STORE_OF_STORE, key, cancellable, keys, error);
+}
+
+static gboolean keys_store_copies_harvested(SealModule *self, SealKey *key, SealTrust trust,
+                                            GCancellable *cancellable, GPtrArray *keys,
+                                            GError **error)
+{
+    return store_keys_copies(seal_module_data(self), STORE_OF_HARVESTED, key, cancellable, keys,
+                             error);
+}
+
+static guint64 keys_store_changes(SealModule *self, SealAddress *address, const char *format)
+{
+    return store_changes(seal_module_data(self), STORE_OF_STORE);
+}
+
+static guint64 keys_store_changes_harvested(SealModule *self, SealAddress *address,
+                                            const char *format)
+{
+    return store_changes(seal_module_data(self), STORE_OF_HARVESTED);
+}
+
+/* Always asked: some of its keys are trusted the most. */
+static const SealSource source = {
+    .size = sizeof source,
+    .name = "store",
+    .trust = SEAL_TRUST_MANUAL,
+    .lookup = keys_store_lookup,
+    .copies = keys_store_copies,
+    .changes = keys_store_changes,
+    .put = keys_store_put,
+    .list = keys_store_list,
+    .remove = keys_store_remove,
+    .book = &store_book,
+};
+
+static const SealSource harvested = {
+    .size = sizeof harvested,
+    .name = "harvested",
+    .trust = SEAL_TRUST_HARVESTED,
+    .lookup = keys_store_lookup_harvested,
+    .copies = keys_store_copies_harvested,
+    .changes = keys_store_changes_harvested,
+    .put = keys_store_put_harvested,
+    .list = keys_store_list_harvested,
+    .remove = keys_store_remove_harvested,
+};
+
+static const SealSource *const sources[] = {&source, &harvested, NULL};
+
+static gboolean keys_store_check(SealModule *self, SealOut *out, GError **error)
+{
+    Store *store = seal_module_data(self);
+    gint64 count = 0;
+
+    if (!store_keys_count(store, &count, error))
+        return FALSE;
+    seal_out_text(out, "detail", "%" G_GINT64_FORMAT " keys in %s", count, store->path);
+    return TRUE;
+}
+
+static const SealCheck check = {
+    .size = sizeof check, .name = "keys-store", .run = keys_store_check};
+static const SealCheck *const checks[] = {&check, NULL};
+
+SEAL_MODULE_EXPORT const SealModuleDescriptor seal_module = {
+    .head = SEAL_MODULE_HEAD,
+    .name = "keys-store",
+    .version = "0.1.0",
+    .summary = "Keys in a store of sealpipe's own, and what is written down of them",
+    .init = keys_store_init,
+    .fini = keys_store_fini,
+    .detach = keys_store_detach,
+    .sources = sources,
+    .checks = checks,
+};
