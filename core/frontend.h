@@ -303,6 +303,9 @@ SEAL_FRONT void seal_secret_guard_process(void);
 /** Opens a file of the command line, where @path is one, for the next seal_file_read() of it:
  * before root becomes another user, who may not. */
 SEAL_FRONT void seal_file_keep(const char *path);
+/** The names in @dir that end in @suffix ("" for all) and do not begin with a dot, in lexical
+ *  order; at most 100,000. (transfer full, element type char *) */
+SEAL_FRONT GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error);
 /** Content over @length octets of @fd, a regular file, which it takes over. It is read as it is
  *  needed, never mapped. (transfer full) */
 SEAL_FRONT SealContent *seal_content_new_file(int fd, guint64 length);

@@ -12,10 +12,6 @@ void seal_file_state_fill(SealFileState *state, const struct stat *st);
 /** seal_file_read(), with what the file was when it was opened; zeros where there was none. */
 GBytes *seal_file_read_state(const char *path, gsize max, SealFileState *state, GError **error);
 
-/** The names in @dir that end in @suffix ("" for all) and do not begin with a dot, in lexical
- *  order; at most 100,000. (transfer full, element type char *) */
-GPtrArray *seal_dir_list(const char *dir, const char *suffix, GError **error);
-
 /** Reads a file that decides what we do: nobody else may be able to change it or the way to it (see
  *  owner.h). SEAL_ERROR_CONFIG. (transfer full) */
 GBytes *seal_file_read_trusted(const char *path, gsize max, GError **error);

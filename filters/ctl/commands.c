@@ -102,8 +102,13 @@ static int show_config(const CtlOptions *options, SealOut *out, GError **error)
 }
 
 const CtlCommand CTL_COMMANDS[] = {
-    {"status", show_status},  {"suspend", suspend_mail}, {"resume", resume_mail},
-    {"modules", ctl_modules}, {"config", show_config},   {NULL, NULL},
+    {"status", show_status},
+    {"suspend", suspend_mail},
+    {"resume", resume_mail},
+    {"modules", ctl_modules},
+    {"config", show_config},
+    {"keys", ctl_keys, TRUE},
+    {NULL, NULL},
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -175,7 +180,6 @@ static int refuse_unknown(const char *const *names, GError **error)
         {"check", "status says whether all is ready"},
         {"test", "sealpipe-check and sealpipe --debug say what would become of a message"},
         {"explain", "sealpipe --debug says what was decided about a message, and why"},
-        {"keys", "keys lie in the files and folders of [module keys-file] and in gpg's home"},
         {"ca", "openssl makes certificates"},
         {"report", "the log has a line for each recipient"},
     };

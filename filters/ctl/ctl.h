@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int (*run)(const CtlOptions *options, SealOut *out, GError **error);
+    gboolean has_words; /* more of them follow */
 } CtlCommand;
 
 /** What sealctl does, once it knows its options; an exit code. */
@@ -50,6 +51,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlKept, ctl_kept_close)
 extern const CtlCommand CTL_COMMANDS[];
 
 int ctl_modules(const CtlOptions *options, SealOut *out, GError **error);
+/** Runs what the word behind "keys" names. */
+int ctl_keys(const CtlOptions *options, SealOut *out, GError **error);
+/** Prints how it is called; @name may be NULL, or none. */
+void ctl_keys_help(const char *name);
 /** Runs a command of a module: its name is the first word, or the first two. */
 int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error);
 

@@ -17,6 +17,7 @@ static const char usage[] =
     "  resume          handle outbound mail again\n"
     "  modules         the modules that are installed\n"
     "  config          every setting in force, and where it was written\n"
+    "  keys COMMAND    keys of those whom mail goes to: add, list, show; keys --help has all\n"
     "  license COMMAND show, install FILE, request; for issuers keygen, issue, verify\n"
     "  help            print this and exit\n"
     "\n"
@@ -68,7 +69,7 @@ static int run_command(const CtlOptions *options, SealOut *out, GError **error)
     for (const CtlCommand *command = CTL_COMMANDS; command->name; command++) {
         if (!g_str_equal(command->name, name))
             continue;
-        if (options->words->len == 2)
+        if (options->words->len == 2 || command->has_words)
             return command->run(options, out, error);
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s takes no arguments, not \"%s\"", name,
                     (const char *)g_ptr_array_index(options->words, 1));
@@ -109,6 +110,10 @@ int main(int argc, char **argv)
     }
     if (words->len > 1 && g_str_equal(g_ptr_array_index(words, 0), "help"))
         options.help = TRUE;
+    if (options.help && words->len > 1 && g_str_equal(g_ptr_array_index(words, 0), "keys")) {
+        ctl_keys_help(g_ptr_array_index(words, 1));
+        return fflush(stdout) == 0 ? CTL_OK : CTL_PROBLEM;
+    }
     if (options.help || options.version) {
         printf("%s", options.help ? usage : "sealctl " SEALPIPE_VERSION "\n");
         return fflush(stdout) == 0 ? CTL_OK : CTL_PROBLEM;

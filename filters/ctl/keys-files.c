@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * keys-files.c: what the command line names is read as who calls, and root becomes another user
+ * before it reads any: a child that stays who it is opens one file after the other.
+ */
+#include "filters/client/exchange.h"
+#include "filters/ctl/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    MAX_FILE = 16 * 1024 * 1024,
+    MAX_TABLE = 64 * 1024 * 1024,
+    MAX_FILES = 1000000,
+    MAX_RECORD = 20 * 1024, /* a path, a line's name, an address, a problem, where it was found */
+    MAX_TEXT = 4096,        /* of each */
+    N_TEXTS = 5,
+    MAX_ANSWER = 12, /* digits of a number */
+};
+
+/* -------------------------------------------------------------------------------------------
+ * Which files
+ */
+
+/* One that is to be opened, or why it is not. */
+typedef struct {
+    char *path;
+    char *label;
+    char *address;
+    char *problem;
+    gboolean found; /* in a folder */
+} Place;
+
+static void place_free(gpointer data)
+{
+    Place *place = data;
+
+    g_free(place->path);
+    g_free(place->label);
+    g_free(place->address);
+    g_free(place->problem);
+    g_free(place);
+}
+
+/* Takes all of them over. */
+static Place *add_place(GPtrArray *places, char *path, char *label, char *address, char *problem)
+{
+    Place *place = g_new0(Place, 1);
+
+    place->path = path;
+    place->label = label ? label : g_strdup(path);
+    place->address = address;
+    place->problem = problem;
+    g_ptr_array_add(places, place);
+    return place;
+}
+
+static gboolean is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void add_folder(GPtrArray *places, const char *folder)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GPtrArray) names = seal_dir_list(folder, "", &problem);
+
+    if (!names)
+        add_place(places, g_strdup(folder), NULL, NULL, g_strdup(problem->message));
+    for (guint i = 0; names && i < names->len; i++) {
+        g_autofree char *path = g_build_filename(folder, g_ptr_array_index(names, i), NULL);
+
+        if (!is_folder(path))
+            add_place(places, g_steal_pointer(&path), NULL, NULL, NULL)->found = TRUE;
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Tables
+ */
+
+/* A line of a table: "ADDRESS<TAB>FILE". */
+static gboolean split_line(char *line, char **address, char **file)
+{
+    char *tab = strchr(line, '\t');
+
+    if (!tab)
+        return FALSE;
+    *tab = '\0';
+    *address = g_strstrip(line);
+    *file = g_strstrip(tab + 1);
+    return **address && **file;
+}
+
+static gboolean is_passed_over(const char *line)
+{
+    while (*line == ' ' || *line == '\t' || *line == '\r')
+        line++;
+    return !*line || *line == '#';
+}
+
+static void add_line(GPtrArray *places, const char *table, guint number, char *line)
+{
+    g_autofree char *label = g_strdup_printf("%s:%u", table, number);
+    g_autofree char *folder = g_path_get_dirname(table);
+    g_autofree char *bound = NULL;
+    char *address = NULL, *file = NULL;
+
+    if (!split_line(line, &address, &file)) {
+        add_place(places, g_strdup(table), g_steal_pointer(&label), NULL,
+                  g_strdup("an address, a tabulator and a file were expected in this line"));
+        return;
+    }
+    bound = seal_key_bind_to(address);
+    if (!bound) {
+        g_autofree char *shown = seal_text_line(address, strlen(address), 100);
+        add_place(places, g_strdup(table), g_steal_pointer(&label), NULL,
+                  g_strdup_printf("\"%s\" is not an address, @domain or @.domain", shown));
+        return;
+    }
+    char *path = g_path_is_absolute(file) ? g_strdup(file) : g_build_filename(folder, file, NULL);
+    add_place(places, path, g_steal_pointer(&label), g_steal_pointer(&bound), NULL);
+}
+
+/* The first line that says anything is a table's. */
+static gboolean is_table(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", 1000);
+
+    for (char **line = lines; *line; line++) {
+        g_autofree char *bound = NULL;
+        char *address = NULL, *file = NULL;
+
+        if (is_passed_over(*line))
+            continue;
+        if (!split_line(*line, &address, &file) || strchr(file, '\t'))
+            return FALSE;
+        bound = seal_key_bind_to(address);
+        return bound != NULL;
+    }
+    return FALSE;
+}
+
+static void add_table(GPtrArray *places, const char *table, char *text)
+{
+    char *line = text;
+
+    for (guint number = 1; line; number++) {
+        char *end = strchr(line, '\n'), *next = end ? end + 1 : NULL;
+
+        if (end)
+            *end = '\0';
+        if (!is_passed_over(line))
+            add_line(places, table, number, line);
+        if (places->len >= MAX_FILES && next) {
+            add_place(places, g_strdup(table), NULL, NULL,
+                      g_strdup_printf("the rest of it: more than %d files are named", MAX_FILES));
+            return;
+        }
+        line = next;
+    }
+}
+
+/* NULL where it is not, or cannot be read. (transfer full) */
+static char *read_table(const char *path)
+{
+    g_autoptr(GBytes) octets = seal_file_read(path, MAX_TABLE, NULL);
+    g_autoptr(GBytes) data = octets ? seal_text_plain(octets) : NULL;
+    gsize size = 0;
+    const char *bytes = data ? g_bytes_get_data(data, &size) : NULL;
+
+    if (size == 0 || memchr(bytes, 0, size))
+        return NULL;
+    g_autofree char *text = g_strndup(bytes, size);
+    return is_table(text) ? g_steal_pointer(&text) : NULL;
+}
+
+static GPtrArray *find_places(char **paths)
+{
+    GPtrArray *places = g_ptr_array_new_with_free_func(place_free);
+
+    for (; *paths; paths++) {
+        g_autofree char *table = is_folder(*paths) ? NULL : read_table(*paths);
+
+        if (table)
+            add_table(places, *paths, table);
+        else if (is_folder(*paths))
+            add_folder(places, *paths);
+        else
+            add_place(places, g_strdup(*paths), NULL, NULL, NULL);
+    }
+    return places;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The child
+ */
+
+/* Not blocking, since a FIFO may stand where a file should. */
+static int open_place(const Place *place, char **problem)
+{
+    int fd = open(place->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        *problem = g_strdup(g_strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        *problem = g_strdup(S_ISDIR(st.st_mode) ? "it is a folder" : "it is not a regular file");
+    if (fd >= 0 && *problem) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static void add_text(GString *record, const char *text)
+{
+    gsize length = text ? strnlen(text, MAX_TEXT - 1) : 0;
+
+    g_string_append_len(record, text, (gssize)length);
+    g_string_append_c(record, '\0');
+}
+
+static gboolean send_place(int socket, const Place *place)
+{
+    g_autoptr(GString) record = g_string_new(NULL);
+    g_autofree char *problem = g_strdup(place->problem);
+    int fd = problem ? -1 : open_place(place, &problem);
+
+    add_text(record, place->path);
+    add_text(record, place->label);
+    add_text(record, place->address);
+    add_text(record, problem);
+    add_text(record, place->found ? "y" : "");
+    gboolean sent = seal_record_send(socket, record->str, record->len, fd);
+    if (fd >= 0)
+        close(fd);
+    return sent;
+}
+
+_Noreturn static void serve_files(int socket, char **paths, pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(CTL_PROBLEM);
+
+    g_autoptr(GPtrArray) places = find_places(paths);
+    g_autofree char *count = g_strdup_printf("%u", places->len);
+    gboolean more = seal_record_send(socket, count, strlen(count), -1);
+    char word;
+
+    for (guint i = 0; more && i < places->len; i++)
+        more = recv(socket, &word, 1, 0) == 1 && send_place(socket, g_ptr_array_index(places, i));
+    _exit(CTL_OK);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Who reads them
+ */
+
+struct CtlFiles {
+    int socket;
+    guint count;
+    guint done;
+};
+
+static gboolean hear_count(CtlFiles *files, GError **error)
+{
+    char text[MAX_ANSWER + 1] = "";
+    int none[1];
+    ssize_t size = seal_record_receive(files->socket, text, MAX_ANSWER, none, 0);
+
+    if (size > 0 && size <= MAX_ANSWER) {
+        files->count = (guint)g_ascii_strtoull(text, NULL, 10);
+        return TRUE;
+    }
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                        "the process that opens the files has ended");
+    return FALSE;
+}
+
+CtlFiles *ctl_files_open(char **paths, GError **error)
+{
+    g_autoptr(CtlFiles) files = g_new0(CtlFiles, 1);
+    pid_t child, parent = getpid();
+    int pair[2];
+
+    files->socket = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 || (child = fork()) < 0) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_FAILED,
+                            "the process that opens the files cannot be started");
+        return NULL;
+    }
+    if (child == 0) {
+        close(pair[0]);
+        serve_files(pair[1], paths, parent);
+    }
+    close(pair[1]);
+    files->socket = pair[0];
+    return hear_count(files, error) ? g_steal_pointer(&files) : NULL;
+}
+
+void ctl_files_free(CtlFiles *files)
+{
+    if (!files)
+        return;
+    if (files->socket >= 0)
+        close(files->socket);
+    g_free(files);
+}
+
+guint ctl_files_count(const CtlFiles *files)
+{
+    return files->count;
+}
+
+/* There may be private keys in it. */
+typedef struct {
+    guint8 *data;
+    gsize size;
+} Octets;
+
+static void octets_wipe(gpointer data)
+{
+    Octets *octets = data;
+
+    explicit_bzero(octets->data, octets->size);
+    g_free(octets->data);
+    g_free(octets);
+}
+
+static GBytes *read_octets(int fd, GError **error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || st.st_size > MAX_FILE) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                    "it has %" G_GINT64_FORMAT " octets, and at most %d are read",
+                    (gint64)st.st_size, MAX_FILE);
+        return NULL;
+    }
+    Octets *octets = g_new0(Octets, 1);
+    octets->size = (gsize)st.st_size;
+    octets->data = g_malloc0(octets->size + 1);
+    gssize got = seal_fd_read(fd, octets->data, octets->size);
+    if (got == (gssize)octets->size)
+        return g_bytes_new_with_free_func(octets->data, octets->size, octets_wipe, octets);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "it cannot be read to its end: %s",
+                got < 0 ? g_strerror(errno) : "it was cut");
+    octets_wipe(octets);
+    return NULL;
+}
+
+void ctl_file_clear(CtlFile *file)
+{
+    g_clear_pointer(&file->path, g_free);
+    g_clear_pointer(&file->label, g_free);
+    g_clear_pointer(&file->address, g_free);
+    g_clear_pointer(&file->data, g_bytes_unref);
+    g_clear_error(&file->problem);
+}
+
+/* Those of a record, each with a NUL behind it. */
+static gboolean take_texts(const char *record, gsize size, const char **texts)
+{
+    const char *end = record + size;
+
+    for (guint i = 0; i < N_TEXTS; i++) {
+        const char *stop = record < end ? memchr(record, 0, (gsize)(end - record)) : NULL;
+
+        if (!stop)
+            return FALSE;
+        texts[i] = record;
+        record = stop + 1;
+    }
+    return TRUE;
+}
+
+static void fill_file(CtlFile *file, const char **texts, int fd)
+{
+    file->path = g_strdup(texts[0]);
+    file->label = g_strdup(texts[1]);
+    file->address = *texts[2] ? g_strdup(texts[2]) : NULL;
+    file->found = *texts[4] != '\0';
+    if (fd >= 0)
+        file->data = read_octets(fd, &file->problem);
+    else
+        file->problem = g_error_new_literal(SEAL_ERROR, SEAL_ERROR_CONFIG, texts[3]);
+}
+
+gboolean ctl_files_next(CtlFiles *files, CtlFile *file)
+{
+    g_autofree char *record = g_malloc0(MAX_RECORD + 1);
+    const char *texts[N_TEXTS] = {"", "", "", "the process that opens the files has ended", ""};
+    int fd = -1;
+
+    ctl_file_clear(file);
+    if (files->done >= files->count)
+        return FALSE;
+    files->done++;
+
+    ssize_t size = send(files->socket, "?", 1, MSG_NOSIGNAL) == 1
+                       ? seal_record_receive(files->socket, record, MAX_RECORD, &fd, 1)
+                       : -1;
+    if (size <= 0 || size > MAX_RECORD || !take_texts(record, (gsize)size, texts))
+        files->done = files->count;
+    fill_file(file, texts, fd);
+    if (fd >= 0)
+        close(fd);
+    return TRUE;
+}

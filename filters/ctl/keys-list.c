@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * keys-list.c: `sealctl keys list`, show and remove.
+ */
+#include "filters/ctl/keys.h"
+
+#include <string.h>
+
+/* -------------------------------------------------------------------------------------------
+ * List
+ */
+
+typedef struct {
+    const CtlOptions *options;
+    SealOut *out;
+    CtlBook *book;
+    SealTrust trust; /* UNSET: any */
+} Listing;
+
+static gboolean list_key(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes *octets G_GNUC_UNUSED,
+                         gpointer user_data, GError **error G_GNUC_UNUSED)
+{
+    const Listing *listing = user_data;
+
+    if (listing->trust != SEAL_TRUST_UNSET && seal_key_trust(key) != listing->trust)
+        return TRUE;
+    seal_out_row(listing->out, "keys");
+    ctl_key_put(key, ctl_book_find(listing->book, key), listing->options, listing->out);
+    seal_out_end_row(listing->out);
+    return TRUE;
+}
+
+static int list_all(Listing *listing, const char *source, const SealKeyFilter *filter,
+                    GError **error)
+{
+    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
+    g_autofree char *unlisted = NULL;
+
+    if (!ctl_keys_open(&opened, listing->options, error) ||
+        !(listing->book = ctl_book_read(opened.dispatcher, error)))
+        return CTL_PROBLEM;
+    seal_out_list(listing->out, "keys");
+    gboolean ok = seal_dispatcher_list_keys(opened.dispatcher, source, filter, list_key, listing,
+                                            &unlisted, error);
+    g_hash_table_unref(listing->book);
+    if (unlisted)
+        seal_out_text(listing->out, "not_listed", "%s", unlisted);
+    return ok ? CTL_OK : CTL_PROBLEM;
+}
+
+int ctl_keys_list(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
+{
+    g_autofree char *format = NULL, *trust = NULL, *source = NULL, *expiring = NULL;
+    SealKeyFilter filter = {.size = sizeof filter};
+    Listing listing = {.options = options, .out = out};
+    g_auto(CtlTarget) target = {0};
+    char **words = NULL;
+    gint64 seconds = 0;
+    const GOptionEntry entries[] = {
+        {"format", 0, 0, G_OPTION_ARG_STRING, &format, NULL, NULL},
+        {"trust", 0, 0, G_OPTION_ARG_STRING, &trust, NULL, NULL},
+        {"source", 0, 0, G_OPTION_ARG_STRING, &source, NULL, NULL},
+        {"expiring", 0, 0, G_OPTION_ARG_STRING, &expiring, NULL, NULL},
+        {0},
+    };
+
+    if (!ctl_keys_parse(argc, argv, entries, 0, 1, &words, error) ||
+        (*words && !ctl_target_read(&target, *words, error)) ||
+        (expiring && !ctl_time_read(expiring, &seconds, error)) ||
+        (trust && !ctl_trust_read(trust, &listing.trust, error)))
+        return CTL_USAGE;
+    ctl_target_fill(&target, &filter);
+    filter.format = format;
+    filter.expires_before = expiring ? g_get_real_time() / G_USEC_PER_SEC + seconds : 0;
+    return list_all(&listing, source, &filter, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Show
+ */
+
+static void put_time(SealOut *out, const char *name, gint64 time)
+{
+    g_autofree char *day = time > 0 ? seal_text_day(time) : NULL;
+
+    if (day)
+        seal_out_text(out, name, "%s", day);
+}
+
+static void put_purposes(const SealKey *key, SealOut *out)
+{
+    static const struct {
+        SealPurpose purpose;
+        const char *name;
+    } names[] = {{SEAL_PURPOSE_ENCRYPT, "encrypt"},
+                 {SEAL_PURPOSE_SIGN, "sign"},
+                 {SEAL_PURPOSE_ISSUE, "issue"}};
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (seal_key_purposes(key) & names[i].purpose)
+            g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", names[i].name);
+    }
+    seal_out_text(out, "purposes", "%s", text->str);
+}
+
+static void put_bound(const SealKey *key, SealOut *out)
+{
+    const char *const *bound = seal_key_bound(key);
+    g_autofree char *text = bound && *bound ? g_strjoinv(", ", (char **)bound) : NULL;
+
+    if (text)
+        seal_out_text(out, "given_to", "%s", text);
+}
+
+/* What would be said of it if mail were to be encrypted to it. */
+static void put_verdict(const CtlKeys *found, SealDispatcher *dispatcher, guint at, SealOut *out)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(SealKey) key = ctl_found_read(found, dispatcher, at, &problem);
+    g_autoptr(SealDecision) decision =
+        key ? seal_dispatcher_judge_key(dispatcher, key, NULL, &problem) : NULL;
+
+    seal_out_boolean(out, "usable",
+                     decision && seal_decision_verdict(decision) == SEAL_VERDICT_PASS);
+    seal_out_text(out, "verdict", "%s", decision ? seal_decision_text(decision) : problem->message);
+}
+
+static void show_key(const CtlKeys *found, SealDispatcher *dispatcher, guint at, CtlBook *book,
+                     SealOut *out)
+{
+    /* Whole, on a terminal too. */
+    const CtlOptions whole = {.json = TRUE};
+    const SealKey *key = g_ptr_array_index(found->keys, at);
+
+    ctl_key_put(key, ctl_book_find(book, key), &whole, out);
+    seal_out_text(out, "label", "%s", seal_key_label(key) ? seal_key_label(key) : "");
+    put_bound(key, out);
+    put_purposes(key, out);
+    put_time(out, "valid_from", seal_key_valid_from(key));
+    put_time(out, "added", seal_key_added(key));
+    put_time(out, "last_used", seal_key_last_used(key));
+    if (seal_key_place(key))
+        seal_out_text(out, "place", "%s", seal_key_place(key));
+    put_verdict(found, dispatcher, at, out);
+}
+
+static int show_found(const CtlKeys *found, SealDispatcher *dispatcher, SealOut *out,
+                      GError **error)
+{
+    g_autoptr(GHashTable) book = ctl_book_read(dispatcher, error);
+
+    if (!book)
+        return CTL_PROBLEM;
+    for (guint i = 0; i < found->keys->len; i++) {
+        /* One alone is no list. */
+        if (found->keys->len > 1)
+            seal_out_row(out, "keys");
+        show_key(found, dispatcher, i, book, out);
+        seal_out_end_row(out);
+    }
+    return CTL_OK;
+}
+
+int ctl_keys_show(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
+{
+    g_autofree char *source = NULL;
+    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
+    g_auto(CtlTarget) target = {0};
+    g_auto(CtlKeys) found = {0};
+    char **words = NULL;
+    const GOptionEntry entries[] = {
+        {"source", 0, 0, G_OPTION_ARG_STRING, &source, NULL, NULL},
+        {0},
+    };
+
+    if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
+        !ctl_target_read(&target, *words, error))
+        return CTL_USAGE;
+    ctl_found_init(&found);
+    if (!ctl_keys_open(&opened, options, error) ||
+        !ctl_found_all(&found, opened.dispatcher, source, &target, *words, error))
+        return CTL_PROBLEM;
+    return show_found(&found, opened.dispatcher, out, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Remove
+ */
+
+/* One key may be kept by several sources, and be written down besides. */
+static void keep_distinct(GPtrArray *distinct, GPtrArray *keys)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        if (!ctl_key_is_among(distinct, key))
+            g_ptr_array_add(distinct, seal_key_ref(key));
+    }
+}
+
+/* Whatever key is written down for one address each. */
+static gboolean is_targeted(const SealKey *key, const CtlTarget *target)
+{
+    if (target->fingerprint)
+        return g_str_has_prefix(seal_key_fingerprint(key), target->fingerprint);
+    const char *const *bound = seal_key_bound(key);
+    return target->address && bound && *bound &&
+           g_str_equal(*bound, seal_address_key(target->address));
+}
+
+static gboolean find_written(SealDispatcher *dispatcher, const CtlTarget *target, GPtrArray *keys,
+                             GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    if (!seal_dispatcher_has_book(dispatcher))
+        return TRUE;
+    if (!seal_dispatcher_read_book(dispatcher, NULL, SEAL_STANDING_NONE, all, error))
+        return FALSE;
+    for (guint i = 0; i < all->len; i++) {
+        SealKey *key = g_ptr_array_index(all, i);
+
+        if (is_targeted(key, target))
+            g_ptr_array_add(keys, seal_key_ref(key));
+    }
+    return TRUE;
+}
+
+static gboolean forget_written(SealDispatcher *dispatcher, GPtrArray *written, const SealKey *key,
+                               GError **error)
+{
+    for (guint i = 0; i < written->len; i++) {
+        SealKey *entry = g_ptr_array_index(written, i);
+        const char *const *bound = seal_key_bound(entry);
+        g_autoptr(SealAddress) address = bound && *bound ? seal_address_parse(*bound, NULL) : NULL;
+
+        if (address && ctl_key_is_same(entry, key) &&
+            !seal_dispatcher_write_book(dispatcher, address, entry, SEAL_STANDING_NONE, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean remove_key(SealDispatcher *dispatcher, const char *source, GPtrArray *written,
+                           const SealKey *key, guint *removed, GError **error)
+{
+    const SealKeyFilter filter = {.size = sizeof filter,
+                                  .format = seal_key_format(key),
+                                  .fingerprint = seal_key_fingerprint(key)};
+
+    return seal_dispatcher_remove_keys(dispatcher, source, &filter, removed, error) &&
+           (source || forget_written(dispatcher, written, key, error));
+}
+
+static int remove_all(SealDispatcher *dispatcher, const char *source, GPtrArray *written,
+                      GPtrArray *keys, const CtlOptions *options, SealOut *out, GError **error)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        const SealKey *key = g_ptr_array_index(keys, i);
+        guint removed = 0;
+
+        if (!remove_key(dispatcher, source, written, key, &removed, error))
+            return CTL_PROBLEM;
+        seal_out_row(out, "removed");
+        ctl_key_put(key, SEAL_STANDING_NONE, options, out);
+        seal_out_end_row(out);
+    }
+    return CTL_OK;
+}
+
+int ctl_keys_remove(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
+{
+    g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    SealKeyFilter filter = {.size = sizeof filter};
+    g_autofree char *source = NULL;
+    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
+    g_auto(CtlTarget) target = {0};
+    g_auto(CtlKeys) found = {0};
+    gboolean all = FALSE;
+    char **words = NULL;
+    const GOptionEntry entries[] = {
+        {"source", 0, 0, G_OPTION_ARG_STRING, &source, NULL, NULL},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &all, NULL, NULL},
+        {0},
+    };
+
+    if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
+        !ctl_target_read(&target, *words, error))
+        return CTL_USAGE;
+    ctl_found_init(&found);
+    ctl_target_fill(&target, &filter);
+    if (!ctl_keys_open(&opened, options, error) ||
+        !ctl_found_list(&found, opened.dispatcher, source, &filter, error) ||
+        !find_written(opened.dispatcher, &target, written, error))
+        return CTL_PROBLEM;
+    keep_distinct(keys, found.keys);
+    if (!source)
+        keep_distinct(keys, written);
+    if (!ctl_keys_check_one(keys, *words, all, error))
+        return CTL_PROBLEM;
+    return remove_all(opened.dispatcher, source, written, keys, options, out, error);
+}
