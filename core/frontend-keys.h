@@ -124,7 +124,7 @@ SEAL_FRONT gboolean seal_dispatcher_has_book(SealDispatcher *self);
  * What gets out of date
  */
 
-/** TRUE where a module fetches over the network what gets out of date. */
+/** TRUE where a module fetches over the network what gets out of date, as it is configured. */
 SEAL_FRONT gboolean seal_dispatcher_can_refresh(const SealDispatcher *dispatcher);
 /** Has every such module fetch what is due, or everything (@all); see SealModuleDescriptor.refresh.
  *  Rows of "refreshed" in @out, which is there even without rows: "what" (a URL), "result"

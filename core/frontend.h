@@ -83,6 +83,7 @@ typedef struct {
     GStrv inbound_peers;
     SealSandbox sandbox;
     gboolean network; /**< workers may use it */
+    gboolean refresh; /**< a process of its own fetches what modules want */
     GStrv readable;   /**< more files and folders that they may read */
 } SealDaemonSettings;
 

@@ -763,7 +763,8 @@ typedef struct {
      *  Not in the way of a message: `sealctl keys refresh` and a process of the daemon's call it.
      *  Rows of "refreshed" say what was done. *@next: when it should be called again (Unix
      *  seconds; G_MAXINT64: not for its own sake). FALSE where something that is needed could not
-     *  be had. May be NULL. */
+     *  be had. Where @cancellable is cancelled before, nothing is done, and *next alone is told. May
+     *  be NULL. */
     gboolean (*refresh)(SealModule *self, gboolean all, gint64 now, GCancellable *cancellable,
                         SealOut *out, gint64 *next, GError **error);
     gpointer reserved[6];

@@ -8,12 +8,18 @@
 gboolean seal_dispatcher_can_refresh(const SealDispatcher *self)
 {
     GPtrArray *modules = seal_registry_modules(self->registry);
+    g_autoptr(GCancellable) cancelled = g_cancellable_new();
+    gint64 next = G_MAXINT64;
 
-    for (guint i = 0; i < modules->len; i++) {
-        if (((SealModule *)g_ptr_array_index(modules, i))->descriptor.refresh)
-            return TRUE;
+    g_cancellable_cancel(cancelled);
+    for (guint i = 0; i < modules->len && next == G_MAXINT64; i++) {
+        SealModule *module = g_ptr_array_index(modules, i);
+        g_autoptr(SealOut) out = seal_out_new();
+
+        if (module->descriptor.refresh)
+            seal_call_refresh(module, FALSE, 0, cancelled, out, &next, NULL);
     }
-    return FALSE;
+    return next != G_MAXINT64;
 }
 
 gboolean seal_dispatcher_refresh(SealDispatcher *self, gboolean all, SealOut *out, gint64 *next,
@@ -31,7 +37,7 @@ gboolean seal_dispatcher_refresh(SealDispatcher *self, gboolean all, SealOut *ou
 
         if (!module->descriptor.refresh)
             continue;
-        seal_call_refresh(module, all, now, out, &again, first ? NULL : &first);
+        seal_call_refresh(module, all, now, NULL, out, &again, first ? NULL : &first);
         seal_out_end_row(out);
         *next = MIN(*next, again);
     }

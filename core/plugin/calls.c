@@ -478,12 +478,12 @@ gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **erro
     return seal_call_ended(check->table.name, ok, problem, error);
 }
 
-gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, SealOut *out, gint64 *next,
-                           GError **error)
+gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, GCancellable *cancellable,
+                           SealOut *out, gint64 *next, GError **error)
 {
     const SealModuleDescriptor *table = &module->descriptor;
     GError *problem = NULL;
-    gboolean ok = table->refresh(module, all, now, NULL, out, next, &problem);
+    gboolean ok = table->refresh(module, all, now, cancellable, out, next, &problem);
 
     return seal_call_ended(table->name, ok, problem, error);
 }

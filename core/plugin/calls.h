@@ -99,5 +99,5 @@ gboolean seal_format_install(const SealFormatEntry *format, GBytes *data,
 
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);
 /** Calls a refresh() that is there. */
-gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, SealOut *out, gint64 *next,
-                           GError **error);
+gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, GCancellable *cancellable,
+                           SealOut *out, gint64 *next, GError **error);

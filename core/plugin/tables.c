@@ -170,6 +170,11 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
              "starts it. available: what cannot be had is logged."},
     {"network", SEAL_SETTING_BOOLEAN, "false",
      .help = "Whether workers may use the network, which no module of sealpipe's own does."},
+    {"refresh", SEAL_SETTING_BOOLEAN, "true",
+     .help =
+         "Whether a process of the daemon's, which may use the network and has no mail, fetches "
+         "what modules want fetched, such as revocation lists ([module smime] crl). Without it, "
+         "a timer should run sealctl keys refresh."},
     {"readable", SEAL_SETTING_PATHS,
      .help = "Files and folders that workers read beside those that the settings name, such as "
              "those that links in a folder of keys lead to."},

@@ -7,6 +7,7 @@
 #include "filters/daemon/follow.h"
 #include "filters/daemon/keeper.h"
 #include "filters/daemon/peers.h"
+#include "filters/daemon/refresher.h"
 #include "filters/daemon/sandbox.h"
 #include "filters/daemon/signals.h"
 #include "filters/daemon/tender.h"
@@ -44,6 +45,7 @@ typedef struct {
     DaemonPeers *peers;
     DaemonKeeper keeper;
     DaemonTender tender;
+    DaemonRefresher refresher;
     DaemonSandbox sandbox;
     DaemonFollow follow;
     gboolean lost; /* either has ended, and the supervisor knows */
@@ -94,6 +96,29 @@ G_GNUC_NORETURN static void become_worker(Generation *self, pid_t parent, int co
     _exit(daemon_work(&self->shop, DAEMON_LISTEN_FD, control, keys));
 }
 
+/* It has none of the sockets. */
+G_GNUC_NORETURN static void become_refresher(Generation *self, pid_t parent)
+{
+    setpgid(0, 0);
+    end_with_parent(parent);
+    close_places(self);
+    close(DAEMON_LISTEN_FD);
+    daemon_signals_reset();
+    signal(SIGPIPE, SIG_IGN);
+    _exit(daemon_refresher_run(&self->shop));
+}
+
+static void start_refresher(Generation *self)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid == 0)
+        become_refresher(self, parent);
+    self->refresher.pid = MAX(pid, 0);
+    if (pid < 0)
+        self->refresher.again = now_ms() + MOST_PAUSE_MS;
+}
+
 static gboolean start_worker(Generation *self, Place *place)
 {
     int keys = daemon_keeper_connect(&self->keeper);
@@ -141,6 +166,8 @@ static void fill_places(Generation *self)
             place->again = now_ms() + LEAST_PAUSE_MS;
         }
     }
+    if (is_hiring(self) && !self->refresher.pid && self->refresher.again <= now_ms())
+        start_refresher(self);
 }
 
 /* With whomever it has started. */
@@ -192,6 +219,7 @@ static void empty_place(Generation *self, Place *place, const siginfo_t *info)
 
 static void reap_workers(Generation *self)
 {
+    daemon_refresher_reap(&self->refresher, now_ms());
     for (guint i = 0; i < self->settings.workers; i++) {
         Place *place = &self->places[i];
         siginfo_t info = {0};
@@ -236,6 +264,7 @@ static gboolean has_workers(const Generation *self)
 static void pass_order(Generation *self, char order)
 {
     self->order = order;
+    daemon_refresher_end(&self->refresher);
     for (guint i = 0; i < self->settings.workers; i++) {
         if (self->places[i].pid)
             daemon_say(self->places[i].control, order, 0);
@@ -320,6 +349,8 @@ static int next_due(const Generation *self)
         else if (!place->pid && is_hiring(self))
             next = MIN(next, place->again);
     }
+    if (!self->refresher.pid && is_hiring(self))
+        next = MIN(next, self->refresher.again);
     return next == G_MAXINT64 ? -1 : (int)CLAMP(next - now_ms(), 0, G_MAXINT);
 }
 
@@ -426,8 +457,10 @@ static gboolean open_shop(Generation *self, const char *conf_dir, GError **error
     self->peers = daemon_peers_new(&self->settings, seal_service_user(shop->service));
     shop->peers = self->peers;
     shop->sandbox = &self->sandbox;
+    shop->refreshes = self->settings.refresh && seal_dispatcher_can_refresh(shop->dispatcher);
+    daemon_refresher_prepare(&self->refresher, shop);
     return daemon_sandbox_prepare(&self->sandbox, &self->settings, shop->dispatcher, from_root,
-                                  error);
+                                  shop->refreshes, error);
 }
 
 static gboolean open_generation(Generation *self, const char *conf_dir, GError **error)

@@ -12,6 +12,7 @@
 enum {
     TRUNCATE = 1 << 14,
     IOCTL_DEVICE = 1 << 15,
+    TCP_BIND = 1,
     TCP_BOTH = 3,
     SCOPE_BOTH = 3, /* abstract sockets, and signals */
 };
@@ -55,11 +56,13 @@ int daemon_landlock_version(void)
     return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
 }
 
-int daemon_landlock_new(int version)
+int daemon_landlock_new(int version, gboolean network)
 {
     const Attributes attributes = {
         .files = known_rights(version),
-        .network = version >= 4 ? TCP_BOTH : 0,
+        .network = version < 4 ? 0
+                   : network   ? TCP_BIND
+                               : TCP_BOTH,
         .scopes = version >= 6 ? SCOPE_BOTH : 0,
     };
 

@@ -10,8 +10,9 @@
 
 /** The kernel's version of it; 0: it has none. -1, with errno: it has, and does not let us. */
 int daemon_landlock_version(void);
-/** Rules that allow nothing yet, for that @version; -1 with errno. */
-int daemon_landlock_new(int version);
+/** Rules that allow nothing yet, for that @version, but for connections by TCP where @network; -1
+ *  with errno. */
+int daemon_landlock_new(int version, gboolean network);
 
 typedef enum {
     LANDLOCK_READ = 1,

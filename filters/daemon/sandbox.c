@@ -83,9 +83,10 @@ static gboolean do_without(SealSandbox sandbox, GError **error, const char *form
     return FALSE;
 }
 
-static gboolean enter_seccomp(const SealDaemonSettings *settings, SeccompRole role, GError **error)
+static gboolean enter_seccomp(const SealDaemonSettings *settings, SeccompRole role,
+                              gboolean network, GError **error)
 {
-    if (settings->sandbox == SEAL_SANDBOX_OFF || daemon_seccomp_enter(role, settings->network))
+    if (settings->sandbox == SEAL_SANDBOX_OFF || daemon_seccomp_enter(role, network))
         return TRUE;
     return do_without(settings->sandbox, error,
                       "the kernel does not limit the daemon's system calls (seccomp): %s",
@@ -261,7 +262,7 @@ static gboolean make_rules(DaemonSandbox *self, int version, const SealDispatche
     note_all(&places, dispatcher);
     if (!check_all_apart(&places, error))
         return FALSE;
-    self->rules = daemon_landlock_new(version);
+    self->rules = daemon_landlock_new(version, self->settings->network);
     if (self->rules >= 0 && allow_system(&places) && allow_named(&places))
         return TRUE;
     gboolean ok = fail_rules(self->settings, error, "rules");
@@ -270,11 +271,13 @@ static gboolean make_rules(DaemonSandbox *self, int version, const SealDispatche
 }
 
 gboolean daemon_sandbox_prepare(DaemonSandbox *self, const SealDaemonSettings *settings,
-                                const SealDispatcher *dispatcher, gboolean apart, GError **error)
+                                const SealDispatcher *dispatcher, gboolean apart,
+                                gboolean refreshes, GError **error)
 {
     int version;
 
-    *self = (DaemonSandbox){.settings = settings, .apart = apart, .rules = -1};
+    *self =
+        (DaemonSandbox){.settings = settings, .apart = apart, .refreshes = refreshes, .rules = -1};
     if (!apart)
         seal_log_warning("the daemon was not started by root: one user has its private keys and "
                          "works on mail, and keys in a GnuPG home are not kept apart from that");
@@ -282,8 +285,9 @@ gboolean daemon_sandbox_prepare(DaemonSandbox *self, const SealDaemonSettings *s
         return FALSE;
     if (version == 0 && apart && settings->sandbox != SEAL_SANDBOX_OFF)
         seal_log_warning("there is no Landlock: the daemon's workers read whatever their user may");
+    self->version = version;
     return (version == 0 || make_rules(self, version, dispatcher, error)) &&
-           enter_seccomp(settings, SECCOMP_WORKER, error);
+           enter_seccomp(settings, SECCOMP_WORKER, settings->network || refreshes, error);
 }
 
 void daemon_sandbox_clear(DaemonSandbox *self)
@@ -300,7 +304,39 @@ gboolean daemon_sandbox_enter_worker(const DaemonSandbox *self, GError **error)
 
     if (self->rules >= 0)
         close(self->rules);
-    return ok;
+    /* What the generation left to who fetches. */
+    return ok && (!self->refreshes || self->settings->network ||
+                  enter_seccomp(self->settings, SECCOMP_WORKER, FALSE, error));
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Who fetches
+ */
+
+/* What libcurl's libraries are, and what they ask about names and the system. */
+static gboolean allow_fetching(const Places *places, const char *state_dir)
+{
+    return allow_each(places, SYSTEM_RUN, LANDLOCK_READ) &&
+           allow(places, DAEMON_LIB_DIR, LANDLOCK_READ) &&
+           allow_each(places, SYSTEM_READ, LANDLOCK_READ) &&
+           allow_each(places, NETWORK_READ, LANDLOCK_READ) &&
+           allow(places, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE) &&
+           allow(places, state_dir, LANDLOCK_READ | LANDLOCK_WRITE);
+}
+
+gboolean daemon_sandbox_enter_refresher(const DaemonSandbox *self, const char *state_dir,
+                                        GError **error)
+{
+    DaemonSandbox own = {.rules = -1};
+    const Places places = {.sandbox = &own, .version = self->version};
+
+    if (self->version == 0)
+        return TRUE;
+    own.rules = daemon_landlock_new(self->version, TRUE);
+    gboolean ok =
+        own.rules >= 0 && allow_fetching(&places, state_dir) && daemon_landlock_enter(own.rules);
+    daemon_sandbox_clear(&own);
+    return ok || fail_rules(self->settings, error, "who fetches");
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -315,22 +351,22 @@ gboolean daemon_sandbox_enter_keeper(const SealDaemonSettings *settings, gboolea
     if (!find_landlock(settings, apart, &version, error))
         return FALSE;
     if (version > 0) {
-        rules = daemon_landlock_new(version);
+        rules = daemon_landlock_new(version, FALSE);
         gboolean ok = rules >= 0 && daemon_landlock_enter(rules);
         if (!ok && !fail_rules(settings, error, "the keeper"))
             return FALSE;
         if (rules >= 0)
             close(rules);
     }
-    return enter_seccomp(settings, SECCOMP_KEEPER, error);
+    return enter_seccomp(settings, SECCOMP_KEEPER, FALSE, error);
 }
 
 gboolean daemon_sandbox_enter_tender(const SealDaemonSettings *settings, GError **error)
 {
-    return enter_seccomp(settings, SECCOMP_WORKER, error);
+    return enter_seccomp(settings, SECCOMP_WORKER, settings->network, error);
 }
 
 gboolean daemon_sandbox_enter_server(const SealDaemonSettings *settings)
 {
-    return enter_seccomp(settings, SECCOMP_SERVER, NULL);
+    return enter_seccomp(settings, SECCOMP_SERVER, FALSE, NULL);
 }

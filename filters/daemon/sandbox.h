@@ -10,16 +10,22 @@
 /** What workers may do with files; the same for all of a generation. */
 typedef struct {
     const SealDaemonSettings *settings;
-    gboolean apart; /* private keys are another user's */
-    int rules;      /* -1: they are not kept from any file */
+    gboolean apart;     /* private keys are another user's */
+    gboolean refreshes; /* one process fetches, and has the network for it */
+    int version;        /* of Landlock; 0: there is none */
+    int rules;          /* -1: they are not kept from any file */
 } DaemonSandbox;
 
 /** Locks the generation in, as far as its workers are too, and makes the rules for these; after it
  *  has become the service's user and before it forks any. */
 gboolean daemon_sandbox_prepare(DaemonSandbox *self, const SealDaemonSettings *settings,
-                                const SealDispatcher *dispatcher, gboolean apart, GError **error);
+                                const SealDispatcher *dispatcher, gboolean apart,
+                                gboolean refreshes, GError **error);
 void daemon_sandbox_clear(DaemonSandbox *self);
 
+/** Locks in who fetches: nothing but the network, and @state_dir. */
+gboolean daemon_sandbox_enter_refresher(const DaemonSandbox *self, const char *state_dir,
+                                        GError **error);
 /** Locks a worker in. */
 gboolean daemon_sandbox_enter_worker(const DaemonSandbox *self, GError **error);
 /** Locks the keeper in: no file, no other process, and nothing that it does not need for starting

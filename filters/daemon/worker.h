@@ -14,11 +14,12 @@ typedef struct {
     const DaemonPeers *peers;
     const SealDaemonSettings *settings;
     const DaemonSandbox *sandbox;
+    gboolean refreshes;
     guint64 device; /* of the configuration's folder */
     guint64 inode;
 } DaemonShop;
 
-/** Works until it is told to stop, with the socket @listening, which does not block, @control to the
- * generation, and @keys to who has the private keys; their end is its end, too. Returns what the
- * process ends with: 0, or 1 where it could not begin. */
+/** Works until it is told to stop, with the socket @listening, which does not block, @control to
+ * the generation, and @keys to who has the private keys; their end is its end, too. Returns what
+ * the process ends with: 0, or 1 where it could not begin. */
 int daemon_work(const DaemonShop *shop, int listening, int control, int keys);

@@ -253,6 +253,7 @@ static gboolean fetch_url(Round *round, Wanted *wanted, const char *url, const c
         .proxy = proxy && *proxy ? proxy : NULL,
         .inside = seal_module_boolean(round->self, "crl_inside"),
         .most = round->module->crl_most,
+        .deadline = seal_module_number(round->self, "crl_deadline"),
         .body = body,
     };
 
@@ -431,6 +432,8 @@ gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable 
     if (module->crl_mode == SMIME_CRL_OFF)
         return TRUE;
     *next = now + LOOK_AGAIN;
+    if (g_cancellable_is_cancelled(cancellable))
+        return TRUE;
     round.folder = smime_store_folder(self, TRUE, error);
     if (!round.folder)
         return FALSE;

@@ -110,6 +110,7 @@ typedef struct {
     const char *proxy; /**< NULL: none, whatever the environment says */
     gboolean inside;   /**< addresses that smime_address_inside() names may be asked */
     gsize most;        /**< octets */
+    gint64 deadline;   /**< seconds, for all of it */
     const char *etag;  /**< of what is there, or NULL */
     const char *modified;
     GByteArray *body;   /**< what came */

@@ -11,7 +11,6 @@
 
 enum {
     CONNECT_SECONDS = 10,
-    TOTAL_SECONDS = 120,
     SLOW_SECONDS = 15, /* with less than this many octets in each of them: */
     SLOW_OCTETS = 1024,
     MAX_TAG = 200,
@@ -64,7 +63,7 @@ static void set_bounds(CURL *curl, SmimeFetch *fetch)
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TOTAL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)fetch->deadline);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SLOW_SECONDS);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_OCTETS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_octets);

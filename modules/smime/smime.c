@@ -66,6 +66,11 @@ static const SealSetting settings[] = {
      .help = "A proxy for fetching lists, http://HOST:PORT. It should refuse what lies inside, "
              "which cannot be told here where it resolves the names. None is taken from the "
              "environment"},
+    {.key = "crl_deadline",
+     .type = SEAL_SETTING_DURATION,
+     .preset = "2m",
+     .range = "1s..1h",
+     .help = "How long fetching one list may take"},
     {.key = "crl_size_limit",
      .type = SEAL_SETTING_SIZE,
      .preset = "32M",

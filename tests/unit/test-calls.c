@@ -213,7 +213,7 @@ static gboolean call_refresh(Fixture *f, GError **error)
     g_autoptr(SealOut) out = seal_out_new();
     gint64 next = 0;
 
-    return seal_call_refresh(&f->module, FALSE, 0, out, &next, error);
+    return seal_call_refresh(&f->module, FALSE, 0, NULL, out, &next, error);
 }
 
 static const struct {

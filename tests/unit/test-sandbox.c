@@ -277,7 +277,7 @@ static int use_files(gconstpointer data)
     g_autofree char *made = g_build_filename(tree->inside, "new", NULL);
     g_autofree char *new = g_build_filename(tree->written, "new", NULL);
     g_autofree char *other = g_build_filename(tree->written, "other", NULL);
-    int version = daemon_landlock_version(), rules = daemon_landlock_new(version);
+    int version = daemon_landlock_version(), rules = daemon_landlock_new(version, FALSE);
 
     if (rules < 0 || !daemon_landlock_allow(rules, version, tree->inside, LANDLOCK_READ) ||
         !daemon_landlock_allow(rules, version, "/nowhere/at/all", LANDLOCK_READ) ||
