@@ -204,6 +204,7 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
         .purpose = SEAL_PURPOSE_ENCRYPT,
         .min_trust = policy->min_trust,
         .at = g_get_real_time() / G_USEC_PER_SEC,
+        .asks = TRUE,
         .among = job->sealed_ids,
     };
 

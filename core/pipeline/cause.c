@@ -19,14 +19,32 @@ static const struct {
     const char *code;
     guint rank;
 } RANKS[] = {
-    {SEAL_CODE_IN_DOUBT, 92},  {"expired", 90},        {"revoked", 88},
-    {"not-yet-valid", 86},     {"disabled", 84},       {"chain-expired", 80},
-    {"weak-chain", 78},        {"untrusted", 76},      {"trust", 74},
-    {"weak-key", 70},          {"key-usage", 68},      {"ext-key-usage", 68},
-    {"no-encryption-key", 66}, {"no-signing-key", 66}, {"no-secret-key", 66},
-    {"purpose", 66},           {"algorithm", 64},      {"user-id", 50},
-    {"address", 50},           {"flooded", 46},        {"invalid", 44},
-    {"unavailable", 20},       {"source-trust", 10},
+    {"pending", 96},
+    {SEAL_CODE_IN_DOUBT, 94},
+    {SEAL_CODE_UNSUPPORTED, 92},
+    {"expired", 90},
+    {"revoked", 88},
+    {"not-yet-valid", 86},
+    {"disabled", 84},
+    {"chain-expired", 80},
+    {"weak-chain", 78},
+    {"untrusted", 76},
+    {"trust", 74},
+    {"weak-key", 70},
+    {"key-usage", 68},
+    {"ext-key-usage", 68},
+    {"no-encryption-key", 66},
+    {"no-signing-key", 66},
+    {"no-secret-key", 66},
+    {"purpose", 66},
+    {"algorithm", 64},
+    {"user-id", 50},
+    {"rejected", 48},
+    {"address", 50},
+    {"flooded", 46},
+    {"invalid", 44},
+    {"unavailable", 20},
+    {"source-trust", 10},
 };
 
 enum { RANK_UNKNOWN = 60 }; /* a module's own */
@@ -69,6 +87,17 @@ static const SealDecision *find_best(GPtrArray *decisions, guint from, guint *mo
         }
     }
     return best;
+}
+
+gboolean seal_cause_has(GPtrArray *decisions, guint from, const char *code)
+{
+    for (guint i = from; i < decisions->len; i++) {
+        const SealDecision *decision = g_ptr_array_index(decisions, i);
+
+        if (passes_over(decision) && g_strcmp0(seal_decision_code(decision), code) == 0)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 guint seal_cause_rank_of(GPtrArray *decisions, guint from)

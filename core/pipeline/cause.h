@@ -27,6 +27,9 @@ SealCause seal_cause_find(GPtrArray *decisions, guint from, const char *none);
 /** Its rank alone. */
 guint seal_cause_rank_of(GPtrArray *decisions, guint from);
 
+/** TRUE where one of them passed a key or a source over with that code. */
+gboolean seal_cause_has(GPtrArray *decisions, guint from, const char *code);
+
 /** One sentence of the causes of several formats, the most telling first: two of them where both
  *  tell something, and fit. Of keys that are not there at all every format is named. (transfer
  *  full) */

@@ -7,14 +7,23 @@
 
 static SealAnswer answer_without_key(const SealFacts *facts, const char *code, const char *reason)
 {
+    gboolean refuses = facts->unsupported && facts->refuses_unsupported && !facts->has_key;
     SealFallback fallback = facts->fallback;
 
+    if (refuses && fallback == SEAL_FALLBACK_ALLOW)
+        fallback = SEAL_FALLBACK_REFUSE;
     if (facts->may_reduce && fallback != SEAL_FALLBACK_ALLOW)
         return (SealAnswer){SEAL_CHOICE_REDUCED, "reduced", reason};
     return (SealAnswer){fallback == SEAL_FALLBACK_REFUSE   ? SEAL_CHOICE_REFUSE
                         : fallback == SEAL_FALLBACK_REPORT ? SEAL_CHOICE_REPORT
                                                            : SEAL_CHOICE_CLEAR,
                         code, reason, TRUE};
+}
+
+/* Why it is not encrypted to. */
+static const char *code_without_key(const SealFacts *facts)
+{
+    return facts->unable ? "unable" : facts->unsupported ? SEAL_CODE_UNSUPPORTED : "no-key";
 }
 
 SealAnswer seal_choice_make(const SealFacts *facts)
@@ -33,7 +42,7 @@ SealAnswer seal_choice_make(const SealFacts *facts)
         return (SealAnswer){SEAL_CHOICE_REFUSE, "already-sealed",
                             "it was encrypted already, and already_sealed=refuse"};
     if (facts->unable || !facts->has_key)
-        return answer_without_key(facts, facts->unable ? "unable" : "no-key", reason);
+        return answer_without_key(facts, code_without_key(facts), reason);
     if (facts->all_or_none && facts->another_has_none)
         return answer_without_key(facts, "all-or-none",
                                   "all_or_none, and another recipient has no key");

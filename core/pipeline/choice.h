@@ -32,7 +32,9 @@ typedef struct {
     const char *reason;  /* why it is settled, or why there is no key, for people */
     /* Keys. */
     gboolean has_key;
-    gboolean another_has_none;  /* who is to be encrypted to as well */
+    gboolean unsupported;         /* none, but for one that cannot be used here */
+    gboolean refuses_unsupported; /* and then nothing leaves in clear */
+    gboolean another_has_none;    /* who is to be encrypted to as well */
     const char *no_archive;     /* why there is none of archive_to; NULL where there is, or none is
                                    asked for */
     gboolean exposes_recipient; /* the ciphertext would name a Bcc recipient to others */

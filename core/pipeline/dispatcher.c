@@ -367,6 +367,7 @@ gboolean seal_dispatcher_check(SealDispatcher *self, SealJob *job, GCancellable 
 {
     g_autoptr(GError) problem = NULL;
 
+    job->asks = TRUE;
     if (check_direction(job, &problem) && check_suspended(self, job, &problem) &&
         (seal_job_refuse_faulty(job) ||
          seal_plan_answer(self->outbound, job, cancellable, &problem))) {

@@ -152,6 +152,9 @@ static void share_facts(Shared *shared, const SealJob *job, const SealRecipient 
     all->fallback = MAX(all->fallback, one.fallback);
     all->already_sealed = MAX(all->already_sealed, one.already_sealed);
     all->is_sealed = all->is_sealed && one.is_sealed;
+    all->unsupported = all->unsupported || one.unsupported;
+    all->refuses_unsupported =
+        all->refuses_unsupported || (one.refuses_unsupported && one.encrypt != SEAL_NEED_NEVER);
     all->may_reduce = all->may_reduce && (one.may_reduce || one.fallback == SEAL_FALLBACK_ALLOW);
     if (all->settled == SEAL_VERDICT_NONE && one.settled != SEAL_VERDICT_NONE) {
         all->settled = one.settled;

@@ -383,6 +383,8 @@ SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipien
         .unable = recipient->unable,
         .reason = settled ? recipient->reason : recipient->no_key,
         .has_key = recipient->keys->len > 0,
+        .unsupported = recipient->unsupported && !recipient->unable && recipient->keys->len == 0,
+        .refuses_unsupported = policy->refuse_unsupported,
         .is_sealed = recipient->is_sealed,
         .may_reduce = job->is_status && policy->reduce_bounces &&
                       policy->encrypt == SEAL_NEED_REQUIRED &&
@@ -421,6 +423,7 @@ void seal_recipient_reset(SealRecipient *recipient)
     g_clear_pointer(&recipient->cause, g_free);
     g_clear_pointer(&recipient->detail, g_free);
     recipient->in_doubt = FALSE;
+    recipient->unsupported = FALSE;
     g_clear_pointer(&recipient->reason, g_free);
     g_clear_pointer(&recipient->sealed_key, seal_key_unref);
     recipient->is_sealed = FALSE;

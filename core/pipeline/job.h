@@ -19,12 +19,13 @@ struct SealRecipient {
     gboolean has_fallback;    /* a stage said what follows where it is unable */
     gboolean asked_for;       /* policy wanted it encrypted or signed when a stage was unable */
     SealFallback fallback;
-    char *no_key;        /* why there is none, for people */
-    char *cause;         /* what of that is for him to read: no file, nothing of ours; or NULL */
-    char *detail;        /* what the log has beside it: it may name files */
-    gboolean in_doubt;   /* one may be in what could not be read */
-    gboolean is_sealed;  /* it came encrypted, and for this recipient as far as can be known */
-    SealKey *sealed_key; /* to this key of the recipient's; NULL where none is known */
+    char *no_key;         /* why there is none, for people */
+    char *cause;          /* what of that is for him to read: no file, nothing of ours; or NULL */
+    char *detail;         /* what the log has beside it: it may name files */
+    gboolean in_doubt;    /* one may be in what could not be read */
+    gboolean unsupported; /* there is one that this version or its libraries cannot use */
+    gboolean is_sealed;   /* it came encrypted, and for this recipient as far as can be known */
+    SealKey *sealed_key;  /* to this key of the recipient's; NULL where none is known */
     gboolean keeps_signature; /* that which the message came with, and which was verified */
     SealKey *key;             /* the one that was used: to encrypt, the first; in clear, to sign */
     SealKey *signer;          /* with which what leaves was signed here, or NULL */
@@ -92,6 +93,7 @@ struct SealJob {
     char *login;             /* NULL for nobody */
     char *unproven;          /* why it is not submitted, or NULL */
     GStrv authors;           /* whom the front end may speak for; NULL: anybody */
+    gboolean asks;           /* no message: nothing is written down */
     gboolean one_output;
     gboolean any_size; /* what is too large leaves all the same */
     guint64 body_size; /* where it is not there: in octets with CRLF; 0: not known */

@@ -16,17 +16,18 @@ void seal_search_add_detail(SealSearch *search, const char *text)
     search->detail = all;
 }
 
-/* TRUE where @problem of @source is passed over; a decision either way. Takes @problem over. */
 gboolean seal_search_pass_over(SealSearch *search, const SealSourceEntry *source, GError *problem,
                                GError **error)
 {
     g_autoptr(GError) own = problem;
-    gboolean skip = seal_source_may_skip(source);
+    gboolean skip = seal_source_may_skip(source, search->gave);
+    gboolean gave = !skip && seal_source_may_skip(source, FALSE);
 
     seal_decision_set(
         seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
         skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
-        "key source %s could not find out", source->table.name);
+        "key source %s could not find out%s", source->table.name,
+        gave ? ", and has had a key for the address before" : "");
     seal_decision_set(
         seal_job_decide(search->job, "problem", seal_address_text(search->query->address)),
         SEAL_VERDICT_NONE, "unavailable", "key source %s: %s", source->table.name, own->message);
@@ -34,7 +35,8 @@ gboolean seal_search_pass_over(SealSearch *search, const SealSourceEntry *source
         seal_search_add_detail(search, own->message);
     if (!skip)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "key source %s could not find out: %s", source->table.name, own->message);
+                    "key source %s could not find out%s: %s", source->table.name,
+                    gave ? ", and has had a key for the address before" : "", own->message);
     return skip;
 }
 
@@ -44,8 +46,9 @@ static gboolean ask_copies(SealSearch *search, const SealSourceEntry *source, Se
                            SealAddress *address, GPtrArray *copies, GError **error)
 {
     if (source->table.copies)
-        return seal_source_copies(source, key, search->cancellable, copies, error);
-    if (seal_source_trust(source) < search->query->min_trust)
+        return !seal_search_is_down(search, source, error) &&
+               seal_source_copies(source, key, search->cancellable, copies, error);
+    if (!seal_keyring_may_reach(search->query->format, source, search->query->min_trust))
         return TRUE;
     g_autoptr(GPtrArray) keys = seal_search_ask(search, source, address, error);
 
@@ -58,6 +61,37 @@ static gboolean ask_copies(SealSearch *search, const SealSourceEntry *source, Se
     return keys != NULL;
 }
 
+/* What lies behind a network and does not answer holds up no key that another source has. Takes
+ * @problem over. */
+static void leave_out(SealSearch *search, const SealSourceEntry *source, GError *problem)
+{
+    const char *subject = seal_address_text(search->query->address);
+    g_autoptr(GError) own = problem;
+
+    search->partly = TRUE;
+    seal_keyring_note_down(search->keyring, source);
+    seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
+                      "unavailable",
+                      "key source %s does not answer: what else it has of a key that another one "
+                      "has does not count",
+                      source->table.name);
+    seal_decision_set(seal_job_decide(search->job, "problem", subject), SEAL_VERDICT_NONE,
+                      "unavailable", "key source %s: %s", source->table.name, own->message);
+}
+
+/* Takes @problem over. */
+static gboolean fail_copies(SealSearch *search, const SealSourceEntry *source, GError *problem,
+                            GError **error)
+{
+    if (source->table.flags & SEAL_SOURCE_REMOTE) {
+        leave_out(search, source, problem);
+        return TRUE;
+    }
+    search->gave = FALSE;
+    search->failed = !seal_search_pass_over(search, source, problem, error);
+    return !search->failed;
+}
+
 /* Appends those that @source has to @copies. */
 static gboolean add_copies(SealSearch *search, const SealSourceEntry *source, SealAddress *address,
                            GPtrArray *copies, GError **error)
@@ -66,12 +100,11 @@ static gboolean add_copies(SealSearch *search, const SealSourceEntry *source, Se
     g_autoptr(GPtrArray) found = seal_keys_new();
     GError *problem = NULL;
 
-    if (!ask_copies(search, source, key, address, found, &problem)) {
-        if (seal_search_pass_over(search, source, problem, error))
-            return TRUE;
-        search->failed = TRUE;
-        return FALSE;
-    }
+    search->for_copies = TRUE;
+    gboolean asked = ask_copies(search, source, key, address, found, &problem);
+    search->for_copies = FALSE;
+    if (!asked)
+        return fail_copies(search, source, problem, error);
     if (found->len > SEAL_MAX_SOURCE_KEYS) {
         search->failed = TRUE;
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
@@ -105,15 +138,6 @@ static SealKey *merge_key(SealSearch *search, SealKey *key, SealAddress *address
                             : seal_format_merge(search->query->format, copies, error);
 }
 
-gboolean seal_keys_have(GPtrArray *keys, const char *fingerprint)
-{
-    for (guint i = 0; i < keys->len; i++) {
-        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)), fingerprint))
-            return TRUE;
-    }
-    return FALSE;
-}
-
 GPtrArray *seal_search_merge(SealSearch *search, GPtrArray *keys, SealAddress *address,
                              GError **error)
 {
@@ -122,7 +146,7 @@ GPtrArray *seal_search_merge(SealSearch *search, GPtrArray *keys, SealAddress *a
     for (guint i = 0; i < keys->len; i++) {
         SealKey *key = g_ptr_array_index(keys, i);
 
-        if (seal_keys_have(merged, seal_key_fingerprint(key)))
+        if (seal_keys_find(merged, seal_key_fingerprint(key)))
             continue;
         SealKey *one = merge_key(search, key, address, error);
         if (!one)
@@ -164,9 +188,13 @@ GPtrArray *seal_search_ask_merged(SealSearch *search, const SealSourceEntry *sou
     if (known)
         return g_ptr_array_ref(known->keys);
 
+    search->partly = FALSE;
     g_autoptr(GPtrArray) merged = seal_search_merge(search, keys, address, error);
+    gint64 time = MIN(keyring->cache, keyring->negative_cache);
     if (merged)
         seal_search_remember(keyring, name, merged, NULL,
-                             MIN(keyring->cache, keyring->negative_cache), changes);
+                             search->partly ? MIN(time, SEAL_DOWN_TIME * G_USEC_PER_SEC) : time,
+                             changes);
+    search->gave = TRUE;
     return g_steal_pointer(&merged);
 }

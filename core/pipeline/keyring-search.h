@@ -6,7 +6,10 @@
 
 #include "core/pipeline/keyring-query.h"
 
-enum { SEAL_MAX_SOURCE_KEYS = 1000 }; /* for one address, from one source */
+enum {
+    SEAL_MAX_SOURCE_KEYS = 1000, /* for one address, from one source */
+    SEAL_DOWN_TIME = 30,         /* seconds */
+};
 
 /** What a source said of an address, and until when it is believed. */
 typedef struct {
@@ -18,12 +21,24 @@ typedef struct {
 void seal_memory_free(gpointer memory);
 
 struct SealKeyring {
-    GPtrArray *sources; /* of SealSourceEntry, borrowed */
-    gint64 cache;       /* microseconds, as is the next */
+    const SealRegistry *registry;
+    GPtrArray *sources;          /* of SealSourceEntry, borrowed */
+    const SealSourceEntry *book; /* which keeps what is written down of keys, or NULL */
+    const SealSourceEntry *past; /* which keeps look-ups beyond this process, or NULL */
+    gint64 cache;                /* microseconds, as is the next */
     gint64 negative_cache;
     SealCache *memory; /* "source\nformat\naddress" -> SealMemory; with "\ntrust" behind it, of
                           keys merged with their copies in sources of that trust */
+    GHashTable *down;  /* name of a source behind a network -> gint64, monotonic: not asked for
+                          copies until then */
+    gboolean warned;   /* that look-ups could not be kept or recalled */
 };
+
+/** What is written down of the keys of one address. */
+typedef struct {
+    SealAddress *address;
+    GPtrArray *keys;
+} SealPage;
 
 /** One search for one key, or for all. */
 typedef struct {
@@ -31,24 +46,44 @@ typedef struct {
     SealJob *job;
     const SealKeyQuery *query;
     GCancellable *cancellable;
-    guint first;       /* of the job's decisions that are the search's */
-    char *why;         /* why the first one was passed over */
-    char *doubt;       /* what a source could not read */
-    char *detail;      /* what else is for the log alone: it may name files */
-    gboolean in_doubt; /* and is not to be passed over */
-    GPtrArray *found;  /* of SealKey: those to use; NULL where one alone is judged */
-    SealKey *other;    /* a usable one that is not among those that come first */
-    gboolean failed;   /* another source than the one that was asked; that has been said */
+    guint first;         /* of the job's decisions that are the search's */
+    char *doubt;         /* what a source could not read */
+    char *detail;        /* what else is for the log alone: it may name files */
+    gboolean in_doubt;   /* and is not to be passed over */
+    GPtrArray *found;    /* of SealKey: those to use; NULL where one alone is judged */
+    SealKey *other;      /* a usable one that is not among those that come first */
+    gboolean failed;     /* another source than the one that was asked; that has been said */
+    gboolean gave;       /* what could not find out just now once gave a key for the address */
+    gboolean for_copies; /* what else there is of a key is asked for */
+    gboolean partly;     /* a source could not be asked for copies */
+    GPtrArray *pages;    /* of SealPage */
+    GPtrArray *proven;   /* of char *: fingerprints of those that public roots alone vouch for */
+    GPtrArray *domain;   /* of SealFind: keys of the whole domain */
+    const char *over;    /* why no more are taken: it goes on to show all there are; or NULL */
+    GError *stopped;     /* then: what ended the search proper */
 } SealSearch;
+
+/** What one source has for one address. */
+typedef struct {
+    const SealSourceEntry *source; /* NULL for the book */
+    SealAddress *address;
+    GPtrArray *keys;
+} SealFind;
 
 /** An array with SealKey as its element type. (transfer full) */
 GPtrArray *seal_keys_new(void);
-/** Takes out what is not for @address, or not of the query's format: a source's keys are believed
- *  to be for an address only where they say so themselves. */
+/** Takes out what does not serve @address, or is not of the query's format: a source's keys are
+ *  believed to be for an address only where they, or the operator, say so. */
 void seal_keys_keep_right(GPtrArray *keys, const SealKeyQuery *query, const SealAddress *address);
 /** Sorts the most trusted first, and of those the newest. */
 int seal_keys_best_first(gconstpointer a, gconstpointer b);
-gboolean seal_keys_have(GPtrArray *keys, const char *fingerprint);
+/** The one of that fingerprint, or NULL. (borrowed) */
+SealKey *seal_keys_find(GPtrArray *keys, const char *fingerprint);
+/** @key with no more trust than its source has now. Takes it over. (transfer full) */
+SealKey *seal_keyring_trust_anew(const SealKeyring *keyring, SealKey *key);
+/** TRUE where a key of @format from @source could be trusted so much. */
+gboolean seal_keyring_may_reach(const SealFormatEntry *format, const SealSourceEntry *source,
+                                SealTrust trust);
 
 /** What @source has for @address, asked now or remembered. (transfer full) */
 GPtrArray *seal_search_ask(SealSearch *search, const SealSourceEntry *source, SealAddress *address,
@@ -58,6 +93,13 @@ void seal_search_remember(SealKeyring *keyring, const char *name, GPtrArray *key
                           gint64 time, guint64 changes);
 /** What is remembered and still holds, or NULL. (borrowed) */
 const SealMemory *seal_search_recall(SealKeyring *keyring, const char *name, guint64 changes);
+/** A source behind a network did not answer: it is not asked for copies for a while. */
+void seal_keyring_note_down(SealKeyring *keyring, const SealSourceEntry *source);
+/** TRUE, with an error, where a look-up for copies would ask one that did not answer just now. */
+gboolean seal_search_is_down(const SealSearch *search, const SealSourceEntry *source,
+                             GError **error);
+/** TRUE where nothing that this search finds out is to be written down. */
+gboolean seal_search_asks(const SealSearch *search);
 
 void seal_search_add_detail(SealSearch *search, const char *text);
 /** TRUE where @problem of @source is passed over; a decision either way. Takes @problem over. */
@@ -70,12 +112,52 @@ GPtrArray *seal_search_merge(SealSearch *search, GPtrArray *keys, SealAddress *a
 GPtrArray *seal_search_ask_merged(SealSearch *search, const SealSourceEntry *source,
                                   SealAddress *address, GError **error);
 
-/** Is @key fit? A decision either way. */
-gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *address, gboolean *usable,
-                           GError **error);
-/** Takes those of @keys that are usable as @address's: the first one, or every one. */
-gboolean seal_search_find_usable(SealSearch *search, GPtrArray *keys, SealAddress *address,
-                                 GError **error);
-/** Appends what was found to @keys, or says why nothing was; @ok: the search came to its end. */
-gboolean seal_search_end(SealSearch *search, gboolean ok, GPtrArray *keys, char **ret_why,
-                         char **ret_detail);
+/** A decision on @key, to be settled. (borrowed) */
+SealDecision *seal_search_decide(SealSearch *search, SealKey *key, SealServes serves);
+/** Is @key, which serves @address so, fit? *@decision is settled either way. */
+gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *address,
+                           SealServes serves, SealDecision **decision, GError **error);
+/** Takes those of @find's keys that are usable: the first one, or every one. */
+gboolean seal_search_find_usable(SealSearch *search, const SealFind *find, GError **error);
+/** Appends what was found to @keys, or says why nothing was. */
+void seal_search_end(SealSearch *search, GPtrArray *keys, char **ret_why, char **ret_detail);
+/** Frees what it has found on its way. */
+void seal_search_clear(SealSearch *search);
+
+/* How far keys are believed, and what is written down of them. */
+
+/** @key as far as it is believed to be @address's: with more trust where others vouch for it.
+ *  (transfer full) */
+SealKey *seal_search_lift(SealSearch *search, SealKey *key, SealAddress *address, GError **error);
+
+/** What keys of one source are to one address while they are judged. */
+typedef struct {
+    const SealSourceEntry *source;
+    SealAddress *address;
+    GPtrArray *page;    /* what is written down; borrowed */
+    gboolean watched;   /* a key that is new there has to be admitted */
+    gboolean is_first;  /* nothing is in use there yet */
+    GPtrArray *taken;   /* of SealKey: to be written down as serving */
+    gboolean displaces; /* one of them takes the place of another */
+    gboolean waits;     /* one has to wait */
+} SealWatching;
+void seal_watching_clear(SealWatching *watching);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealWatching, seal_watching_clear)
+
+/** What is written down of the keys for @address. *@keys: borrowed. */
+gboolean seal_search_read_page(SealSearch *search, SealAddress *address, GPtrArray **keys,
+                               GError **error);
+/** Those that alone are used for the query's address, and for whom they are; empty where there is
+ *  none. (@find.keys: transfer full) */
+gboolean seal_search_find_pinned(SealSearch *search, SealFind *find, GError **error);
+gboolean seal_search_begin_watching(SealSearch *search, const SealFind *find,
+                                    SealWatching *watching, GError **error);
+/** May @key, which is fit, serve? Where it may not, @decision says why. */
+gboolean seal_search_admit(SealSearch *search, SealWatching *watching, SealKey *key,
+                           SealDecision *decision, gboolean *admitted, GError **error);
+/** Writes down what has come of it. FALSE where a key that is new could not be. */
+gboolean seal_search_end_watching(SealSearch *search, SealWatching *watching, GPtrArray *offered,
+                                  GError **error);
+/** Those that serve by what is written down, each with its copies. (transfer full) */
+GPtrArray *seal_search_read_serving(SealSearch *search, const SealWatching *watching,
+                                    GError **error);

@@ -8,16 +8,27 @@
 #include "core/plugin/calls.h"
 #include "core/plugin/key.h"
 
+/* A key of the whole domain signs for nobody. */
+static void keep_named(GPtrArray *keys, const SealKeyQuery *query, const SealAddress *address)
+{
+    seal_keys_keep_right(keys, query, address);
+    for (guint i = keys->len; i > 0; i--) {
+        if (!seal_key_is_for(g_ptr_array_index(keys, i - 1), address))
+            g_ptr_array_remove_index(keys, i - 1);
+    }
+}
+
 /* The usable one that the format has for @address. */
 static gboolean find_own_key(SealSearch *search, SealAddress *address, GError **error)
 {
     g_autoptr(GPtrArray) keys = seal_keys_new();
+    const SealFind find = {NULL, address, keys};
 
     if (!seal_format_signers(search->query->format, address, search->cancellable, keys, error))
         return FALSE;
-    seal_keys_keep_right(keys, search->query, address);
+    keep_named(keys, search->query, address);
     g_ptr_array_sort(keys, seal_keys_best_first);
-    return seal_search_find_usable(search, keys, address, error);
+    return seal_search_find_usable(search, &find, error);
 }
 
 static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancellable *cancellable,
@@ -45,10 +56,11 @@ static gboolean find_signer(SealJob *job, const SealFormatEntry *format, GCancel
         g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, problem->message);
         g_error_free(problem);
     }
-    if (!seal_search_end(&search, ok, found, why, NULL))
-        return FALSE;
+    if (ok)
+        seal_search_end(&search, found, why, NULL);
+    seal_search_clear(&search);
     *signer = found->len > 0 ? seal_key_ref(g_ptr_array_index(found, 0)) : NULL;
-    return TRUE;
+    return ok;
 }
 
 static gboolean find_signer_in(SealModule *self, SealJob *job, const char *format,

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * keyring.c: chooses among the keys that the sources have. Not to find out is an error, never "no
- * key".
+ * keyring.c: asks the key sources in their order. Not to find out is an error, never "no key".
  */
 #include "core/pipeline/keyring.h"
 
-#include "core/pipeline/cause.h"
 #include "core/pipeline/keyring-search.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
 #include "core/plugin/tables.h"
-
-#include <string.h>
 
 enum { MAX_REMEMBERED = 8 * 1024 * 1024 }; /* octets of look-ups, about */
 
@@ -35,6 +31,21 @@ static gboolean add_sources(SealKeyring *keyring, const SealSettings *settings,
     return TRUE;
 }
 
+/* Whether it is asked for keys or not: a pin counts wherever it is. */
+static void find_keepers(SealKeyring *keyring)
+{
+    GPtrArray *all = seal_registry_sources(keyring->registry);
+
+    for (guint i = 0; i < all->len; i++) {
+        const SealSourceEntry *source = g_ptr_array_index(all, i);
+
+        if (!keyring->book && source->table.book)
+            keyring->book = source;
+        if (!keyring->past && source->table.recall && source->table.remember)
+            keyring->past = source;
+    }
+}
+
 SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *registry,
                               GError **error)
 {
@@ -44,12 +55,15 @@ SealKeyring *seal_keyring_new(const SealConfig *config, const SealRegistry *regi
         return NULL;
 
     g_autoptr(SealKeyring) keyring = g_new0(SealKeyring, 1);
+    keyring->registry = registry;
     keyring->sources = g_ptr_array_new();
     keyring->cache = seal_settings_number(settings, "cache") * G_USEC_PER_SEC;
     keyring->negative_cache = seal_settings_number(settings, "negative_cache") * G_USEC_PER_SEC;
     keyring->memory = seal_cache_new(MAX_REMEMBERED, seal_memory_free);
+    keyring->down = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!add_sources(keyring, settings, registry, error))
         return NULL;
+    find_keepers(keyring);
     return g_steal_pointer(&keyring);
 }
 
@@ -58,125 +72,91 @@ void seal_keyring_free(SealKeyring *keyring)
     if (!keyring)
         return;
     g_ptr_array_unref(keyring->sources);
+    g_clear_pointer(&keyring->down, g_hash_table_unref);
     seal_cache_free(keyring->memory);
     g_free(keyring);
 }
 
 /* -------------------------------------------------------------------------------------------
- * Choosing
+ * One source after the other
  */
 
-static SealDecision *decide_on_key(SealSearch *search, const SealKey *key)
+static void find_free(gpointer data)
 {
-    SealDecision *decision =
-        seal_job_decide(search->job, "key", seal_address_text(search->query->address));
+    SealFind *find = data;
 
-    seal_decision_set_key(decision, seal_key_fingerprint(key));
-    return decision;
+    seal_address_unref(find->address);
+    g_ptr_array_unref(find->keys);
+    g_free(find);
 }
 
-/* TRUE with *@usable set, or FALSE on error. */
-gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *address, gboolean *usable,
-                           GError **error)
+/* What is for the whole domain comes behind every key of the person's own, from whatever source. */
+static void keep_domain_keys(SealSearch *search, const SealFind *find)
 {
-    const SealKeyQuery *query = search->query;
-    SealDecision *decision = decide_on_key(search, key);
+    SealAddress *bare = seal_address_without_detail(find->address);
+    SealFind *kept = g_new0(SealFind, 1);
 
-    if (seal_key_trust(key) < query->min_trust)
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, "trust",
-                          "the key from key source %s is trusted as %s only, and min_trust is %s",
-                          seal_key_source(key), seal_trust_name(seal_key_trust(key)),
-                          seal_trust_name(query->min_trust));
-    else if (!seal_format_usable(query->format, key, address, query->purpose, query->at, decision,
-                                 error))
-        return FALSE;
-    *usable = seal_decision_verdict(decision) == SEAL_VERDICT_PASS;
-    if (g_str_equal(seal_decision_code(decision), SEAL_CODE_IN_DOUBT))
-        search->in_doubt = TRUE;
-    if (!*usable && !search->why)
-        search->why = g_strdup(seal_decision_text(decision));
-    return TRUE;
-}
+    kept->source = find->source;
+    kept->address = bare ? bare : seal_address_ref(find->address);
+    kept->keys = seal_keys_new();
+    for (guint i = find->keys->len; i > 0; i--) {
+        SealKey *key = g_ptr_array_index(find->keys, i - 1);
 
-static void take_usable(SealSearch *search, SealKey *usable)
-{
-    if (!search->query->among || seal_key_is_among(usable, search->query->among))
-        g_ptr_array_add(search->found, seal_key_ref(usable));
-    else if (!search->other)
-        search->other = seal_key_ref(usable);
-}
-
-/* What is there already is better: to read mail, it takes more than to come into a source beside
- * the key of somebody who is trusted more. */
-static gboolean is_beside_better(SealSearch *search, const SealKey *key)
-{
-    const SealKey *best = search->found->len > 0 ? g_ptr_array_index(search->found, 0) : NULL;
-
-    if (best && seal_key_trust(key) < seal_key_trust(best))
-        seal_decision_set(decide_on_key(search, key), SEAL_VERDICT_SKIP, "trust",
-                          "the key from %s is trusted as %s only, and another one there as %s",
-                          seal_key_place(key), seal_trust_name(seal_key_trust(key)),
-                          seal_trust_name(seal_key_trust(best)));
-    else if (search->found->len >= SEAL_MAX_RECIPIENT_KEYS)
-        seal_decision_set(decide_on_key(search, key), SEAL_VERDICT_SKIP, "count",
-                          "the key from %s is older than %d usable ones, and no more are used",
-                          seal_key_place(key), SEAL_MAX_RECIPIENT_KEYS);
-    else
-        return FALSE;
-    return TRUE;
-}
-
-/* Those of @keys that are usable as @address's: the first one, or every one. */
-gboolean seal_search_find_usable(SealSearch *search, GPtrArray *keys, SealAddress *address,
-                                 GError **error)
-{
-    for (guint i = 0; i < keys->len; i++) {
-        SealKey *key = g_ptr_array_index(keys, i);
-        gboolean usable = FALSE;
-
-        if (search->found->len > 0 && !search->query->every)
-            break;
-        if (seal_keys_have(search->found, seal_key_fingerprint(key)) ||
-            is_beside_better(search, key))
+        if (seal_key_serves(key, find->address) != SEAL_SERVES_DOMAIN)
             continue;
-        if (!seal_search_judge(search, key, address, &usable, error))
-            return FALSE;
-        if (usable)
-            take_usable(search, key);
+        g_ptr_array_add(kept->keys, seal_key_ref(key));
+        g_ptr_array_remove_index(find->keys, i - 1);
     }
-    return TRUE;
+    if (!search->domain)
+        search->domain = g_ptr_array_new_with_free_func(find_free);
+    if (kept->keys->len > 0)
+        g_ptr_array_add(search->domain, kept);
+    else
+        find_free(kept);
+}
+
+static gpointer copy_ref(gconstpointer key, gpointer unused)
+{
+    return seal_key_ref((SealKey *)key);
 }
 
 static gboolean find_in_source(SealSearch *search, const SealSourceEntry *source,
                                SealAddress *address, GError **error)
 {
-    g_autoptr(GPtrArray) keys = seal_search_ask_merged(search, source, address, error);
+    g_autoptr(GPtrArray) all = seal_search_ask_merged(search, source, address, error);
+    g_autoptr(GPtrArray) keys = seal_keys_new();
+    const SealFind find = {source, address, keys};
 
-    return keys && seal_search_find_usable(search, keys, address, error);
+    if (!all)
+        return FALSE;
+    g_ptr_array_extend(keys, all, copy_ref, NULL);
+    keep_domain_keys(search, &find);
+    return seal_search_find_usable(search, &find, error);
 }
 
 static gboolean ask_both_ways(SealSearch *search, const SealSourceEntry *source, GError **error)
 {
     g_autoptr(SealAddress) bare = seal_address_without_detail(search->query->address);
+    guint had = search->found->len;
 
     if (!find_in_source(search, source, search->query->address, error))
         return FALSE;
-    return search->found->len > 0 || !bare || find_in_source(search, source, bare, error);
+    return search->found->len > had || !bare || find_in_source(search, source, bare, error);
 }
 
 /* Returns FALSE where the search must end in an error. */
 static gboolean ask_source(SealSearch *search, const SealSourceEntry *source, GError **error)
 {
-    const char *subject = seal_address_text(search->query->address);
+    const SealKeyQuery *query = search->query;
     GError *problem = NULL;
 
-    if (seal_source_trust(source) < search->query->min_trust) {
-        seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
-                          "source-trust",
-                          "key source %s is not asked: its keys are trusted as %s only, and "
-                          "min_trust is %s",
-                          source->table.name, seal_trust_name(seal_source_trust(source)),
-                          seal_trust_name(search->query->min_trust));
+    if (!seal_keyring_may_reach(query->format, source, query->min_trust)) {
+        seal_decision_set(
+            seal_job_decide(search->job, "source", seal_address_text(query->address)),
+            SEAL_VERDICT_SKIP, "source-trust",
+            "key source %s is not asked: its keys are trusted as %s only, and min_trust is %s",
+            source->table.name, seal_trust_name(seal_source_trust(source)),
+            seal_trust_name(query->min_trust));
         return TRUE;
     }
     if (ask_both_ways(search, source, &problem))
@@ -187,45 +167,88 @@ static gboolean ask_source(SealSearch *search, const SealSourceEntry *source, GE
     return FALSE;
 }
 
-/* Appends what was found to @keys, or says why nothing was; @ok: the search came to its end. */
-gboolean seal_search_end(SealSearch *search, gboolean ok, GPtrArray *keys, char **ret_why,
-                         char **ret_detail)
+/* Where all are to be shown, what would have ended the search does not. */
+static gboolean goes_on(SealSearch *search, gboolean ok, GError *problem, GError **error)
 {
-    g_autoptr(GPtrArray) found = g_steal_pointer(&search->found);
-    const char *format = search->query->format->table.name;
-    const char *address = seal_address_text(search->query->address);
-    g_autofree char *why = NULL;
-    g_autofree char *doubt = g_steal_pointer(&search->doubt);
-    g_autofree char *detail = NULL;
-    g_autoptr(SealKey) other = g_steal_pointer(&search->other);
+    gboolean shows = search->query->seen != NULL;
 
-    g_clear_pointer(&search->why, g_free);
-    if (!ok) {
-        g_clear_pointer(&search->detail, g_free);
-        return FALSE;
+    if (ok && search->found->len > 0 && !search->over)
+        search->over = "it could serve, but another one comes before it";
+    if (ok)
+        return TRUE;
+    search->failed = FALSE;
+    if (shows && !search->stopped && search->found->len == 0) {
+        search->stopped = problem;
+        search->over = "it could serve, but a key source before it could not find out, and mail "
+                       "waits for that";
+    } else if (shows) {
+        g_error_free(problem);
+    } else {
+        g_propagate_error(error, problem);
     }
-    if (found->len == 0 && other)
-        g_ptr_array_add(found, g_steal_pointer(&other));
-    if (found->len == 0) {
-        g_autofree char *none =
-            search->query->purpose == SEAL_PURPOSE_SIGN
-                ? g_strdup_printf("no %s key here with which %s could sign", format, address)
-                : g_strdup_printf("no %s key for %s", format, address);
-        why = seal_cause_find(search->job->decisions, search->first, none).text;
+    return shows;
+}
+
+static gboolean is_over(const SealSearch *search)
+{
+    return search->over && !search->query->seen;
+}
+
+static gboolean ask_sources(SealSearch *search, GError **error)
+{
+    GPtrArray *sources = search->keyring->sources;
+
+    for (guint i = 0; i < sources->len && !is_over(search); i++) {
+        GError *problem = NULL;
+        gboolean ok = ask_source(search, g_ptr_array_index(sources, i), &problem);
+
+        if (!goes_on(search, ok, problem, error))
+            return FALSE;
     }
-    if (doubt && !search->in_doubt) {
-        seal_search_add_detail(search, doubt);
-    } else if (found->len == 0 && doubt) {
-        char *both = g_strjoin("; ", why, doubt, NULL);
-        g_free(why);
-        why = both;
+    for (guint i = 0; search->domain && i < search->domain->len && !is_over(search); i++) {
+        GError *problem = NULL;
+        const SealFind *find = g_ptr_array_index(search->domain, i);
+        gboolean ok = seal_search_find_usable(search, find, &problem);
+
+        if (!goes_on(search, ok, problem, error))
+            return FALSE;
     }
-    detail = g_steal_pointer(&search->detail);
-    if (ret_detail)
-        *ret_detail = found->len == 0 ? g_steal_pointer(&detail) : NULL;
-    *ret_why = found->len == 0 ? g_steal_pointer(&why) : NULL;
-    g_ptr_array_extend_and_steal(keys, g_steal_pointer(&found));
     return TRUE;
+}
+
+/* What is pinned alone is used, fit or not. */
+static gboolean search_all(SealSearch *search, GError **error)
+{
+    SealFind pinned = {0};
+    gboolean ok = seal_search_find_pinned(search, &pinned, error);
+
+    if (ok && pinned.keys) {
+        ok = seal_search_find_usable(search, &pinned, error);
+        search->over = "it could serve, but another key is pinned for the address";
+    }
+    g_clear_pointer(&pinned.address, seal_address_unref);
+    g_clear_pointer(&pinned.keys, g_ptr_array_unref);
+    if (!ok || is_over(search))
+        return ok;
+    if (!ask_sources(search, error))
+        return FALSE;
+    if (!search->stopped)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&search->stopped));
+    return FALSE;
+}
+
+/* Whatever its code, the message is not at fault. */
+static gboolean run_search(SealSearch *search, GError **error)
+{
+    GError *problem = NULL;
+
+    if (search_all(search, &problem))
+        return TRUE;
+    problem->domain = SEAL_ERROR;
+    problem->code = SEAL_ERROR_UNAVAILABLE;
+    g_propagate_error(error, problem);
+    return FALSE;
 }
 
 gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
@@ -238,14 +261,27 @@ gboolean seal_keyring_find(SealKeyring *keyring, SealJob *job, const SealKeyQuer
                          .cancellable = cancellable,
                          .first = job->decisions->len,
                          .found = seal_keys_new()};
-    gboolean ok = TRUE;
+    gboolean ok = run_search(&search, error);
 
-    for (guint i = 0; i < keyring->sources->len && ok && search.found->len == 0; i++)
-        ok = ask_source(&search, g_ptr_array_index(keyring->sources, i), error);
-    if (!seal_search_end(&search, ok, keys, why, detail))
-        return FALSE;
-    *in_doubt = *why && search.in_doubt;
-    return TRUE;
+    if (ok) {
+        seal_search_end(&search, keys, why, detail);
+        *in_doubt = *why && search.in_doubt;
+    }
+    seal_search_clear(&search);
+    return ok;
+}
+
+/* As some Format would have its keys. */
+static gboolean may_reach_any(const SealKeyring *keyring, const SealSourceEntry *source,
+                              SealTrust trust)
+{
+    GPtrArray *formats = seal_registry_formats(keyring->registry);
+
+    for (guint i = 0; i < formats->len; i++) {
+        if (seal_keyring_may_reach(g_ptr_array_index(formats, i), source, trust))
+            return TRUE;
+    }
+    return FALSE;
 }
 
 char *seal_keyring_lack(SealKeyring *keyring, SealTrust min_trust, char **names)
@@ -255,7 +291,7 @@ char *seal_keyring_lack(SealKeyring *keyring, SealTrust min_trust, char **names)
     for (guint i = 0; i < keyring->sources->len; i++) {
         const SealSourceEntry *source = g_ptr_array_index(keyring->sources, i);
         g_autofree char *lack =
-            seal_source_trust(source) < min_trust ? NULL : seal_source_lack(source);
+            may_reach_any(keyring, source, min_trust) ? seal_source_lack(source) : NULL;
 
         if (!lack)
             continue;
@@ -270,15 +306,26 @@ char *seal_keyring_lack(SealKeyring *keyring, SealTrust min_trust, char **names)
  * Keys that others have signed with
  */
 
+/* What is the domain's, or given to somebody by hand, has signed for nobody. */
+static void add_named(GPtrArray *keys, GPtrArray *found, const SealAddress *address)
+{
+    for (guint i = 0; i < found->len; i++) {
+        SealKey *key = g_ptr_array_index(found, i);
+
+        if (seal_key_is_for(key, address))
+            g_ptr_array_add(keys, seal_key_ref(key));
+    }
+}
+
 static gboolean collect_from(SealSearch *search, const SealSourceEntry *source,
                              SealAddress *address, GPtrArray *keys, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     g_autoptr(GPtrArray) found = seal_search_ask_merged(search, source, address, &problem);
 
-    for (guint i = 0; found && i < found->len; i++)
-        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(found, i)));
-    if (found || (seal_source_may_skip(source) && !search->failed))
+    if (found)
+        add_named(keys, found, address);
+    if (found || (seal_source_may_skip(source, search->gave) && !search->failed))
         return TRUE;
     if (search->failed) {
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -303,8 +350,8 @@ static gboolean collect_for(SealSearch *search, SealAddress *address, GPtrArray 
         return FALSE;
     seal_keys_keep_right(found, search->query, address);
     g_autoptr(GPtrArray) own = seal_search_merge(search, found, address, error);
-    for (guint i = 0; own && i < own->len; i++)
-        g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(own, i)));
+    if (own)
+        add_named(keys, own, address);
     return own != NULL;
 }
 
@@ -318,9 +365,8 @@ gboolean seal_keyring_collect(SealKeyring *keyring, SealJob *job, const SealKeyQ
 
     gboolean ok = collect_for(&search, query->address, keys, error) &&
                   (!bare || collect_for(&search, bare, keys, error));
-    g_free(search.doubt);
-    g_free(search.detail);
     *in_doubt = search.in_doubt;
+    seal_search_clear(&search);
     return ok;
 }
 
@@ -329,13 +375,14 @@ gboolean seal_keyring_judge(SealKeyring *keyring, SealJob *job, const SealKeyQue
 {
     SealSearch search = {
         .keyring = keyring, .job = job, .query = query, .cancellable = cancellable};
-    gboolean usable = FALSE;
+    g_autoptr(SealKey) lifted = seal_search_lift(&search, key, query->address, error);
+    SealDecision *decision = NULL;
 
     *why = NULL;
-    if (!seal_search_judge(&search, key, query->address, &usable, error)) {
-        g_free(search.why);
-        return FALSE;
-    }
-    *why = search.why;
-    return TRUE;
+    gboolean ok = lifted && seal_search_judge(&search, lifted, query->address, SEAL_SERVES_ADDRESS,
+                                              &decision, error);
+    if (ok && seal_decision_verdict(decision) != SEAL_VERDICT_PASS)
+        *why = g_strdup(seal_decision_text(decision));
+    seal_search_clear(&search);
+    return ok;
 }

@@ -205,6 +205,8 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     cause.rank = seal_cause_rank_of(job->decisions, first);
     g_array_append_val(causes, cause);
     recipient->in_doubt = recipient->in_doubt || in_doubt;
+    recipient->unsupported =
+        recipient->unsupported || seal_cause_has(job->decisions, first, SEAL_CODE_UNSUPPORTED);
     return TRUE;
 }
 

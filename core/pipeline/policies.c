@@ -186,6 +186,7 @@ static gboolean read_policy(Entry *entry, const Context *context, GError **error
     p->encrypt_to_sender = read_boolean(entry, "encrypt_to_sender", p->encrypt_to_sender);
     p->newest_key = read_choice(entry, "keys_per_recipient", p->newest_key) != 0;
     p->keep_signed = read_choice(entry, "already_signed", !p->keep_signed) == 0;
+    p->refuse_unsupported = read_choice(entry, "on_unsupported", p->refuse_unsupported) != 0;
     p->min_trust =
         (SealTrust)(SEAL_TRUST_UNVERIFIED +
                     read_choice(entry, "min_trust", p->min_trust - SEAL_TRUST_UNVERIFIED));
@@ -318,8 +319,9 @@ static gboolean is_stricter(const SealPolicy *a, const SealPolicy *b)
 static gboolean is_as_strict(const SealPolicy *a, const SealPolicy *b)
 {
     return !is_stricter(b, a) && a->sign >= b->sign && a->already_sealed >= b->already_sealed &&
-           a->keep_signed <= b->keep_signed && a->reduce_bounces <= b->reduce_bounces &&
-           a->all_or_none >= b->all_or_none && (a->archive_to || !b->archive_to) &&
+           a->refuse_unsupported >= b->refuse_unsupported && a->keep_signed <= b->keep_signed &&
+           a->reduce_bounces <= b->reduce_bounces && a->all_or_none >= b->all_or_none &&
+           (a->archive_to || !b->archive_to) &&
            (a->encrypt != b->encrypt || trusts_as_strictly(a, b));
 }
 
@@ -328,6 +330,7 @@ static void mix(SealPolicy *into, const SealPolicy *other)
 {
     into->sign = MAX(into->sign, other->sign);
     into->already_sealed = MAX(into->already_sealed, other->already_sealed);
+    into->refuse_unsupported = into->refuse_unsupported || other->refuse_unsupported;
     into->keep_signed = into->keep_signed && other->keep_signed;
     into->reduce_bounces = into->reduce_bounces && other->reduce_bounces;
     into->all_or_none = into->all_or_none || other->all_or_none;

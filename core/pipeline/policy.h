@@ -38,7 +38,9 @@ typedef struct {
     SealAddress *archive_to; /* whose key all that is sealed is encrypted to; NULL for nobody */
     gboolean newest_key;     /* of each recipient's, and no other */
     SealAlready already_sealed;
-    gboolean keep_signed; /* a signed message is not signed again */
+    gboolean refuse_unsupported; /* nothing leaves in clear where there is a key that cannot be used
+                                    here */
+    gboolean keep_signed;        /* a signed message is not signed again */
     SealTrust min_trust;
     SealNoticeSpec notice;
     const char *tag; /* what the rule takes out of the Subject; NULL for nothing */

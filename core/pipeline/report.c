@@ -28,6 +28,32 @@ static char *key_names(const SealRecipient *recipient)
     return g_strdup(names->str);
 }
 
+/* Whose key it is, as far as that is not the recipient's own. */
+static const char *serves_as(const SealRecipient *recipient)
+{
+    g_autoptr(SealAddress) bare = seal_address_without_detail(recipient->address);
+    SealServes serves = seal_key_serves(recipient->key, recipient->address);
+
+    if (bare && serves != SEAL_SERVES_ADDRESS)
+        serves = seal_key_serves(recipient->key, bare);
+    if (recipient->result != SEAL_VERDICT_SEALED || serves == SEAL_SERVES_ADDRESS)
+        return "";
+    return serves == SEAL_SERVES_DOMAIN ? ":domain" : ":bound";
+}
+
+/* Where the key comes from, and how far it is believed: by its source, or by whom else. */
+static void put_origin(GString *line, const SealRecipient *recipient)
+{
+    const SealKey *key = recipient->key;
+    g_autofree char *origin =
+        key ? g_strconcat(seal_key_source(key), serves_as(recipient), NULL) : NULL;
+
+    seal_log_put(line, "origin", origin);
+    seal_log_put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
+    if (key && seal_key_proven_by(key))
+        seal_log_put(line, "proof", seal_key_proven_by(key));
+}
+
 static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogLevel level)
 {
     g_autoptr(GString) line = g_string_new(NULL);
@@ -44,8 +70,7 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogL
                      ? seal_key_format(key)
                      : "");
     seal_log_put(line, "key", names);
-    seal_log_put(line, "origin", key ? seal_key_source(key) : "");
-    seal_log_put(line, "trust", key ? seal_trust_name(seal_key_trust(key)) : "");
+    put_origin(line, recipient);
     seal_log_put(line, "rule", seal_recipient_rule(recipient));
     seal_log_put(line, "stages", job->stages);
     seal_log_put(line, "signer", recipient->signer ? seal_key_fingerprint(recipient->signer) : "");

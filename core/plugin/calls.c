@@ -348,11 +348,11 @@ SealTrust seal_module_trust(SealModule *self, const char *source)
     return seal_source_trust(entry);
 }
 
-gboolean seal_source_may_skip(const SealSourceEntry *source)
+gboolean seal_source_may_skip(const SealSourceEntry *source, gboolean gave)
 {
     const char *set = seal_settings_string(source->module->settings, "on_error");
 
-    return set ? g_str_equal(set, "skip") : source->table.may_skip;
+    return set ? g_str_equal(set, "skip") : source->table.may_skip && !gave;
 }
 
 gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
@@ -384,6 +384,25 @@ guint64 seal_source_changes(const SealSourceEntry *source, SealAddress *address,
 char *seal_source_lack(const SealSourceEntry *source)
 {
     return source->table.lack ? source->table.lack(source->module) : NULL;
+}
+
+gboolean seal_source_recall(const SealSourceEntry *source, SealRecollection *recollection,
+                            gboolean *known, GError **error)
+{
+    GError *problem = NULL;
+
+    *known = FALSE;
+    gboolean ok = source->table.recall(source->module, recollection, known, &problem);
+    return seal_call_ended(source->table.name, ok, problem, error);
+}
+
+gboolean seal_source_remember(const SealSourceEntry *source, const SealRecollection *recollection,
+                              GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.remember(source->module, recollection, &problem);
+
+    return seal_call_ended(source->table.name, ok, problem, error);
 }
 
 /* -------------------------------------------------------------------------------------------

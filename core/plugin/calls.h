@@ -56,8 +56,9 @@ gboolean seal_format_signers(const SealFormatEntry *format, SealAddress *address
 
 /** What the module's `trust=` says, else the source itself. */
 SealTrust seal_source_trust(const SealSourceEntry *source);
-/** Whether its not finding out may be passed over: `on_error=`, else the source itself. */
-gboolean seal_source_may_skip(const SealSourceEntry *source);
+/** Whether its not finding out may be passed over: `on_error=`, else the source itself, unless it
+ *  once @gave a key for the address in question. */
+gboolean seal_source_may_skip(const SealSourceEntry *source, gboolean gave);
 /** Appends keys with the source's trust. *@doubt: what could not be read, or NULL. (transfer full)
  */
 gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address, const char *format,
@@ -86,6 +87,11 @@ gboolean seal_source_list(const SealSourceEntry *source, const SealKeyFilter *fi
 /** Of a source with remove(). */
 gboolean seal_source_remove(const SealSourceEntry *source, const SealKeyFilter *filter,
                             guint *removed, GError **error);
+/** Of a source that keeps look-ups alone. */
+gboolean seal_source_recall(const SealSourceEntry *source, SealRecollection *recollection,
+                            gboolean *known, GError **error);
+gboolean seal_source_remember(const SealSourceEntry *source, const SealRecollection *recollection,
+                              GError **error);
 /** Of a source with a book. */
 gboolean seal_book_read(const SealSourceEntry *source, const SealAddress *address,
                         const char *format, SealStanding standing, GPtrArray *keys, GError **error);

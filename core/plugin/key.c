@@ -33,6 +33,7 @@ struct SealKey {
     gint64 added;
     gint64 last_used;
     SealKey *base; /* whose native part it is, or NULL */
+    char *proven_by;
 };
 
 static GPtrArray *parse_addresses(const char *const *texts)
@@ -149,9 +150,12 @@ static SealKey *key_derive(SealKey *base, SealTrust trust, char **bound)
     return key;
 }
 
-SealKey *seal_key_with_trust(SealKey *base, SealTrust trust)
+SealKey *seal_key_with_trust(SealKey *base, SealTrust trust, const char *by)
 {
-    return key_derive(base, trust, base->bound);
+    SealKey *key = key_derive(base, trust, base->bound);
+
+    key->proven_by = g_strdup(by);
+    return key;
 }
 
 SealKey *seal_key_without_bound(SealKey *base)
@@ -159,6 +163,16 @@ SealKey *seal_key_without_bound(SealKey *base)
     char *none[] = {NULL};
 
     return key_derive(base, base->trust, none);
+}
+
+SealKey *seal_key_as_found(SealKey *key)
+{
+    return key->base && key->base->trust != key->trust ? key->base : key;
+}
+
+const char *seal_key_proven_by(const SealKey *key)
+{
+    return key->proven_by;
 }
 
 SealKey *seal_key_ref(SealKey *key)
@@ -183,6 +197,7 @@ void seal_key_unref(SealKey *key)
     g_strfreev(key->bound);
     g_ptr_array_unref(key->addresses);
     seal_key_unref(key->base);
+    g_free(key->proven_by);
     g_free(key);
 }
 

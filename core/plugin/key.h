@@ -6,8 +6,13 @@
 
 #include "core/frontend-keys.h"
 
-/** @key with another trust, as others vouch for it: all else is @key's. (transfer full) */
-SealKey *seal_key_with_trust(SealKey *key, SealTrust trust);
+/** @key with another trust, as @by, for people, vouches for it: all else is @key's. (transfer full)
+ */
+SealKey *seal_key_with_trust(SealKey *key, SealTrust trust, const char *by);
+/** What seal_key_with_trust() was given, or the key itself. (borrowed) */
+SealKey *seal_key_as_found(SealKey *key);
+/** NULL where it is trusted as its source is. (borrowed) */
+const char *seal_key_proven_by(const SealKey *key);
 
 /** @key without whom the operator has given it to. (transfer full) */
 SealKey *seal_key_without_bound(SealKey *key);

@@ -67,6 +67,10 @@ const SealSetting SEAL_TABLE_POLICY[] = {
      .help = "Encrypt only if all recipients can be encrypted to."},
     {"fallback", SEAL_SETTING_CHOICE, "refuse", "refuse|report|allow",
      .help = "What happens where encryption is required and there is no key."},
+    {"on_unsupported", SEAL_SETTING_CHOICE, "fallback", "fallback|refuse",
+     .help = "What happens where there is a key that could be fit, and that this version or its "
+             "libraries cannot use, and no other: what happens without a key, or mail that would "
+             "leave in clear for that is refused."},
     {"reduce_bounces", SEAL_SETTING_BOOLEAN, "false",
      .help =
          "Where encryption is required and there is no key, a delivery report (RFC 3464) of the "
@@ -101,7 +105,9 @@ const SealSetting SEAL_TABLE_POLICY[] = {
      .help = "The languages of problem reports, one below the other: en, de."},
     {"min_trust", SEAL_SETTING_CHOICE, "verified",
      "unverified|harvested|discovered|verified|manual",
-     .help = "The least trust that a key must have to be used."},
+     .help = "The least trust that a key must have to be used. That of its source, or verified "
+             "where an anchor or an introducer vouches for it, or manual where it was given by "
+             "hand."},
     {NULL},
 };
 

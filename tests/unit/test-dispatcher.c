@@ -62,8 +62,9 @@ static const Row ROWS[] = {
      "alice@example.org", "S", 1, ""},
     {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\non_error=skip",
      "alice@example.org", "S", 1, ""},
+    /* It might have one that the anchors vouch for. */
     {"[keyring]\nsources=faulty;file\n[module faulty]\nlookup=error\ntrust=harvested",
-     "alice@example.org", "S", 1, ""},
+     "alice@example.org", "D", 0, "does not answer"},
     {"[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error", "alice@example.org", "S", 1,
      ""},
     {"[keyring]\nsources=file;faulty\n[module faulty]\nlookup=error",
@@ -218,8 +219,8 @@ static void test_wrong_address(void)
 static void test_weak_trust(void)
 {
     g_autofree char *more =
-        g_strdup_printf("[keyring]\nsources=faulty\n[module faulty]\nlookup=weak\n"
-                        "file=%s/certs/alice.pem",
+        g_strdup_printf("[policy]\nmin_trust=manual\n[keyring]\nsources=faulty\n"
+                        "[module faulty]\ntrust=manual\nlookup=weak\nfile=%s/certs/alice.pem",
                         top);
     g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
     g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
@@ -229,8 +230,8 @@ static void test_weak_trust(void)
     g_assert_nonnull(strstr(reason_of(job, 0), "trusted as unverified only"));
 }
 
-/* Of the keys of one source, one that is trusted less is not used beside one that is trusted more;
- * alone it is. */
+/* Of the keys of one source, one that is trusted less, as far as its anchor goes, is not used
+ * beside one that is trusted more; alone it is. */
 static void test_mixed_trust(void)
 {
     static const struct {
@@ -248,11 +249,11 @@ static void test_mixed_trust(void)
         "sh -c 'cat %s/certs/alice.pem %s/alice-other.pem >%s/alices.pem'", top, top, top);
     g_assert_true(g_spawn_command_line_sync(both, NULL, NULL, NULL, NULL));
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *more =
-            g_strdup_printf("[policy]\nmin_trust=unverified\nencrypt_to_sender=false\n"
-                            "[keyring]\nsources=faulty\n[module faulty]\nlookup=weak\n"
-                            "file=%s/%s\nbetter=%s/%s",
-                            top, rows[i].file, top, rows[i].better);
+        g_autofree char *more = g_strdup_printf(
+            "[policy]\nmin_trust=unverified\nencrypt_to_sender=false\n"
+            "[keyring]\nsources=faulty\n[module faulty]\ntrust=manual\nlookup=weak\n"
+            "file=%s/%s\nbetter=%s/%s",
+            top, rows[i].file, top, rows[i].better);
         g_autoptr(SealDispatcher) dispatcher = dispatcher_of(more, NULL);
         g_autoptr(SealJob) job = job_of(MESSAGE, ALICE, TRUE);
 
@@ -261,7 +262,7 @@ static void test_mixed_trust(void)
         GPtrArray *keys = seal_delivery_keys(g_ptr_array_index(seal_job_deliveries(job), 0));
         g_assert_cmpuint(keys->len, ==, rows[i].keys);
         g_assert_cmpint(seal_key_trust(g_ptr_array_index(keys, 0)), ==,
-                        i == 1 ? SEAL_TRUST_UNVERIFIED : SEAL_TRUST_VERIFIED);
+                        i == 1 ? SEAL_TRUST_VERIFIED : SEAL_TRUST_MANUAL);
     }
 }
 
