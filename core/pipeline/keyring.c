@@ -383,6 +383,7 @@ gboolean seal_keyring_judge(SealKeyring *keyring, SealJob *job, const SealKeyQue
                                               &decision, error);
     if (ok && seal_decision_verdict(decision) != SEAL_VERDICT_PASS)
         *why = g_strdup(seal_decision_text(decision));
+    job->signature_in_doubt = job->signature_in_doubt || search.in_doubt;
     seal_search_clear(&search);
     return ok;
 }

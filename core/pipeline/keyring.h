@@ -35,6 +35,7 @@ gboolean seal_keyring_collect(SealKeyring *keyring, SealJob *job, const SealKeyQ
                               GCancellable *cancellable, GPtrArray *keys, gboolean *in_doubt,
                               GError **error);
 
-/** Is @key fit? *@why is NULL where it is, and says why not for people. (transfer full) */
+/** Is @key, which has signed the message, fit? *@why is NULL where it is, and says why not for
+ * people. Where that is in doubt, so is the signature. (transfer full) */
 gboolean seal_keyring_judge(SealKeyring *keyring, SealJob *job, const SealKeyQuery *query,
                             SealKey *key, GCancellable *cancellable, char **why, GError **error);

@@ -40,6 +40,8 @@ typedef struct {
     SmimeModule *module;
     SmimeFetcher fetch;
     gboolean all;
+    gboolean fresh; /* those that have never been tried, which go first */
+    gboolean tried_ones;
     gint64 now;
     GCancellable *cancellable;
     SealOut *out;
@@ -155,6 +157,8 @@ static const char *find_fault(const Round *round, const Wanted *wanted, SmimeLis
 
     if (!smime_list_is_signed_by(list, wanted->issuer))
         return "it is not signed by who issued the certificate";
+    if (!(X509_get_key_usage(wanted->issuer) & KU_CRL_SIGN))
+        return "who issued the certificate is not for signing lists: its keyUsage lacks cRLSign";
     if (smime_list_unfit(list))
         return smime_list_unfit(list);
     if (from == 0 || from > round->now + SKEW)
@@ -327,7 +331,8 @@ static void visit_wanted(Round *round, const char *id)
     g_autoptr(Wanted) wanted = load_wanted(round, id);
     struct stat st;
 
-    if (!wanted || stat(wanted->wanted, &st) != 0)
+    if (!wanted || stat(wanted->wanted, &st) != 0 ||
+        !(g_key_file_has_group(wanted->note, "tried") ? round->tried_ones : round->fresh))
         return;
     if (st.st_mtime + FORGET < round->now) {
         drop_wanted(round, wanted);
@@ -397,7 +402,11 @@ static gboolean run_round(Round *round, GError **error)
         round->next = round->now;
         return TRUE;
     }
-    visit_all(round);
+    for (int pass = round->all ? 1 : 0; pass < 2; pass++) {
+        round->fresh = round->all || pass == 0;
+        round->tried_ones = pass == 1;
+        visit_all(round);
+    }
     close(lock);
     if (round->failed == 0)
         return TRUE;
@@ -426,7 +435,13 @@ gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable 
                        SealOut *out, gint64 *next, GError **error)
 {
     SmimeModule *module = seal_module_data(self);
-    Round round = {self, module, NULL, all, now, cancellable, out, .next = G_MAXINT64};
+    Round round = {.self = self,
+                   .module = module,
+                   .all = all,
+                   .now = now,
+                   .cancellable = cancellable,
+                   .out = out,
+                   .next = G_MAXINT64};
 
     *next = G_MAXINT64;
     if (module->crl_mode == SMIME_CRL_OFF)

@@ -158,7 +158,8 @@ static gboolean ask_list(Asked *asked, SmimeList *list, const char *place)
     if (until < asked->at)
         return TRUE;
     asked->until = MIN(asked->until, until);
-    if (from > 0 && from <= asked->at + SKEW && smime_list_covers(list, asked->cert))
+    if (from > 0 && from <= asked->at + SKEW && smime_list_covers(list, asked->cert) &&
+        (X509_get_key_usage(asked->issuer) & KU_CRL_SIGN))
         asked->known = TRUE;
     return TRUE;
 }

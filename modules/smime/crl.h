@@ -23,7 +23,7 @@ void smime_list_free(SmimeList *list);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmimeList, smime_list_free)
 /** Octets of memory, about. */
 gsize smime_list_size(const SmimeList *list);
-/** TRUE where @issuer has signed it, and may; the answer is kept. */
+/** TRUE where @issuer has signed it; the answer is kept. */
 gboolean smime_list_is_signed_by(SmimeList *list, X509 *issuer);
 /** 0 where it cannot be read. */
 gint64 smime_list_from(const SmimeList *list);

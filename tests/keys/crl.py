@@ -4,8 +4,10 @@ sends without end, leads elsewhere or is gone; and by the daemon, which needs no
 
 import http.server
 import json
+import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -382,6 +384,22 @@ def daemon():
         tap.equal(result.returncode, 0, result.stdout + result.stderr)
         tap.wait_for(lambda: answer(ANN) == HAS_NOT, "it is revoked")
         tap.equal(running.generations(), generation, "the same generation")
+
+        if daemons.ROOT:
+            (fetching,) = [pid for pid in running.workers() if not listens(pid)]
+            os.kill(fetching, signal.SIGKILL)
+            tap.wait_for(lambda: "another one takes its place" in home.log_text(), "its end is seen")
+            enrol(BEN, server.url("/after"))
+            serve("/after", crl())
+            tap.wait_for(lambda: answer(BEN) == HAS, f"another one fetches: {home.log_text()[-900:]}")
+
+
+def listens(pid):
+    """The daemon's socket is descriptor 4 of all but who fetches."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/4").startswith("socket:")
+    except OSError:
+        return False
 
 
 tap.main()

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -297,6 +298,48 @@ static int use_files(gconstpointer data)
     return execl("/bin/true", "true", NULL) == 0 ? 4 : 0;
 }
 
+/* Whether a server at @data, a port, can be reached. */
+static int connect_to(int rules, gconstpointer data)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*(const guint16 *)data)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (rules < 0 || !daemon_landlock_enter(rules))
+        return BEGUN;
+    return connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+}
+
+static int connect_with(gconstpointer data)
+{
+    return connect_to(daemon_landlock_new(daemon_landlock_version(), TRUE), data);
+}
+
+static int connect_without(gconstpointer data)
+{
+    return connect_to(daemon_landlock_new(daemon_landlock_version(), FALSE), data);
+}
+
+static void test_connections(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (daemon_landlock_version() < 4) {
+        g_test_skip("this kernel's Landlock does not know of connections");
+        return;
+    }
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, length), ==, 0);
+    g_assert_cmpint(listen(fd, 5), ==, 0);
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
+    const guint16 port = ntohs(address.sin_port);
+    g_assert_cmpint(run_child(connect_with, &port), ==, 0);
+    g_assert_cmpint(run_child(connect_without, &port), ==, EACCES);
+    close(fd);
+}
+
 static void test_files(void)
 {
     Tree tree = {.dir = g_dir_make_tmp("sealpipe-test-XXXXXX", NULL)};
@@ -341,5 +384,6 @@ int main(int argc, char **argv)
     g_test_add_func("/sandbox/other-architectures", test_other_architectures);
 #endif
     g_test_add_func("/sandbox/files", test_files);
+    g_test_add_func("/sandbox/connections", test_connections);
     return g_test_run();
 }
