@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * crl-list.c: one revocation list (RFC 5280 5). OpenSSL makes ten octets of memory of each octet of
+ * crl-list.c: one revocation list (RFC 5280 5). OpenSSL makes six octets of memory of each octet of
  * a list: it is given the list without its entries, and each entry when it is asked for.
  */
 #include "crl.h"
 
 #include <openssl/err.h>
 #include <string.h>
+
+enum { SORT_AFTER = 16 }; /* questions */
 
 typedef struct {
     guint32 hash; /* of the serial number */
@@ -20,6 +22,8 @@ struct SmimeList {
     X509_CRL *whole;   /* where entries are of other issuers; else NULL */
     const guint8 *tbs; /* what is signed */
     gsize tbs_length;
+    guint asked;
+    gboolean sorted;
     GArray *entries;      /* of Entry, by hash */
     GHashTable *verified; /* GBytes digest of an issuer to whether it has signed this */
     ISSUING_DIST_POINT *scope;
@@ -112,7 +116,6 @@ static gboolean index_entries(SmimeList *list, const Der *revoked)
                              .hash = serial_hash(&inside.inside, &inside.length)};
         g_array_append_val(list->entries, entry);
     }
-    g_array_sort(list->entries, compare_entries);
     return TRUE;
 }
 
@@ -252,8 +255,7 @@ void smime_list_free(SmimeList *list)
 
 gsize smime_list_size(const SmimeList *list)
 {
-    return sizeof *list + list->length * (list->whole ? 10 : 1) +
-           list->entries->len * sizeof(Entry);
+    return sizeof *list + list->length * (list->whole ? 7 : 1) + list->entries->len * sizeof(Entry);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -343,10 +345,18 @@ static gboolean entry_revokes(const SmimeList *list, const Entry *entry, const g
     return counts;
 }
 
-static guint first_with(const GArray *entries, guint32 hash)
+/* Who asks once only, as the transport filter does, need not wait until all is in order. */
+static guint first_with(SmimeList *list, guint32 hash)
 {
+    GArray *entries = list->entries;
     guint low = 0, high = entries->len;
 
+    if (list->asked++ == SORT_AFTER) {
+        g_array_sort(entries, compare_entries);
+        list->sorted = TRUE;
+    }
+    if (!list->sorted)
+        return 0;
     while (low < high) {
         guint middle = low + (high - low) / 2;
 
@@ -379,10 +389,14 @@ gboolean smime_list_revokes(SmimeList *list, X509 *cert, gint64 *when)
     Der der = {.at = number, .end = number + MAX(length, 0)};
     if (number && der_next(&der)) {
         guint32 hash = serial_hash(&der.inside, &der.length);
-        for (guint i = first_with(entries, hash);
-             i < entries->len && g_array_index(entries, Entry, i).hash == hash && !yes; i++)
-            yes = entry_revokes(list, &g_array_index(entries, Entry, i), der.inside, der.length,
-                                when);
+        for (guint i = first_with(list, hash); i < entries->len && !yes; i++) {
+            const Entry *entry = &g_array_index(entries, Entry, i);
+
+            if (entry->hash == hash)
+                yes = entry_revokes(list, entry, der.inside, der.length, when);
+            else if (list->sorted)
+                break;
+        }
     }
     OPENSSL_free(number);
     return yes;
