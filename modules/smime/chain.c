@@ -333,6 +333,21 @@ gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at, Sea
     return FALSE;
 }
 
+gboolean smime_chain_leads(SealModule *self, SmimeCerts *chain)
+{
+    g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
+
+    if (!ctx || !prepare_context(ctx, seal_module_data(self), sk_X509_value(chain, 0), chain, 0))
+        return FALSE;
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+    gboolean ok = X509_VERIFY_PARAM_clear_flags(param, X509_V_FLAG_USE_CHECK_TIME) &&
+                  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME) &&
+                  X509_verify_cert(ctx) > 0 &&
+                  check_between(X509_STORE_CTX_get0_chain(ctx), sk_X509_value(chain, 0), NULL);
+    ERR_clear_error();
+    return ok;
+}
+
 /* -------------------------------------------------------------------------------------------
  * What goes along with a signature
  */

@@ -5,6 +5,8 @@
  */
 #include "crl.h"
 
+#include <openssl/err.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -15,11 +17,11 @@
 #include <unistd.h>
 
 enum {
-    MAX_NOTE = 256 * 1024,   /* octets of what is written down of one */
     FORGET = 30 * 24 * 3600, /* seconds after it was last wanted */
     LOOK_AGAIN = 5,          /* seconds: whether something has come to be wanted */
     SKEW = 300,              /* likewise, that clocks may differ */
     ID_LENGTH = 64,
+    MAX_CHAIN = 32, /* certificates */
 };
 
 /* One list that is wanted. */
@@ -29,6 +31,7 @@ typedef struct {
     char *wanted;
     char *tried;
     GStrv urls;
+    SmimeCerts *chain; /* the first has the URLs */
     X509 *issuer;
     GKeyFile *note; /* what came of it: fetched, failures, at, etag, modified, url */
     gint64 due;
@@ -60,7 +63,7 @@ static void wanted_free(Wanted *wanted)
     g_free(wanted->wanted);
     g_free(wanted->tried);
     g_strfreev(wanted->urls);
-    X509_free(wanted->issuer);
+    smime_certs_free(wanted->chain);
     g_key_file_unref(wanted->note);
     g_free(wanted);
 }
@@ -72,18 +75,30 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Wanted, wanted_free)
 
 static gboolean load_note(GKeyFile *file, const char *path)
 {
-    g_autoptr(GBytes) data = seal_file_read(path, MAX_NOTE, NULL);
+    g_autoptr(GBytes) data = seal_file_read(path, SMIME_MAX_NOTE, NULL);
 
     return data && g_key_file_load_from_bytes(file, data, G_KEY_FILE_NONE, NULL);
 }
 
-static X509 *decode_issuer(const char *text)
+/* Two certificates at least, or NULL. */
+static SmimeCerts *decode_chain(GKeyFile *file)
 {
-    gsize length = 0;
-    g_autofree guchar *der = text ? g_base64_decode(text, &length) : NULL;
-    const guint8 *at = der;
+    g_auto(GStrv) texts = g_key_file_get_string_list(file, "wanted", "chain", NULL, NULL);
+    g_autoptr(SmimeCerts) chain = sk_X509_new_null();
+    gboolean ok = chain && texts && g_strv_length(texts) <= MAX_CHAIN;
 
-    return der ? d2i_X509(NULL, &at, (long)length) : NULL;
+    for (guint i = 0; ok && texts[i]; i++) {
+        gsize length = 0;
+        g_autofree guchar *der = g_base64_decode(texts[i], &length);
+        const guint8 *at = der;
+        X509 *cert = d2i_X509(NULL, &at, (long)length);
+
+        ok = cert && X509_add_cert(chain, cert, X509_ADD_FLAG_DEFAULT);
+        if (!ok)
+            X509_free(cert);
+    }
+    ERR_clear_error();
+    return ok && sk_X509_num(chain) > 1 ? g_steal_pointer(&chain) : NULL;
 }
 
 static gint64 compute_due(const Wanted *wanted, gint64 now)
@@ -106,7 +121,6 @@ static Wanted *load_wanted(const Round *round, const char *id)
 {
     g_autoptr(Wanted) wanted = g_new0(Wanted, 1);
     g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autofree char *issuer = NULL;
 
     wanted->id = g_strdup(id);
     wanted->path = g_strdup_printf("%s/%s.crl", round->folder, id);
@@ -115,10 +129,13 @@ static Wanted *load_wanted(const Round *round, const char *id)
     wanted->note = g_key_file_new();
     if (!load_note(file, wanted->wanted))
         return NULL;
-    wanted->urls = g_key_file_get_string_list(file, "wanted", "urls", NULL, NULL);
-    issuer = g_key_file_get_string(file, "wanted", "issuer", NULL);
-    wanted->issuer = decode_issuer(issuer);
-    if (!wanted->urls || !wanted->urls[0] || !wanted->issuer)
+    wanted->chain = decode_chain(file);
+    wanted->urls = wanted->chain ? smime_points_of(sk_X509_value(wanted->chain, 0)) : NULL;
+    if (!wanted->urls)
+        return NULL;
+    wanted->issuer = sk_X509_value(wanted->chain, 1);
+    g_autofree char *name = smime_points_id((const char *const *)wanted->urls, wanted->issuer);
+    if (!g_str_equal(name, id))
         return NULL;
     load_note(wanted->note, wanted->tried);
     wanted->due = compute_due(wanted, round->now);
@@ -334,11 +351,14 @@ static void visit_wanted(Round *round, const char *id)
     if (!wanted || stat(wanted->wanted, &st) != 0 ||
         !(g_key_file_has_group(wanted->note, "tried") ? round->tried_ones : round->fresh))
         return;
-    if (st.st_mtime + FORGET < round->now) {
+    gboolean due = round->all || wanted->due <= round->now;
+    /* Who has written it down may not be who should. */
+    if (st.st_mtime + FORGET < round->now ||
+        (due && !smime_chain_leads(round->self, wanted->chain))) {
         drop_wanted(round, wanted);
         return;
     }
-    if (round->all || wanted->due <= round->now)
+    if (due)
         fetch_wanted(round, wanted);
     round->next = MIN(round->next, wanted->due);
 }

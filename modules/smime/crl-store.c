@@ -187,25 +187,35 @@ static gboolean has_room(const char *folder)
     return count < 2 * SMIME_MAX_WANTED + 2;
 }
 
-static gboolean write_wanted(const char *path, const char *const *points, X509 *issuer,
-                             GError **error)
+static char *encode_cert(X509 *cert)
 {
-    g_autoptr(GKeyFile) file = g_key_file_new();
     guint8 *der = NULL;
-    int length = i2d_X509(issuer, &der);
-    g_autofree char *text = length > 0 ? g_base64_encode(der, (gsize)length) : g_strdup("");
-    gsize size = 0;
+    int length = i2d_X509(cert, &der);
+    char *text = length > 0 ? g_base64_encode(der, (gsize)length) : g_strdup("");
 
     OPENSSL_free(der);
-    g_key_file_set_string_list(file, "wanted", "urls", points,
-                               g_strv_length((GStrv)(gpointer)points));
-    g_key_file_set_string(file, "wanted", "issuer", text);
-    g_autofree char *data = g_key_file_to_data(file, &size, NULL);
-    return seal_file_save(path, data, size, 0600, error);
+    return text;
 }
 
-static gboolean note_wanted(SealModule *self, const char *id, const char *const *points,
-                            X509 *issuer, GError **error)
+static gboolean write_wanted(const char *path, SmimeCerts *chain, int from, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    gsize size = 0;
+
+    for (int i = from; i < sk_X509_num(chain); i++)
+        g_ptr_array_add(texts, encode_cert(sk_X509_value(chain, i)));
+    g_key_file_set_string_list(file, "wanted", "chain", (const char *const *)texts->pdata,
+                               texts->len);
+    g_autofree char *data = g_key_file_to_data(file, &size, NULL);
+    if (size <= SMIME_MAX_NOTE)
+        return seal_file_save(path, data, size, 0600, error);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "%s: the certificates are too large", path);
+    return FALSE;
+}
+
+static gboolean note_wanted(SealModule *self, const char *id, SmimeCerts *chain, int from,
+                            GError **error)
 {
     g_autofree char *folder = smime_store_folder(self, TRUE, error);
     if (!folder)
@@ -216,16 +226,16 @@ static gboolean note_wanted(SealModule *self, const char *id, const char *const 
 
     if (stat(path, &st) == 0)
         return st.st_mtime + ONE_DAY > g_get_real_time() / G_USEC_PER_SEC ||
-               utime(path, NULL) == 0 || write_wanted(path, points, issuer, error);
+               utime(path, NULL) == 0 || write_wanted(path, chain, from, error);
     if (has_room(wanted))
-        return write_wanted(path, points, issuer, error);
+        return write_wanted(path, chain, from, error);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
                 "%s: more than %d revocation lists are wanted; the others are not fetched", wanted,
                 SMIME_MAX_WANTED);
     return FALSE;
 }
 
-void smime_store_want(SealModule *self, const char *id, const char *const *points, X509 *issuer)
+void smime_store_want(SealModule *self, const char *id, SmimeCerts *chain, int from)
 {
     SmimeStore *store = get_store(self);
     guint now = (guint)(g_get_monotonic_time() / G_USEC_PER_SEC / 60);
@@ -238,7 +248,7 @@ void smime_store_want(SealModule *self, const char *id, const char *const *point
     if (g_hash_table_size(store->written) > SMIME_MAX_WANTED)
         g_hash_table_remove_all(store->written);
     g_hash_table_replace(store->written, g_strdup(id), GUINT_TO_POINTER(now));
-    if (!note_wanted(self, id, points, issuer, &problem))
+    if (!note_wanted(self, id, chain, from, &problem))
         warn_once(self, "a revocation list that is wanted cannot be written down",
                   problem->message);
 }

@@ -116,6 +116,8 @@ guint64 smime_crls_seen(SealModule *self)
 /* What is asked of a certificate, and what was found. */
 typedef struct {
     SealModule *self;
+    SmimeCerts *chain;
+    int place; /* in it, of this: */
     X509 *cert;
     X509 *issuer;
     gint64 at;
@@ -186,7 +188,7 @@ static gboolean ask_fetched(Asked *asked, const char *const *points, gboolean wa
 
     if (want) {
         asked->until = MIN(asked->until, asked->at + LOOK_AGAIN);
-        smime_store_want(asked->self, id, points, asked->issuer);
+        smime_store_want(asked->self, id, asked->chain, asked->place);
     }
     SmimeList *list = smime_store_find(asked->self, id);
     return !list || !smime_list_is_signed_by(list, asked->issuer) ||
@@ -212,12 +214,18 @@ static SmimeRevocation miss_list(const Asked *asked, const char *const *points, 
     return SMIME_REVOCATION_UNKNOWN;
 }
 
-static SmimeRevocation judge_one(SealModule *self, X509 *cert, X509 *issuer, gint64 at,
+static SmimeRevocation judge_one(SealModule *self, SmimeCerts *chain, int place, gint64 at,
                                  gboolean want, gint64 *until, char **why)
 {
     SmimeModule *module = seal_module_data(self);
-    Asked asked = {self, cert, issuer, at, G_MAXINT64};
-    g_auto(GStrv) points = module->crl_mode == SMIME_CRL_OFF ? NULL : smime_points_of(cert);
+    Asked asked = {.self = self,
+                   .chain = chain,
+                   .place = place,
+                   .cert = sk_X509_value(chain, place),
+                   .issuer = sk_X509_value(chain, place + 1),
+                   .at = at,
+                   .until = G_MAXINT64};
+    g_auto(GStrv) points = module->crl_mode == SMIME_CRL_OFF ? NULL : smime_points_of(asked.cert);
     const char *const *names = (const char *const *)points;
 
     gboolean good = ask_named(&asked) && (!names || ask_fetched(&asked, names, want));
@@ -239,8 +247,7 @@ SmimeRevocation smime_crls_judge(SealModule *self, SmimeCerts *chain, gboolean w
     *why = NULL;
     for (int i = 0; i < sk_X509_num(chain) - 1; i++) {
         g_autofree char *text = NULL;
-        SmimeRevocation found = judge_one(self, sk_X509_value(chain, i),
-                                          sk_X509_value(chain, i + 1), at, want, until, &text);
+        SmimeRevocation found = judge_one(self, chain, i, at, want, until, &text);
 
         if (found <= worst)
             continue;

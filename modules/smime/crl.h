@@ -4,8 +4,8 @@
  *
  * A process in the way of mail fetches nothing. It writes down which distribution points are
  * wanted; refresh(), elsewhere, fetches from them. Both meet in state_dir/smime/crl/: ID.crl is a
- * list as it was fetched; wanted/ID says from where, and who must have signed it; wanted/ID.tried
- * what came of it.
+ * list as it was fetched; wanted/ID has a certificate that says from where, with its chain: whoever
+ * may write there has nothing asked for that no CA has signed; wanted/ID.tried is what came of it.
  */
 #pragma once
 
@@ -66,7 +66,10 @@ char *smime_points_id(const char *const *points, X509 *issuer);
 
 typedef struct SmimeStore SmimeStore;
 
-enum { SMIME_MAX_WANTED = 2000 };
+enum {
+    SMIME_MAX_WANTED = 2000,
+    SMIME_MAX_NOTE = 256 * 1024, /* octets of what is written down of one */
+};
 
 SmimeStore *smime_store_new(gsize most);
 void smime_store_free(SmimeStore *store);
@@ -75,8 +78,9 @@ void smime_store_free(SmimeStore *store);
 guint64 smime_store_look(SealModule *self);
 /** What was fetched under @id, or NULL. (borrowed until the next call) */
 SmimeList *smime_store_find(SealModule *self, const char *id);
-/** Writes down that a list is wanted, unless that has been done lately. */
-void smime_store_want(SealModule *self, const char *id, const char *const *points, X509 *issuer);
+/** Writes down that the list of the certificate at @from in @chain is wanted, unless that has been
+ *  done lately. */
+void smime_store_want(SealModule *self, const char *id, SmimeCerts *chain, int from);
 /** state_dir/smime/crl. (transfer full) */
 char *smime_store_folder(SealModule *self, gboolean make, GError **error);
 

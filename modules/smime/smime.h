@@ -204,6 +204,9 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
  *  which may be NULL, where it is. */
 gboolean smime_chain_is_unrevoked(SealModule *self, SealKey *key, gint64 at,
                                   SealDecision *decision);
+/** TRUE where @chain, with nothing else, leads from its first certificate to an anchor, whenever
+ * that may have been. */
+gboolean smime_chain_leads(SealModule *self, SmimeCerts *chain);
 /** CA certificates that are known here, valid at @at, and lead from @cert to its root, which is
  *  not among them. NULL where there is no memory. (transfer full) */
 SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);

@@ -2,6 +2,8 @@
 """Revocation lists that Sealpipe fetches itself: off, soft and hard, from a server that is slow, lies,
 sends without end, leads elsewhere or is gone; and by the daemon, which needs no reload for them."""
 
+import base64
+import hashlib
 import http.server
 import json
 import os
@@ -352,6 +354,42 @@ def proxy():
     home.configure({"module smime": {"crl": "hard", "crl_proxy": server.url("")}})
     tap.equal(refresh("--all", status=0)["http://lists.invalid/x"]["result"], "fetched")
     tap.equal(answer(ANN), HAS)
+
+
+@tap.test("nothing is fetched that no CA has signed, whoever wrote it down")
+def forged():
+    stranger = certs.Authority(home.folder / "stranger", name="Stranger")
+    enrol(ANN, server.url("/signed"))
+    forget()
+    configure("hard")
+    answer(ANN)
+    (wanted,) = (folder() / "wanted").iterdir()
+    chain = [enrol("eve@example.org", server.url("/forged"), authority=stranger), stranger.cert]
+    ders = [certs.openssl("x509", "-in", cert, "-outform", "DER") for cert in chain]
+    name = hashlib.sha256(server.url("/forged").encode() + b"\0" + name_and_key(stranger.cert)).hexdigest()
+    for path in (wanted.with_name(name), wanted.with_name("0" * 64)):
+        path.write_text("[wanted]\nchain=" +
+                        "".join(base64.b64encode(der).decode() + ";" for der in ders) + "\n")
+    serve("/signed", crl())
+    serve("/forged", crl(authority=stranger))
+    rows = refresh(status=0)
+    tap.equal([path for path, _ in server.asked], ["/signed"])
+    tap.equal(rows[server.url("/forged")]["result"], "dropped")
+    tap.true(not wanted.with_name(name).exists(), "it is gone")
+    # One that a CA has signed is good for its own place alone.
+    wanted.rename(wanted.with_name("1" * 64))
+    tap.equal(refresh("--all", status=0), {})
+
+
+def name_and_key(cert):
+    """As they stand in it."""
+    text = certs.openssl("x509", "-in", cert, "-noout", "-pubkey")
+    key = certs.openssl("pkey", "-pubin", "-outform", "DER", input=text)
+    der = certs.openssl("x509", "-in", cert, "-outform", "DER")
+    at = der.index(b"Stranger")
+    # SEQUENCE { SET { SEQUENCE { OID commonName, UTF8String } } }
+    start = at - 13
+    return der[start:at + len(b"Stranger")] + key
 
 
 @tap.test("a state_dir that cannot be written is said, and stops nothing that need not wait")
