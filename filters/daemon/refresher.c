@@ -8,12 +8,28 @@
 enum {
     LEAST_PAUSE_MS = 1000,
     MOST_PAUSE_MS = 300000,
-    MOST_WAIT = 3600, /* seconds; by then the clock may have been set */
+    MOST_WAIT =
+        3600, /* seconds; by then the clock may have been set, and the log have turned over */
 };
 
 void daemon_refresher_prepare(DaemonRefresher *self, const DaemonShop *shop)
 {
     *self = (DaemonRefresher){.again = shop->refreshes ? 0 : G_MAXINT64};
+}
+
+/* What stays as it is is not said every time. */
+static void log_problem(const GError *problem)
+{
+    static char *last;
+    static gint64 said;
+    gint64 now = g_get_monotonic_time() / G_USEC_PER_SEC;
+
+    if (g_strcmp0(last, problem->message) == 0 && now < said + MOST_WAIT)
+        return;
+    g_free(last);
+    last = g_strdup(problem->message);
+    said = now;
+    seal_log_warning("%s", problem->message);
 }
 
 static gint64 refresh_once(SealDispatcher *dispatcher)
@@ -23,7 +39,7 @@ static gint64 refresh_once(SealDispatcher *dispatcher)
     gint64 next = 0;
 
     if (!seal_dispatcher_refresh(dispatcher, FALSE, out, &next, &problem))
-        seal_log_warning("%s", problem->message);
+        log_problem(problem);
     return next;
 }
 

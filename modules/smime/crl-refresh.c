@@ -21,7 +21,8 @@ enum {
     LOOK_AGAIN = 5,          /* seconds: whether something has come to be wanted */
     SKEW = 300,              /* likewise, that clocks may differ */
     ID_LENGTH = 64,
-    MAX_CHAIN = 32, /* certificates */
+    MAX_CHAIN = 32,   /* certificates */
+    LEFT_OVER = 3600, /* seconds */
 };
 
 /* One list that is wanted. */
@@ -379,6 +380,24 @@ static void visit_all(Round *round)
     }
 }
 
+/* What a process left that was ended in the middle, and lists that nobody wants. */
+static void sweep_folder(const Round *round, const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+
+    for (const char *name; dir && (name = g_dir_read_name(dir));) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_autofree char *id = g_strndup(name, ID_LENGTH);
+        g_autofree char *wanted = g_build_filename(round->folder, SMIME_WANTED, id, NULL);
+        struct stat st;
+
+        if (strlen(name) > ID_LENGTH && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+            st.st_mtime + LEFT_OVER < round->now &&
+            (strstr(name, ".new.") || !g_file_test(wanted, G_FILE_TEST_EXISTS)))
+            g_unlink(path);
+    }
+}
+
 static gboolean load_fetcher(Round *round, GError **error)
 {
     static SmimeFetcher loaded;
@@ -427,6 +446,9 @@ static gboolean run_round(Round *round, GError **error)
         round->tried_ones = pass == 1;
         visit_all(round);
     }
+    g_autofree char *wanted = g_build_filename(round->folder, SMIME_WANTED, NULL);
+    sweep_folder(round, round->folder);
+    sweep_folder(round, wanted);
     close(lock);
     if (round->failed == 0)
         return TRUE;

@@ -378,7 +378,10 @@ def forged():
     tap.true(not wanted.with_name(name).exists(), "it is gone")
     # One that a CA has signed is good for its own place alone.
     wanted.rename(wanted.with_name("1" * 64))
+    (left,) = folder().glob("*.crl")
+    os.utime(left, (1, 1))
     tap.equal(refresh("--all", status=0), {})
+    tap.true(not left.exists(), "a list that nobody wants is not kept")
 
 
 def name_and_key(cert):
@@ -423,6 +426,9 @@ def daemon():
         tap.wait_for(lambda: answer(ANN) == HAS_NOT, "it is revoked")
         tap.equal(running.generations(), generation, "the same generation")
 
+        enrol(CID, server.url("/not-there"))
+        tap.equal(answer(CID), WAITS)
+        tap.wait_for(lambda: "HTTP status 404" in home.log_text(), "who fetches says why it cannot")
         if daemons.ROOT:
             (fetching,) = [pid for pid in running.workers() if not listens(pid)]
             os.kill(fetching, signal.SIGKILL)
