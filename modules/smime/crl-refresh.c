@@ -46,6 +46,7 @@ typedef struct {
     gboolean all;
     gboolean fresh; /* those that have never been tried, which go first */
     gboolean tried_ones;
+    gboolean look; /* whether they are there, and no more */
     gint64 now;
     GCancellable *cancellable;
     SealOut *out;
@@ -322,6 +323,7 @@ static void fetch_wanted(Round *round, Wanted *wanted)
     }
     int failures = g_key_file_get_integer(wanted->note, "tried", "failures", NULL);
     g_key_file_set_integer(wanted->note, "tried", "failures", ok ? 0 : MIN(failures, 1000) + 1);
+    set_or_remove(wanted->note, "problem", ok ? NULL : first->message);
     save_note(round, wanted);
     wanted->due = compute_due(wanted, round->now);
     say_row(round, url, ok ? result : "failed",
@@ -344,6 +346,20 @@ static void drop_wanted(Round *round, const Wanted *wanted)
     say_row(round, wanted->urls[0], "dropped", 0, "");
 }
 
+/* Whether a current list is there. */
+static void look_at(Round *round, const Wanted *wanted)
+{
+    gint64 until = g_key_file_get_int64(wanted->note, "tried", "until", NULL);
+    g_autofree char *problem = g_key_file_get_string(wanted->note, "tried", "problem", NULL);
+
+    round->tried++;
+    if (g_file_test(wanted->path, G_FILE_TEST_EXISTS) && (until == 0 || until >= round->now))
+        return;
+    if (round->failed++ == 0)
+        g_set_error(&round->first, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s",
+                    problem ? problem : wanted->urls[0]);
+}
+
 static void visit_wanted(Round *round, const char *id)
 {
     g_autoptr(Wanted) wanted = load_wanted(round, id);
@@ -352,6 +368,10 @@ static void visit_wanted(Round *round, const char *id)
     if (!wanted || stat(wanted->wanted, &st) != 0 ||
         !(g_key_file_has_group(wanted->note, "tried") ? round->tried_ones : round->fresh))
         return;
+    if (round->look) {
+        look_at(round, wanted);
+        return;
+    }
     gboolean due = round->all || wanted->due <= round->now;
     /* Who has written it down may not be who should. */
     if (st.st_mtime + FORGET < round->now ||
@@ -456,6 +476,32 @@ static gboolean run_round(Round *round, GError **error)
                 "%u of %u revocation lists could not be fetched; the first: %s", round->failed,
                 round->tried, round->first->message);
     return FALSE;
+}
+
+char *smime_refresh_lack(SealModule *self)
+{
+    SmimeModule *module = seal_module_data(self);
+    Round round = {.self = self,
+                   .module = module,
+                   .look = TRUE,
+                   .fresh = TRUE,
+                   .tried_ones = TRUE,
+                   .now = g_get_real_time() / G_USEC_PER_SEC};
+    char *lack = NULL;
+
+    if (module->crl_mode == SMIME_CRL_OFF)
+        return NULL;
+    round.folder = smime_store_folder(self, FALSE, NULL);
+    if (round.folder)
+        visit_all(&round);
+    if (round.failed > 0)
+        lack =
+            g_strdup_printf("crl: of %u revocation lists that are wanted %u are missing or out of "
+                            "date; the first: %s",
+                            round.tried, round.failed, round.first->message);
+    g_clear_error(&round.first);
+    g_free(round.folder);
+    return lack;
 }
 
 /* TRUE where nothing has come to be wanted since, and nothing is due. */

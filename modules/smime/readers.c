@@ -41,8 +41,10 @@ void smime_note_signer(SealModule *self, SealKey *key, const char *place)
 static gboolean run_check(SealModule *self, SealOut *out, G_GNUC_UNUSED GError **error)
 {
     const SmimeModule *module = seal_module_data(self);
+    g_autofree char *lack = smime_refresh_lack(self);
 
-    seal_out_text(out, "warning", "%s", module->notes->str);
+    seal_out_text(out, "warning", "%s%s%s", module->notes->str,
+                  lack && module->notes->len > 0 ? "; " : "", lack ? lack : "");
     return TRUE;
 }
 

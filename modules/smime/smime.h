@@ -187,6 +187,8 @@ guint64 smime_crls_seen(SealModule *self);
 /** crl-refresh.c: of the descriptor. */
 gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable *cancellable,
                        SealOut *out, gint64 *next, GError **error);
+/** What is wanted and not there, for people; NULL where all is. (transfer full) */
+char *smime_refresh_lack(SealModule *self);
 
 /* -------------------------------------------------------------------------------------------
  * chain.c: trust anchors, and the way to one

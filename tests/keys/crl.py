@@ -311,6 +311,8 @@ def in_trouble():
         tap.contains(rows[url]["problem"], why, name)
     tap.true("/good" not in [path for path, _ in server.asked], "no redirect is followed")
     tap.equal(refresh(status=0), {}, "not at once again")
+    status = home.run("sealctl", "status").output.decode()
+    tap.contains(status, f"{len(cases)} are missing or out of date; the first: http://")
     enrol(BEN, server.url("/error"), server.url("/good"))
     tap.equal(answer(BEN), WAITS)
     tap.equal(refresh(status=0)[server.url("/good")]["result"], "fetched")
