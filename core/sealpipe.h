@@ -727,7 +727,8 @@ typedef struct {
     gboolean of_keys;   /**< of a PATH: [daemon] keys_user may own it */
     gboolean kept;      /**< of a PATH or PATHS: private keys, which the private half alone reads:
                              the daemon's workers cannot */
-    gpointer reserved[2];
+    const char *words;  /**< of PATHS: what may stand there in place of a path, with | between */
+    gpointer reserved[1];
 } SealSetting;
 
 /** How a descriptor begins, in every version: enough to tell whether the rest can be read. */
@@ -803,8 +804,10 @@ SEAL_API gint64 seal_module_number(SealModule *self, const char *key);
 /** CHOICE: the word's place in `range`, from 0, so that an enum in the same order takes it; -1
  * where nothing is set. */
 SEAL_API int seal_module_choice(SealModule *self, const char *key);
-/** LIST and PATHS. Never NULL. (borrowed) */
+/** LIST and PATHS, without its words. Never NULL. (borrowed) */
 SEAL_API const char *const *seal_module_list(SealModule *self, const char *key);
+/** Of PATHS: does @word, one of the setting's `words`, stand there? */
+SEAL_API gboolean seal_module_has_word(SealModule *self, const char *key, const char *word);
 /** Sets SEAL_ERROR_CONFIG with the place where @key was written. Always FALSE. */
 SEAL_API gboolean seal_module_refuse(SealModule *self, const char *key, GError **error,
                                      const char *format, ...) G_GNUC_PRINTF(4, 5);

@@ -167,6 +167,11 @@ const char *const *seal_module_list(SealModule *self, const char *key)
     return seal_settings_list(self->settings, key);
 }
 
+gboolean seal_module_has_word(SealModule *self, const char *key, const char *word)
+{
+    return seal_settings_has_word(self->settings, key, word);
+}
+
 gboolean seal_module_refuse(SealModule *self, const char *key, GError **error, const char *format,
                             ...)
 {

@@ -17,6 +17,7 @@ typedef struct {
     const SealPlace *place; /* NULL for the preset */
     char *string;
     char **list;
+    char **words; /* of PATHS: what stands there in place of a path; NULL for none */
     gint64 number;
 } Value;
 
@@ -33,6 +34,7 @@ static void value_free(gpointer data)
 
     g_free(value->string);
     g_strfreev(value->list);
+    g_strfreev(value->words);
     g_free(value);
 }
 
@@ -250,6 +252,19 @@ static gboolean check_path(const SealSettings *settings, const Value *value, con
     return TRUE;
 }
 
+/* Nobody takes them for paths any more. */
+static void take_words_out(Value *value)
+{
+    g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
+    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+
+    for (char **item = value->list; *item; item++)
+        g_strv_builder_add(has_word(value->setting->words, *item) ? words : paths, *item);
+    g_strfreev(value->list);
+    value->list = g_strv_builder_end(paths);
+    value->words = g_strv_builder_end(words);
+}
+
 static gboolean check_paths(const SealSettings *settings, const Value *value, GError **error)
 {
     for (char **path = value->list; path && *path; path++) {
@@ -276,7 +291,11 @@ static gboolean parse_value(const SealSettings *settings, Value *value, const ch
     if (is_list(value->setting->type)) {
         if (!read_list(settings, value, text, error))
             return FALSE;
-        return value->setting->type == SEAL_SETTING_LIST || check_paths(settings, value, error);
+        if (value->setting->type == SEAL_SETTING_LIST)
+            return TRUE;
+        if (value->setting->words)
+            take_words_out(value);
+        return check_paths(settings, value, error);
     }
 
     value->string = unescape_text(&text, '\0');
@@ -520,6 +539,15 @@ const char *const *seal_settings_list(const SealSettings *settings, const char *
     if (!is_list(value->setting->type))
         g_error("bug: [%s] %s is not a list", settings->name, key);
     return (const char *const *)value->list;
+}
+
+gboolean seal_settings_has_word(const SealSettings *settings, const char *key, const char *word)
+{
+    const Value *value = find_value(settings, key);
+
+    if (!has_word(value->setting->words, word))
+        g_error("bug: [%s] %s does not have the word %s", settings->name, key, word);
+    return value->words && g_strv_contains((const char *const *)value->words, word);
 }
 
 char **seal_settings_paths(const SealSettings *settings, const char *key)

@@ -43,6 +43,8 @@ gint64 seal_settings_number(const SealSettings *settings, const char *key);
 int seal_settings_choice(const SealSettings *settings, const char *key);
 /** Lists and paths; never NULL. (borrowed) */
 const char *const *seal_settings_list(const SealSettings *settings, const char *key);
+/** Does @word, one of the setting's `words`, stand there? */
+gboolean seal_settings_has_word(const SealSettings *settings, const char *key, const char *word);
 /** The paths of a PATH or of PATHS. (transfer full) */
 char **seal_settings_paths(const SealSettings *settings, const char *key);
 /** Where the value was written; NULL where it is the preset. (borrowed) */

@@ -155,7 +155,7 @@ static const SealSetting TABLE[] = {
     {"text", SEAL_SETTING_STRING, NULL},
     {"future", SEAL_SETTING_STRING, "x", .later = "*"},
     {"path", SEAL_SETTING_PATH},
-    {"paths", SEAL_SETTING_PATHS},
+    {"paths", SEAL_SETTING_PATHS, .words = "mail|all"},
     {"secret", SEAL_SETTING_SECRET},
     {NULL},
 };
@@ -175,7 +175,7 @@ static void test_values(Fixture *f, gconstpointer data)
     g_autoptr(SealSettings) s =
         settings_of(f, &config,
                     "flag=false\ncount=10\nsize=2G\ntime=5m\nword=two\nlist= x ;y\\;z;;\n"
-                    "text=a\\tb\\sc\npath=/\npaths=/tmp;/\nfuture=x",
+                    "text=a\\tb\\sc\npath=/\npaths=/tmp;mail;/\nfuture=x",
                     NULL);
 
     g_assert_false(seal_settings_boolean(s, "flag"));
@@ -188,6 +188,9 @@ static void test_values(Fixture *f, gconstpointer data)
     g_assert_null(seal_settings_list(s, "list")[2]);
     g_assert_cmpstr(seal_settings_string(s, "text"), ==, "a\tb c");
     g_assert_cmpstr(seal_settings_list(s, "paths")[1], ==, "/");
+    g_assert_null(seal_settings_list(s, "paths")[2]);
+    g_assert_true(seal_settings_has_word(s, "paths", "mail"));
+    g_assert_false(seal_settings_has_word(s, "paths", "all"));
 }
 
 static void test_presets(Fixture *f, gconstpointer data)
@@ -199,6 +202,7 @@ static void test_presets(Fixture *f, gconstpointer data)
     g_assert_cmpstr(seal_settings_list(s, "list")[1], ==, "b");
     g_assert_null(seal_settings_string(s, "text"));
     g_assert_null(seal_settings_list(s, "paths")[0]);
+    g_assert_false(seal_settings_has_word(s, "paths", "mail"));
 }
 
 static void test_value_errors(Fixture *f, gconstpointer data)
@@ -228,6 +232,7 @@ static void test_value_errors(Fixture *f, gconstpointer data)
         {"path=relative", "not an absolute path"},
         {"path=/nonexistent/file", "No such file"},
         {"paths=/;/nonexistent/file", "No such file"},
+        {"paths=mail;Mail", "\"Mail\" is not an absolute path"},
         {"secret=/etc/passwd", "others can read"},
         {"unknown=1", "[g] has no setting \"unknown\""},
     };
