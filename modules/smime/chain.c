@@ -9,54 +9,12 @@
 #include <openssl/err.h>
 
 enum {
-    MAX_ANCHORS = 10000,
     MAX_CHAIN = 10,
     /* OpenSSL's name for 112 bits: no SHA-1 or MD5 signature, no RSA key under 2048 bits. The
      * anchor's own signature proves nothing and is not looked at. */
     AUTH_LEVEL = 2,
     MAX_HELD = 4096, /* chains that are remembered */
 };
-
-static gboolean read_anchors(SmimeModule *module, GBytes *data, const char *path, guint *count,
-                             GError **error)
-{
-    g_auto(SmimeBundle) bundle = {0};
-
-    if (!smime_bundle_read(&bundle, data, error))
-        return FALSE;
-    if (bundle.broken > 0) {
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-                    "%u of the certificates in it cannot be read, and %u can", bundle.broken,
-                    bundle.certs->len);
-        return FALSE;
-    }
-    for (guint i = 0; i < bundle.certs->len; i++) {
-        X509 *cert = g_ptr_array_index(bundle.certs, i);
-
-        if (module->anchor_count >= MAX_ANCHORS) {
-            g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG, "more than %d trust anchors in all",
-                        MAX_ANCHORS);
-            return FALSE;
-        }
-        if (!module->store || !X509_STORE_add_cert(module->store, cert)) {
-            smime_set_error(error, SEAL_ERROR_CONFIG, "a certificate in it cannot be kept");
-            return FALSE;
-        }
-        smime_pool_add(module->anchors, cert, TRUE);
-        module->anchor_count++;
-    }
-    *count = bundle.certs->len;
-    return TRUE;
-}
-
-gboolean smime_anchors_load(SealModule *self, GError **error)
-{
-    SmimeModule *module = seal_module_data(self);
-
-    module->store = X509_STORE_new();
-    module->anchors = smime_pool_new();
-    return smime_read_setting(self, "trust_anchors", "certificate", read_anchors, error);
-}
 
 /* -------------------------------------------------------------------------------------------
  * What becomes of a chain that does not hold
@@ -243,6 +201,25 @@ static void hold_chain(SealModule *self, const SealKey *key, SmimeCerts *chain, 
  * Verifying
  */
 
+/* The one that the chain ends at. Mozilla trusts some for what they had issued before a day, and no
+ * more. */
+static X509 *accept_anchor(const SmimeModule *module, SmimeCerts *chain, SealKey *key,
+                           SealDecision *decision)
+{
+    X509 *end = smime_pool_find(module->anchors, sk_X509_value(chain, sk_X509_num(chain) - 1));
+    gint64 after;
+
+    if (smime_anchor_is_for(module, end, sk_X509_value(chain, 0), &after))
+        return end;
+    g_autofree char *day = seal_text_day(after);
+    g_autofree char *name = smime_name_text(X509_get_subject_name(end));
+    refuse_key(decision, "untrusted",
+               "the certificate of %s has no valid chain to a trust anchor: %s is trusted for mail "
+               "for what it issued until %s alone",
+               seal_key_label(key), name, day);
+    return NULL;
+}
+
 static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key, gint64 at,
                              SealDecision *decision, X509 **anchor, GError **error)
 {
@@ -250,6 +227,7 @@ static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key
     SmimeCerts *chain = X509_STORE_CTX_get0_chain(ctx);
     SmimeModule *module = seal_module_data(self);
     gint64 until = G_MAXINT64;
+    X509 *end;
 
     *anchor = NULL;
     if (!valid && is_failure(X509_STORE_CTX_get_error(ctx))) {
@@ -261,9 +239,10 @@ static gboolean verify_chain(SealModule *self, X509_STORE_CTX *ctx, SealKey *key
     if (!valid) {
         refuse_chain(ctx, key, decision);
     } else if (check_between(chain, sk_X509_value(chain, 0), decision) &&
+               (end = accept_anchor(module, chain, key, decision)) &&
                check_lists(self, chain, at, decision, &until)) {
-        *anchor = smime_pool_find(module->anchors, sk_X509_value(chain, sk_X509_num(chain) - 1));
-        hold_chain(self, key, chain, *anchor, at, until);
+        hold_chain(self, key, chain, end, at, until);
+        *anchor = end;
     }
     return TRUE;
 }
@@ -277,8 +256,8 @@ gboolean smime_chain_check(SealModule *self, SealKey *key, gint64 at, SealDecisi
     *anchor = NULL;
     if (module->anchor_count == 0) {
         refuse_key(decision, "untrusted",
-                   "the certificate of %s cannot be trusted: no CA is trusted; name some with "
-                   "trust_anchors in [module smime]",
+                   "the certificate of %s cannot be trusted: no CA is trusted; name some, or mail, "
+                   "with trust_anchors in [module smime]",
                    seal_key_label(key));
         return TRUE;
     }

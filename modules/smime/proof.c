@@ -10,9 +10,11 @@
  * Who vouches for it
  */
 
+/* Whoever has a mailbox for an hour gets a certificate of a public CA. */
 static gboolean prove_by_chain(SealModule *self, SealKey *key, gint64 at, SealProven *proven,
                                char **by, GError **error)
 {
+    const SmimeModule *module = seal_module_data(self);
     X509 *anchor;
 
     if (!smime_chain_check(self, key, at, NULL, &anchor, error))
@@ -20,8 +22,10 @@ static gboolean prove_by_chain(SealModule *self, SealKey *key, gint64 at, SealPr
     if (!anchor)
         return TRUE;
     g_autofree char *name = smime_name_text(X509_get_subject_name(anchor));
-    *proven = SEAL_PROVEN_NAMED;
-    *by = g_strdup_printf("the CA %s, which trust_anchors names", name);
+    gboolean named = smime_anchor_is_named(module, anchor);
+    *proven = named ? SEAL_PROVEN_NAMED : SEAL_PROVEN_PUBLIC;
+    *by = g_strdup_printf("the CA %s, %s", name,
+                          named ? "which trust_anchors names" : "which Mozilla trusts for mail");
     return TRUE;
 }
 
@@ -33,7 +37,11 @@ gboolean smime_prove(SealModule *self, SealKey *key, SealAddress *address, gint6
     *proven = SEAL_PROVEN_NOT;
     *by = NULL;
     if (!key) {
-        *proven = module->anchor_count > 0 ? SEAL_PROVEN_NAMED : SEAL_PROVEN_NOT;
+        guint public = g_hash_table_size(module->mail_roots);
+
+        *proven = module->anchor_count > public ? SEAL_PROVEN_NAMED
+                  : public > 0                  ? SEAL_PROVEN_PUBLIC
+                                                : SEAL_PROVEN_NOT;
         return TRUE;
     }
     if (address && !seal_key_is_for(key, address))

@@ -8,8 +8,7 @@ static void module_fini(SealModule *self)
 {
     SmimeModule *module = seal_module_data(self);
 
-    X509_STORE_free(module->store);
-    smime_pool_free(module->anchors);
+    smime_anchors_free(module);
     smime_pool_free(module->pool);
     seal_cache_free(module->chains);
     smime_crls_unload(module);
@@ -44,7 +43,13 @@ static gboolean module_init(SealModule *self, GError **error)
 static const SealSetting settings[] = {
     {.key = "trust_anchors",
      .type = SEAL_SETTING_PATHS,
-     .help = "CA certificates that are trusted to vouch for recipients: files or folders"},
+     .words = "mail",
+     .help = "CA certificates that are trusted to vouch for recipients: files or folders, or mail: "
+             "those that Mozilla trusts for mail, of the package libnss3"},
+    {.key = "mail_roots",
+     .type = SEAL_SETTING_PATH,
+     .help = "Where trust_anchors=mail finds Mozilla's roots: NSS's libnssckbi.so; without it "
+             "where Debian has it"},
     {.key = "crls",
      .type = SEAL_SETTING_PATHS,
      .help = "Certificate revocation lists, PEM or DER: files or folders. They always count"},

@@ -191,11 +191,26 @@ gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable 
 char *smime_refresh_lack(SealModule *self);
 
 /* -------------------------------------------------------------------------------------------
- * chain.c: trust anchors, and the way to one
+ * mail-roots.c, anchors.c: trust anchors
  */
 
+/** Takes one of Mozilla's roots for mail. What it has issued @after is not trusted for mail;
+ *  G_MAXINT64 where all is. */
+typedef gboolean (*SmimeRootVisitor)(SmimeModule *module, X509 *cert, gint64 after, GError **error);
+gboolean smime_mail_roots_visit(SealModule *self, SmimeRootVisitor visit, GError **error);
 /** Reads what the setting names. */
 gboolean smime_anchors_load(SealModule *self, GError **error);
+void smime_anchors_free(SmimeModule *module);
+/** Is it one that the operator has named, by a file? Else it is Mozilla's alone. */
+gboolean smime_anchor_is_named(const SmimeModule *module, X509 *anchor);
+/** FALSE where the anchor is trusted for no certificate that was issued @after a time before that
+ *  of @cert. */
+gboolean smime_anchor_is_for(const SmimeModule *module, X509 *anchor, X509 *cert, gint64 *after);
+
+/* -------------------------------------------------------------------------------------------
+ * chain.c: the way to a trust anchor
+ */
+
 /** What is remembered of chains that hold. (transfer full) */
 SealCache *smime_chains_new(void);
 /** The anchor that a chain from the key ends at, at @at, with nothing in it revoked. NULL where
@@ -331,8 +346,9 @@ typedef enum {
 } SmimeRsaSignature;
 
 struct SmimeModule {
-    X509_STORE *store;  /**< the trust anchors */
-    SmimePool *anchors; /**< the same, to be found by name */
+    X509_STORE *store;      /**< the trust anchors */
+    SmimePool *anchors;     /**< the same, to be found by name */
+    GHashTable *mail_roots; /**< of anchors.c: those of them that are Mozilla's */
     guint anchor_count;
     SmimePool *pool; /**< other CA certificates that were met */
     GPtrArray *crls; /**< of crl.c, as the next three */
