@@ -124,14 +124,14 @@ SEAL_API const char *const *seal_key_detected_ids(const SealKey *key);
 /** What the Format put there. (borrowed) */
 SEAL_API gpointer seal_key_native(const SealKey *key);
 
-/** Keys by the addresses that they are for. (transfer full) */
+/** Keys by the addresses and domains that they are for. (transfer full) */
 SEAL_API SealKeyIndex *seal_key_index_new(void);
 SEAL_API void seal_key_index_free(SealKeyIndex *index);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeyIndex, seal_key_index_free)
-/** Adds @key under each of its addresses, with references of its own. */
+/** Adds @key under each of its addresses and domains, with references of its own. */
 SEAL_API void seal_key_index_add(SealKeyIndex *index, SealKey *key);
-/** Appends a reference to each key for @address to @keys, in the order in which they were added;
- *  those of @format alone, unless it is NULL. */
+/** Appends a reference to each key for @address to @keys, in the order in which they were added,
+ *  then to those for its whole domain; those of @format alone, unless it is NULL. */
 SEAL_API void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address,
                                   const char *format, GPtrArray *keys);
 /** Appends a reference to each key that a source's copies() is to give of @key. */

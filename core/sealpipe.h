@@ -512,8 +512,8 @@ typedef struct {
 } SealSealing;
 
 /** In scan(): read() of the @length octets from @offset alone gives one key. @addresses: the
- *  mailboxes as written in it, NULL-terminated. NULL: it has to be read whoever is asked for, as
- * what others are judged by. */
+ *  mailboxes as written in it, and "@domain" for who is for all of one; NULL-terminated. NULL: it
+ * has to be read whoever is asked for, as what others are judged by. */
 SEAL_API void seal_key_scan_add(SealKeyScan *scan, gsize offset, gsize length,
                                 const char *const *addresses);
 
@@ -764,8 +764,8 @@ typedef struct {
      *  Not in the way of a message: `sealctl keys refresh` and a process of the daemon's call it.
      *  Rows of "refreshed" say what was done. *@next: when it should be called again (Unix
      *  seconds; G_MAXINT64: not for its own sake). FALSE where something that is needed could not
-     *  be had. Where @cancellable is cancelled before, nothing is done, and *next alone is told. May
-     *  be NULL. */
+     *  be had. Where @cancellable is cancelled before, nothing is done, and *next alone is told.
+     * May be NULL. */
     gboolean (*refresh)(SealModule *self, gboolean all, gint64 now, GCancellable *cancellable,
                         SealOut *out, gint64 *next, GError **error);
     gpointer reserved[6];
@@ -837,13 +837,14 @@ SEAL_API gboolean seal_module_read_keys(SealModule *self, const char *format, GB
 typedef struct {
     gsize size; /**< sizeof(SealKeySpot), as core has it */
     const char *format;
-    const SealAddress
-        *address; /**< whom a key is for; NULL: it has to be read whoever is asked for */
-    gsize offset; /**< seal_module_read_keys() is to be given these octets of it */
+    const SealAddress *address; /**< whom a key is for; without it and a domain it has to be read
+                                   whoever is asked for */
+    gsize offset;               /**< seal_module_read_keys() is to be given these octets of it */
     gsize length;
     const GError
-        *problem; /**< something there is damaged; then nothing else is set but the format */
-    gpointer reserved[4];
+        *problem;       /**< something there is damaged; then nothing else is set but the format */
+    const char *domain; /**< "@domain": it is for all of that */
+    gpointer reserved[3];
 } SealKeySpot;
 
 typedef void (*SealKeyVisitor)(SealModule *self, const SealKeySpot *spot, gpointer user_data);

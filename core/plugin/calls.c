@@ -132,6 +132,20 @@ struct SealKeyScan {
     gpointer user_data;
 };
 
+static void scan_tell(SealKeyScan *scan, const char *text)
+{
+    SealKeySpot *spot = &scan->spot;
+    g_autoptr(SealAddress) address = *text == '@' ? NULL : seal_address_parse(text, NULL);
+    g_autofree char *domain = *text == '@' ? seal_key_bind_to(text) : NULL;
+
+    spot->address = address;
+    spot->domain = domain;
+    if (address || domain)
+        scan->visit(scan->self, spot, scan->user_data);
+    spot->address = NULL;
+    spot->domain = NULL;
+}
+
 void seal_key_scan_add(SealKeyScan *scan, gsize offset, gsize length, const char *const *addresses)
 {
     SealKeySpot *spot = &scan->spot;
@@ -142,14 +156,8 @@ void seal_key_scan_add(SealKeyScan *scan, gsize offset, gsize length, const char
     spot->length = length;
     if (!addresses)
         scan->visit(scan->self, spot, scan->user_data);
-    for (; addresses && *addresses; addresses++) {
-        g_autoptr(SealAddress) address = seal_address_parse(*addresses, NULL);
-
-        spot->address = address;
-        if (address)
-            scan->visit(scan->self, spot, scan->user_data);
-        spot->address = NULL;
-    }
+    for (; addresses && *addresses; addresses++)
+        scan_tell(scan, *addresses);
 }
 
 void seal_module_scan_keys(SealModule *self, GBytes *data, SealKeyVisitor visit, gpointer user_data)

@@ -45,9 +45,14 @@ static void add_under(GHashTable *table, const char *name, SealKey *key)
 void seal_key_index_add(SealKeyIndex *index, SealKey *key)
 {
     GPtrArray *addresses = seal_key_addresses(key);
+    const char *const *domains = seal_key_domains(key);
 
     for (guint i = 0; i < addresses->len; i++)
         add_under(index->by_address, seal_address_key(g_ptr_array_index(addresses, i)), key);
+    for (; *domains; domains++) {
+        g_autofree char *name = g_strconcat("@", *domains, NULL);
+        add_under(index->by_address, name, key);
+    }
     add_under(index->by_fingerprint, seal_key_fingerprint(key), key);
 }
 
@@ -76,10 +81,10 @@ void seal_key_index_find_copies(const SealKeyIndex *index, const SealKey *key, G
     }
 }
 
-void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address, const char *format,
+static void append_named(const SealKeyIndex *index, const char *name, const char *format,
                          GPtrArray *keys)
 {
-    GPtrArray *same = g_hash_table_lookup(index->by_address, seal_address_key(address));
+    GPtrArray *same = g_hash_table_lookup(index->by_address, name);
 
     for (guint i = 0; same && i < same->len; i++) {
         SealKey *key = g_ptr_array_index(same, i);
@@ -87,4 +92,13 @@ void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address, 
         if (!format || g_str_equal(seal_key_format(key), format))
             g_ptr_array_add(keys, seal_key_ref(key));
     }
+}
+
+void seal_key_index_find(const SealKeyIndex *index, const SealAddress *address, const char *format,
+                         GPtrArray *keys)
+{
+    g_autofree char *domain = g_strconcat("@", seal_address_domain(address), NULL);
+
+    append_named(index, seal_address_key(address), format, keys);
+    append_named(index, domain, format, keys);
 }

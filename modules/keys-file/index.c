@@ -65,9 +65,12 @@ int keys_spot_compare(gconstpointer a, gconstpointer b)
     return one->offset < other->offset ? -1 : one->offset > other->offset;
 }
 
-guint keys_address_hash(const SealAddress *address)
+void keys_address_hashes(const SealAddress *address, guint hashes[2])
 {
-    return g_str_hash(seal_address_key(address));
+    g_autofree char *domain = g_strconcat("@", seal_address_domain(address), NULL);
+
+    hashes[0] = g_str_hash(seal_address_key(address));
+    hashes[1] = g_str_hash(domain);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -139,7 +142,7 @@ static void take_spot(SealModule *self, const SealKeySpot *found, gpointer user_
         note_damage(look, found->format, found->problem->message);
         return;
     }
-    if (!found->address) {
+    if (!found->address && !found->domain) {
         read_now(self, found, look);
         return;
     }
@@ -153,7 +156,7 @@ static void take_spot(SealModule *self, const SealKeySpot *found, gpointer user_
             g_bytes_new_from_bytes(look->file->data, found->offset, found->length);
         spot->sum = g_bytes_hash(octets);
     }
-    spot->address = keys_address_hash(found->address);
+    spot->address = g_str_hash(found->domain ? found->domain : seal_address_key(found->address));
     spot->file = look->number;
     spot->offset = (guint32)found->offset;
     spot->length = (guint32)found->length;
@@ -231,9 +234,9 @@ const KeysPlace *keys_index_place(const KeysIndex *index, guint number)
     return &g_array_index(index->files, KeysPlace, number);
 }
 
-guint keys_index_first(const KeysIndex *index, const SealAddress *address)
+guint keys_index_first(const KeysIndex *index, guint hash)
 {
-    guint hash = keys_address_hash(address), low = 0, high = index->spots->len;
+    guint low = 0, high = index->spots->len;
 
     while (low < high) {
         guint middle = low + (high - low) / 2;

@@ -91,12 +91,11 @@ static gboolean read_spot(Search *search, const KeysPlace *place, const KeysSpot
     return TRUE;
 }
 
-static gboolean read_spots(Search *search, const KeysIndex *index, GError **error)
+static gboolean read_spots_of(Search *search, const KeysIndex *index, guint hash, GError **error)
 {
-    guint hash = keys_address_hash(search->address);
     const KeysSpot *before = NULL;
 
-    for (guint i = keys_index_first(index, search->address); i < index->spots->len; i++) {
+    for (guint i = keys_index_first(index, hash); i < index->spots->len; i++) {
         const KeysSpot *spot = &g_array_index(index->spots, KeysSpot, i);
 
         if (spot->address != hash)
@@ -111,6 +110,15 @@ static gboolean read_spots(Search *search, const KeysIndex *index, GError **erro
         before = spot;
     }
     return TRUE;
+}
+
+static gboolean read_spots(Search *search, const KeysIndex *index, GError **error)
+{
+    guint hashes[2];
+
+    keys_address_hashes(search->address, hashes);
+    return read_spots_of(search, index, hashes[0], error) &&
+           read_spots_of(search, index, hashes[1], error);
 }
 
 /* Takes those of @keys away that stood in a file that is gone, or has changed. */
@@ -258,22 +266,9 @@ static gboolean keys_file_copies(SealModule *self, SealKey *key, SealTrust trust
  * What has changed
  */
 
-/* FALSE where a file with a key of the address is not what it was; @any: there is one. */
-static gboolean are_same(KeysFile *source, const KeysIndex *index, const SealAddress *address,
-                         const char *format, gboolean *any)
+static gboolean are_spots_same(KeysFile *source, const KeysIndex *index, guint hash, gboolean *any)
 {
-    guint hash = keys_address_hash(address);
-    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-
-    take_read(source, index, address, format, found);
-    *any = *any || found->len > 0;
-    for (guint i = 0; i < found->len; i++) {
-        gint number = keys_index_number(index, seal_key_place(g_ptr_array_index(found, i)));
-
-        if (!keys_follow_is_same(source, keys_index_place(index, (guint)number)))
-            return FALSE;
-    }
-    for (guint i = keys_index_first(index, address); i < index->spots->len; i++) {
+    for (guint i = keys_index_first(index, hash); i < index->spots->len; i++) {
         const KeysSpot *spot = &g_array_index(index->spots, KeysSpot, i);
 
         if (spot->address != hash)
@@ -285,6 +280,26 @@ static gboolean are_same(KeysFile *source, const KeysIndex *index, const SealAdd
             return FALSE;
     }
     return TRUE;
+}
+
+/* FALSE where a file with a key of the address is not what it was; @any: there is one. */
+static gboolean are_same(KeysFile *source, const KeysIndex *index, const SealAddress *address,
+                         const char *format, gboolean *any)
+{
+    guint hashes[2];
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    take_read(source, index, address, format, found);
+    *any = *any || found->len > 0;
+    for (guint i = 0; i < found->len; i++) {
+        gint number = keys_index_number(index, seal_key_place(g_ptr_array_index(found, i)));
+
+        if (!keys_follow_is_same(source, keys_index_place(index, (guint)number)))
+            return FALSE;
+    }
+    keys_address_hashes(address, hashes);
+    return are_spots_same(source, index, hashes[0], any) &&
+           are_spots_same(source, index, hashes[1], any);
 }
 
 static guint64 keys_file_changes(SealModule *self, SealAddress *address, const char *format)

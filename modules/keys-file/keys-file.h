@@ -13,7 +13,8 @@
 
 /** Where a key stands. */
 typedef struct {
-    guint address; /**< hash of seal_address_key(): two may have the same, which costs a look */
+    guint address; /**< hash of seal_address_key(), or of "@domain": two may have the same, which
+                        costs a look */
     guint file;
     guint32 offset;
     guint32 length;
@@ -62,9 +63,10 @@ void keys_index_finish(KeysIndex *index);
 /** The number of the file; -1 where it is not in the index. */
 gint keys_index_number(const KeysIndex *index, const char *path);
 const KeysPlace *keys_index_place(const KeysIndex *index, guint number);
-/** The first spot of the address, or where it would stand. */
-guint keys_index_first(const KeysIndex *index, const SealAddress *address);
-guint keys_address_hash(const SealAddress *address);
+/** What KeysSpot.address is for keys of @address, and for those of its whole domain. */
+void keys_address_hashes(const SealAddress *address, guint hashes[2]);
+/** The first spot of that hash, or where it would stand. */
+guint keys_index_first(const KeysIndex *index, guint hash);
 int keys_spot_compare(gconstpointer a, gconstpointer b);
 
 /* -------------------------------------------------------------------------------------------

@@ -111,6 +111,32 @@ static void test_folder(void)
     g_assert_cmpint(seal_key_trust(g_ptr_array_index(keys, 0)), ==, SEAL_TRUST_VERIFIED);
 }
 
+/* One for all of a domain, in the forms that are looked through and in one that is read at once. */
+static void test_domain(void)
+{
+    CertSpec spec = {.name = "gate", .san = "DNS:example.org", .ext_usage = "emailProtection"};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) cert = pki_cert(&spec, pki_key("P-256"), ca, pki_key("RSA"));
+    g_autoptr(GBytes) pem = pki_pem(cert);
+    g_autoptr(GBytes) der = pki_der(cert);
+    g_autofree char *bare = g_base64_encode(g_bytes_get_data(der, NULL), g_bytes_get_size(der));
+    g_auto(Smime) smime = {0};
+    SealModule *module;
+    smime_prepare(&smime);
+    g_autofree char *folder = g_build_filename(smime.dir, "keys", NULL);
+
+    g_free(smime_write(&smime, "keys/gate.pem", pem));
+    g_free(smime_write(&smime, "keys/gate.der", der));
+    write_text(&smime, "keys/gate.txt", bare);
+    g_free(write_person(&smime, "keys/a.pem", "alice@example.org", ca));
+    const SealSource *source = open_source(&smime, folder, NULL, &module);
+
+    g_assert_cmpuint(count(source, module, "alice@example.org"), ==, 4);
+    g_assert_cmpuint(count(source, module, "bob@Example.ORG"), ==, 3);
+    g_assert_cmpuint(count(source, module, "bob@sub.example.org"), ==, 0);
+    g_assert_cmpuint(count(source, module, "bob@example.com"), ==, 0);
+}
+
 static void test_format(void)
 {
     g_auto(Smime) smime = {0};
@@ -655,6 +681,7 @@ static void test_writable(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/keys-file/domain", test_domain);
     g_test_add_func("/keys-file/folder", test_folder);
     g_test_add_func("/keys-file/format", test_format);
     g_test_add_func("/keys-file/trust", test_trust);
