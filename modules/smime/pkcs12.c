@@ -17,6 +17,9 @@
 enum {
     MAX_DEPTH = 4,   /* of safes within safes */
     MAX_BAGS = 1000, /* in all */
+    MAX_TRIES = 100, /* places where a file may begin */
+    MAX_WORK =
+        2000000, /* times that passphrases are hashed for a file of others', about a second */
 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS12, PKCS12_free)
@@ -28,9 +31,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBKDF2PARAM, PBKDF2PARAM_free)
 typedef struct {
     const char *password;
     int length;
-    GPtrArray *keys;  /* element type PKCS8_PRIV_KEY_INFO */
+    GPtrArray *keys;  /* element type PKCS8_PRIV_KEY_INFO; NULL: they are counted, and left */
     GPtrArray *certs; /* element type X509 */
     guint bags;
+    guint key_bags;
+    gint64 work; /* how often a password may still be hashed */
 } Opening;
 
 static gboolean read_bags(Opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bags, guint depth);
@@ -51,12 +56,13 @@ static const void *algorithm_parameter(const X509_ALGOR *algorithm, int *nid)
     return type == V_ASN1_SEQUENCE ? value : NULL;
 }
 
-static gboolean iterations_bounded(const ASN1_INTEGER *iterations)
+/* G_MAXINT64 for what is no number of them. */
+static gint64 count_iterations(const ASN1_INTEGER *iterations)
 {
-    gint64 number;
+    gint64 number = 1;
 
-    return !iterations || (ASN1_INTEGER_get_int64(&number, iterations) && number > 0 &&
-                           number <= SMIME_MAX_ITERATIONS);
+    return iterations && (!ASN1_INTEGER_get_int64(&number, iterations) || number <= 0) ? G_MAXINT64
+                                                                                       : number;
 }
 
 static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)
@@ -66,31 +72,47 @@ static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)
     return ASN1_TYPE_unpack_sequence(item, &type);
 }
 
-static gboolean pbes2_bounded(const void *value)
+static gint64 pbes2_iterations(const void *value)
 {
     g_autoptr(PBE2PARAM) pbes2 = unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), value);
     int nid = NID_undef;
     const void *inner = pbes2 ? algorithm_parameter(pbes2->keyfunc, &nid) : NULL;
 
     if (!inner || nid != NID_id_pbkdf2)
-        return TRUE;
+        return 1;
     g_autoptr(PBKDF2PARAM) pbkdf2 = unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), inner);
-    return !pbkdf2 || iterations_bounded(pbkdf2->iter);
+    return pbkdf2 ? count_iterations(pbkdf2->iter) : 1;
 }
 
 /* What cannot be read fails later on its own. */
-gboolean smime_pbe_bounded(const X509_ALGOR *algorithm)
+static gint64 pbe_iterations(const X509_ALGOR *algorithm)
 {
     int nid;
     const void *value = algorithm_parameter(algorithm, &nid);
 
     if (!value)
-        return TRUE;
+        return 1;
     /* PBMAC1's parameters (RFC 8018 A.5) have the same form. */
     if (nid == NID_pbes2 || nid == NID_pbmac1)
-        return pbes2_bounded(value);
+        return pbes2_iterations(value);
     g_autoptr(PBEPARAM) pbe = unpack_sequence(ASN1_ITEM_rptr(PBEPARAM), value);
-    return !pbe || iterations_bounded(pbe->iter);
+    return pbe ? count_iterations(pbe->iter) : 1;
+}
+
+gboolean smime_pbe_bounded(const X509_ALGOR *algorithm)
+{
+    return pbe_iterations(algorithm) <= SMIME_MAX_ITERATIONS;
+}
+
+/* FALSE once that is too much work. */
+static gboolean opening_spend(Opening *opening, gint64 iterations)
+{
+    if (iterations > SMIME_MAX_ITERATIONS || iterations > opening->work) {
+        opening->work = 0;
+        return FALSE;
+    }
+    opening->work -= iterations;
+    return TRUE;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -105,15 +127,41 @@ static gboolean opening_add_key(Opening *opening, PKCS8_PRIV_KEY_INFO *key)
     return TRUE;
 }
 
+static gboolean read_bare(Opening *opening, const PKCS12_SAFEBAG *bag)
+{
+    const PKCS8_PRIV_KEY_INFO *bare = PKCS12_SAFEBAG_get0_p8inf(bag);
+
+    opening->key_bags++;
+    return !opening->keys ||
+           (bare &&
+            opening_add_key(opening, ASN1_item_dup(ASN1_ITEM_rptr(PKCS8_PRIV_KEY_INFO), bare)));
+}
+
 static gboolean read_shrouded(Opening *opening, const PKCS12_SAFEBAG *bag)
 {
     const X509_SIG *sealed = PKCS12_SAFEBAG_get0_pkcs8(bag);
     const X509_ALGOR *algorithm = NULL;
 
+    opening->key_bags++;
+    if (!opening->keys)
+        return TRUE;
     if (sealed)
         X509_SIG_get0(sealed, &algorithm, NULL);
-    return sealed && smime_pbe_bounded(algorithm) &&
+    return sealed && opening_spend(opening, pbe_iterations(algorithm)) &&
            opening_add_key(opening, PKCS12_decrypt_skey(bag, opening->password, opening->length));
+}
+
+/* By hand: PKCS12_get_friendlyname() has written beside its memory (CVE-2025-69419). NULL where
+ * there is none. (transfer full) */
+static char *friendly_name(const PKCS12_SAFEBAG *bag)
+{
+    const ASN1_TYPE *value = PKCS12_SAFEBAG_get0_attr(bag, NID_friendlyName);
+
+    if (!value || value->type != V_ASN1_BMPSTRING)
+        return NULL;
+    return g_convert((const char *)ASN1_STRING_get0_data(value->value.bmpstring),
+                     ASN1_STRING_length(value->value.bmpstring), "UTF-8", "UTF-16BE", NULL, NULL,
+                     NULL);
 }
 
 static gboolean read_cert(Opening *opening, const PKCS12_SAFEBAG *bag)
@@ -123,21 +171,20 @@ static gboolean read_cert(Opening *opening, const PKCS12_SAFEBAG *bag)
     X509 *cert = PKCS12_SAFEBAG_get1_cert(bag);
     if (!cert)
         return FALSE;
+    g_autofree char *name = friendly_name(bag);
+    if (name)
+        X509_alias_set1(cert, (const guint8 *)name, (int)strlen(name));
     g_ptr_array_add(opening->certs, cert);
     return TRUE;
 }
 
 static gboolean read_bag(Opening *opening, const PKCS12_SAFEBAG *bag, guint depth)
 {
-    const PKCS8_PRIV_KEY_INFO *bare;
-
     if (++opening->bags > MAX_BAGS)
         return FALSE;
     switch (PKCS12_SAFEBAG_get_nid(bag)) {
     case NID_keyBag:
-        bare = PKCS12_SAFEBAG_get0_p8inf(bag);
-        return bare &&
-               opening_add_key(opening, ASN1_item_dup(ASN1_ITEM_rptr(PKCS8_PRIV_KEY_INFO), bare));
+        return read_bare(opening, bag);
     case NID_pkcs8ShroudedKeyBag:
         return read_shrouded(opening, bag);
     case NID_certBag:
@@ -165,7 +212,8 @@ static gboolean read_safe(Opening *opening, PKCS7 *safe)
     if (PKCS7_type_is_data(safe)) {
         bags = PKCS12_unpack_p7data(safe);
     } else if (PKCS7_type_is_encrypted(safe)) {
-        if (safe->d.encrypted && smime_pbe_bounded(safe->d.encrypted->enc_data->algorithm))
+        if (safe->d.encrypted &&
+            opening_spend(opening, pbe_iterations(safe->d.encrypted->enc_data->algorithm)))
             bags = PKCS12_unpack_p7encdata(safe, opening->password, opening->length);
     } else {
         /* Encrypted to a public key, which nobody does. */
@@ -206,11 +254,33 @@ gboolean smime_pkcs12_is(const guint8 *data, gsize length)
     return file != NULL;
 }
 
+/* A PKCS#12 behind some text: SEQUENCE, the length in any form, version 3, SEQUENCE. */
+const guint8 *smime_pkcs12_find(const guint8 *data, gsize length)
+{
+    static const guint8 version[] = {0x02, 0x01, 0x03, 0x30};
+    const guint8 *end = data + length;
+    guint tries = 0;
+
+    for (const guint8 *at = data; (at = memchr(at, 0x30, (gsize)(end - at))); at++) {
+        if (end - at < 12 || tries == MAX_TRIES)
+            return NULL;
+        gsize more = at[1] > 0x80 && at[1] <= 0x84 ? at[1] & 0x0fu : 0;
+        if (memcmp(at + 2 + more, version, sizeof version) != 0)
+            continue;
+        tries++;
+        if (smime_pkcs12_is(at, (gsize)(end - at)))
+            return at;
+    }
+    return NULL;
+}
+
 static void opening_reset(Opening *opening)
 {
-    g_ptr_array_set_size(opening->keys, 0);
+    if (opening->keys)
+        g_ptr_array_set_size(opening->keys, 0);
     g_ptr_array_set_size(opening->certs, 0);
     opening->bags = 0;
+    opening->key_bags = 0;
 }
 
 static gboolean open_safes(Opening *opening, const guint8 *data, gsize length)
@@ -231,16 +301,26 @@ static gboolean was_unsupported(void)
     return yes;
 }
 
+static X509 *renew_cert(X509 *old)
+{
+    guint8 *der = NULL;
+    int length = i2d_X509(old, &der), name_length = 0;
+    const guint8 *at = der;
+    const guint8 *name = X509_alias_get0(old, &name_length);
+    X509 *cert = length > 0 ? d2i_X509(NULL, &at, length) : NULL;
+
+    OPENSSL_free(der);
+    if (cert && name)
+        X509_alias_set1(cert, name, name_length);
+    return cert;
+}
+
 /* Certificates that belong to the default library context. */
 static gboolean renew_certs(GPtrArray *certs)
 {
     for (guint i = 0; i < certs->len; i++) {
-        guint8 *der = NULL;
-        int length = i2d_X509(g_ptr_array_index(certs, i), &der);
-        const guint8 *at = der;
-        X509 *cert = length > 0 ? d2i_X509(NULL, &at, length) : NULL;
+        X509 *cert = renew_cert(g_ptr_array_index(certs, i));
 
-        OPENSSL_free(der);
         if (!cert)
             return FALSE;
         X509_free(g_ptr_array_index(certs, i));
@@ -289,13 +369,28 @@ typedef enum {
     WRONG_PASSWORD,
     NO_PROVIDER,
     BROKEN,
+    TOO_MUCH_WORK,
 } Result;
+
+/* How often a password is hashed for the MAC. */
+static gint64 mac_iterations(PKCS12 *file)
+{
+    const ASN1_INTEGER *iterations = NULL;
+    const X509_ALGOR *algorithm = NULL;
+
+    if (!PKCS12_mac_present(file))
+        return 0;
+    PKCS12_get0_mac(NULL, &algorithm, NULL, &iterations, file);
+    return MAX(count_iterations(iterations), pbe_iterations(algorithm));
+}
 
 /* An empty password is either no octets or two zero ones: both are tried. */
 static Result try_password(Opening *opening, PKCS12 *file, const guint8 *data, gsize length)
 {
     gboolean no_provider = FALSE;
 
+    if (!opening_spend(opening, mac_iterations(file)))
+        return TOO_MUCH_WORK;
     if (PKCS12_mac_present(file) && !PKCS12_verify_mac(file, opening->password, opening->length))
         return WRONG_PASSWORD;
     ERR_clear_error();
@@ -303,6 +398,8 @@ static Result try_password(Opening *opening, PKCS12 *file, const guint8 *data, g
         return OPENED;
     if (was_unsupported() && open_with_legacy(opening, data, length, &no_provider))
         return OPENED;
+    if (opening->work == 0)
+        return TOO_MUCH_WORK;
     return no_provider ? NO_PROVIDER : PKCS12_mac_present(file) ? BROKEN : WRONG_PASSWORD;
 }
 
@@ -322,47 +419,46 @@ static Result try_passwords(Opening *opening, GPtrArray *passwords, PKCS12 *file
 
         Result result = try_password(opening, file, data, length);
         ERR_clear_error();
-        if (result == OPENED)
-            return OPENED;
+        if (result == OPENED || result == TOO_MUCH_WORK)
+            return result;
         if (result != WRONG_PASSWORD)
             worst = result;
     }
     return worst;
 }
 
-/* What is known of the file without its password. */
-static gboolean check_mac_iterations(PKCS12 *file, gboolean *pbmac1, GError **error)
+static gboolean has_pbmac1(PKCS12 *file)
 {
-    const ASN1_INTEGER *iterations = NULL;
     const X509_ALGOR *algorithm = NULL;
     const ASN1_OBJECT *oid = NULL;
 
-    *pbmac1 = FALSE;
     if (!PKCS12_mac_present(file))
-        return TRUE;
-    PKCS12_get0_mac(NULL, &algorithm, NULL, &iterations, file);
+        return FALSE;
+    PKCS12_get0_mac(NULL, &algorithm, NULL, NULL, file);
     if (algorithm)
         X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
-    *pbmac1 = oid && OBJ_obj2nid(oid) == NID_pbmac1;
-    if (iterations_bounded(iterations) && (!algorithm || smime_pbe_bounded(algorithm)))
-        return TRUE;
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, SMIME_TOO_MANY_ITERATIONS);
-    return FALSE;
+    return oid && OBJ_obj2nid(oid) == NID_pbmac1;
 }
 
+/* SEAL_ERROR_UNAVAILABLE where another passphrase may do. */
 static gboolean set_why(Result result, gboolean pbmac1, GError **error)
 {
     const char *why = "its content cannot be read, although its passphrase is right";
+    SealError code = SEAL_ERROR_KEY;
 
-    if (pbmac1 && OpenSSL_version_num() < FIRST_WITH_PBMAC1)
+    if (result == TOO_MUCH_WORK) {
+        why = SMIME_TOO_MANY_ITERATIONS;
+    } else if (pbmac1 && OpenSSL_version_num() < FIRST_WITH_PBMAC1) {
         why = "it is protected by PBMAC1, which this OpenSSL does not know (3.4 is the first that "
               "does); export it again without, as openssl pkcs12 -export does by default";
-    else if (result == WRONG_PASSWORD)
+    } else if (result == WRONG_PASSWORD) {
         why = SMIME_WRONG_PASSPHRASE;
-    else if (result == NO_PROVIDER)
+        code = SEAL_ERROR_UNAVAILABLE;
+    } else if (result == NO_PROVIDER) {
         why = "it is encrypted in an old way (RC2), for which OpenSSL's legacy provider is needed "
               "and not installed";
-    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, why);
+    }
+    g_set_error_literal(error, SEAL_ERROR, code, why);
     return FALSE;
 }
 
@@ -381,25 +477,39 @@ static gboolean keep_opened(SmimePrivate *found, const Opening *opening, GError 
     return TRUE;
 }
 
-gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
-                           GPtrArray *passwords, GError **error)
+static gboolean open_file(Opening *opening, const guint8 *data, gsize length, GPtrArray *passwords,
+                          GError **error)
 {
     g_autoptr(PKCS12) file = parse_pkcs12(data, length);
-    g_autoptr(GPtrArray) bare =
-        g_ptr_array_new_with_free_func((GDestroyNotify)PKCS8_PRIV_KEY_INFO_free);
-    g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
-    Opening opening = {.keys = bare, .certs = certs};
-    gboolean pbmac1;
 
     if (!file) {
         smime_set_error(error, SEAL_ERROR_KEY, "its PKCS12 block is no PKCS#12 file");
         return FALSE;
     }
-    if (!check_mac_iterations(file, &pbmac1, error))
-        return FALSE;
-    Result result = try_passwords(&opening, passwords, file, data, length);
+    Result result = try_passwords(opening, passwords, file, data, length);
     ERR_clear_error();
-    if (result != OPENED)
-        return set_why(result, pbmac1, error);
-    return keep_opened(found, &opening, error);
+    return result == OPENED || set_why(result, has_pbmac1(file), error);
+}
+
+gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
+                           GPtrArray *passwords, GError **error)
+{
+    g_autoptr(GPtrArray) bare =
+        g_ptr_array_new_with_free_func((GDestroyNotify)PKCS8_PRIV_KEY_INFO_free);
+    g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+    Opening opening = {.keys = bare, .certs = certs, .work = G_MAXINT64};
+
+    return open_file(&opening, data, length, passwords, error) &&
+           keep_opened(found, &opening, error);
+}
+
+gboolean smime_pkcs12_certs(GPtrArray *certs, guint *keys, const guint8 *data, gsize length,
+                            GPtrArray *passwords, GError **error)
+{
+    Opening opening = {.certs = certs, .work = MAX_WORK};
+
+    if (!open_file(&opening, data, length, passwords, error))
+        return FALSE;
+    *keys = opening.key_bags;
+    return TRUE;
 }

@@ -314,23 +314,6 @@ static gboolean private_read_der(SmimePrivate *found, const guint8 *data, gsize 
     return smime_bundle_add_der(&found->bundle, data, length, error);
 }
 
-/* A PKCS#12 behind some text: SEQUENCE, the length in any form, version 3, SEQUENCE. */
-static const guint8 *find_pkcs12(const guint8 *data, gsize length)
-{
-    static const guint8 version[] = {0x02, 0x01, 0x03, 0x30};
-    const guint8 *end = data + length;
-
-    for (const guint8 *at = data; (at = memchr(at, 0x30, (gsize)(end - at))); at++) {
-        if (end - at < 12)
-            return NULL;
-        gsize more = at[1] > 0x80 && at[1] <= 0x84 ? at[1] & 0x0fu : 0;
-        if (memcmp(at + 2 + more, version, sizeof version) == 0 &&
-            smime_pkcs12_is(at, (gsize)(end - at)))
-            return at;
-    }
-    return NULL;
-}
-
 /* Base64 without a PEM block's lines around it. */
 static gboolean read_base64(SmimePrivate *found, const guint8 *data, gsize length,
                             GPtrArray *passwords, GError **error)
@@ -377,7 +360,7 @@ static gboolean read_any_form(SmimePrivate *found, const guint8 *data, gsize len
         return FALSE;
     if (any)
         return TRUE;
-    const guint8 *inside = find_pkcs12(data, length);
+    const guint8 *inside = smime_pkcs12_find(data, length);
     if (inside)
         return smime_pkcs12_read(found, inside, length - (gsize)(inside - data), passwords, error);
     return read_base64(found, data, length, passwords, error);

@@ -281,7 +281,7 @@ static void add_intermediates(Loading *loading)
  * The setting
  */
 
-static gboolean start_secure_heap(SealModule *self, GError **error)
+gboolean smime_secure_heap_start(GError **error)
 {
     if (CRYPTO_secure_malloc_initialized() ||
         CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_LEAST) != 0)
@@ -290,7 +290,7 @@ static gboolean start_secure_heap(SealModule *self, GError **error)
     return FALSE;
 }
 
-static GPtrArray *read_passwords(SealModule *self, GError **error)
+GPtrArray *smime_passwords_read(SealModule *self, GError **error)
 {
     const char *path = seal_module_string(self, "passphrase_file");
     g_autoptr(SealSecret) file = NULL;
@@ -392,9 +392,9 @@ static gboolean load_setting(SealModule *self, Private *made, GError **error)
 
     if (!*seal_module_list(self, "server_keys"))
         return TRUE;
-    if (!start_secure_heap(self, error))
+    if (!smime_secure_heap_start(error))
         return FALSE;
-    g_autoptr(GPtrArray) passwords = read_passwords(self, error);
+    g_autoptr(GPtrArray) passwords = smime_passwords_read(self, error);
     Loading loading = {.self = self,
                        .made = made,
                        .passwords = passwords,

@@ -124,6 +124,8 @@ static const SealFormat format = {
     .write = smime_write,
     .prove = smime_prove,
     .succeeds = smime_succeeds,
+    .import = smime_import,
+    .install = smime_install,
 };
 
 static const SealPrivate half = {

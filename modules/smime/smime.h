@@ -261,6 +261,13 @@ gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
 gboolean smime_pkcs12_is(const guint8 *data, gsize length);
 gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
                            GPtrArray *passwords, GError **error);
+/** Adds what is public of one that others have made, in bounded time: certificates (element type
+ *  X509, an alias is its name in the file), and how many private keys there are.
+ *  SEAL_ERROR_UNAVAILABLE where another passphrase may do. */
+gboolean smime_pkcs12_certs(GPtrArray *certs, guint *keys, const guint8 *data, gsize length,
+                            GPtrArray *passwords, GError **error);
+/** The PKCS#12 behind some text, or NULL. */
+const guint8 *smime_pkcs12_find(const guint8 *data, gsize length);
 
 /** A private key that is kept. */
 typedef struct {
@@ -270,6 +277,11 @@ typedef struct {
     guint8 seed[32]; /**< for what it is asked in vain */
 } SmimeKept;
 
+/** private.c: guarded memory for private keys. */
+gboolean smime_secure_heap_start(GError **error);
+/** What opens the files of server_keys; NULL where passphrase_file cannot be read. (transfer full)
+ */
+GPtrArray *smime_passwords_read(SealModule *self, GError **error);
 /** private.c: of SealPrivate. */
 gboolean smime_private_load(SealModule *self, GError **error);
 void smime_private_unload(SealModule *self);
@@ -371,6 +383,12 @@ void smime_note_cipher(SealModule *self);
 void smime_note_signer(SealModule *self, SealKey *key, const char *place);
 extern const SealCheck *const smime_checks[];
 
+/** install.c: private keys into the folder of server_keys. */
+gboolean smime_install(SealModule *self, GBytes *data, const SealSecret *passphrase,
+                       const char *name, guint *count, char **where, GError **error);
+/** import.c: what people have certificates in. */
+gboolean smime_import(SealModule *self, GBytes *data, const SealSecret *passphrase,
+                      const SealOrigin *origin, SealKeyImport *import, GError **error);
 gboolean smime_read(SealModule *self, GBytes *data, const SealOrigin *origin, GPtrArray *keys,
                     GError **error);
 /** scan.c: where certificates stand, and whose they are. */
