@@ -79,6 +79,33 @@ static GPtrArray *cert_addresses(X509 *cert)
     return addresses;
 }
 
+/* What a certificate for mail that names no mailbox says of domains: those that it is for as a
+ * whole, as the Direct project has it (one key for an organisation's gateway). */
+static GPtrArray *cert_domains(X509 *cert, const GPtrArray *addresses)
+{
+    GPtrArray *domains = g_ptr_array_new_null_terminated(1, g_free, TRUE);
+    guint32 flags = X509_get_extension_flags(cert);
+
+    if (addresses->len > 0 || (flags & EXFLAG_CA) || !(flags & EXFLAG_XKUSAGE) ||
+        !(X509_get_extended_key_usage(cert) & XKU_SMIME))
+        return domains;
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    gboolean mailbox = FALSE;
+
+    for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+        mailbox = mailbox || name->type == GEN_EMAIL || utf8_mailbox(name);
+        if (name->type == GEN_DNS && domains->len < SMIME_MAX_ADDRESSES)
+            add_address(domains, name->d.dNSName, FALSE);
+    }
+    if (mailbox)
+        g_ptr_array_set_size(domains, 0);
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+    return domains;
+}
+
 /* -------------------------------------------------------------------------------------------
  * Purposes and capabilities
  */
@@ -199,6 +226,7 @@ SealKey *smime_key_new(X509 *cert, guint private_key, const SealOrigin *origin)
     /* Whom it leaves out nobody could tell. */
     if (addresses->len > SMIME_MAX_ADDRESSES)
         return NULL;
+    g_autoptr(GPtrArray) domains = cert_domains(cert, addresses);
     g_autofree char *name = cert_label(cert, addresses);
     g_autoptr(GPtrArray) ids = cert_ids(cert);
     SmimeKey *native = g_new0(SmimeKey, 1);
@@ -210,6 +238,7 @@ SealKey *smime_key_new(X509 *cert, guint private_key, const SealOrigin *origin)
     spec.fingerprint = fingerprint;
     spec.label = name;
     spec.addresses = (const char *const *)addresses->pdata;
+    spec.domains = (const char *const *)domains->pdata;
     spec.detected_ids = (const char *const *)ids->pdata;
     spec.purposes = cert_purposes(cert);
     spec.native = native;

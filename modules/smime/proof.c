@@ -10,7 +10,8 @@
  * Who vouches for it
  */
 
-/* Whoever has a mailbox for an hour gets a certificate of a public CA. */
+/* Public CAs look after mailboxes. What one of them, or a CA below that may vouch for some
+ * mailboxes alone, says of a domain, counts for nothing. */
 static gboolean prove_by_chain(SealModule *self, SealKey *key, gint64 at, SealProven *proven,
                                char **by, GError **error)
 {
@@ -21,8 +22,10 @@ static gboolean prove_by_chain(SealModule *self, SealKey *key, gint64 at, SealPr
         return FALSE;
     if (!anchor)
         return TRUE;
-    g_autofree char *name = smime_name_text(X509_get_subject_name(anchor));
     gboolean named = smime_anchor_is_named(module, anchor);
+    if (!named && *seal_key_domains(key))
+        return TRUE;
+    g_autofree char *name = smime_name_text(X509_get_subject_name(anchor));
     *proven = named ? SEAL_PROVEN_NAMED : SEAL_PROVEN_PUBLIC;
     *by = g_strdup_printf("the CA %s, %s", name,
                           named ? "which trust_anchors names" : "which Mozilla trusts for mail");

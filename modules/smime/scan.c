@@ -21,6 +21,8 @@ typedef struct {
 
 static const guint8 OID_ALTERNATIVE_NAME[] = {0x55, 0x1d, 0x11};
 static const guint8 OID_CONSTRAINTS[] = {0x55, 0x1d, 0x13};
+static const guint8 OID_EXTENDED_USAGE[] = {0x55, 0x1d, 0x25};
+static const guint8 OID_FOR_MAIL[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04};
 static const guint8 OID_SIGNED[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02};
 static const guint8 OID_EMAIL[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01};
 static const guint8 OID_UTF8_MAILBOX[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x08, 0x09};
@@ -37,6 +39,7 @@ enum {
     TAG_FIRST = 0xa0, /* [0], constructed */
     TAG_EXTENSIONS = 0xa3,
     TAG_MAILBOX = 0x81, /* rfc822Name */
+    TAG_DOMAIN = 0x82,  /* dNSName */
     CONSTRUCTED = 0x20,
 };
 
@@ -115,8 +118,10 @@ static gboolean der_is_whole(Der der, guint depth)
 /* What matters of it. */
 typedef struct {
     GPtrArray *addresses;
+    GPtrArray *domains;   /* each with @ in front */
     gboolean has_mailbox; /* in subjectAltName */
     gboolean is_authority;
+    gboolean says_mail; /* in extendedKeyUsage */
 } Found;
 
 static void add_address(Found *found, const Der *text)
@@ -145,8 +150,12 @@ static gboolean take_alternative_names(Found *found, Der value)
     if (!der_enter(&value, TAG_SEQUENCE, &names))
         return FALSE;
     while (names.at < names.end) {
-        if (!der_next(&names, &tag, &name) || found->addresses->len >= SMIME_MAX_ADDRESSES)
+        if (!der_next(&names, &tag, &name) || found->addresses->len >= SMIME_MAX_ADDRESSES ||
+            found->domains->len >= SMIME_MAX_ADDRESSES)
             return FALSE;
+        if (tag == TAG_DOMAIN)
+            g_ptr_array_add(found->domains, g_strdup_printf("@%.*s", (int)(name.end - name.at),
+                                                            (const char *)name.at));
         if (tag == TAG_MAILBOX) {
             found->has_mailbox = TRUE;
             add_address(found, &name);
@@ -167,6 +176,20 @@ static void take_constraints(Found *found, Der value)
                            authority.at < authority.end && *authority.at != 0);
 }
 
+static gboolean take_usage(Found *found, Der value)
+{
+    Der usages, usage;
+
+    if (!der_enter(&value, TAG_SEQUENCE, &usages))
+        return FALSE;
+    while (usages.at < usages.end) {
+        if (!der_enter(&usages, TAG_OID, &usage))
+            return FALSE;
+        found->says_mail = found->says_mail || der_is(&usage, OID_FOR_MAIL, sizeof OID_FOR_MAIL);
+    }
+    return TRUE;
+}
+
 static gboolean take_extensions(Found *found, Der wrapped)
 {
     Der extensions, extension, type, value;
@@ -182,6 +205,9 @@ static gboolean take_extensions(Found *found, Der wrapped)
             return FALSE;
         if (der_is(&type, OID_CONSTRAINTS, sizeof OID_CONSTRAINTS))
             take_constraints(found, value);
+        if (der_is(&type, OID_EXTENDED_USAGE, sizeof OID_EXTENDED_USAGE) &&
+            !take_usage(found, value))
+            return FALSE;
         if (der_is(&type, OID_ALTERNATIVE_NAME, sizeof OID_ALTERNATIVE_NAME) &&
             !take_alternative_names(found, value))
             return FALSE;
@@ -241,6 +267,7 @@ static gboolean is_certificate(Der *der, Found *found)
     Der certificate;
 
     found->addresses = g_ptr_array_new_null_terminated(2, g_free, TRUE);
+    found->domains = g_ptr_array_new_null_terminated(1, g_free, TRUE);
     return der_enter(der, TAG_SEQUENCE, &certificate) && der_is_whole(certificate, 0) &&
            take_certificate(found, certificate);
 }
@@ -248,13 +275,17 @@ static gboolean is_certificate(Der *der, Found *found)
 static void found_clear(Found *found)
 {
     g_clear_pointer(&found->addresses, g_ptr_array_unref);
+    g_clear_pointer(&found->domains, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Found, found_clear)
 
 static void add_found(SealKeyScan *scan, gsize offset, gsize length, const Found *found)
 {
+    gboolean for_domains = found->says_mail && !found->has_mailbox && found->addresses->len == 0;
+    const GPtrArray *whose = for_domains ? found->domains : found->addresses;
+
     seal_key_scan_add(scan, offset, length,
-                      found->is_authority ? NULL : (const char *const *)found->addresses->pdata);
+                      found->is_authority ? NULL : (const char *const *)whose->pdata);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -23,19 +23,38 @@ typedef struct {
     SealDecision *decision; /* NULL where only yes or no is wanted */
 } Question;
 
+/* @supported: another version or library would judge it no better. */
+static gboolean settle_question(Question *question, gboolean supported, const char *code,
+                                const char *why)
+{
+    if (question->decision)
+        seal_decision_set_usable(question->decision,
+                                 supported ? SEAL_KEY_UNUSABLE : SEAL_KEY_UNSUPPORTED, code,
+                                 "the certificate of %s %s", seal_key_label(question->key), why);
+    return FALSE;
+}
+
 G_GNUC_PRINTF(3, 4)
 static gboolean refuse_cert(Question *question, const char *code, const char *format, ...)
 {
     va_list args;
 
-    if (!question->decision)
-        return FALSE;
     va_start(args, format);
     g_autofree char *why = g_strdup_vprintf(format, args);
     va_end(args);
-    seal_decision_set_usable(question->decision, SEAL_KEY_UNUSABLE, code,
-                             "the certificate of %s %s", seal_key_label(question->key), why);
-    return FALSE;
+    return settle_question(question, TRUE, code, why);
+}
+
+/* It may be fit, but not here. */
+G_GNUC_PRINTF(2, 3)
+static gboolean lack_support(Question *question, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    return settle_question(question, FALSE, SEAL_CODE_UNSUPPORTED, why);
 }
 
 static const char *purpose_text(SealPurpose purpose)
@@ -156,14 +175,56 @@ static gboolean check_ec(Question *question, EVP_PKEY *key)
     return TRUE;
 }
 
-static const char *algorithm_name(X509 *cert)
+/* Kinds that OpenSSL 3.0 has no name for (FIPS 203, RFC 9935). */
+static const struct {
+    const char *oid;
+    const char *name;
+} KINDS[] = {
+    {"2.16.840.1.101.3.4.4.1", "ML-KEM-512"},
+    {"2.16.840.1.101.3.4.4.2", "ML-KEM-768"},
+    {"2.16.840.1.101.3.4.4.3", "ML-KEM-1024"},
+};
+
+/* The kind of the key, by name or number. */
+static void name_kind(X509 *cert, char *name, int size)
 {
     ASN1_OBJECT *oid = NULL;
 
+    g_strlcpy(name, "unknown", (gsize)size);
     if (!X509_PUBKEY_get0_param(&oid, NULL, NULL, NULL, X509_get_X509_PUBKEY(cert)))
-        return "unknown";
-    const char *name = OBJ_nid2ln(OBJ_obj2nid(oid));
-    return name && OBJ_obj2nid(oid) != NID_undef ? name : "unknown";
+        return;
+    OBJ_obj2txt(name, size, oid, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(KINDS); i++) {
+        if (g_str_equal(name, KINDS[i].oid))
+            g_strlcpy(name, KINDS[i].name, (gsize)size);
+    }
+}
+
+static gboolean is_rsa(X509 *cert)
+{
+    ASN1_OBJECT *oid = NULL;
+
+    return X509_PUBKEY_get0_param(&oid, NULL, NULL, NULL, X509_get_X509_PUBKEY(cert)) &&
+           OBJ_obj2nid(oid) == NID_rsaEncryption;
+}
+
+/* A key that cannot be read, or that cannot be used in CMS: broken, for something else, or of a
+ * kind that another library knows. */
+static gboolean check_other_key(Question *question, gboolean readable)
+{
+    guint32 usage = X509_get_key_usage(question->cert);
+    char kind[80];
+
+    name_kind(question->cert, kind, sizeof kind);
+    if (!readable && is_rsa(question->cert))
+        return refuse_cert(question, "algorithm", "has an RSA key that cannot be read");
+    if (question->purpose == SEAL_PURPOSE_ENCRYPT &&
+        !(usage & (KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT)))
+        return refuse_cert(question, "key-usage",
+                           "is not for encryption: its keyUsage has neither keyEncipherment nor "
+                           "keyAgreement");
+    return lack_support(question, "has a key of the kind %s, which cannot be used in CMS here",
+                        kind);
 }
 
 static gboolean check_key(Question *question)
@@ -174,9 +235,7 @@ static gboolean check_key(Question *question)
     ERR_clear_error();
     switch (type) {
     case EVP_PKEY_NONE:
-        return refuse_cert(question, "algorithm",
-                           "has a key of the kind %s, which cannot be read here",
-                           algorithm_name(question->cert));
+        return check_other_key(question, FALSE);
     case EVP_PKEY_RSA:
         return check_rsa(question, key);
     case EVP_PKEY_EC:
@@ -197,7 +256,7 @@ static gboolean check_key(Question *question)
                                OBJ_nid2ln(type));
         break;
     default:
-        break;
+        return check_other_key(question, TRUE);
     }
     return refuse_cert(question, "algorithm",
                        "has a key of the kind %s, which cannot be used in CMS here",
@@ -267,6 +326,15 @@ gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 
     return check_cert(&question) && smime_chain_is_unrevoked(self, key, at, NULL);
 }
 
+/* See proof.c. */
+static gboolean check_domain(Question *question, X509 *anchor, const SmimeModule *module)
+{
+    return !*seal_key_domains(question->key) || smime_anchor_is_named(module, anchor) ||
+           refuse_cert(question, "untrusted",
+                       "is a whole domain's, and is of a CA that no file of trust_anchors names; "
+                       "those that Mozilla trusts vouch for mailboxes alone");
+}
+
 gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, SealPurpose purpose,
                       gint64 at, SealDecision *decision, GError **error)
 {
@@ -287,7 +355,7 @@ gboolean smime_usable(SealModule *self, SealKey *key, SealAddress *address, Seal
     if (seal_key_trust(key) == SEAL_TRUST_MANUAL)
         ok = smime_chain_is_unrevoked(self, key, at, decision);
     else if (smime_chain_check(self, key, at, decision, &anchor, error))
-        ok = anchor != NULL;
+        ok = anchor && check_domain(&question, anchor, seal_module_data(self));
     else
         return FALSE;
     if (ok) {

@@ -359,6 +359,80 @@ static void test_table(void)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * Certificates for a whole domain
+ */
+
+static void assert_serves(Smime *smime, const CertSpec *spec, X509 *ca, SealServes how)
+{
+    g_autoptr(X509) cert = pki_cert(spec, pki_key("P-256"), ca, pki_key("RSA"));
+    g_autoptr(SealKey) key = smime_key(smime, cert, SEAL_TRUST_DISCOVERED);
+    g_autoptr(SealAddress) alice = seal_address_parse("alice@example.org", NULL);
+
+    g_assert_cmpint(seal_key_serves(key, alice), ==, how);
+}
+
+static void test_domain_names(void)
+{
+    const CertSpec direct = {.name = "d", .san = "DNS:Example.org", .ext_usage = "emailProtection"};
+    const CertSpec others[] = {
+        {.name = "web", .san = "DNS:example.org", .ext_usage = "serverAuth"},
+        {.name = "bare", .san = "DNS:example.org"},
+        {.name = "all", .san = "DNS:example.org", .ext_usage = "anyExtendedKeyUsage"},
+        {.name = "below", .san = "DNS:mail.example.org", .ext_usage = "emailProtection"},
+        {.name = "wild", .san = "DNS:*.org", .ext_usage = "emailProtection"},
+        {.name = "mixed",
+         .san = "DNS:example.org,email:bob@example.com",
+         .ext_usage = "emailProtection"},
+        {.name = "old",
+         .email = "bob@example.com",
+         .san = "DNS:example.org",
+         .ext_usage = "emailProtection"},
+        {.name = "CA",
+         .constraints = "CA:TRUE",
+         .san = "DNS:example.org",
+         .ext_usage = "emailProtection"},
+    };
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+
+    assert_serves(&smime, &direct, ca, SEAL_SERVES_DOMAIN);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        assert_serves(&smime, &others[i], ca, SEAL_SERVES_NOT);
+}
+
+/* Public CAs look after mailboxes. */
+static void test_domain_trust(void)
+{
+    static const struct {
+        Place place;
+        SealProven proven;
+        const char *code;
+    } rows[] = {
+        {IN_FILE, SEAL_PROVEN_NAMED, "usable"},
+        {IN_BOTH, SEAL_PROVEN_NAMED, "usable"},
+        {IN_MAIL, SEAL_PROVEN_NOT, "untrusted"},
+        {NOWHERE, SEAL_PROVEN_NOT, "untrusted"},
+    };
+    CertSpec spec = {.name = "d", .san = "DNS:example.org", .ext_usage = "emailProtection"};
+    g_autoptr(X509) root = pki_ca("Root", NULL);
+    g_autoptr(X509) cert = pki_cert(&spec, pki_key("P-256"), root, pki_key("RSA"));
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(Smime) smime = {0};
+        open_place(&smime, rows[i].place, root);
+        g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_VERIFIED);
+        g_autoptr(SealKey) manual = smime_key(&smime, cert, SEAL_TRUST_MANUAL);
+        g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), NULL);
+        g_autofree char *by_hand = smime_judge(&smime, manual, SEAL_PURPOSE_ENCRYPT, now(), NULL);
+
+        g_assert_cmpint(prove(&smime, key, NULL, now(), NULL), ==, rows[i].proven);
+        g_assert_cmpstr(code, ==, rows[i].code);
+        g_assert_cmpstr(by_hand, ==, "usable");
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
  * What may follow it
  */
 
@@ -465,6 +539,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/trust/both", test_both);
     g_test_add_func("/smime/trust/real-roots", test_real_roots);
     g_test_add_func("/smime/trust/table", test_table);
+    g_test_add_func("/smime/trust/domain-names", test_domain_names);
+    g_test_add_func("/smime/trust/domain-trust", test_domain_trust);
     g_test_add_func("/smime/trust/renewal", test_renewal);
     g_test_add_func("/smime/trust/public-change", test_public_change);
     g_test_add_func("/smime/trust/signed-by-the-old", test_signed_by_the_old);

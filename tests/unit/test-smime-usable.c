@@ -183,7 +183,7 @@ static void test_keys(void)
 
     assert_spec(&smime, &plain, "RSA1024", ca, "weak-key");
     assert_spec(&smime, &plain, "RSA2040", ca, "weak-key");
-    assert_spec(&smime, &plain, "X25519", ca, "algorithm");
+    assert_spec(&smime, &plain, "X25519", ca, "unsupported");
     assert_spec(&smime, &plain, "ED25519", ca, "algorithm");
     assert_spec(&smime, &plain, "secp256k1", ca, "algorithm");
     assert_spec(&smime, &plain, "P-192", ca, "algorithm");
@@ -192,8 +192,53 @@ static void test_keys(void)
     g_autoptr(SealKey) key = smime_key(&smime, x25519, SEAL_TRUST_MANUAL);
     g_autofree char *text = NULL;
     g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), &text);
-    g_assert_cmpstr(code, ==, "algorithm");
+    g_assert_cmpstr(code, ==, "unsupported");
     g_assert_nonnull(strstr(text, "X25519"));
+}
+
+/* A certificate with a key of a kind that has this number. */
+static X509 *cert_of_kind(const char *oid, const char *usage, X509 *ca)
+{
+    CertSpec spec = {.name = "k", .usage = usage, .san = "email:alice@example.org"};
+    X509 *cert = pki_cert(&spec, pki_key("RSA"), ca, pki_key("RSA"));
+    guint8 *octets = OPENSSL_zalloc(1184);
+
+    g_assert_true(X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), OBJ_txt2obj(oid, 1),
+                                         V_ASN1_UNDEF, NULL, octets, 1184));
+    g_assert_cmpint(X509_sign(cert, pki_key("RSA"), EVP_sha256()), >, 0);
+    return cert;
+}
+
+/* What another library could use is told apart from what nobody could. */
+static void test_unsupported(void)
+{
+    static const struct {
+        const char *oid;
+        const char *usage;
+        const char *code;
+        const char *text;
+    } rows[] = {
+        {"2.16.840.1.101.3.4.4.2", "keyEncipherment", "unsupported", "ML-KEM-768"},
+        {"2.16.840.1.101.3.4.4.2", NULL, "unsupported", "ML-KEM-768"},
+        {"1.3.6.1.4.1.99999.1", NULL, "unsupported", "1.3.6.1.4.1.99999.1"},
+        {"1.2.840.113549.1.1.7", "keyEncipherment", "unsupported", "rsaesOaep"},
+        {"2.16.840.1.101.3.4.3.18", "digitalSignature", "key-usage", "not for encryption"},
+        {"1.2.840.113549.1.1.1", "keyEncipherment", "algorithm", "cannot be read"},
+    };
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, ca, NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(X509) cert = cert_of_kind(rows[i].oid, rows[i].usage, ca);
+        g_autoptr(SealKey) key = smime_key(&smime, cert, SEAL_TRUST_VERIFIED);
+        g_autofree char *text = NULL;
+        g_autofree char *code = smime_judge(&smime, key, SEAL_PURPOSE_ENCRYPT, now(), &text);
+
+        g_test_message("%s", text);
+        g_assert_cmpstr(code, ==, rows[i].code);
+        g_assert_nonnull(strstr(text, rows[i].text));
+    }
 }
 
 static EVP_PKEY *rsa_key(const BIGNUM *n, const BIGNUM *e)
@@ -603,6 +648,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/usable/validity", test_validity);
     g_test_add_func("/smime/usable/odd-dates", test_odd_dates);
     g_test_add_func("/smime/usable/usage", test_usage);
+    g_test_add_func("/smime/usable/unsupported", test_unsupported);
     g_test_add_func("/smime/usable/keys", test_keys);
     g_test_add_func("/smime/usable/unsound-rsa", test_unsound_rsa);
     g_test_add_func("/smime/usable/extensions", test_extensions);
