@@ -67,6 +67,13 @@ typedef enum {
     SEAL_SANDBOX_OFF,       /**< none is wanted */
 } SealSandbox;
 
+/** Whether the daemon's workers may use the network. */
+typedef enum {
+    SEAL_NETWORK_AUTO, /**< where a module needs it */
+    SEAL_NETWORK_TRUE,
+    SEAL_NETWORK_FALSE,
+} SealNetwork;
+
 /** What the daemon has to know before it opens a service. Strings belong to the struct. */
 typedef struct {
     char *conf_dir;
@@ -82,7 +89,7 @@ typedef struct {
     GStrv submission_peers;
     GStrv inbound_peers;
     SealSandbox sandbox;
-    gboolean network; /**< workers may use it */
+    SealNetwork network;
     gboolean refresh; /**< a process of its own fetches what modules want */
     GStrv readable;   /**< more files and folders that they may read */
 } SealDaemonSettings;
@@ -172,6 +179,9 @@ typedef void (*SealPathVisitor)(const char *path, SealPathUse use, gpointer user
  *  and a file may be replaced by another one. */
 SEAL_FRONT void seal_dispatcher_visit_paths(const SealDispatcher *dispatcher, SealPathVisitor visit,
                                             gpointer user_data);
+/** The first enabled module that says that its look-ups need the network; NULL where none does.
+ *  (borrowed) */
+SEAL_FRONT const char *seal_dispatcher_networker(const SealDispatcher *dispatcher);
 
 /** [core] enabled. */
 SEAL_FRONT gboolean seal_dispatcher_configured(const SealDispatcher *dispatcher);

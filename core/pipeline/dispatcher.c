@@ -233,6 +233,19 @@ void seal_dispatcher_visit_paths(const SealDispatcher *self, SealPathVisitor vis
     }
 }
 
+const char *seal_dispatcher_networker(const SealDispatcher *self)
+{
+    GPtrArray *modules = seal_registry_modules(self->registry);
+
+    for (guint i = 0; i < modules->len; i++) {
+        const SealModule *module = g_ptr_array_index(modules, i);
+
+        if (module->descriptor.flags & SEAL_MODULE_NETWORK)
+            return module->descriptor.name;
+    }
+    return NULL;
+}
+
 gboolean seal_dispatcher_configured(const SealDispatcher *self)
 {
     return seal_settings_boolean(self->core, "enabled");

@@ -74,7 +74,7 @@ gboolean seal_daemon_settings_fill(const SealSettings *daemon, SealDaemonSetting
     settings->recycle = (guint)seal_settings_number(daemon, "recycle");
     settings->queue = (guint)seal_settings_number(daemon, "queue");
     settings->sandbox = (SealSandbox)seal_settings_choice(daemon, "sandbox");
-    settings->network = seal_settings_boolean(daemon, "network");
+    settings->network = (SealNetwork)seal_settings_choice(daemon, "network");
     settings->refresh = seal_settings_boolean(daemon, "refresh");
     settings->readable = g_strdupv((GStrv)seal_settings_list(daemon, "readable"));
     return read_workers(daemon, &settings->workers, error) &&

@@ -174,8 +174,10 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
              "calls they may make (seccomp), and which files they reach (Landlock). required: the "
              "daemon does not start where that fails; a kernel without Landlock will do where root "
              "starts it. available: what cannot be had is logged."},
-    {"network", SEAL_SETTING_BOOLEAN, "false",
-     .help = "Whether workers may use the network, which no module of sealpipe's own does."},
+    {"network", SEAL_SETTING_CHOICE, "auto", "auto|true|false",
+     .help = "Whether workers may use the network. auto: where a module is enabled whose look-ups "
+             "need it, as those of keys-ldap. false: they reach sockets of this host alone, as "
+             "ldapi://."},
     {"refresh", SEAL_SETTING_BOOLEAN, "true",
      .help =
          "Whether a process of the daemon's, which may use the network and has no mail, fetches "

@@ -221,7 +221,7 @@ static gboolean allow_system(const Places *places)
            allow_each(places, SYSTEM_READ, LANDLOCK_READ) &&
            allow(places, "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE) &&
            allow(places, sockets, LANDLOCK_READ | LANDLOCK_WRITE) &&
-           (!places->sandbox->settings->network || allow_each(places, NETWORK_READ, LANDLOCK_READ));
+           (!places->sandbox->network || allow_each(places, NETWORK_READ, LANDLOCK_READ));
 }
 
 /* As it is written, and where links lead to. */
@@ -262,12 +262,25 @@ static gboolean make_rules(DaemonSandbox *self, int version, const SealDispatche
     note_all(&places, dispatcher);
     if (!check_all_apart(&places, error))
         return FALSE;
-    self->rules = daemon_landlock_new(version, self->settings->network);
+    self->rules = daemon_landlock_new(version, self->network);
     if (self->rules >= 0 && allow_system(&places) && allow_named(&places))
         return TRUE;
     gboolean ok = fail_rules(self->settings, error, "rules");
     daemon_sandbox_clear(self);
     return ok;
+}
+
+/* A module that is not let out may still have its servers on this host. */
+static gboolean choose_network(const SealDaemonSettings *settings, const SealDispatcher *dispatcher)
+{
+    const char *module = seal_dispatcher_networker(dispatcher);
+
+    if (settings->network == SEAL_NETWORK_FALSE && module)
+        seal_log_warning("module %s needs the network, which [daemon] network=false keeps from it: "
+                         "it reaches sockets of this host alone",
+                         module);
+    return settings->network == SEAL_NETWORK_TRUE ||
+           (settings->network == SEAL_NETWORK_AUTO && module);
 }
 
 gboolean daemon_sandbox_prepare(DaemonSandbox *self, const SealDaemonSettings *settings,
@@ -276,8 +289,11 @@ gboolean daemon_sandbox_prepare(DaemonSandbox *self, const SealDaemonSettings *s
 {
     int version;
 
-    *self =
-        (DaemonSandbox){.settings = settings, .apart = apart, .refreshes = refreshes, .rules = -1};
+    *self = (DaemonSandbox){.settings = settings,
+                            .apart = apart,
+                            .refreshes = refreshes,
+                            .network = choose_network(settings, dispatcher),
+                            .rules = -1};
     if (!apart)
         seal_log_warning("the daemon was not started by root: one user has its private keys and "
                          "works on mail, and keys in a GnuPG home are not kept apart from that");
@@ -287,7 +303,7 @@ gboolean daemon_sandbox_prepare(DaemonSandbox *self, const SealDaemonSettings *s
         seal_log_warning("there is no Landlock: the daemon's workers read whatever their user may");
     self->version = version;
     return (version == 0 || make_rules(self, version, dispatcher, error)) &&
-           enter_seccomp(settings, SECCOMP_WORKER, settings->network || refreshes, error);
+           enter_seccomp(settings, SECCOMP_WORKER, self->network || refreshes, error);
 }
 
 void daemon_sandbox_clear(DaemonSandbox *self)
@@ -305,7 +321,7 @@ gboolean daemon_sandbox_enter_worker(const DaemonSandbox *self, GError **error)
     if (self->rules >= 0)
         close(self->rules);
     /* What the generation left to who fetches. */
-    return ok && (!self->refreshes || self->settings->network ||
+    return ok && (!self->refreshes || self->network ||
                   enter_seccomp(self->settings, SECCOMP_WORKER, FALSE, error));
 }
 
@@ -363,7 +379,7 @@ gboolean daemon_sandbox_enter_keeper(const SealDaemonSettings *settings, gboolea
 
 gboolean daemon_sandbox_enter_tender(const SealDaemonSettings *settings, GError **error)
 {
-    return enter_seccomp(settings, SECCOMP_WORKER, settings->network, error);
+    return enter_seccomp(settings, SECCOMP_WORKER, settings->network == SEAL_NETWORK_TRUE, error);
 }
 
 gboolean daemon_sandbox_enter_server(const SealDaemonSettings *settings)

@@ -11,6 +11,7 @@
 typedef struct {
     const SealDaemonSettings *settings;
     gboolean apart;     /* private keys are another user's */
+    gboolean network;   /* they may use it */
     gboolean refreshes; /* one process fetches, and has the network for it */
     int version;        /* of Landlock; 0: there is none */
     int rules;          /* -1: they are not kept from any file */
