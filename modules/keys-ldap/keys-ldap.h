@@ -21,6 +21,19 @@ gboolean ldap_template_check(const char *filter, const char **why);
 char *ldap_template_fill(const char *filter, const SealAddress *address);
 
 /* -------------------------------------------------------------------------------------------
+ * patience.c: waiting that ends
+ */
+
+typedef struct {
+    int socket;
+    gint64 until; /* monotonic, microseconds; 0: nothing is waited for, the socket does not block */
+    GCancellable *cancellable;
+} LdapPatience;
+
+/** Puts it between a connection and its socket; it is to live as long. */
+gboolean ldap_patience_add(LdapPatience *patience, Sockbuf *buffer);
+
+/* -------------------------------------------------------------------------------------------
  * server.c: the servers, and connections to them
  */
 
@@ -34,10 +47,10 @@ typedef struct {
     char *uri;
     LDAPURLDesc *parts;
     LDAP *connection;
-    int socket;     /* of the connection, which owns it */
-    char *pgp_base; /* as this server says; found once for each connection */
-    gint64 again;   /* it is passed over until then; monotonic, microseconds */
-    char *trouble;  /* why */
+    LdapPatience patience; /* of the connection, which owns the socket */
+    char *pgp_base;        /* as this server says; found once for each connection */
+    gint64 again;          /* it is passed over until then; monotonic, microseconds */
+    char *trouble;         /* why */
 } LdapServer;
 
 /** All servers, in order, and how they are spoken to. */
@@ -82,6 +95,9 @@ LDAPMessage *ldap_call_wait(LdapCall *call, int id, GError **error);
 /** Sets what libldap, or with @code the server, says of @what. Always FALSE. */
 gboolean ldap_call_fail(LdapCall *call, int code, const char *said, const char *what,
                         GError **error);
+/** Awaits what the server says of the request @id, as a code of libldap's; with an error unless
+ * that is success. */
+int ldap_call_end(LdapCall *call, int id, const char *what, GError **error);
 /** Why the last call of libldap's failed. Always FALSE. */
 gboolean ldap_call_fail_last(LdapCall *call, const char *what, GError **error);
 
@@ -92,6 +108,7 @@ gboolean ldap_call_fail_last(LdapCall *call, const char *what, GError **error);
 typedef struct {
     char *dn;
     char *attribute; /* as the setting has it */
+    char *name;      /* as the server has it, with its options */
     guint rank;      /* of that */
     GBytes *octets;
 } LdapValue;
@@ -115,8 +132,23 @@ gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *va
 const char *ldap_search_pgp_base(LdapCall *call, const char *base, GError **error);
 
 /* -------------------------------------------------------------------------------------------
- * keys-ldap.c: settings and look-ups
+ * forms.c: keys as values
  */
+
+/** PKCS#7 with this certificate (DER) alone in it. (transfer full) */
+GBytes *ldap_form_pkcs7(GBytes *certificate);
+/** Armour around OpenPGP packets. (transfer full) */
+GBytes *ldap_form_armor(GBytes *packets);
+
+/* -------------------------------------------------------------------------------------------
+ * directory.c: what look-ups and publishing share
+ */
+
+#define KEYS_LDAP_SMIME "smime"
+#define KEYS_LDAP_PGP   "pgp"
+
+/* Of the setting schema. */
+enum { KEYS_LDAP_STANDARD, KEYS_LDAP_AD };
 
 typedef struct {
     LdapServers servers;
@@ -133,10 +165,14 @@ void keys_ldap_clear_identity(LdapIdentity *identity);
 gboolean keys_ldap_read_servers(SealModule *self, LdapServers *servers, GError **error);
 /** FALSE where a password would cross a network in clear. */
 gboolean keys_ldap_check_bare(SealModule *self, const LdapServers *servers, GError **error);
-/** What to search for keys of @format for @address; *@base is NULL where the server has to say it.
- *  @filter: (transfer full); NULL where there is nothing to search for. */
+/** The attributes with keys of @format; none of a format that is not kept in directories. */
+const char *const *keys_ldap_attributes(SealModule *self, const char *format);
+/** What there is in @format for @address, as ldap_search_run() has it. */
 gboolean keys_ldap_find(LdapCall *call, SealModule *self, const SealAddress *address,
                         const char *format, GPtrArray *values, GPtrArray *entries, GError **error);
 /** Has the Format read one value, in base64 or not. FALSE where nothing comes of it. */
 gboolean keys_ldap_read_value(SealModule *self, const char *format, const LdapValue *value,
                               const SealOrigin *origin, GPtrArray *keys, GError **error);
+
+/** publish.c: SealSource.put */
+gboolean keys_ldap_put(SealModule *self, GPtrArray *keys, guint *added, GError **error);

@@ -29,6 +29,7 @@ static void value_free(gpointer data)
 
     g_free(value->dn);
     g_free(value->attribute);
+    g_free(value->name);
     g_bytes_unref(value->octets);
     g_free(value);
 }
@@ -63,8 +64,8 @@ static int find_rank(const LdapSearch *search, const char *attribute)
     return -1;
 }
 
-static gboolean take_value(Found *found, const char *dn, guint rank, const struct berval *octets,
-                           GError **error)
+static gboolean take_value(Found *found, const char *dn, const char *name, guint rank,
+                           const struct berval *octets, GError **error)
 {
     if (found->values->len == MAX_VALUES)
         return refuse_many(found, "values", MAX_VALUES, error);
@@ -73,6 +74,7 @@ static gboolean take_value(Found *found, const char *dn, guint rank, const struc
     LdapValue *value = g_new0(LdapValue, 1);
     value->dn = g_strdup(dn);
     value->attribute = g_strdup(found->search->attributes[rank]);
+    value->name = g_strdup(name);
     value->rank = rank;
     value->octets = g_bytes_new(octets->bv_val, octets->bv_len);
     g_ptr_array_add(found->values, value);
@@ -88,7 +90,7 @@ static gboolean take_attribute(Found *found, LDAPMessage *entry, const char *dn,
     gboolean ok = TRUE;
 
     for (guint i = 0; all && all[i] && ok; i++)
-        ok = take_value(found, dn, (guint)rank, all[i], error);
+        ok = take_value(found, dn, attribute, (guint)rank, all[i], error);
     if (all)
         ldap_value_free_len(all);
     return ok;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * server.c: servers in order, and one connection to each, made where it is needed first. Sockets
- * are opened here, since libldap would wait for them whatever is cancelled; every wait behind that
- * ends with the time of the call, but for the handshake, which ends with that of libldap, set to
- * the same.
+ * are opened here, since libldap would wait for them whatever is cancelled, and do not block; every
+ * wait ends with the time of the call.
  */
 #include "keys-ldap.h"
 
@@ -50,7 +49,7 @@ static void server_close(LdapServer *server)
     if (server->connection)
         ldap_unbind_ext(server->connection, NULL, NULL);
     server->connection = NULL;
-    server->socket = -1;
+    server->patience.socket = -1;
     g_clear_pointer(&server->pgp_base, g_free);
 }
 
@@ -91,7 +90,7 @@ gboolean ldap_servers_add(LdapServers *servers, const char *const *uris, const c
         LdapServer *server = g_new0(LdapServer, 1);
 
         server->uri = g_strdup(*uris);
-        server->socket = -1;
+        server->patience.socket = -1;
         g_ptr_array_add(servers->servers, server);
         *wrong = *uris;
         *why = ldap_url_parse(*uris, &server->parts) == LDAP_URL_SUCCESS
@@ -219,21 +218,23 @@ LDAPMessage *ldap_call_wait(LdapCall *call, int id, GError **error)
     return NULL;
 }
 
-/* What the server says of the request @id. */
-static gboolean await_result(LdapCall *call, int id, const char *what, GError **error)
+int ldap_call_end(LdapCall *call, int id, const char *what, GError **error)
 {
     g_autoptr(LDAPMessage) message = ldap_call_wait(call, id, error);
     int code = LDAP_OTHER;
     char *said = NULL;
 
     if (!message)
-        return FALSE;
+        return LDAP_OTHER;
     if (ldap_parse_result(call->server->connection, message, &code, NULL, &said, NULL, NULL, 0) !=
-        LDAP_SUCCESS)
-        return ldap_call_fail_last(call, what, error);
-    gboolean ok = code == LDAP_SUCCESS || ldap_call_fail(call, code, said, what, error);
+        LDAP_SUCCESS) {
+        ldap_call_fail_last(call, what, error);
+        return LDAP_OTHER;
+    }
+    if (code != LDAP_SUCCESS)
+        ldap_call_fail(call, code, said, what, error);
     ldap_memfree(said);
-    return ok;
+    return code;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -284,7 +285,7 @@ static int open_socket(LdapCall *call, GError **error)
 
 static gboolean set_options(LDAP *ld, const LdapServers *servers)
 {
-    const struct timeval wait = {.tv_sec = (time_t)servers->timeout};
+    const struct timeval none = {.tv_sec = -1, .tv_usec = -1};
     const int version = LDAP_VERSION3, deref = LDAP_DEREF_NEVER, client = 0;
     const int verify = LDAP_OPT_X_TLS_HARD, least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
     const char *ca = servers->ca ? servers->ca : DEFAULT_CA;
@@ -293,8 +294,8 @@ static gboolean set_options(LDAP *ld, const LdapServers *servers)
            ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_DEREF, &deref) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &wait) == LDAP_OPT_SUCCESS &&
-           ldap_set_option(ld, LDAP_OPT_TIMEOUT, &wait) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &none) == LDAP_OPT_SUCCESS &&
+           ldap_set_option(ld, LDAP_OPT_TIMEOUT, &none) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &verify) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca) == LDAP_OPT_SUCCESS &&
@@ -308,32 +309,39 @@ static gboolean ask_starttls(LdapCall *call, GError **error)
 
     if (ldap_start_tls(call->server->connection, NULL, NULL, &id) != LDAP_SUCCESS)
         return ldap_call_fail_last(call, "StartTLS", error);
-    return await_result(call, id, "StartTLS", error);
+    return ldap_call_end(call, id, "StartTLS", error) == LDAP_SUCCESS;
+}
+
+/* libldap says hardly more than that it failed. */
+static gboolean shake_hands(LdapCall *call, GError **error)
+{
+    LdapPatience *patience = &call->server->patience;
+
+    patience->until = call->until;
+    patience->cancellable = call->cancellable;
+    int code = ldap_install_tls(call->server->connection);
+    patience->until = 0;
+    patience->cancellable = NULL;
+    /* Which libldap may have changed. */
+    if (code == LDAP_SUCCESS && fcntl(patience->socket, F_SETFL, O_NONBLOCK) == 0)
+        return TRUE;
+    if (time_left(call, error) > 0)
+        fail_plain(call, "TLS",
+                   "no agreement: the server has to show a certificate that names this host and "
+                   "that a CA of ca= has issued",
+                   error);
+    return FALSE;
 }
 
 /* Whatever the server says to it, nothing is sent in clear. */
 static gboolean start_tls(LdapCall *call, GError **error)
 {
-    LDAP *ld = call->server->connection;
     gboolean asks = is_scheme(call->server, "ldap");
 
     if (is_scheme(call->server, "ldapi") || (asks && !call->servers->starttls))
         return TRUE;
-    if (asks && !ask_starttls(call, error))
-        return FALSE;
-    gint64 left = time_left(call, error);
-    if (left <= 0)
-        return FALSE;
-    const struct timeval wait = {.tv_sec = (time_t)(left / G_USEC_PER_SEC),
-                                 .tv_usec = (suseconds_t)(left % G_USEC_PER_SEC)};
-    ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &wait);
-    if (ldap_install_tls(ld) != LDAP_SUCCESS) {
-        call->lost = TRUE;
-        return ldap_call_fail_last(call, "TLS", error);
-    }
-    /* Which libldap has changed. */
-    return fcntl(call->server->socket, F_SETFL, O_NONBLOCK) == 0 ||
-           fail_plain(call, "TLS", g_strerror(errno), error);
+    return (!asks || ask_starttls(call, error)) && time_left(call, error) > 0 &&
+           shake_hands(call, error);
 }
 
 static gboolean bind_identity(LdapCall *call, GError **error)
@@ -350,7 +358,7 @@ static gboolean bind_identity(LdapCall *call, GError **error)
     if (ldap_sasl_bind(call->server->connection, identity->dn, LDAP_SASL_SIMPLE, &password, NULL,
                        NULL, &id) != LDAP_SUCCESS)
         return ldap_call_fail_last(call, what, error);
-    return await_result(call, id, what, error);
+    return ldap_call_end(call, id, what, error) == LDAP_SUCCESS;
 }
 
 static gboolean begin_connection(LdapCall *call, GError **error)
@@ -360,11 +368,12 @@ static gboolean begin_connection(LdapCall *call, GError **error)
     Sockbuf *buffer = NULL;
     gboolean local = is_scheme(server, "ldapi");
 
-    if (ldap_init_fd(server->socket, local ? LDAP_PROTO_IPC : LDAP_PROTO_TCP, server->uri,
+    if (ldap_init_fd(server->patience.socket, local ? LDAP_PROTO_IPC : LDAP_PROTO_TCP, server->uri,
                      &server->connection) != LDAP_SUCCESS)
         return fail_plain(call, "no connection", "libldap does not take it", error);
     if (ldap_get_option(server->connection, LDAP_OPT_SOCKBUF, &buffer) != LDAP_OPT_SUCCESS ||
         ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &max) != 1 ||
+        !ldap_patience_add(&server->patience, buffer) ||
         !set_options(server->connection, call->servers))
         return fail_plain(call, "no connection", "libldap does not take the settings of it", error);
     return start_tls(call, error) && bind_identity(call, error);
@@ -374,8 +383,8 @@ static gboolean server_open(LdapCall *call, GError **error)
 {
     LdapServer *server = call->server;
 
-    server->socket = open_socket(call, error);
-    if (server->socket >= 0 && begin_connection(call, error))
+    server->patience.socket = open_socket(call, error);
+    if (server->patience.socket >= 0 && begin_connection(call, error))
         return TRUE;
     server_close(server);
     return FALSE;

@@ -1,26 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The key source `ldap`, over a slapd of its own and a replica of it."""
+"""The key source `ldap`, over an OpenLDAP server of its own and a replica of it.
 
+ldap.py PUT: the program put.
+"""
+
+import base64
+import contextlib
+import os
 import pathlib
+import socket
+import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs
+import daemons
+import gnupg
 import mail
 import slapd
+import sink
 import tap
-from home import Home, has_module, temporary_folder
+from home import Home, has_module, module_folder
 
 slapd.ensure()
-if not has_module("keys-ldap"):
-    tap.skip_all("there is no module keys-ldap")
+if not has_module("keys-ldap") or not has_module("smime"):
+    tap.skip_all("a module is not there: keys-ldap or smime")
 
+PUT = tap.arguments()[0]
+CORPUS = pathlib.Path(__file__).resolve().parents[3] / "shared/corpus/ldap"
 ALICE, NOBODY = "alice@example.org", "nobody@example.org"
 PLAIN = b"From: carol@example.net\nTo: alice@example.org\nSubject: s\n\nThe body.\n"
+CROWD = 40  # more than one look-up takes
 
 home = Home("ldap")
+home.folder.chmod(0o755)
 authority = certs.Authority(home.folder / "tls", "Server CA")
 tls = (authority.cert, *slapd.server_certificate(authority, "server", "DNS:localhost", "IP:127.0.0.1"))
+other_tls = (authority.cert, *slapd.server_certificate(authority, "other", "DNS:elsewhere.example.org"))
 
 
 def der(person):
@@ -32,17 +49,29 @@ def pkcs7(*certificates):
     return certs.openssl("crl2pkcs7", "-nocrl", *words, "-outform", "DER")
 
 
+def enrol(address, kind="ec"):
+    return home.authority.person(address, kind)
+
+
 main = slapd.Slapd(home.folder / "ldap1", tls=tls).start()
 main.add(slapd.tree() +
          slapd.person("Alice", ALICE, userCertificate__binary=der(home.alice)) +
          slapd.person("Bob", home.bob.address,
-                      userSMIMECertificate=pkcs7(home.bob.cert, home.authority.cert)))
+                      userSMIMECertificate=pkcs7(home.bob.cert, home.authority.cert)) +
+         "".join(slapd.person(f"crowd {n}", f"crowd{n}@example.org",
+                              userCertificate__binary=der(home.alice)) for n in range(CROWD)))
 
 
-def configure(**changes):
-    settings = {"servers": main.uri, "base": slapd.PEOPLE, "starttls": "never",
-                **{key: value for key, value in changes.pop("ldap", {}).items()}}
-    home.configure({"module keys-file": {"paths": None}, "module keys-ldap": settings, **changes})
+def settings(**changes):
+    return {"servers": main.uri, "base": slapd.PEOPLE, "starttls": "never", **changes}
+
+
+def groups(ldap=None, **changes):
+    return {"module keys-file": {"paths": None}, "module keys-ldap": settings(**(ldap or {})), **changes}
+
+
+def configure(ldap=None, **changes):
+    home.configure(groups(ldap, **changes))
     home.clear_log()
 
 
@@ -50,13 +79,447 @@ def seals(person):
     return mail.opened(home.sealed(PLAIN, person.address), person) == mail.inner_entity(PLAIN)
 
 
+def has_none(address):
+    result = home.check("--", address)
+    tap.equal(result.status, 69, (address, result.output, home.log_text()[-800:]))
+
+
+def waits(address, *parts):
+    """It cannot be found out, and the log says why."""
+    home.clear_log()
+    tap.equal(home.seal(PLAIN, "--", address).triple(), (75, b"", b""), address)
+    for part in parts:
+        tap.contains(home.log_text(), part, "log")
+
+
+def refused(*parts):
+    """The configuration is."""
+    home.clear_log()
+    tap.equal(home.seal(PLAIN, "--", ALICE).triple(), (75, b"", b""))
+    for part in parts:
+        tap.contains(home.log_text(), part, "log")
+
+
+def secret(name, text, mode=0o600):
+    path = home.folder / "secrets" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    # Whoever the service is: the daemon's test gives it to another.
+    for made in (path, path.parent):
+        os.chown(made, home.state.stat().st_uid, -1)
+    return path
+
+
+# ---------------------------------------------------------------------------------------------
+# What is found
+
 @tap.test("a certificate by itself, and one in PKCS#7 with its chain")
 def _():
     configure()
     tap.true(seals(home.alice), "Alice")
     tap.true(seals(home.bob), "Bob")
-    result = home.check("--", NOBODY)
-    tap.equal(result.status, 69, result.output)
+    has_none(NOBODY)
+    tap.contains(home.log_text(), " origin=ldap trust=verified ")
+
+
+@tap.test("what is in another form, in another attribute, and under another option")
+def _():
+    pem = home.alice.cert.read_bytes()
+    forms = {"base64": base64.b64encode(der(home.alice)), "lines": base64.encodebytes(der(home.alice)),
+             "pem": pem, "der": der(home.alice), "pkcs7": pkcs7(home.alice.cert)}
+    configure({"smime_attributes": "description;testKey", "filter": "(&(cn=%d)(sn=%d))"})
+    refused("filter", "the address must be in it, as %a")
+    for name, octets in forms.items():
+        main.add(slapd.person(f"form {name}", testKey=octets))
+        configure({"smime_attributes": "description;testKey", "filter": f"(|(cn=form {name})(mail=x%a))"})
+        tap.true(seals(home.alice), name)
+
+
+@tap.test("a value that is damaged is named with its entry, and others count")
+def _():
+    broken = enrol("broken@example.org")
+    main.add(slapd.person("Broken", broken.address, testKey=[der(broken)[:-1], b"not a key", der(broken)]) +
+             slapd.person("Lost", "lost@example.org", testKey=b"0\x82\x01\x00 cut"))
+    configure({"smime_attributes": "testKey"})
+    tap.true(seals(broken), "the third one")
+    waits("lost@example.org", f"testKey of {main.uri}/cn=Lost,{slapd.PEOPLE} cannot be read")
+    configure({"smime_attributes": "testKey"}, policy={"encrypt": "preferred"})
+    tap.equal(home.seal(PLAIN, "--", "lost@example.org").triple(), (0, PLAIN, b""))
+    tap.contains(home.log_text(), "cannot be read")
+
+
+@tap.test("an entry whose certificate names somebody else gives no key")
+def _():
+    configure()
+    has_none("crowd1@example.org")
+
+
+@tap.test("nothing in an address finds more than itself")
+def _():
+    configure()
+    # More than one look-up takes would be found otherwise.
+    for address in ("*@example.org", "crowd*@example.org", '"*)(mail=*"@example.org', '"a(b"@example.org',
+                    '"a\\\\b"@example.org', '"\\2a"@example.org', "a|b@example.org", "&@example.org",
+                    "ü*@example.org", "*ü@straße.example.org", "!@example.org", "a=b@example.org"):
+        has_none(address)
+    star = enrol("*@example.org")
+    main.add(slapd.person("Star", "*@example.org", userCertificate__binary=der(star)))
+    configure()
+    tap.true(seals(star), "the one that is called so")
+    # The test sees what it looks for.
+    configure({"filter": "(|(mail=*)(mail=%a))"})
+    waits(ALICE, "more than 32 entries")
+
+
+@tap.test("only the domains that are named are asked for")
+def _():
+    gone = f"ldap://127.0.0.1:{sink.free_port()}"
+    configure({"servers": gone, "domains": "example.com;*.straße.example"})
+    has_none(NOBODY)
+    waits("somebody@example.com", gone, "refused")
+    configure({"servers": gone, "domains": "straße.example;*.Example.COM"})
+    waits("somebody@xn--strae-oqa.example", gone)
+    waits("somebody@a.example.com", gone)
+    has_none("somebody@example.com")
+
+
+@tap.test("Active Directory: further addresses are in proxyAddresses")
+def _():
+    proxied = enrol("proxied@example.org")
+    main.add(slapd.person("Proxied", "first@example.org", userCertificate__binary=der(proxied),
+                          proxyAddresses=["SMTP:first@example.org", "smtp:Proxied@example.org"]))
+    configure()
+    has_none(proxied.address)
+    configure({"schema": "ad"})
+    tap.true(seals(proxied), "by proxyAddresses")
+    tap.true(seals(home.alice), "by mail")
+
+
+@tap.test("OpenPGP: by GnuPG's schema, where the server says it is, and in people's entries")
+def _():
+    if not has_module("pgp"):
+        raise tap.Skip("there is no module pgp")
+    ring = gnupg.Ring(home.folder / "ring")
+    names = ("dora", "emil", "frida", "gone")
+    for name in names:
+        ring.generate(f"{name.title()} <{name}@example.org>")
+    keys = {name: ring.export(f"{name}@example.org") for name in names}
+    space = f"ou=keys,{slapd.SUFFIX}"
+    entry = {"objectClass": "pgpKeyInfo", "pgpCertID": "0123456789ABCDEF"}
+    main.add(
+        slapd.ldif(space, objectClass="organizationalUnit", ou="keys") +
+        slapd.ldif(f"cn=PGPServerInfo,{slapd.SUFFIX}", objectClass="pgpServerInfo", cn="PGPServerInfo",
+                   pgpBaseKeySpaceDN=space) +
+        slapd.ldif(f"pgpCertID=1,{space}", **{**entry, "pgpCertID": "1"}, pgpKey=keys["dora"],
+                   pgpUserID="Dora <dora@example.org>") +
+        slapd.ldif(f"pgpCertID=2,{space}", **{**entry, "pgpCertID": "2"}, pgpKey=keys["emil"],
+                   gpgMailbox="emil@example.org") +
+        slapd.ldif(f"pgpCertID=3,{space}", **{**entry, "pgpCertID": "3"}, pgpKey=keys["gone"],
+                   gpgMailbox="gone@example.org", pgpDisabled="1") +
+        slapd.person("Frida", "frida@example.org", pgpKey=keys["frida"]))
+    pgp = {"module pgp": {}, "policy": {"formats": "pgp"}}
+    configure(**pgp)
+    for name in ("dora", "emil"):
+        result = home.seal(PLAIN, "--", f"{name}@example.org")
+        tap.equal(result.status, 0, home.log_text()[-600:])
+        tap.contains(ring.gpg("--decrypt", stdin=gnupg.armor(result.output)), b"The body.")
+    has_none("gone@example.org")
+    has_none("*@example.org")
+    configure({"pgp_base": slapd.PEOPLE}, **pgp)
+    tap.equal(home.seal(PLAIN, "--", "frida@example.org").status, 0, "in her own entry")
+    has_none("dora@example.org")
+
+
+@tap.test("the samples of others' tests load, and nobody in them has a key")
+def _():
+    samples = sorted(CORPUS.rglob("*.ldif"))
+    if not samples:
+        raise tap.Skip("no corpus")
+    for path in samples:
+        entries = [block for block in path.read_text().split("\n\n") if "dn: cn=" in block and "sn:" in block]
+        tap.true(entries, path)
+        for number, entry in enumerate(entries):
+            # It has a suffix of its own, and leaves a name to the server.
+            lines = [line for line in entry.splitlines() if not line.startswith("dn:")]
+            cn = [line.partition(": ")[2] for line in lines if line.startswith("cn:")][0]
+            main.add(slapd.ldif(f"cn=sample{number},{slapd.PEOPLE}", objectClass="inetOrgPerson",
+                                sn="sample", cn=[cn, f"sample{number}"], mail=f"sample{number}@example.org"))
+            configure({"filter": "(&(mail=%a)(cn=*))"})
+            has_none(f"sample{number}@example.org")
+
+
+# ---------------------------------------------------------------------------------------------
+# How servers are spoken to
+
+@tap.test("StartTLS and LDAPS, with the CA that is named, and this host's name in the certificate")
+def _():
+    for uri in (main.uri, main.ldaps, main.ldapi):
+        configure({"servers": uri, "starttls": "required", "ca": authority.cert})
+        tap.true(seals(home.alice), uri)
+
+
+@tap.test("a server that nobody vouches for, that is another one, or that has no TLS is not believed")
+def _():
+    for uri in (main.uri, main.ldaps):
+        configure({"servers": uri, "starttls": "required"})
+        waits(ALICE, uri, "TLS")
+        configure({"servers": uri, "starttls": "required", "ca": home.authority.cert})
+        waits(ALICE, uri, "TLS")
+    other = slapd.Slapd(home.folder / "other", tls=other_tls).start()
+    bare = slapd.Slapd(home.folder / "bare").start()
+    for uri in (other.uri, other.ldaps, bare.uri):
+        configure({"servers": uri, "starttls": "required", "ca": authority.cert})
+        waits(ALICE, uri, "TLS")
+        # What is the administrator's own, and may say otherwise, has no say here.
+        rc = home.folder / "ldaprc"
+        rc.write_text(f"TLS_REQCERT never\nTLS_CACERT {authority.cert}\nURI {main.uri}\n")
+        env = {"LDAPTLS_REQCERT": "never", "LDAPCONF": str(rc), "LDAPRC": str(rc), "LDAPURI": main.uri,
+               "HOME": str(home.folder)}
+        (home.folder / ".ldaprc").write_text(rc.read_text())
+        tap.equal(home.seal(PLAIN, "--", ALICE, env=env, cwd=home.folder).status, 75, uri)
+    other.kill()
+    bare.kill()
+
+
+@tap.test("who asks: a bind with a password, which never crosses a network in clear")
+def _():
+    private = slapd.Slapd(home.folder / "private", tls=tls, access="by users read by * none").start()
+    reader = f"cn=Reader,{slapd.PEOPLE}"
+    private.add(slapd.tree() + slapd.person("Reader", userPassword="let me in") +
+                slapd.person("Alice", ALICE, userCertificate__binary=der(home.alice)))
+    password = secret("ldap", "let me in\n")
+    bound = {"servers": private.uri, "bind_dn": reader, "bind_password_file": password}
+    configure(bound)
+    tap.true(seals(home.alice), "bound")
+    configure({"servers": private.uri})
+    has_none(ALICE)
+    status = home.run("sealctl", "status")
+    tap.equal(status.status, 1, status.output)
+    tap.contains(status.output.decode(), f"there is no {slapd.PEOPLE}, or whoever binds may not see it")
+    secret("ldap", "wrong\n")
+    configure(bound)
+    waits(ALICE, f"bind as {reader}", "Invalid credentials")
+    secret("ldap", "\n")
+    refused("bind_password_file", "empty")
+    secret("ldap", "let me in\n", 0o644)
+    refused("ldap", "others can read")
+    configure({**bound, "bind_password_file": None})
+    refused("bind_dn", "it takes bind_password_file= as well")
+    secret("ldap", "let me in\n")
+    configure({**bound, "servers": "ldap://192.0.2.1"})
+    refused("starttls", "ldap://192.0.2.1 in clear")
+    private.kill()
+
+
+@tap.test("settings that cannot be meant are refused")
+def _():
+    for changes, part in (({"servers": "http://127.0.0.1"}, "http://127.0.0.1: "),
+                          ({"servers": None}, "servers"),
+                          ({"servers": "ldap://127.0.0.1/dc=example"}, "nothing may stand behind host and port"),
+                          ({"servers": "ldap://"}, "names no host"),
+                          ({"base": None}, "base"),
+                          ({"filter": "mail=%a"}, "one expression in parentheses"),
+                          ({"filter": "(mail=%a)(x=y)"}, "one expression in parentheses"),
+                          ({"filter": "(mail=%a"}, "one expression in parentheses"),
+                          ({"filter": "(mail=%x)"}, "behind % stands"),
+                          ({"filter": "(mail=*)"}, "the address must be in it")):
+        configure(changes)
+        refused(part)
+
+
+@contextlib.contextmanager
+def hung(answer=b""):
+    """A server that takes connections, and says @answer an octet at a time, for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        over = threading.Event()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=drip, args=(listening.accept()[0],), daemon=True).start()
+
+        def drip(client):
+            with client, contextlib.suppress(OSError):
+                for octet in answer:
+                    client.send(bytes([octet]))
+                    over.wait(0.2)
+                over.wait()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"ldap://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+
+
+@tap.test("a server that says nothing, or too much, is waited for no longer than it may take")
+def _():
+    entry = b"\x30\x84\x00\x00\x10\x00\x02\x01\x01\x64" + b"x" * 100
+    for answer, why in ((b"", "no answer within 1 s"), (entry, "no answer within 1 s"),
+                        (b"\x30\x84\x7f\xff\xff\xff\x02\x01\x01\x64", main.uri[:8])):
+        with hung(answer) as uri:
+            configure({"servers": uri, "timeout": "1s"})
+            waits(ALICE, uri, why)
+            configure({"servers": f"{uri};{main.uri}", "timeout": "1s"})
+            tap.true(seals(home.alice), "by the next one")
+    with hung() as uri:
+        for tls_uri in (uri, uri.replace("ldap:", "ldaps:")):
+            configure({"servers": tls_uri, "timeout": "1s", "starttls": "required", "ca": authority.cert})
+            waits(ALICE, tls_uri, "no answer within 1 s")
+    # The beginning of a ServerHello, with more to come.
+    with hung(b"\x16\x03\x03\x00\x7a" + bytes(100)) as uri:
+        uri = uri.replace("ldap:", "ldaps:")
+        configure({"servers": f"{uri};{main.ldaps}", "timeout": "1s", "ca": authority.cert})
+        tap.true(seals(home.alice), "by the next one")
+
+
+@tap.test("a directory that is down stops nobody whose key another source has before it")
+def _():
+    gone = f"ldap://127.0.0.1:{sink.free_port()}"
+    carl = enrol("carl@example.org")
+    folder = home.folder / "files"
+    folder.mkdir()
+    (folder / "carl.pem").write_bytes(carl.cert.read_bytes())
+    configure({"servers": gone}, **{"module keys-file": {"paths": folder}})
+    tap.true(seals(carl), "of the file")
+    waits(ALICE, f"key source ldap could not find out: {gone}: no connection: ", "refused")
+    configure({"servers": gone, "on_error": "skip"})
+    has_none(ALICE)
+
+
+# ---------------------------------------------------------------------------------------------
+# In the daemon
+
+@tap.test("the first server is killed in the middle of a run, and mail goes on")
+def _():
+    first = slapd.Slapd(home.folder / "first", tls=tls).start()
+    first.add(slapd.tree())
+    replica = slapd.Slapd(home.folder / "replica", tls=tls, provider=first).start()
+    people = [enrol(f"run{n}@example.org") for n in range(12)]
+    first.add("".join(slapd.person(f"run {n}", person.address, userCertificate__binary=der(person))
+                      for n, person in enumerate(people)))
+    tap.wait_for(lambda: replica.command("ldapsearch", "-s", "base", "-b", f"cn=run 11,{slapd.PEOPLE}",
+                                         ok=False).returncode == 0, "replicated")
+    servers = {"servers": f"{first.ldaps};{replica.ldaps}", "ca": authority.cert, "starttls": "required",
+               "timeout": "2s"}
+    changes = groups(servers)
+    with daemons.Daemon(home, **changes):
+        for person in people[:4]:
+            tap.true(seals(person), person.address)
+        first.kill()
+        for person in people[4:8]:
+            tap.true(seals(person), person.address)
+        first.start()
+        replica.kill()
+        # Within the time for which the first is passed over mail may wait, and no longer.
+        tap.wait_for(lambda: home.seal(PLAIN, "--", people[8].address).status == 0, "it is asked again")
+        for person in people[9:]:
+            tap.true(seals(person), person.address)
+    first.kill()
+
+
+@tap.test("a connection that has died meanwhile is made anew")
+def _():
+    with daemons.Daemon(home, **groups({"retry": "1h"}, daemon={"workers": 1})):
+        tap.true(seals(home.alice), "before")
+        main.kill()
+        main.start()
+        tap.true(seals(home.bob), "after")
+        # A real failure has it passed over.
+        main.kill()
+        waits(NOBODY, main.uri)
+        main.start()
+        waits(NOBODY, main.uri)
+        tap.true(seals(home.alice), "what is remembered")
+
+
+@tap.test("the workers' network: as the module needs it, and none with network=false")
+def _():
+    with daemons.Daemon(home, **groups({"starttls": "required", "ca": authority.cert})):
+        tap.true(seals(home.alice), "auto")
+    home.clear_log()
+    with daemons.Daemon(home, **groups(daemon={"network": "false"})):
+        tap.contains(home.log_text(), "module keys-ldap needs the network, which [daemon] network=false "
+                     "keeps from it")
+        waits(ALICE, main.uri, "no connection")
+    os.chmod(home.folder / "ldap1", 0o755)
+    os.chmod(home.folder / "ldap1" / "socket", 0o777)
+    with daemons.Daemon(home, **groups({"servers": main.ldapi}, daemon={"network": "false"})):
+        tap.true(seals(home.alice), "over a socket")
+
+
+# ---------------------------------------------------------------------------------------------
+# Publishing
+
+def put(*files, format="smime"):
+    result = subprocess.run([PUT, home.conf, "ldap", format, *files], capture_output=True, text=True,
+                            timeout=60, env={"SEALPIPE_MODULES": str(module_folder())})
+    return result.stdout.strip()
+
+
+@tap.test("publishing: into each attribute, in its form, beside what is there; what it was is replaced")
+def _():
+    writer = {"publish_dn": slapd.ROOT, "publish_password_file": secret("writer", slapd.PASSWORD)}
+    pia, dn = enrol("pia@example.org"), f"cn=Pia,{slapd.PEOPLE}"
+    configure(writer)
+    tap.contains(put(pia.cert), f"there is no entry for {pia.address} below {slapd.PEOPLE}")
+    main.add(slapd.person("Pia", pia.address))
+    tap.contains(put(pia.cert, enrol("nowhere@example.org").cert), "no entry for nowhere@example.org")
+    tap.equal(main.values(dn, "userCertificate"), [], "nothing is written before all are found")
+    tap.equal(put(pia.cert), "added 1")
+    tap.equal(main.values(dn, "userCertificate"), [der(pia)])
+    (bundle,) = main.values(dn, "userSMIMECertificate")
+    (home.folder / "p7").write_bytes(bundle)
+    pem = certs.openssl("pkcs7", "-inform", "DER", "-in", home.folder / "p7", "-print_certs")
+    tap.equal(certs.openssl("x509", "-outform", "DER", input=pem), der(pia), "by openssl")
+    tap.true(seals(pia), "as it is read")
+    tap.equal(put(pia.cert), "added 0")
+    # Another key of hers, and one with its chain in the place of the bare one.
+    second = home.authority.person("pia@example.org", name="pia-2")
+    tap.equal(put(second.cert), "added 1")
+    tap.equal(sorted(main.values(dn, "userCertificate")), sorted([der(pia), der(second)]))
+    chain = pkcs7(second.cert, home.authority.cert)
+    main.modify(f"dn: {dn}\nchangetype: modify\nreplace: userSMIMECertificate\n"
+                f"userSMIMECertificate:: {base64.b64encode(chain).decode()}\n\n")
+    tap.equal(put(second.cert), "added 1")
+    tap.equal(len(main.values(dn, "userSMIMECertificate")), 1, "the same key in another form")
+    # Who may not write, and who is not told.
+    configure({**writer, "publish_dn": f"cn=Alice,{slapd.PEOPLE}"})
+    tap.contains(put(pia.cert), "bind as")
+    configure()
+    tap.contains(put(pia.cert), "publish_dn")
+
+
+@tap.test("publishing an OpenPGP key, and its later form in its place")
+def _():
+    if not has_module("pgp"):
+        raise tap.Skip("there is no module pgp")
+    ring = gnupg.Ring(home.folder / "ring2")
+    ring.generate("Paul <paul@example.org>")
+    dn = f"cn=Paul,{slapd.PEOPLE}"
+    main.add(slapd.person("Paul", "paul@example.org"))
+    configure({"publish_dn": slapd.ROOT, "publish_password_file": secret("writer", slapd.PASSWORD),
+               "pgp_base": slapd.PEOPLE}, **{"module pgp": {}, "policy": {"formats": "pgp"}})
+    (home.folder / "paul").write_bytes(ring.export("paul"))
+    answer = put(home.folder / "paul", format="pgp")
+    if "no enabled format writes" in answer:
+        raise tap.Skip(answer)
+    tap.equal(answer, "added 1")
+    taker = gnupg.Ring(home.folder / "taker")
+    for _ in range(2):
+        (value,) = main.values(dn, "pgpKey")
+        taker.take(value)
+        tap.equal(taker.fingerprint("paul@example.org"), ring.fingerprint("paul"), "by gpg")
+        ring.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-uid", "paul",
+                 "Paul <paul2@example.org>")
+        (home.folder / "paul").write_bytes(ring.export("paul"))
+        main.modify(f"dn: {dn}\nchangetype: modify\nadd: mail\nmail: paul2@example.org\n\n"
+                    if _ == 0 else f"dn: {dn}\nchangetype: modify\nreplace: sn\nsn: Paul\n\n")
+        put(home.folder / "paul", format="pgp")
+        break
+    taker.take(main.values(dn, "pgpKey")[0])
+    tap.contains(taker.gpg("--with-colons", "--list-keys").decode(), "paul2@example.org")
+    result = home.seal(PLAIN, "--", "paul2@example.org")
+    tap.equal(result.status, 0, home.log_text()[-600:])
 
 
 tap.main()

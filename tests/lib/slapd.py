@@ -58,12 +58,14 @@ attributetype ( 1.3.6.1.4.1.11591.2.4.1.3 NAME 'gpgMailbox' EQUALITY caseIgnoreM
  SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch
  SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+attributetype ( 1.3.6.1.4.1.99999.2 NAME 'testKey' EQUALITY octetStringMatch
+ SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 )
 objectclass ( 1.3.6.1.4.1.3401.8.2.23 NAME 'pgpServerInfo' SUP top STRUCTURAL
  MUST ( cn $ pgpBaseKeySpaceDN ) )
 objectclass ( 1.3.6.1.4.1.3401.8.2.24 NAME 'pgpKeyInfo' SUP top STRUCTURAL
  MUST ( pgpCertID $ pgpKey ) MAY ( pgpDisabled $ pgpUserID $ gpgMailbox ) )
 objectclass ( 1.3.6.1.4.1.99999.1 NAME 'testPerson' SUP top AUXILIARY
- MAY ( proxyAddresses $ pgpKey ) )
+ MAY ( proxyAddresses $ pgpKey $ testKey ) )
 """
 
 
