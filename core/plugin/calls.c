@@ -287,6 +287,11 @@ GBytes *seal_module_write_key(SealModule *self, SealKey *key, GError **error)
                     seal_key_format(key));
         return NULL;
     }
+    if (!seal_key_native(key)) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "the %s key %s has not been read by it",
+                    seal_key_format(key), seal_key_fingerprint(key));
+        return NULL;
+    }
     g_autoptr(GBytes) octets = format->table.write(format->module, key, &problem);
     return seal_call_ended(format->table.name, octets != NULL, problem, error)
                ? g_steal_pointer(&octets)
