@@ -230,7 +230,7 @@ static gboolean book_write(SealModule *self, const SealAddress *address, SealKey
                            SealStanding standing, GError **error)
 {
     Store *store = seal_module_data(self);
-    StoreUse use = standing == SEAL_STANDING_NONE ? STORE_AMEND : STORE_WRITE;
+    StoreUse use = standing == SEAL_STANDING_NONE ? STORE_FORGET : STORE_NOTE;
     g_autoptr(GBytes) octets =
         standing == SEAL_STANDING_NONE ? NULL : seal_module_write_key(self, key, error);
     gboolean there = FALSE;

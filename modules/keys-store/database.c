@@ -17,11 +17,24 @@
 
 enum {
     LOOK_US = G_USEC_PER_SEC,          /* between two looks for changes */
-    READ_US = 10 * G_USEC_PER_SEC,     /* for a call that reads, waiting included */
-    WRITE_US = 300 * G_USEC_PER_SEC,   /* and for one that writes */
     MAX_WAIT_US = 20 * 1000,           /* between two tries to get at a database that is in use */
     STEPS_BETWEEN_LOOKS = 20000,       /* of SQLite's machine, at the clock */
     MAX_LENGTH = 2 * STORE_MAX_OCTETS, /* of a value */
+};
+
+static const struct {
+    gboolean makes;
+    gboolean writes;
+    gboolean lightly;
+    gint64 time_us; /* waiting for others included */
+} USES[] = {
+    [STORE_READ] = {FALSE, FALSE, FALSE, 10 * G_USEC_PER_SEC},
+    [STORE_PUT] = {TRUE, TRUE, FALSE, 300 * G_USEC_PER_SEC},
+    [STORE_REMOVE] = {FALSE, TRUE, FALSE, 300 * G_USEC_PER_SEC},
+    [STORE_NOTE] = {TRUE, TRUE, FALSE, 20 * G_USEC_PER_SEC},
+    [STORE_FORGET] = {FALSE, TRUE, FALSE, 20 * G_USEC_PER_SEC},
+    [STORE_REMEMBER] = {TRUE, TRUE, TRUE, 2 * G_USEC_PER_SEC},
+    [STORE_TOUCH] = {FALSE, TRUE, TRUE, G_USEC_PER_SEC / 20},
 };
 
 #define FOLDER    "keys-store"
@@ -447,16 +460,14 @@ static gboolean set_care(Store *store, gboolean lightly, GError **error)
 gboolean store_begin(Store *store, StoreUse use, GCancellable *cancellable, gboolean *there,
                      GError **error)
 {
-    gboolean makes = use == STORE_WRITE || use == STORE_LIGHTLY;
-
-    store->writing = use != STORE_READ;
+    store->writing = USES[use].writes;
     store->cancellable = cancellable;
-    store->until = g_get_monotonic_time() + (store->writing ? WRITE_US : READ_US);
-    if (!open_database(store, makes, there, error))
+    store->until = g_get_monotonic_time() + USES[use].time_us;
+    if (!open_database(store, USES[use].makes, there, error))
         return FALSE;
     if (!*there)
         return TRUE;
-    return set_care(store, use == STORE_LIGHTLY, error) &&
+    return set_care(store, USES[use].lightly, error) &&
            run_plain(store, store->writing ? "BEGIN IMMEDIATE" : "BEGIN", error);
 }
 

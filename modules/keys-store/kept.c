@@ -529,7 +529,7 @@ gboolean store_keys_put(Store *store, StorePart part, GPtrArray *keys, guint *ad
     gboolean there = FALSE;
     guint count = 0;
 
-    if (!octets || !store_begin(store, STORE_WRITE, NULL, &there, error))
+    if (!octets || !store_begin(store, STORE_PUT, NULL, &there, error))
         return FALSE;
     gboolean ok = store_count_change(store, part, error);
     for (guint i = 0; ok && i < keys->len; i++)
@@ -646,7 +646,7 @@ gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *fi
     gboolean there = FALSE;
 
     *removed = 0;
-    if (!store_begin(store, STORE_AMEND, NULL, &there, error))
+    if (!store_begin(store, STORE_REMOVE, NULL, &there, error))
         return FALSE;
     if (!there)
         return TRUE;

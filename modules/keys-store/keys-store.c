@@ -107,6 +107,18 @@ static guint64 keys_store_changes_harvested(SealModule *self, SealAddress *addre
     return store_changes(seal_module_data(self), STORE_OF_HARVESTED);
 }
 
+static gboolean keys_store_recall(SealModule *self, SealRecollection *recollection, gboolean *known,
+                                  GError **error)
+{
+    return store_recall(seal_module_data(self), recollection, known, error);
+}
+
+static gboolean keys_store_remember(SealModule *self, const SealRecollection *recollection,
+                                    GError **error)
+{
+    return store_remember(seal_module_data(self), recollection, error);
+}
+
 /* Always asked: some of its keys are trusted the most. */
 static const SealSource source = {
     .size = sizeof source,
@@ -118,6 +130,8 @@ static const SealSource source = {
     .put = keys_store_put,
     .list = keys_store_list,
     .remove = keys_store_remove,
+    .recall = keys_store_recall,
+    .remember = keys_store_remember,
     .book = &store_book,
 };
 

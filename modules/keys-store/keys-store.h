@@ -55,6 +55,7 @@ typedef struct {
     gint64 until;                 /* when the call must be over; monotonic, microseconds */
     gboolean lightly;             /* what is written may be lost with the power */
     gboolean writing;             /* the transaction is one that writes */
+    guint remembered;             /* look-ups, in this process */
     gboolean is_other;            /* it was opened since somebody last looked for changes */
     gint64 looked;                /* when somebody last looked for changes, likewise */
     gint64 seen[STORE_PARTS];     /* the counts that are in the database */
@@ -68,12 +69,16 @@ Store *store_new(SealModule *self);
 void store_close(Store *store);
 void store_free(Store *store);
 
-/** How a call uses the database. */
+/** What a call uses the database for: whether it makes one where there is none, whether it writes,
+ *  whether that has to outlive a power failure, and how long it may take. */
 typedef enum {
-    STORE_READ,    /* *@there is FALSE where there is none, and nothing is made */
-    STORE_WRITE,   /* it is made where it is missing, and what was written is on the disk */
-    STORE_AMEND,   /* as READ, and writes */
-    STORE_LIGHTLY, /* as WRITE, but a power failure may take it back */
+    STORE_READ,     /* writes nothing */
+    STORE_PUT,      /* makes it; outlives; takes its time */
+    STORE_REMOVE,   /* outlives; takes its time */
+    STORE_NOTE,     /* makes it; outlives; in the way of a message */
+    STORE_FORGET,   /* outlives; in the way of a message */
+    STORE_REMEMBER, /* makes it; does not wait long */
+    STORE_TOUCH,    /* does not wait */
 } StoreUse;
 
 /** Opens the database and begins a transaction. The call is over after some time, or with
@@ -163,3 +168,11 @@ gboolean store_keys_count(Store *store, gint64 *count, GError **error);
  */
 
 extern const SealKeyBook store_book;
+
+/* -------------------------------------------------------------------------------------------
+ * What other sources said (found.c)
+ */
+
+/** See SealSource. */
+gboolean store_recall(Store *store, SealRecollection *asked, gboolean *known, GError **error);
+gboolean store_remember(Store *store, const SealRecollection *told, GError **error);

@@ -61,7 +61,29 @@ static const char STEP_1[] =
     ") STRICT;"
     "CREATE INDEX standings_of_kind ON standings (standing, address);";
 
-static const char *const STEPS[] = {STEP_1};
+/* What sources beyond a network said. */
+static const char STEP_2[] = "CREATE TABLE lookups ("
+                             " id INTEGER PRIMARY KEY,"
+                             " source TEXT NOT NULL,"
+                             " format TEXT NOT NULL,"
+                             " address TEXT NOT NULL,"
+                             " found INTEGER NOT NULL,"
+                             " until INTEGER NOT NULL,"
+                             " UNIQUE (source, format, address)"
+                             ") STRICT;"
+                             "CREATE INDEX lookups_by_end ON lookups (until);"
+                             "CREATE TABLE found ("
+                             " lookup INTEGER NOT NULL REFERENCES lookups ON DELETE CASCADE,"
+                             " number INTEGER NOT NULL,"
+                             " fingerprint TEXT NOT NULL,"
+                             " label TEXT NOT NULL,"
+                             " octets BLOB NOT NULL,"
+                             " trust INTEGER NOT NULL,"
+                             " place TEXT NOT NULL,"
+                             " PRIMARY KEY (lookup, number)"
+                             ") STRICT;";
+
+static const char *const STEPS[] = {STEP_1, STEP_2};
 
 enum { CURRENT = G_N_ELEMENTS(STEPS) };
 

@@ -3,142 +3,16 @@
  * test-keys-store.c: the key sources `store` and `harvested`, and the book, with certificates as
  * keys.
  */
-#include "test-smime-pki.h"
+#include "test-store-box.h"
 
 #include <glib/gstdio.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A dispatcher with the store, and the certificates of a CA. */
-typedef struct {
-    Smime smime;
-    X509 *ca;
-    char *state; /* the folder */
-    char *path;  /* of the database */
-    const SealSource *source;
-    const SealSource *harvested;
-    SealModule *module;
-} Box;
-
-static void box_open(Box *box)
-{
-    g_autoptr(GError) error = NULL;
-
-    smime_open(&box->smime, NULL, "[module keys-store]\n", &error);
-    g_assert_no_error(error);
-    box->source = seal_dispatcher_source(box->smime.dispatcher, "store", &box->module);
-    box->harvested = seal_dispatcher_source(box->smime.dispatcher, "harvested", &box->module);
-    g_assert_nonnull(box->source);
-    g_assert_nonnull(box->harvested);
-}
-
-static void box_start(Box *box)
-{
-    smime_prepare(&box->smime);
-    box->ca = pki_ca("CA", NULL);
-    box->state = g_build_filename(box->smime.dir, "state", NULL);
-    g_assert_cmpint(g_mkdir(box->state, 0700), ==, 0);
-    box->path = g_build_filename(box->state, "keys-store", "keys.db", NULL);
-    g_autofree char *text = g_strdup_printf("[core]\nstate_dir=%s\n", box->state);
-    g_autoptr(GBytes) data = g_bytes_new(text, strlen(text));
-    g_free(smime_write(&box->smime, "conf.d/20-state.conf", data));
-    box_open(box);
-}
-
-static void box_end(Box *box)
-{
-    smime_end(&box->smime);
-    X509_free(box->ca);
-    g_free(box->state);
-    g_free(box->path);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Box, box_end)
-
-static void box_reopen(Box *box)
-{
-    seal_dispatcher_free(box->smime.dispatcher);
-    box_open(box);
-}
-
 static GPtrArray *new_keys(void)
 {
     return g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-}
-
-/* A person's key as it would be read from a file, that may be given to more. */
-static SealKey *person(Box *box, const char *address, SealTrust trust, const char *bound)
-{
-    g_autoptr(X509) cert = pki_person(address, "P-256", NULL, box->ca);
-    g_autoptr(GBytes) der = pki_der(cert);
-    g_autoptr(GPtrArray) keys = new_keys();
-    g_autoptr(GError) error = NULL;
-    const char *const list[] = {bound, NULL};
-    const SealOrigin origin = {.size = sizeof origin,
-                               .source = "test",
-                               .place = "a/file.pem",
-                               .trust = trust,
-                               .bound = list};
-
-    g_assert_true(box->smime.format->read(box->smime.module, der, &origin, keys, &error));
-    g_assert_no_error(error);
-    g_assert_cmpuint(keys->len, ==, 1);
-    return seal_key_ref(g_ptr_array_index(keys, 0));
-}
-
-static guint put_into(Box *box, const SealSource *source, SealKey *key)
-{
-    g_autoptr(GPtrArray) keys = new_keys();
-    g_autoptr(GError) error = NULL;
-    guint added = 99;
-
-    g_ptr_array_add(keys, seal_key_ref(key));
-    gboolean ok = source->put(box->module, keys, &added, &error);
-    g_assert_no_error(error);
-    g_assert_true(ok);
-    return added;
-}
-
-/* The same, and the key is gone. */
-static guint put(Box *box, SealKey *key)
-{
-    g_autoptr(SealKey) own = key;
-
-    return put_into(box, box->source, own);
-}
-
-static GPtrArray *find_in(Box *box, const SealSource *source, const char *address,
-                          const char *format, char **doubt, GError **error)
-{
-    g_autoptr(SealAddress) parsed = seal_address_parse(address, NULL);
-    g_autoptr(GPtrArray) keys = new_keys();
-    g_autofree char *own = NULL;
-
-    g_assert_nonnull(parsed);
-    if (!source->lookup(box->module, parsed, format, source->trust, NULL, keys, &own, error))
-        return NULL;
-    if (doubt)
-        *doubt = g_steal_pointer(&own);
-    else
-        g_assert_null(own);
-    return g_steal_pointer(&keys);
-}
-
-static GPtrArray *find(Box *box, const char *address)
-{
-    g_autoptr(GError) error = NULL;
-    GPtrArray *keys = find_in(box, box->source, address, "smime", NULL, &error);
-
-    g_assert_no_error(error);
-    return keys;
-}
-
-static guint count(Box *box, const char *address)
-{
-    g_autoptr(GPtrArray) keys = find(box, address);
-
-    return keys->len;
 }
 
 static gboolean take_key(SealModule *self, SealKey *key, GBytes *octets, gpointer user_data,
@@ -173,19 +47,6 @@ static guint64 changes(Box *box)
     return box->source->changes(box->module, address, "smime");
 }
 
-/* What another process does, in words of SQL. */
-static void run_sql(Box *box, const char *sql)
-{
-    sqlite3 *db = NULL;
-
-    g_assert_cmpint(sqlite3_open(box->path, &db), ==, SQLITE_OK);
-    sqlite3_busy_timeout(db, 10000);
-    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    if (code != SQLITE_OK)
-        g_error("%s: %s", sql, sqlite3_errmsg(db));
-    sqlite3_close(db);
-}
-
 /* -------------------------------------------------------------------------------------------
  * Keys
  */
@@ -198,14 +59,14 @@ static void test_none(void)
     guint removed = 99;
 
     box_start(&box);
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
     g_assert_cmpuint(count_listed(&box, &filter), ==, 0);
     g_assert_true(box.source->remove(box.module, &filter, &removed, &error));
     g_assert_cmpuint(removed, ==, 0);
     changes(&box);
     /* Who only asks makes nothing. */
     g_assert_cmpint(g_rmdir(box.state), ==, 0);
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
 }
 
 static void test_put(void)
@@ -214,12 +75,12 @@ static void test_put(void)
     struct stat st;
 
     box_start(&box);
-    g_autoptr(SealKey) key = person(&box, "Alice@Example.org", SEAL_TRUST_VERIFIED, NULL);
-    g_assert_cmpuint(put_into(&box, box.source, key), ==, 1);
-    g_assert_cmpuint(put_into(&box, box.source, key), ==, 0);
+    g_autoptr(SealKey) key = box_person(&box, "Alice@Example.org", SEAL_TRUST_VERIFIED, NULL);
+    g_assert_cmpuint(box_put_into(&box, box.source, key), ==, 1);
+    g_assert_cmpuint(box_put_into(&box, box.source, key), ==, 0);
     box_reopen(&box);
 
-    g_autoptr(GPtrArray) keys = find(&box, "alice@example.ORG");
+    g_autoptr(GPtrArray) keys = box_find(&box, "alice@example.ORG");
     g_assert_cmpuint(keys->len, ==, 1);
     const SealKey *found = g_ptr_array_index(keys, 0);
     g_assert_cmpstr(seal_key_fingerprint(found), ==, seal_key_fingerprint(key));
@@ -229,7 +90,7 @@ static void test_put(void)
     g_assert_nonnull(seal_key_native(found));
     g_assert_cmpint(ABS(seal_key_added(found) - g_get_real_time() / G_USEC_PER_SEC), <, 600);
     g_assert_cmpint(seal_key_last_used(found), ==, 0);
-    g_assert_cmpuint(count(&box, "bob@example.org"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "bob@example.org"), ==, 0);
 
     g_assert_cmpint(g_lstat(box.path, &st), ==, 0);
     g_assert_cmpuint(st.st_mode & 07777, ==, 0600);
@@ -255,10 +116,10 @@ static void test_put_again(void)
                                    .trust = SEAL_TRUST_VERIFIED + (SealTrust)i,
                                    .bound = bound};
         g_assert_true(box.smime.format->read(box.smime.module, der, &origin, keys, NULL));
-        g_assert_cmpuint(put_into(&box, box.source, g_ptr_array_index(keys, 0)), ==, 1 - i);
+        g_assert_cmpuint(box_put_into(&box, box.source, g_ptr_array_index(keys, 0)), ==, 1 - i);
     }
 
-    g_autoptr(GPtrArray) keys = find(&box, "alice@example.org");
+    g_autoptr(GPtrArray) keys = box_find(&box, "alice@example.org");
     g_assert_cmpuint(keys->len, ==, 1);
     const SealKey *found = g_ptr_array_index(keys, 0);
     g_assert_cmpint(seal_key_trust(found), ==, SEAL_TRUST_MANUAL);
@@ -273,20 +134,20 @@ static void test_domains(void)
     g_auto(Box) box = {0};
 
     box_start(&box);
-    put(&box, person(&box, "gateway@example.org", SEAL_TRUST_MANUAL, "@example.org"));
-    put(&box, person(&box, "below@example.com", SEAL_TRUST_MANUAL, "@.example.org"));
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_MANUAL, "Carol@Other.example"));
+    box_put(&box, box_person(&box, "gateway@example.org", SEAL_TRUST_MANUAL, "@example.org"));
+    box_put(&box, box_person(&box, "below@example.com", SEAL_TRUST_MANUAL, "@.example.org"));
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_MANUAL, "Carol@Other.example"));
 
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 2);
-    g_assert_cmpuint(count(&box, "nobody@Example.org"), ==, 1);
-    g_assert_cmpuint(count(&box, "nobody@a.b.example.org"), ==, 1);
-    g_assert_cmpuint(count(&box, "nobody@bexample.org"), ==, 0);
-    g_assert_cmpuint(count(&box, "nobody@example.com"), ==, 0);
-    g_assert_cmpuint(count(&box, "carol@other.example"), ==, 1);
-    g_assert_cmpuint(count(&box, "dave@other.example"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 2);
+    g_assert_cmpuint(box_count(&box, "nobody@Example.org"), ==, 1);
+    g_assert_cmpuint(box_count(&box, "nobody@a.b.example.org"), ==, 1);
+    g_assert_cmpuint(box_count(&box, "nobody@bexample.org"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "nobody@example.com"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "carol@other.example"), ==, 1);
+    g_assert_cmpuint(box_count(&box, "dave@other.example"), ==, 0);
 
     /* The person's own key comes first. */
-    g_autoptr(GPtrArray) keys = find(&box, "alice@example.org");
+    g_autoptr(GPtrArray) keys = box_find(&box, "alice@example.org");
     g_autoptr(SealAddress) alice = seal_address_parse("alice@example.org", NULL);
     g_assert_cmpint(seal_key_serves(g_ptr_array_index(keys, 0), alice), ==, SEAL_SERVES_ADDRESS);
     g_assert_cmpint(seal_key_serves(g_ptr_array_index(keys, 1), alice), ==, SEAL_SERVES_DOMAIN);
@@ -298,11 +159,11 @@ static void test_sources(void)
     g_autoptr(GError) error = NULL;
 
     box_start(&box);
-    g_autoptr(SealKey) key = person(&box, "alice@example.org", SEAL_TRUST_MANUAL, NULL);
-    put_into(&box, box.harvested, key);
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 0);
+    g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_MANUAL, NULL);
+    box_put_into(&box, box.harvested, key);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
     g_autoptr(GPtrArray) keys =
-        find_in(&box, box.harvested, "alice@example.org", "smime", NULL, &error);
+        box_find_in(&box, box.harvested, "alice@example.org", "smime", NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(keys->len, ==, 1);
     /* Whatever was said when it was put there. */
@@ -310,8 +171,9 @@ static void test_sources(void)
     g_assert_cmpstr(seal_key_source(g_ptr_array_index(keys, 0)), ==, "harvested");
 
     /* Another format's are others. */
-    put_into(&box, box.source, key);
-    g_autoptr(GPtrArray) none = find_in(&box, box.source, "alice@example.org", "pgp", NULL, &error);
+    box_put_into(&box, box.source, key);
+    g_autoptr(GPtrArray) none =
+        box_find_in(&box, box.source, "alice@example.org", "pgp", NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(none->len, ==, 0);
 }
@@ -323,9 +185,9 @@ static void test_copies(void)
     g_autoptr(GPtrArray) copies = new_keys();
 
     box_start(&box);
-    g_autoptr(SealKey) key = person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
-    put_into(&box, box.source, key);
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
+    box_put_into(&box, box.source, key);
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
     g_assert_true(box.source->copies(box.module, key, SEAL_TRUST_MANUAL, NULL, copies, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(copies->len, ==, 1);
@@ -340,10 +202,10 @@ static void test_list(void)
     guint removed;
 
     box_start(&box);
-    g_autoptr(SealKey) carol = person(&box, "carol@example.org", SEAL_TRUST_VERIFIED, NULL);
-    put_into(&box, box.source, carol);
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, "@example.net"));
-    put(&box, person(&box, "bob@example.org", SEAL_TRUST_MANUAL, "alice@example.org"));
+    g_autoptr(SealKey) carol = box_person(&box, "carol@example.org", SEAL_TRUST_VERIFIED, NULL);
+    box_put_into(&box, box.source, carol);
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, "@example.net"));
+    box_put(&box, box_person(&box, "bob@example.org", SEAL_TRUST_MANUAL, "alice@example.org"));
 
     g_autoptr(SealAddress) alice = seal_address_parse("ALICE@example.org", NULL);
     const SealKeyFilter all = {.size = sizeof all};
@@ -379,16 +241,15 @@ static void test_list(void)
 
     g_assert_true(box.source->remove(box.module, &some, &removed, &error));
     g_assert_cmpuint(removed, ==, 1);
-    g_assert_cmpuint(count(&box, "carol@example.org"), ==, 0);
+    g_assert_cmpuint(box_count(&box, "carol@example.org"), ==, 0);
     g_assert_cmpuint(count_listed(&box, &all), ==, 2);
     some = all;
     some.address = alice;
     g_assert_true(box.source->remove(box.module, &some, &removed, &error));
     g_assert_cmpuint(removed, ==, 2);
     /* Nothing of them is left behind. */
-    run_sql(&box,
-            "CREATE TEMP TABLE t (x CHECK (x = 0));"
-            "INSERT INTO t SELECT (SELECT count(*) FROM names) + (SELECT count(*) FROM keys)");
+    g_assert_cmpint(box_ask_sql(&box, "SELECT (SELECT count(*) FROM names) + count(*) FROM keys"),
+                    ==, 0);
 }
 
 static void test_changes(void)
@@ -397,18 +258,18 @@ static void test_changes(void)
 
     box_start(&box);
     guint64 before = changes(&box);
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
     g_assert_cmpuint(changes(&box), >, before);
     before = changes(&box);
     g_assert_cmpuint(changes(&box), ==, before);
     /* Another process: within a second or so. */
-    run_sql(&box, "UPDATE counts SET changes = changes + 1 WHERE part = 'store'");
+    box_run_sql(&box, "UPDATE counts SET changes = changes + 1 WHERE part = 'store'");
     for (guint i = 0; i < 100 && changes(&box) == before; i++)
         g_usleep(100000);
     g_assert_cmpuint(changes(&box), >, before);
     before = changes(&box);
     /* What concerns others does not count. */
-    run_sql(&box, "UPDATE counts SET changes = changes + 1 WHERE part = 'book'");
+    box_run_sql(&box, "UPDATE counts SET changes = changes + 1 WHERE part = 'book'");
     g_usleep(1100000);
     g_assert_cmpuint(changes(&box), ==, before);
 }
@@ -456,8 +317,8 @@ static void test_book(void)
     const char *alice = "alice@example.org";
 
     box_start(&box);
-    g_autoptr(SealKey) one = person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
-    g_autoptr(SealKey) two = person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
+    g_autoptr(SealKey) one = box_person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
+    g_autoptr(SealKey) two = box_person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
     g_assert_cmpint(standing_of(&box, alice, one), ==, SEAL_STANDING_NONE);
     set_standing(&box, alice, one, SEAL_STANDING_NONE);
     g_assert_cmpint(g_access(box.path, F_OK), !=, 0);
@@ -495,8 +356,8 @@ static void test_pin(void)
     const char *alice = "alice@example.org";
 
     box_start(&box);
-    g_autoptr(SealKey) one = person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
-    g_autoptr(SealKey) two = person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
+    g_autoptr(SealKey) one = box_person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
+    g_autoptr(SealKey) two = box_person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
     set_standing(&box, alice, one, SEAL_STANDING_PINNED);
     set_standing(&box, "bob@example.org", one, SEAL_STANDING_PINNED);
     set_standing(&box, alice, two, SEAL_STANDING_PINNED);
@@ -512,13 +373,13 @@ static void test_pending(void)
     g_autoptr(SealAddress) alice = seal_address_parse("alice@example.org", NULL);
 
     box_start(&box);
-    g_autoptr(SealKey) first = person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL);
+    g_autoptr(SealKey) first = box_person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL);
     set_standing(&box, "alice@example.org", first, SEAL_STANDING_PENDING);
     for (guint i = 1; i < 8; i++) {
-        g_autoptr(SealKey) key = person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL);
+        g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL);
         set_standing(&box, "alice@example.org", key, SEAL_STANDING_PENDING);
     }
-    g_autoptr(SealKey) ninth = person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL);
+    g_autoptr(SealKey) ninth = box_person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL);
     g_assert_false(
         box.source->book->write(box.module, alice, ninth, SEAL_STANDING_PENDING, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT);
@@ -530,6 +391,179 @@ static void test_pending(void)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * What other sources said
+ */
+
+/* NULL where there is none. */
+static GPtrArray *recall(Box *box, const char *source, const char *address, gint64 *until)
+{
+    g_autoptr(SealAddress) parsed = seal_address_parse(address, NULL);
+    g_autoptr(GPtrArray) keys = new_keys();
+    g_autoptr(GError) error = NULL;
+    SealRecollection asked = {
+        .size = sizeof asked, .source = source, .format = "smime", .address = parsed, .keys = keys};
+    gboolean known = FALSE;
+
+    g_assert_true(box->source->recall(box->module, &asked, &known, &error));
+    g_assert_no_error(error);
+    if (until)
+        *until = asked.until;
+    return known ? g_steal_pointer(&keys) : NULL;
+}
+
+static void remember(Box *box, const char *source, const char *address, SealKey *key, gint64 until)
+{
+    g_autoptr(SealAddress) parsed = seal_address_parse(address, NULL);
+    g_autoptr(GPtrArray) keys = new_keys();
+    g_autoptr(GError) error = NULL;
+    const SealRecollection told = {.size = sizeof told,
+                                   .source = source,
+                                   .format = "smime",
+                                   .address = parsed,
+                                   .keys = keys,
+                                   .until = until};
+
+    if (key)
+        g_ptr_array_add(keys, seal_key_ref(key));
+    gboolean ok = box->source->remember(box->module, &told, &error);
+    g_assert_no_error(error);
+    g_assert_true(ok);
+}
+
+static void test_recall(void)
+{
+    g_auto(Box) box = {0};
+    const char *alice = "alice@example.org";
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC, until = 0;
+
+    box_start(&box);
+    g_assert_null(recall(&box, "ldap", alice, NULL));
+    g_assert_cmpint(g_access(box.path, F_OK), !=, 0);
+    g_autoptr(SealKey) key = box_person(&box, alice, SEAL_TRUST_DISCOVERED, NULL);
+    remember(&box, "ldap", alice, key, now + 60);
+    guint64 before = changes(&box);
+    remember(&box, "wkd", alice, NULL, now - 60);
+    box_reopen(&box);
+
+    g_autoptr(GPtrArray) keys = recall(&box, "ldap", "ALICE@example.org", &until);
+    g_assert_nonnull(keys);
+    g_assert_cmpuint(keys->len, ==, 1);
+    g_assert_cmpint(until, ==, now + 60);
+    g_assert_cmpstr(seal_key_source(g_ptr_array_index(keys, 0)), ==, "ldap");
+    g_assert_cmpstr(seal_key_place(g_ptr_array_index(keys, 0)), ==, "a/file.pem");
+    g_assert_cmpint(seal_key_trust(g_ptr_array_index(keys, 0)), ==, SEAL_TRUST_DISCOVERED);
+    /* None is an answer, and one whose time is over is given too. */
+    g_autoptr(GPtrArray) none = recall(&box, "wkd", alice, &until);
+    g_assert_nonnull(none);
+    g_assert_cmpuint(none->len, ==, 0);
+    g_assert_cmpint(until, ==, now - 60);
+    g_assert_null(recall(&box, "dane", alice, NULL));
+    g_assert_null(recall(&box, "ldap", "bob@example.org", NULL));
+
+    remember(&box, "ldap", alice, NULL, now + 60);
+    g_autoptr(GPtrArray) gone = recall(&box, "ldap", alice, NULL);
+    g_assert_cmpuint(gone->len, ==, 0);
+    g_assert_cmpint(box_ask_sql(&box, "SELECT count(*) FROM found"), ==, 0);
+    /* Nothing that others remember of the store changes by it. */
+    box_reopen(&box);
+    before = changes(&box);
+    remember(&box, "dane", alice, key, now + 60);
+    g_assert_cmpuint(changes(&box), ==, before);
+}
+
+static void test_recall_bounds(void)
+{
+    g_auto(Box) box = {0};
+
+    box_start(&box);
+    remember(&box, "ldap", "alice@example.org", NULL, G_MAXINT32);
+    box_run_sql(&box,
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+                "100050) INSERT INTO lookups (source, format, address, found, until) SELECT "
+                "'wkd', 'smime', i, 1, CASE WHEN i < 8 THEN i ELSE 2000000000 + i END FROM n");
+    /* Those that are long over go first, and what is too many where it is counted. */
+    remember(&box, "ldap", "bob@example.org", NULL, G_MAXINT32);
+    g_assert_cmpint(box_ask_sql(&box, "SELECT count(*) FROM lookups WHERE until < 8"), ==, 0);
+    box_reopen(&box);
+    remember(&box, "ldap", "carol@example.org", NULL, G_MAXINT32);
+    g_assert_cmpint(box_ask_sql(&box, "SELECT count(*) FROM lookups"), ==, 100000);
+    g_autoptr(GPtrArray) keys = recall(&box, "ldap", "carol@example.org", NULL);
+    g_assert_nonnull(keys);
+}
+
+#define TABLES                                                                                     \
+    "SELECT group_concat(name || ' ' || (SELECT group_concat(name || type || pk) FROM "            \
+    "pragma_table_info(s.name))) FROM (SELECT * FROM sqlite_schema ORDER BY name) s"
+
+/* A store as the first version made it. */
+static const char SCHEMA_1[] =
+    "PRAGMA journal_mode = WAL;"
+    "CREATE TABLE counts (part TEXT PRIMARY KEY, changes INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "INSERT INTO counts VALUES ('store', 5), ('harvested', 0), ('book', 0);"
+    "CREATE TABLE keys (id INTEGER PRIMARY KEY, source TEXT NOT NULL, format TEXT NOT NULL,"
+    " fingerprint TEXT NOT NULL, label TEXT NOT NULL, octets BLOB NOT NULL,"
+    " valid_from INTEGER NOT NULL, valid_until INTEGER NOT NULL, purposes INTEGER NOT NULL,"
+    " trust INTEGER NOT NULL, place TEXT NOT NULL, ids TEXT NOT NULL, added INTEGER NOT NULL,"
+    " last_used INTEGER NOT NULL, UNIQUE (source, format, fingerprint)) STRICT;"
+    "CREATE TABLE names (kind TEXT NOT NULL, name TEXT NOT NULL,"
+    " key INTEGER NOT NULL REFERENCES keys ON DELETE CASCADE, written TEXT NOT NULL,"
+    " PRIMARY KEY (kind, name, key)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX names_of_key ON names (key, kind);"
+    "CREATE TABLE standings (address TEXT NOT NULL, format TEXT NOT NULL,"
+    " fingerprint TEXT NOT NULL, standing INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " label TEXT NOT NULL, octets BLOB NOT NULL, valid_from INTEGER NOT NULL,"
+    " valid_until INTEGER NOT NULL, purposes INTEGER NOT NULL, trust INTEGER NOT NULL,"
+    " source TEXT NOT NULL, place TEXT NOT NULL, bound TEXT NOT NULL, ids TEXT NOT NULL,"
+    " last_used INTEGER NOT NULL, PRIMARY KEY (address, format, fingerprint)) STRICT;"
+    "CREATE INDEX standings_of_kind ON standings (standing, address);"
+    "PRAGMA user_version = 1;";
+
+static void make_schema_1(Box *box, const SealKey *key, GBytes *octets)
+{
+    g_autofree char *folder = g_path_get_dirname(box->path);
+    g_autofree char *hex = seal_text_hex(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
+    g_autofree char *rows = g_strdup_printf(
+        "INSERT INTO keys VALUES (7, 'store', 'smime', '%s', 'Alice', x'%s', 1, 2, 1, 4, 'old', '',"
+        " 3, 0);"
+        "INSERT INTO names VALUES ('address', 'alice@example.org', 7, 'alice@example.org');"
+        "INSERT INTO standings VALUES ('alice@example.org', 'smime', '%s', 4, 9, 'Alice', x'%s', 1,"
+        " 2, 1, 4, 'store', 'old', '', '', 0);",
+        seal_key_fingerprint(key), hex, seal_key_fingerprint(key), hex);
+
+    g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+    box_run_sql(box, SCHEMA_1);
+    box_run_sql(box, rows);
+    g_assert_cmpint(g_chmod(box->path, 0600), ==, 0);
+}
+
+static void test_migration(void)
+{
+    g_auto(Box) box = {0};
+    g_autoptr(GError) error = NULL;
+
+    box_start(&box);
+    g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
+    g_autoptr(GBytes) octets = seal_module_write_key(box.module, key, &error);
+    g_assert_no_error(error);
+    make_schema_1(&box, key, octets);
+
+    g_autoptr(GPtrArray) keys = box_find(&box, "alice@example.org");
+    g_assert_cmpuint(keys->len, ==, 1);
+    g_assert_cmpstr(seal_key_place(g_ptr_array_index(keys, 0)), ==, "old");
+    g_assert_cmpint(seal_key_added(g_ptr_array_index(keys, 0)), ==, 3);
+    g_assert_cmpint(standing_of(&box, "alice@example.org", key), ==, SEAL_STANDING_PINNED);
+    remember(&box, "ldap", "alice@example.org", key, 5);
+    g_assert_cmpint(box_ask_sql(&box, "PRAGMA user_version"), ==, 2);
+    /* What was migrated has the tables of what was made anew. */
+    g_autofree char *old = box_ask_text(&box, TABLES);
+    box_run_sql(&box, "VACUUM");
+    g_unlink(box.path);
+    box_put_into(&box, box.source, key);
+    g_autofree char *fresh = box_ask_text(&box, TABLES);
+    g_assert_cmpstr(old, ==, fresh);
+}
+
+/* -------------------------------------------------------------------------------------------
  * What goes wrong
  */
 
@@ -537,7 +571,7 @@ static void refused(Box *box, const char *text)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(find_in(box, box->source, "alice@example.org", "smime", NULL, &error));
+    g_assert_null(box_find_in(box, box->source, "alice@example.org", "smime", NULL, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
     if (!strstr(error->message, text) || !strstr(error->message, box->path))
         g_error("\"%s\" is not in \"%s\"", text, error->message);
@@ -549,27 +583,27 @@ static void test_faults(void)
     g_autofree char *wal = NULL, *shm = NULL;
 
     box_start(&box);
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
     guint64 before = changes(&box);
-    run_sql(&box, "PRAGMA user_version = 1000");
+    box_run_sql(&box, "PRAGMA user_version = 1000");
     box_reopen(&box);
     refused(&box, "a newer sealpipe has made it: schema 1000");
-    run_sql(&box, "PRAGMA user_version = 1; CREATE VIEW v AS SELECT 1");
+    box_run_sql(&box, "PRAGMA user_version = 2; CREATE VIEW v AS SELECT 1");
     refused(&box, "none of sealpipe's keys");
-    run_sql(&box, "DROP VIEW v; ALTER TABLE names RENAME TO other");
+    box_run_sql(&box, "DROP VIEW v; ALTER TABLE names RENAME TO other");
     refused(&box, "is damaged");
-    run_sql(&box, "ALTER TABLE other RENAME TO names");
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 1);
+    box_run_sql(&box, "ALTER TABLE other RENAME TO names");
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 1);
 
     g_assert_cmpint(g_chmod(box.path, 0620), ==, 0);
     refused(&box, "others can write to it");
     g_assert_cmpint(g_chmod(box.path, 0600), ==, 0);
     g_assert_cmpint(g_chmod(box.state, 0770), ==, 0);
     g_autoptr(GError) error = NULL;
-    g_assert_null(find_in(&box, box.source, "alice@example.org", "smime", NULL, &error));
+    g_assert_null(box_find_in(&box, box.source, "alice@example.org", "smime", NULL, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
     g_assert_cmpint(g_chmod(box.state, 0700), ==, 0);
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 1);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 1);
 
     /* Something else in its place, and then nothing. */
     before = changes(&box);
@@ -580,9 +614,9 @@ static void test_faults(void)
     g_unlink(shm);
     refused(&box, "is damaged");
     g_unlink(box.path);
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 0);
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
-    g_assert_cmpuint(count(&box, "alice@example.org"), ==, 1);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 1);
     g_assert_cmpuint(changes(&box), >, before);
 }
 
@@ -594,23 +628,23 @@ static void test_doubt(void)
     g_autofree char *doubt = NULL;
 
     box_start(&box);
-    g_autoptr(SealKey) key = person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
-    put(&box, person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
-    put_into(&box, box.source, key);
+    g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    box_put_into(&box, box.source, key);
     g_autofree char *sql = g_strdup_printf(
         "UPDATE keys SET octets = x'00010203' WHERE fingerprint = '%s'", seal_key_fingerprint(key));
-    run_sql(&box, sql);
+    box_run_sql(&box, sql);
     g_autoptr(GPtrArray) keys =
-        find_in(&box, box.source, "alice@example.org", "smime", &doubt, &error);
+        box_find_in(&box, box.source, "alice@example.org", "smime", &doubt, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(keys->len, ==, 1);
     g_assert_nonnull(doubt);
     g_assert_nonnull(strstr(doubt, seal_key_fingerprint(key)));
     /* Nor is another key taken for it. */
-    run_sql(&box, "UPDATE keys SET octets = (SELECT max(octets) FROM keys)");
+    box_run_sql(&box, "UPDATE keys SET octets = (SELECT max(octets) FROM keys)");
     g_clear_pointer(&doubt, g_free);
     g_autoptr(GPtrArray) again =
-        find_in(&box, box.source, "alice@example.org", "smime", &doubt, &error);
+        box_find_in(&box, box.source, "alice@example.org", "smime", &doubt, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(again->len, ==, 1);
     g_assert_nonnull(strstr(doubt, "another key is in its place"));
@@ -641,6 +675,9 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-store/book", test_book);
     g_test_add_func("/keys-store/pin", test_pin);
     g_test_add_func("/keys-store/pending", test_pending);
+    g_test_add_func("/keys-store/recall", test_recall);
+    g_test_add_func("/keys-store/recall-bounds", test_recall_bounds);
+    g_test_add_func("/keys-store/migration", test_migration);
     g_test_add_func("/keys-store/faults", test_faults);
     g_test_add_func("/keys-store/doubt", test_doubt);
     g_test_add_func("/keys-store/trust-setting", test_trust_setting);
