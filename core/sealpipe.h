@@ -659,7 +659,10 @@ typedef struct {
     gboolean (*remember)(SealModule *self, const SealRecollection *recollection, GError **error);
     /** What is written down of keys by hand and in use. NULL: nothing. */
     const SealKeyBook *book;
-    gpointer reserved[4];
+    /** Something was encrypted to @key, which lookup() gave. Called at each message, so that it
+     *  should write seldom, and wait for nobody. May be NULL. */
+    void (*used)(SealModule *self, SealKey *key);
+    gpointer reserved[3];
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */

@@ -12,6 +12,7 @@
 #include "core/pipeline/group.h"
 #include "core/pipeline/plan.h"
 #include "core/pipeline/size.h"
+#include "core/plugin/calls.h"
 #include "core/plugin/daemon.h"
 #include "core/plugin/service.h"
 #include "core/plugin/tables.h"
@@ -319,6 +320,13 @@ static gboolean try_delivery(const SealPipeline *pipeline, SealJob *job, SealDel
     return TRUE;
 }
 
+/* Keys that nobody uses can be told by it. */
+static void tell_used(const SealPipeline *pipeline, const SealDelivery *delivery)
+{
+    for (guint i = 0; delivery->choice == SEAL_CHOICE_SEAL && i < delivery->keys->len; i++)
+        seal_source_key_used(pipeline->registry, g_ptr_array_index(delivery->keys, i));
+}
+
 /* Its recipients hear that it is refused, and nothing of it is left; the others are not affected.
  */
 static gboolean make_delivery(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
@@ -326,8 +334,11 @@ static gboolean make_delivery(const SealPipeline *pipeline, SealJob *job, SealDe
 {
     g_autoptr(GError) problem = NULL;
 
-    if (try_delivery(pipeline, job, delivery, refused, cancellable, &problem))
+    if (try_delivery(pipeline, job, delivery, refused, cancellable, &problem)) {
+        if (!*refused)
+            tell_used(pipeline, delivery);
         return TRUE;
+    }
     *refused = seal_error_is_for_good(problem);
     for (guint i = 0; i < delivery->recipients->len && *refused; i++)
         seal_job_refuse(job, g_ptr_array_index(delivery->recipients, i), problem);

@@ -394,6 +394,15 @@ guint64 seal_source_changes(const SealSourceEntry *source, SealAddress *address,
     return source->table.changes ? source->table.changes(source->module, address, format) : 0;
 }
 
+void seal_source_key_used(const SealRegistry *registry, SealKey *key)
+{
+    const char *name = seal_key_source(key);
+    const SealSourceEntry *source = name ? seal_registry_source(registry, name) : NULL;
+
+    if (source && source->table.used)
+        source->table.used(source->module, key);
+}
+
 char *seal_source_lack(const SealSourceEntry *source)
 {
     return source->table.lack ? source->table.lack(source->module) : NULL;

@@ -68,6 +68,8 @@ gboolean seal_source_lookup(const SealSourceEntry *source, SealAddress *address,
 /** See SealSource; 0 where it does not tell. */
 guint64 seal_source_changes(const SealSourceEntry *source, SealAddress *address,
                             const char *format);
+/** To the source of @key: something was encrypted to it. */
+void seal_source_key_used(const SealRegistry *registry, SealKey *key);
 /** What it was told to read and has no keys in it, for the log; NULL for nothing. (transfer full)
  */
 char *seal_source_lack(const SealSourceEntry *source);

@@ -316,6 +316,7 @@ Store *store_new(SealModule *self)
     store->self = self;
     store->path = g_build_filename(seal_module_state_path(self), FOLDER, FILE_NAME, NULL);
     store->statements = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, finalize);
+    store->used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return store;
 }
 
@@ -330,6 +331,7 @@ void store_free(Store *store)
         return;
     close_database(store);
     g_hash_table_unref(store->statements);
+    g_hash_table_unref(store->used);
     g_free(store->path);
     g_free(store->trouble);
     g_free(store);

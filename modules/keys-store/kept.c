@@ -7,6 +7,11 @@
 
 #include <string.h>
 
+enum {
+    DAY = 24 * 60 * 60,
+    MAX_USED = 4096, /* keys that this process need not write again that they are used */
+};
+
 /* What a row is read by: the order of its columns. */
 #define ROW_COLUMNS                                                                                \
     "format, fingerprint, label, octets, valid_from, valid_until, purposes, trust, place, added, " \
@@ -657,6 +662,32 @@ gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *fi
         return FALSE;
     *removed = ids->len;
     return TRUE;
+}
+
+/* Once a day; nothing is lost where another process writes just now. */
+void store_keys_touch(Store *store, StorePart part, const SealKey *key)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autofree char *name =
+        g_strdup_printf("%d %s %s", part, seal_key_format(key), seal_key_fingerprint(key));
+    gboolean there = FALSE;
+
+    if (seal_key_last_used(key) > now - DAY || g_hash_table_contains(store->used, name))
+        return;
+    if (g_hash_table_size(store->used) >= MAX_USED)
+        g_hash_table_remove_all(store->used);
+    g_hash_table_add(store->used, g_steal_pointer(&name));
+    if (!store_begin(store, STORE_TOUCH, NULL, &there, NULL) || !there)
+        return;
+    store_end(store,
+              store_run(store,
+                        store_query(store, NULL,
+                                    "UPDATE keys SET last_used = ?1 WHERE source = ?2 "
+                                    "AND format = ?3 AND fingerprint = ?4 AND last_used < ?5",
+                                    "ittti", now, STORE_PART_NAMES[part], seal_key_format(key),
+                                    seal_key_fingerprint(key), now - DAY),
+                        NULL),
+              NULL);
 }
 
 gboolean store_keys_count(Store *store, gint64 *count, GError **error)

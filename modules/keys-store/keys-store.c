@@ -119,6 +119,16 @@ static gboolean keys_store_remember(SealModule *self, const SealRecollection *re
     return store_remember(seal_module_data(self), recollection, error);
 }
 
+static void keys_store_used(SealModule *self, SealKey *key)
+{
+    store_keys_touch(seal_module_data(self), STORE_OF_STORE, key);
+}
+
+static void keys_store_used_harvested(SealModule *self, SealKey *key)
+{
+    store_keys_touch(seal_module_data(self), STORE_OF_HARVESTED, key);
+}
+
 /* Always asked: some of its keys are trusted the most. */
 static const SealSource source = {
     .size = sizeof source,
@@ -133,6 +143,7 @@ static const SealSource source = {
     .recall = keys_store_recall,
     .remember = keys_store_remember,
     .book = &store_book,
+    .used = keys_store_used,
 };
 
 static const SealSource harvested = {
@@ -145,6 +156,7 @@ static const SealSource harvested = {
     .put = keys_store_put_harvested,
     .list = keys_store_list_harvested,
     .remove = keys_store_remove_harvested,
+    .used = keys_store_used_harvested,
 };
 
 static const SealSource *const sources[] = {&source, &harvested, NULL};

@@ -55,6 +55,7 @@ typedef struct {
     gint64 until;                 /* when the call must be over; monotonic, microseconds */
     gboolean lightly;             /* what is written may be lost with the power */
     gboolean writing;             /* the transaction is one that writes */
+    GHashTable *used;             /* keys of which it is written that they were used */
     guint remembered;             /* look-ups, in this process */
     gboolean is_other;            /* it was opened since somebody last looked for changes */
     gint64 looked;                /* when somebody last looked for changes, likewise */
@@ -160,6 +161,8 @@ gboolean store_keys_list(Store *store, StorePart part, const SealKeyFilter *filt
                          SealKeyListed visit, gpointer user_data, GError **error);
 gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *filter,
                            guint *removed, GError **error);
+/** Writes down that it was used just now. */
+void store_keys_touch(Store *store, StorePart part, const SealKey *key);
 /** *@count: how many there are of both parts. */
 gboolean store_keys_count(Store *store, gint64 *count, GError **error);
 

@@ -274,6 +274,28 @@ static void test_changes(void)
     g_assert_cmpuint(changes(&box), ==, before);
 }
 
+static void test_used(void)
+{
+    g_auto(Box) box = {0};
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    box_start(&box);
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    guint64 before = changes(&box);
+    g_autoptr(GPtrArray) keys = box_find(&box, "alice@example.org");
+    box.source->used(box.module, g_ptr_array_index(keys, 0));
+    g_autoptr(GPtrArray) again = box_find(&box, "alice@example.org");
+    g_assert_cmpint(ABS(seal_key_last_used(g_ptr_array_index(again, 0)) - now), <, 600);
+    g_assert_cmpuint(changes(&box), ==, before);
+
+    /* Not again on the same day, in whatever process. */
+    box_run_sql(&box, "UPDATE keys SET last_used = last_used - 1000");
+    box_reopen(&box);
+    box.source->used(box.module, g_ptr_array_index(keys, 0));
+    g_autoptr(GPtrArray) third = box_find(&box, "alice@example.org");
+    g_assert_cmpint(seal_key_last_used(g_ptr_array_index(third, 0)), <, now - 300);
+}
+
 /* -------------------------------------------------------------------------------------------
  * The book
  */
@@ -672,6 +694,7 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-store/copies", test_copies);
     g_test_add_func("/keys-store/list", test_list);
     g_test_add_func("/keys-store/changes", test_changes);
+    g_test_add_func("/keys-store/used", test_used);
     g_test_add_func("/keys-store/book", test_book);
     g_test_add_func("/keys-store/pin", test_pin);
     g_test_add_func("/keys-store/pending", test_pending);
