@@ -29,6 +29,7 @@ static const struct {
     gint64 time_us; /* waiting for others included */
 } USES[] = {
     [STORE_READ] = {FALSE, FALSE, FALSE, 10 * G_USEC_PER_SEC},
+    [STORE_LIST] = {FALSE, FALSE, FALSE, 300 * G_USEC_PER_SEC},
     [STORE_PUT] = {TRUE, TRUE, FALSE, 300 * G_USEC_PER_SEC},
     [STORE_REMOVE] = {FALSE, TRUE, FALSE, 300 * G_USEC_PER_SEC},
     [STORE_NOTE] = {TRUE, TRUE, FALSE, 20 * G_USEC_PER_SEC},
@@ -171,15 +172,26 @@ static gboolean make_file(const Store *store, const char *folder, GError **error
     return TRUE;
 }
 
+/* Nothing at all is there. A link that leads nowhere may be to what is not mounted. */
+static gboolean is_missing(const Store *store, const char *folder)
+{
+    struct stat st;
+
+    return lstat(store->path, &st) < 0 && errno == ENOENT &&
+           (lstat(folder, &st) < 0 ? errno == ENOENT : S_ISDIR(st.st_mode));
+}
+
 /* *@there: there is such a file, and it is ours. */
 static gboolean find_file(Store *store, gboolean make, gboolean *there, struct stat *st,
                           GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(store->path);
 
-    *there = make || stat(store->path, st) == 0;
+    *there = make || !is_missing(store, folder);
     if (!*there)
-        return errno == ENOENT || errno == ENOTDIR || fail_on_path(store, error, g_strerror(errno));
+        return TRUE;
+    if (!make && lstat(folder, st) < 0)
+        return fail_on_path(store, error, g_strerror(errno));
     return seal_module_state_dir(store->self, make, error) &&
            (!make || make_file(store, folder, error)) &&
            check_owner(store, folder, S_IFDIR, st, error) &&

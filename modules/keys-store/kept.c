@@ -37,7 +37,7 @@ void store_row_clear(StoreRow *row)
 
 GStrv store_split(const char *text)
 {
-    return *text ? g_strsplit(text, "\n", STORE_MAX_NAMES) : g_new0(char *, 1);
+    return *text ? g_strsplit(text, "\n", -1) : g_new0(char *, 1);
 }
 
 char *store_join(const char *const *list)
@@ -45,12 +45,14 @@ char *store_join(const char *const *list)
     return g_strjoinv("\n", (char **)list);
 }
 
+/* Without a name for the index SQLite may go through all names of the kind, to have them sorted. */
 static gboolean read_names(Store *store, gint64 id, const char *kind, GStrv *names, GError **error)
 {
     g_autoptr(GStrvBuilder) list = g_strv_builder_new();
-    sqlite3_stmt *statement = store_query(
-        store, error, "SELECT written FROM names WHERE key = ?1 AND kind = ?2 ORDER BY name", "it",
-        id, kind);
+    sqlite3_stmt *statement = store_query(store, error,
+                                          "SELECT written FROM names INDEXED BY names_of_key "
+                                          "WHERE key = ?1 AND kind = ?2 ORDER BY name",
+                                          "it", id, kind);
     gboolean row = statement != NULL, ok = row;
 
     while (ok && (ok = store_step(store, statement, &row, error)) && row) {
@@ -557,20 +559,21 @@ static sqlite3_stmt *query_filter(Store *store, StorePart part, const SealKeyFil
     g_autofree char *behind =
         filter->fingerprint ? g_strconcat(filter->fingerprint, "g", NULL) : NULL;
 
-    return store_query(store, error,
-                       "SELECT id FROM keys k WHERE source = ?1 "
-                       "AND (?2 IS NULL OR format = ?2) "
-                       "AND (?3 IS NULL OR (fingerprint >= ?3 AND fingerprint < ?4)) "
-                       "AND (?5 IS NULL OR EXISTS (SELECT 1 FROM names n WHERE n.key = k.id "
-                       "AND n.kind IN ('address', 'bound') AND n.name = ?5)) "
-                       "AND (?6 IS NULL OR EXISTS (SELECT 1 FROM names n WHERE n.key = k.id "
-                       "AND n.kind = 'bound' AND n.name = ?6)) "
-                       "AND (?7 = 0 OR valid_until < ?7) "
-                       "ORDER BY (SELECT min(n.name) FROM names n WHERE n.key = k.id "
-                       "AND n.kind IN ('address', 'bound')), format, id",
-                       "tttttti", STORE_PART_NAMES[part], filter->format, filter->fingerprint,
-                       behind, filter->address ? seal_address_key(filter->address) : NULL,
-                       filter->domain, filter->expires_before);
+    return store_query(
+        store, error,
+        "SELECT id FROM keys k WHERE source = ?1 "
+        "AND (?2 IS NULL OR format = ?2) "
+        "AND (?3 IS NULL OR (fingerprint >= ?3 AND fingerprint < ?4)) "
+        "AND (?5 IS NULL OR EXISTS (SELECT 1 FROM names n WHERE n.key = k.id "
+        "AND n.kind IN ('address', 'bound') AND n.name = ?5)) "
+        "AND (?6 IS NULL OR EXISTS (SELECT 1 FROM names n WHERE n.key = k.id "
+        "AND n.kind = 'bound' AND n.name = ?6)) "
+        "AND (?7 = 0 OR valid_until < ?7) "
+        "ORDER BY (SELECT min(n.name) FROM names n INDEXED BY names_of_key WHERE n.key = k.id "
+        "AND n.kind IN ('address', 'bound')), format, id",
+        "tttttti", STORE_PART_NAMES[part], filter->format, filter->fingerprint, behind,
+        filter->address ? seal_address_key(filter->address) : NULL, filter->domain,
+        filter->expires_before);
 }
 
 static GArray *find_filtered(Store *store, StorePart part, const SealKeyFilter *filter,
@@ -618,7 +621,7 @@ gboolean store_keys_list(Store *store, StorePart part, const SealKeyFilter *filt
     g_autoptr(GArray) ids = NULL;
     gboolean there = FALSE;
 
-    if (!store_begin(store, STORE_READ, NULL, &there, error))
+    if (!store_begin(store, STORE_LIST, NULL, &there, error))
         return FALSE;
     if (!there)
         return TRUE;
@@ -695,7 +698,7 @@ gboolean store_keys_count(Store *store, gint64 *count, GError **error)
     gboolean there = FALSE, row = FALSE;
 
     *count = 0;
-    if (!store_begin(store, STORE_READ, NULL, &there, error))
+    if (!store_begin(store, STORE_LIST, NULL, &there, error))
         return FALSE;
     if (!there)
         return TRUE;

@@ -73,7 +73,8 @@ void store_free(Store *store);
 /** What a call uses the database for: whether it makes one where there is none, whether it writes,
  *  whether that has to outlive a power failure, and how long it may take. */
 typedef enum {
-    STORE_READ,     /* writes nothing */
+    STORE_READ,     /* writes nothing; in the way of a message */
+    STORE_LIST,     /* writes nothing; takes its time */
     STORE_PUT,      /* makes it; outlives; takes its time */
     STORE_REMOVE,   /* outlives; takes its time */
     STORE_NOTE,     /* makes it; outlives; in the way of a message */

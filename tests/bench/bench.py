@@ -2,7 +2,7 @@
 """Speed and memory of sealpipe beside the commands that do the same: a table for people, or JSON.
 
 bench.py [--quick] [--json] [--only=PART]...: all of it takes about ten minutes, the quick one less
-than two. Parts: times, load, memory, keys, exim, postfix. Times are medians, of runs that took turns
+than two. Parts: times, load, memory, keys, store, exim, postfix. Times are medians, of runs that took turns
 with what they are compared with: what else the machine does falls on all of them.
 """
 
@@ -14,6 +14,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import memory
@@ -22,7 +23,8 @@ from works import GIB, KIB, MIB
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = (1, 2, 8, 32)
-PARTS = ("times", "load", "memory", "keys", "exim", "postfix")
+STORE_ASKED = 2000
+PARTS = ("times", "load", "memory", "keys", "store", "exim", "postfix")
 
 
 class Scale:
@@ -34,6 +36,7 @@ class Scale:
         self.load = {"S/MIME": 200 if quick else 1000, "OpenPGP": 40 if quick else 200}
         self.large = 64 * MIB if quick else GIB
         self.mails = 60 if quick else 500
+        self.stored = 10000 if quick else 100000
 
 
 def say(text):
@@ -143,6 +146,23 @@ def measure_keys(drive, home):
         work.stop()
 
 
+def measure_store(home, program, count):
+    """Look-ups in a store of @count keys, made by importing 1,000 after the other."""
+    state = home.folder / f"state-{count}"
+    state.mkdir(mode=0o700)
+    home.configure({"core": {"state_dir": state}, "module keys-store": {},
+                    "module keys-file": {"enabled": "false"}})
+    env = {**os.environ, "SEALPIPE_MODULES": str(works.homes.module_folder())}
+    begun = time.monotonic()
+    subprocess.run([program, home.conf, "fill", str(count)], env=env, check=True)
+    filled = time.monotonic() - begun
+    out = subprocess.run([program, home.conf, "ask", str(count), str(STORE_ASKED)], env=env, check=True,
+                         capture_output=True, text=True).stdout
+    median, used, slow, resident = map(int, out.split())
+    return {"keys": count, "filled": filled, "median": median / 1e9, "processor": used / 1e9,
+            "processor_99": slow / 1e9, "resident": resident, "file": (state / "keys-store/keys.db").stat().st_size}
+
+
 # -- Mail servers -------------------------------------------------------------------------------
 
 def measure_server(name, drive, scale):
@@ -193,6 +213,12 @@ def aims(results):
         name, most = max(row["peaks"].items(), key=lambda item: item[1])
         what = f"peak of memory in MiB, {row['work']}, {works.label(row['size'])} ({name})"
         at_most(what, 32, most / MIB)
+    if results["store"]:
+        few, many = results["store"]
+        at_most(f"look-up in a store of {many['keys']} keys, 99 of 100, ms of the processor", 1,
+                many["processor_99"] * 1000)
+        at_most(f"memory with {many['keys']} keys in the store, MiB more than with {few['keys']}", 1,
+                (many["resident"] - few["resident"]) / MIB)
     for server in results["servers"]:
         if "rates" in server:
             at_least(f"{server['server']}: messages a second with sealpipe and its daemon, of those with cat",
@@ -231,6 +257,14 @@ def print_memory(rows):
         print(f"  {row['work']}, {works.label(row['size'])}, {row['seconds']:.2f} s: {peaks}")
 
 
+def print_store(rows):
+    print("\nThe key store: one of its certificates, looked up and read")
+    for row in rows:
+        print(f"  {row['keys']} keys, {row['file'] / MIB:.1f} MiB, filled in {row['filled']:.1f} s: "
+              f"{row['median'] * 1000:.2f} ms by the clock; of the processor {row['processor'] * 1000:.2f}, "
+              f"99 of 100 within {row['processor_99'] * 1000:.2f}; resident {row['resident'] / MIB:.1f} MiB")
+
+
 def print_servers(rows):
     print("\nMail servers, messages a second")
     for row in rows:
@@ -245,7 +279,7 @@ def print_all(results):
     print(f"{results['processors']} processors, load {results['before']} before and {results['after']} "
           f"after; {results['versions']}")
     for part, show in (("times", print_times), ("load", print_load), ("memory", print_memory),
-                       ("servers", print_servers)):
+                       ("store", print_store), ("servers", print_servers)):
         if results[part]:
             show(results[part])
     print("\nAims")
@@ -262,7 +296,7 @@ def versions():
 def measure(home, parts, scale):
     drive = Drive(home)
     results = {"processors": os.cpu_count(), "before": f"{os.getloadavg()[0]:.1f}", "versions": versions(),
-               "times": [], "load": [], "memory": [], "servers": []}
+               "times": [], "load": [], "memory": [], "store": [], "servers": []}
     for work in works.all_works(home) if parts & {"times", "load", "memory"} else ():
         client = work.start(workers=2)
         try:
@@ -279,6 +313,11 @@ def measure(home, parts, scale):
     if "keys" in parts:
         say(f"one of {memory.MANY} certificates")
         results["memory"].append(measure_keys(drive, home))
+    if "store" in parts:
+        program = works.build_store(home)
+        for count in (100, scale.stored):
+            say(f"a store of {count} keys")
+            results["store"].append(measure_store(home, program, count))
     for server in ("exim", "postfix"):
         if server in parts:
             say(server)

@@ -50,6 +50,18 @@ def build_drive(home):
     return drive
 
 
+def build_store(home):
+    """The program that fills the key store and asks it, as a part of sealpipe's own would."""
+    store = home.folder / "store"
+    root = pathlib.Path(__file__).resolve().parents[2]
+    library = next(homes.prefix().rglob("libsealpipe.so")).parent
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "gio-2.0", "libcrypto"], check=True,
+                           capture_output=True, text=True).stdout.split()
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", f"-I{root}", "-o", store, root / "tests/bench/store.c",
+                    f"-L{library}", "-lsealpipe", f"-Wl,-rpath,{library}", *flags], check=True)
+    return store
+
+
 def make_keys(home):
     """What signs: a certificate's key in a folder of server keys, and a GnuPG home with the keys of
     Carol and of Bob."""

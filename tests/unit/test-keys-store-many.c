@@ -12,7 +12,7 @@
 
 enum {
     READERS = 200,
-    BATCH = 40,  /* keys of one import */
+    BATCH = 12,  /* keys of one import */
     IMPORTS = 6, /* while readers read */
     KILLS = 16,
     FLIPS = 150,
@@ -80,7 +80,7 @@ static int read_until_told(Box *box, int end)
         if (old->len != 1 || (fresh->len != 0 && fresh->len != BATCH))
             return 2;
         seen[fresh->len > 0] = TRUE;
-        g_usleep(2000); /* the others' turn */
+        g_usleep(20000); /* the others' turn */
     } while (!is_told(end));
     return seen[0] || seen[1] ? 0 : 3;
 }
@@ -294,7 +294,6 @@ static char *filled_database(Box *box, GHashTable *known, gsize *length)
                                    .until = G_MAXINT32};
     char *data = NULL;
 
-    g_ptr_array_set_size(keys, 12);
     put_batch(box, keys);
     for (guint i = 0; i < keys->len; i++) {
         SealKey *key = g_ptr_array_index(keys, i);

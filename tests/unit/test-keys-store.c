@@ -627,6 +627,18 @@ static void test_faults(void)
     g_assert_cmpint(g_chmod(box.state, 0700), ==, 0);
     g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 1);
 
+    /* A link that leads nowhere is not nothing. */
+    g_autofree char *folder = g_path_get_dirname(box.path);
+    g_autofree char *moved = g_strconcat(folder, ".moved", NULL);
+    box_reopen(&box);
+    g_assert_cmpint(g_rename(folder, moved), ==, 0);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
+    g_assert_cmpint(symlink("/nonexistent/folder", folder), ==, 0);
+    refused(&box, "neither a file nor a folder of ours");
+    g_assert_cmpint(g_unlink(folder), ==, 0);
+    g_assert_cmpint(g_rename(moved, folder), ==, 0);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 1);
+
     /* Something else in its place, and then nothing. */
     before = changes(&box);
     g_assert_true(g_file_set_contents(box.path, "This is no database, but some text.\n", -1, NULL));
