@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import daemons
+import gnupg
 import home as homes
 import mail
 import tap
@@ -18,7 +19,7 @@ import tap
 if not homes.has_module("keys-store"):
     tap.skip_all("there is no module keys-store")
 home = homes.Home("store")
-DAVE = "dave@example.org"
+DAVE, ERIN = "dave@example.org", "erin@example.org"
 dave = home.authority.person(DAVE, "ec")
 ALL = {"module_keys-store": {}, "daemon": {"workers": 1}}
 MESSAGE = f"From: carol@example.org\nTo: {DAVE}\nSubject: x\n\nthe words\n".encode()
@@ -77,6 +78,33 @@ def _():
             tap.equal((path.stat().st_uid, path.stat().st_mode & 0o777), (home.state.stat().st_uid, 0o600),
                       path.name)
         tap.equal(FOLDER.stat().st_mode & 0o777, 0o700, "the folder")
+
+
+@tap.test("an older copy of an OpenPGP key that is added again takes no revocation away")
+def _():
+    if not homes.has_module("pgp"):
+        raise tap.Skip("there is no module pgp")
+    ring = gnupg.Ring(home.folder / "gnupg")
+    try:
+        ring.generate(ERIN)
+        clean = home.folder / "clean.asc"
+        clean.write_bytes(ring.export(ERIN))
+        text = next((ring.path / "openpgp-revocs.d").iterdir()).read_text()
+        ring.take(text.replace("\n:-----BEGIN", "\n-----BEGIN").encode())
+        revoked = home.folder / "revoked.asc"
+        revoked.write_bytes(ring.export(ERIN))
+    finally:
+        ring.stop()
+    home.configure({"module keys-store": {}, "module pgp": {}})
+    ctl("keys", "add", clean)
+    tap.equal(answer(ERIN), HAS, f"added: {home.log_text()[-400:]}")
+    ctl("keys", "add", revoked)
+    tap.equal(answer(ERIN), HAS_NOT, "revoked")
+    octets = ask("SELECT length(octets) FROM keys WHERE format = 'pgp'")
+    for path in (clean, revoked):
+        ctl("keys", "add", path)
+        tap.equal(answer(ERIN), HAS_NOT, f"{path.name} again")
+    tap.equal(ask("SELECT length(octets) FROM keys WHERE format = 'pgp'"), octets, "what is kept")
 
 
 @tap.test("a copy that is put back, and no database any more, count while the daemon runs")
