@@ -115,14 +115,22 @@ static void tell_left(const Result *result, const Entry *entry)
     seal_out_end_row(adding->out);
 }
 
+/* For standard error, where names from outside must not steer a terminal. */
+static void note_first(const Result *result, const Entry *entry)
+{
+    g_autofree char *text =
+        g_strdup_printf("%s: %s%s%s", result->file->label, entry->entry ? entry->entry : "",
+                        entry->entry ? ": " : "", entry->text);
+
+    if (!result->adding->first)
+        result->adding->first = seal_text_line(text, strlen(text), G_MAXSIZE);
+}
+
 static void tell_failure(const Result *result, const Entry *entry)
 {
     Adding *adding = result->adding;
 
-    if (!adding->first)
-        adding->first =
-            g_strdup_printf("%s: %s%s%s", result->file->label, entry->entry ? entry->entry : "",
-                            entry->entry ? ": " : "", entry->text);
+    note_first(result, entry);
     if (!begin_row(result, "problems", ++adding->failed, entry))
         return;
     seal_out_text(adding->out, "problem", "%s", entry->text);
@@ -252,7 +260,8 @@ static gboolean ask_passphrase(const Result *result)
 {
     g_autofree char *shown = seal_text_line(result->file->path, strlen(result->file->path), 200);
     g_autofree char *prompt = g_strdup_printf("Passphrase for %s: ", shown);
-    SealSecret *secret = result->adding->named ? NULL : seal_secret_ask(prompt, NULL);
+    gboolean may_ask = !result->adding->named && isatty(STDIN_FILENO);
+    SealSecret *secret = may_ask ? seal_secret_ask(prompt, NULL) : NULL;
 
     if (!secret)
         return FALSE;
@@ -455,7 +464,7 @@ int ctl_keys_add(const CtlOptions *options, int argc, char **argv, SealOut *out,
     char **paths = NULL;
     const GOptionEntry entries[] = {
         {"trust", 0, 0, G_OPTION_ARG_STRING, &trust, NULL, NULL},
-        {"address", 0, 0, G_OPTION_ARG_STRING_ARRAY, &addresses, NULL, NULL},
+        {"address", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &addresses, NULL, NULL},
         {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase, NULL, NULL},
         {"source", 0, 0, G_OPTION_ARG_STRING, &source, NULL, NULL},
         {"server", 0, 0, G_OPTION_ARG_NONE, &adding.server, NULL, NULL},

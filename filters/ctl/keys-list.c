@@ -145,7 +145,7 @@ static void show_key(const CtlKeys *found, SealDispatcher *dispatcher, guint at,
     put_verdict(found, dispatcher, at, out);
 }
 
-static int show_found(const CtlKeys *found, SealDispatcher *dispatcher, SealOut *out,
+static int show_found(const CtlKeys *found, SealDispatcher *dispatcher, gboolean rows, SealOut *out,
                       GError **error)
 {
     g_autoptr(GHashTable) book = ctl_book_read(dispatcher, error);
@@ -153,8 +153,8 @@ static int show_found(const CtlKeys *found, SealDispatcher *dispatcher, SealOut 
     if (!book)
         return CTL_PROBLEM;
     for (guint i = 0; i < found->keys->len; i++) {
-        /* One alone is no list. */
-        if (found->keys->len > 1)
+        /* One alone is no list, for people. */
+        if (rows || found->keys->len > 1)
             seal_out_row(out, "keys");
         show_key(found, dispatcher, i, book, out);
         seal_out_end_row(out);
@@ -181,7 +181,7 @@ int ctl_keys_show(const CtlOptions *options, int argc, char **argv, SealOut *out
     if (!ctl_keys_open(&opened, options, error) ||
         !ctl_found_all(&found, opened.dispatcher, source, &target, *words, error))
         return CTL_PROBLEM;
-    return show_found(&found, opened.dispatcher, out, error);
+    return show_found(&found, opened.dispatcher, options->json, out, error);
 }
 
 /* -------------------------------------------------------------------------------------------

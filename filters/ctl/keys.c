@@ -46,6 +46,10 @@ static const CtlKeysCommand COMMANDS[] = {
      "      --source NAME          those of that key source alone\n"
      "      --out FILE             there, not on standard output\n",
      ctl_keys_export},
+    {"lookup", "lookup ADDRESS",
+     "Asks all key sources as a message to ADDRESS would, and says which key wins, and why every\n"
+     "other one lost. Nothing is written down.\n",
+     ctl_keys_lookup},
     {"pin", "pin ADDRESS FINGERPRINT",
      "Has that key alone used for ADDRESS, whatever else is found.\n", ctl_keys_pin},
     {"unpin", "unpin ADDRESS", "Ends that.\n", ctl_keys_unpin},

@@ -20,6 +20,7 @@ int ctl_keys_list(const CtlOptions *options, int argc, char **argv, SealOut *out
 int ctl_keys_show(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_remove(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_export(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+int ctl_keys_lookup(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_pin(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_unpin(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_pending(const CtlOptions *options, int argc, char **argv, SealOut *out,

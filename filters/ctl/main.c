@@ -17,7 +17,7 @@ static const char usage[] =
     "  resume          handle outbound mail again\n"
     "  modules         the modules that are installed\n"
     "  config          every setting in force, and where it was written\n"
-    "  keys COMMAND    keys of those whom mail goes to: add, list, show; keys --help has all\n"
+    "  keys COMMAND    keys of those whom mail goes to: add, list, lookup; keys --help has all\n"
     "  license COMMAND show, install FILE, request; for issuers keygen, issue, verify\n"
     "  help            print this and exit\n"
     "\n"

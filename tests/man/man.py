@@ -137,6 +137,23 @@ def _():
         tap.equal(documented, said, f"commands of {name}")
 
 
+@tap.test("every command of sealctl keys stands in the page, with its options")
+def _():
+    sealctl = str(PREFIX / "bin/sealctl")
+    listed = run(sealctl, "keys", "--help").stdout
+    said = {}
+    for name in re.findall(r"^  ([a-z]+)", listed, re.M):
+        text = run(sealctl, "keys", name, "--help").stdout
+        lines = [line for line in text.splitlines() if re.match(r" +-", line)]
+        said[f"keys {name}"] = {option for line in lines
+                                for option in OPTION.findall(re.split(r" {2,}|(?<=[A-Z]) ", line.strip())[0])}
+    heads = tags(section(MAN / "man8/sealctl.8", "COMMANDS"))
+    documented = {" ".join(head.split()[:2]): set(OPTION.findall(head)) for head in heads
+                  if head.split()[0] == "keys"}
+    tap.true(len(said) > 10, f"{said}")
+    tap.equal(documented, said, "commands of keys")
+
+
 def core_tables():
     """{group: keys} of core's tables."""
     text = (SOURCE / "core/plugin/tables.c").read_text()

@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sealctl keys, through the program as it is installed.
+
+The keys of fixtures/ are from 2020 to 2098: what is printed of them is in golden/ as it was, and
+`ctl.py --write` writes it anew.
+"""
+
+import json
+import os
+import pathlib
+import pty
+import pwd
+import resource
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+import certs
+import tap
+from home import Home, has_module
+
+if not has_module("keys-store") or not has_module("smime"):
+    tap.skip_all("built without the modules keys-store and smime")
+
+FIXTURES, GOLDEN = HERE / "fixtures", HERE / "golden"
+WRITE = "--write" in tap.arguments()
+MESSAGE = b"From: Dan <dan@example.net>\nTo: carol@example.org\nSubject: s\n\nthe words\n"
+MEMORY = 200 << 20  # octets
+home = Home("keys")
+inbox = home.folder / "inbox"
+inbox.mkdir()
+for name in FIXTURES.iterdir():
+    shutil.copy(name, inbox)
+ALICE, BOB, GATEWAY, CA = (inbox / f"{name}.pem" for name in ("alice", "bob", "gateway", "ca"))
+CAROL, CAROL_NEW = inbox / "carol.asc", inbox / "carol-new.asc"
+PGP = has_module("pgp")
+
+
+def configure(**changes):
+    groups = {"module smime": {"trust_anchors": CA}, "module keys-store": {},
+              "module keys-file": {"enabled": "false", "paths": None}}
+    if PGP:
+        groups["module pgp"] = {}
+    for group, keys in changes.items():
+        groups[group] = {**groups.get(group, {}), **keys}
+    home.configure(groups)
+
+
+def begin(**changes):
+    shutil.rmtree(home.state)
+    home.state.mkdir(mode=0o700)
+    configure(**changes)
+
+
+def keys(*words, status=0, **how):
+    result = home.run("sealctl", "keys", *words, **how)
+    tap.equal(result.status, status, f"keys {words}: {result.output} {result.errors}")
+    return result
+
+
+def answer(*words, **how):
+    return json.loads(keys(*words, "--json", **how).output)
+
+
+def listed(*words):
+    return [(row["address"], row["trust"]) for row in answer("list", *words)["keys"]]
+
+
+def fingerprint(cert):
+    return certs.Person("", cert, "").fingerprint()
+
+
+def golden(name, text):
+    text = text.replace(str(home.folder), "/HOME")
+    path = GOLDEN / name
+    if WRITE:
+        path.write_text(text)
+    tap.equal(text, path.read_text(), name)
+
+
+# -- The command line ---------------------------------------------------------------------------
+
+@tap.test("help names every command, and each has one of its own; what is none of them is exit 2")
+def _():
+    text = home.run("sealctl", "keys", "--help").output.decode()
+    names = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
+    tap.equal(names, ["add", "list", "show", "remove", "export", "lookup", "pin", "unpin", "pending",
+                      "approve", "reject", "check", "refresh", "publish"])
+    for name in names:
+        own = home.run("sealctl", "keys", name, "--help")
+        tap.equal((own.status, own.errors), (0, b""))
+        tap.contains(own.output.decode(), f"Usage: sealctl keys {name}")
+        bad = keys(name, "--nonsense", status=2)
+        tap.contains(bad.errors.decode(), f"usage: sealctl keys {name}")
+    tap.contains(keys("nonsense", status=2).errors.decode(), "add, list, show")
+    tap.contains(keys(status=2).errors.decode(), "add, list, show")
+
+
+@tap.test("what the words of a command cannot be is exit 2, and nothing is opened")
+def _():
+    for words, said in ((("add",), "something is missing"),
+                        (("add", "--trust", "high", ALICE), '"high"'),
+                        (("add", "--address", "nobody", ALICE), '"nobody"'),
+                        (("add", "--trust", "verified", "--address", "@example.org", ALICE),
+                         "--trust manual"),
+                        (("list", "--expiring", "soon"), '"soon"'),
+                        (("list", "--trust", "some"), '"some"'),
+                        (("list", "xyz"), '"xyz"'),
+                        (("show", "abc"), '"abc"'),
+                        (("pin", "alice@example.org"), "something is missing"),
+                        (("lookup", "a@example.org", "b@example.org"), "too many")):
+        tap.contains(keys(*words, status=2).errors.decode(), said)
+    tap.true(not any(home.state.iterdir()), "something was written")
+
+
+# -- Adding and listing -------------------------------------------------------------------------
+
+@tap.test("keys of both formats are added once, and listed as they were, in text and JSON")
+def _():
+    begin()
+    files = [ALICE, BOB, CA] + ([CAROL] if PGP else [])
+    told = answer("add", *files)
+    tap.equal((told["files"], told["added"], told["known"], told["intermediates"], told["failed"]),
+              (len(files), len(files), 0, 1, 0))
+    tap.equal(answer("add", *files)["known"], len(files), "known")
+    keys("add", "--trust", "verified", "--address", "gateway@example.net", GATEWAY)
+    keys("add", "--address", "@example.com", "--address", "@.example.com", GATEWAY)
+    if PGP:
+        golden("list.txt", keys("list").output.decode())
+        golden("list.json", keys("list", "--json").output.decode())
+
+
+@tap.test("lists are narrowed by address, domain, trust, format, source and end")
+def _():
+    begin()
+    keys("add", ALICE, CA)
+    keys("add", "--trust", "verified", BOB)
+    keys("add", "--address", "@example.com", GATEWAY)
+    tap.equal(listed("alice@example.org"), [("alice@example.org", "manual")])
+    tap.equal(listed("--trust", "verified"), [("bob@example.org", "verified")])
+    tap.equal(listed("@example.com"), [("gateway@example.net, @example.com", "manual")])
+    tap.equal(len(listed("--format", "smime")), 4)
+    tap.equal((listed("--format", "pgp"), listed("--expiring", "30d")), ([], []))
+    tap.equal(len(listed("--expiring", "5200w")), 4)
+    tap.equal(len(listed("--source", "store")), 4)
+    tap.contains(keys("list", "--source", "none", status=1).errors.decode(), '"none"')
+
+
+@tap.test("DER, PKCS#7 in both forms, and a folder, whose README is only noted")
+def _():
+    begin()
+    folder = inbox / "folder"
+    (folder / "below").mkdir(parents=True)
+    certs.openssl("x509", "-in", ALICE, "-outform", "DER", "-out", folder / "alice.cer")
+    certs.openssl("crl2pkcs7", "-nocrl", "-certfile", BOB, "-certfile", CA, "-out", folder / "bob.p7b")
+    certs.openssl("crl2pkcs7", "-nocrl", "-certfile", GATEWAY, "-outform", "DER",
+                  "-out", folder / "gateway.p7c")
+    (folder / "README").write_text("What is here.\n")
+    (folder / ".hidden").write_text("-----BEGIN CERTIFICATE-----\nbroken\n")
+    shutil.copy(ALICE, folder / "below")
+    told = answer("add", folder)
+    tap.equal((told["files"], told["added"], told["left"], told["failed"]), (4, 4, 1, 0))
+    tap.equal([row["file"] for row in told["left_out"]], [str(folder / "README")])
+
+
+@tap.test("what is no key fails, by name; the rest is kept, and the exit status is 1")
+def _():
+    begin()
+    notes, broken = inbox / "notes", inbox / "broken.pem"
+    notes.write_text("no key at all\n")
+    broken.write_text(BOB.read_text() + ALICE.read_text()[:300])
+    result = keys("add", notes, broken, inbox / "missing", GATEWAY, "--json", status=1)
+    told = json.loads(result.output)
+    tap.equal((told["files"], told["added"], told["failed"]), (4, 2, 3))
+    rows = {row["file"]: row["problem"] for row in told["problems"]}
+    tap.contains(rows[str(notes)], "nothing in it is a key")
+    tap.contains(rows[str(inbox / "missing")], "No such file")
+    tap.true(str(broken) in rows, rows)
+    tap.contains(result.errors.decode(), f"{notes}: ")
+    tap.contains(result.errors.decode(), "; and 2 more")
+
+
+@tap.test("key stores that only Java reads are named, with what keytool does about them")
+def _():
+    begin()
+    for head, kind in ((b"\xfe\xed\xfe\xed\0\0\0\2", "JKS"), (b"\xce\xce\xce\xce\0\0\0\2", "JCEKS"),
+                       (b"\0\0\0\2\0\0\0\x14" + bytes(20) + b"\0\0\4\0\1", "BKS"),
+                       (b"\0\0\0\1\0\0\0\x14" + bytes(20) + b"\0\0\4\0\x99", "UBER")):
+        (inbox / "java").write_bytes(head + bytes(100))
+        said = keys("add", inbox / "java", status=1).errors.decode()
+        tap.contains(said, f"of the kind {kind}")
+        tap.contains(said, "keytool -importkeystore")
+
+
+# -- Tables -------------------------------------------------------------------------------------
+
+@tap.test("a table gives keys to addresses; each bad line is named, and the others count")
+def _():
+    begin()
+    table = inbox / "table"
+    table.write_text("# who\tfile\n\n"
+                     "postmaster@example.com\talice.pem\n"
+                     f"bob@example.org\t{BOB}\r\n"
+                     "nobody\tbob.pem\n"
+                     "no tab here\n"
+                     "eve@example.com\tmissing.pem\n"
+                     "@example.net\tgateway.pem\n")
+    told = answer("add", table, status=1)
+    tap.equal((told["files"], told["added"], told["failed"]), (6, 3, 3))
+    problems = {row["file"]: row["problem"] for row in told["problems"]}
+    tap.equal(set(problems), {f"{table}:{line}" for line in (5, 6, 7)})
+    tap.contains(problems[f"{table}:5"], '"nobody"')
+    tap.contains(problems[f"{table}:6"], "tabulator")
+    tap.equal(sorted(listed()), [("alice@example.org, postmaster@example.com", "manual"),
+                                 ("bob@example.org", "manual"),
+                                 ("gateway@example.net, @example.net", "manual")])
+
+
+@tap.test("below trust manual a key is for whom it names: another address fails")
+def _():
+    begin()
+    table = inbox / "table"
+    table.write_text("alice@example.org\talice.pem\nmallory@example.org\tbob.pem\n")
+    told = answer("add", "--trust", "verified", table, status=1)
+    tap.equal((told["added"], told["failed"]), (1, 1))
+    tap.contains(told["problems"][0]["problem"], "mallory@example.org")
+    tap.equal(listed(), [("alice@example.org", "verified")])
+
+
+@tap.test("an address is given to people's keys, not to the authorities beside them")
+def _():
+    begin()
+    both = inbox / "both.pem"
+    both.write_text(ALICE.read_text() + CA.read_text())
+    keys("add", "--address", "sales@example.com", both)
+    tap.equal(sorted(listed()), [("", "manual"), ("alice@example.org, sales@example.com", "manual")])
+
+
+@tap.test("a bar shows how far a table is, on a terminal alone")
+def _():
+    begin()
+    table = inbox / "table"
+    table.write_text("".join(f"user{n}@example.com\talice.pem\n" for n in range(50)))
+    ours, theirs = pty.openpty()
+    command = [home.bin / "sealctl", "-c", home.conf, "keys", "add", table]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env={}, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    tap.equal(result.returncode, 0)
+    tap.contains(shown, b"/50")
+    tap.equal(keys("add", table).errors, b"")
+    tap.equal(len(listed()), 1)
+
+
+# -- One key ------------------------------------------------------------------------------------
+
+@tap.test("show, export and remove take the beginning of a fingerprint, or an address")
+def _():
+    begin()
+    keys("add", ALICE, BOB)
+    shown, = answer("show", "alice@example.org")["keys"]
+    tap.equal((shown["fingerprint"], shown["usable"], shown["place"]),
+              (fingerprint(ALICE), True, str(ALICE)))
+    tap.contains(keys("show", fingerprint(ALICE)[:12]).output, b"\naddress: alice@example.org"[1:])
+    with_colons = ":".join(fingerprint(ALICE)[i:i + 2] for i in range(0, 64, 2)).upper()
+    out = inbox / "out.pem"
+    keys("export", with_colons, "--out", out)
+    tap.equal(fingerprint(out), fingerprint(ALICE))
+    tap.contains(certs.openssl("x509", "-noout", "-subject",
+                               input=keys("export", "bob@example.org").output), b"Bob")
+    keys("remove", fingerprint(ALICE)[:12])
+    tap.equal(listed(), [("bob@example.org", "manual")])
+    for words in (("show", "alice@example.org"), ("export", "ffff"), ("remove", "ffff")):
+        tap.contains(keys(*words, status=1).errors.decode(), "there is no key")
+
+
+@tap.test("what is more than one key is not removed, but by --all")
+def _():
+    begin()
+    keys("add", "--address", "both@example.com", ALICE, BOB)
+    said = keys("remove", "both@example.com", status=1).errors.decode()
+    tap.contains(said, fingerprint(ALICE))
+    tap.contains(said, fingerprint(BOB))
+    tap.equal(len(listed()), 2)
+    keys("remove", "--all", "both@example.com")
+    tap.equal(listed(), [])
+
+
+@tap.test("an OpenPGP key is exported as gpg takes it")
+def _():
+    if not PGP or not shutil.which("gpg"):
+        raise tap.Skip("no OpenPGP here")
+    begin()
+    keys("add", CAROL)
+    ring = home.folder / "ring"
+    ring.mkdir(mode=0o700, exist_ok=True)
+    result = subprocess.run(["gpg", "--homedir", ring, "--batch", "--no-autostart", "--import"],
+                            input=keys("export", "carol@example.org").output, capture_output=True)
+    tap.contains(result.stderr, b"imported: 1")
+
+
+@tap.test("a pin is written down, shown, moved and ended")
+def _():
+    begin()
+    keys("add", ALICE)
+    keys("add", "--address", "alice@example.org", BOB)
+    keys("pin", "alice@example.org", fingerprint(ALICE)[:8])
+
+    def pinned():
+        return [row["fingerprint"] for row in answer("list")["keys"] if row["standing"] == "pinned"]
+
+    tap.equal(pinned(), [fingerprint(ALICE)])
+    keys("pin", "alice@example.org", fingerprint(BOB)[:8])
+    tap.equal(pinned(), [fingerprint(BOB)])
+    keys("unpin", "alice@example.org")
+    tap.equal(pinned(), [])
+    for words in (("unpin", "alice@example.org"), ("pin", "eve@example.org", fingerprint(BOB)[:8]),
+                  ("pin", "alice@example.org", "ffff"), ("approve", "alice@example.org"),
+                  ("reject", "alice@example.org", "ffff")):
+        keys(*words, status=1)
+    tap.equal(answer("pending")["keys"], [])
+
+
+# -- Looking after them -------------------------------------------------------------------------
+
+@tap.test("check finds what is expired, about to be, weak, of several people or of several users")
+def _():
+    begin()
+    keys("add", ALICE)
+    tap.equal(answer("check")["problems"], [])
+    leaf = home.authority.leaf
+    old = leaf("old", "old@example.org", "keyAgreement", "20200101000000Z", "20210101000000Z",
+               "/CN=Old", kind="ec")
+    other = home.authority.person("alice@example.org", name="other")
+    twin = leaf("twin", "twin@example.org", "keyAgreement", "20200101000000Z", "20980101000000Z",
+                "/CN=Twin", key=home.bob.key)
+    keys("add", old.cert, other.cert, home.bob.cert, twin.cert)
+    keys("add", "--address", "a@example.com", "--address", "b@example.com", GATEWAY)
+    found = {(row["problem"], row["address"]) for row in answer("check", status=1)["problems"]}
+    tap.true({("expired", "old@example.org"), ("ambiguous", "alice@example.org"),
+              ("shared", "twin@example.org"),
+              ("shared", "gateway@example.net, a@example.com, b@example.com")} <= found, found)
+    soon = {row["problem"] for row in answer("check", "--expiring", "500d", status=1)["problems"]}
+    tap.true("expiring" in soon, soon)
+
+
+# -- Whose the files are ------------------------------------------------------------------------
+
+@tap.test("root adds files that only root reads, and the store is the service's user's")
+def _():
+    if os.geteuid() != 0:
+        raise tap.Skip("needs root")
+    nobody = pwd.getpwnam("nobody")
+    home.folder.chmod(0o755)
+    shutil.rmtree(home.state)
+    home.state.mkdir(mode=0o700)
+    for path in (home.state, home.log):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    configure(core={"user": "nobody"})
+    folder = home.folder / "roots"
+    folder.mkdir(mode=0o700)
+    shutil.copy(ALICE, folder / "alice.pem")
+    (folder / "table").write_text("bob@example.org\tbob.pem\n")
+    shutil.copy(BOB, folder / "bob.pem")
+    for path in folder.iterdir():
+        path.chmod(0o600)
+    told = answer("add", folder / "alice.pem", folder / "table")
+    tap.equal((told["added"], told["failed"]), (2, 0))
+    owners = {path.stat().st_uid for path in home.state.rglob("*")}
+    tap.equal(owners, {nobody.pw_uid}, "owners")
+    os.chown(home.log, 0, 0)
+
+
+# -- Hostile files ------------------------------------------------------------------------------
+
+def bounded():
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+@tap.test("hostile files are refused by name, in bounded memory")
+def _():
+    begin()
+    big, many, garbage = (inbox / name for name in ("big", "many.pem", "garbage"))
+    with open(big, "wb") as out:
+        out.truncate((16 << 20) + 1)
+    garbage.write_bytes(os.urandom(1 << 20) * 16)
+    many.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" * 100000)
+    told = answer("add", big, many, garbage, inbox, ALICE, status=1, preexec_fn=bounded)
+    rows = {row["file"]: row["problem"] for row in told["problems"]}
+    tap.contains(rows[str(big)], "at most 16777216")
+    tap.true({str(big), str(many), str(garbage)} <= set(rows), list(rows))
+    tap.true(told["failed"] < 20, told["failed"])
+    tap.true(("alice@example.org", "manual") in listed(), "what was good beside them")
+    for path in (big, many, garbage):
+        path.unlink()
+
+
+@tap.test("what is no file is refused, and nobody waits for it")
+def _():
+    begin()
+    fifo = inbox / "fifo"
+    os.mkfifo(fifo)
+    for path, said in ((fifo, "not a regular file"), ("/dev/zero", "not a regular file")):
+        tap.contains(keys("add", path, status=1).errors.decode(), said)
+    fifo.unlink()
+
+
+tap.main()
