@@ -121,6 +121,14 @@ static gboolean read_issuer(const Packet *packet, guint8 *issuer)
     return TRUE;
 }
 
+/* Of a subkey, or of a signature over it. */
+static gboolean is_of_unknown(const Packet *packet, gboolean *unknown)
+{
+    if (packet->tag == PGP_TAG_PUBLIC_SUBKEY)
+        *unknown = !pgp_is_known(packet->data[0], packet->data[5]);
+    return packet->over == PGP_TAG_PUBLIC_SUBKEY && *unknown;
+}
+
 static gboolean is_by_another(const PgpKey *key, const Packet *packet)
 {
     guint8 issuer[PGP_KEY_ID];
@@ -134,12 +142,13 @@ static gboolean is_by_another(const PgpKey *key, const Packet *packet)
 GByteArray *pgp_key_bare(PgpKey *key)
 {
     Packet packet = {0};
+    gboolean unknown = FALSE;
 
     if (key->bare)
         return key->bare;
     key->bare = g_byte_array_new();
     for (gsize at = 0; next_packet(key, &at, &packet);) {
-        if (!is_by_another(key, &packet))
+        if (!is_by_another(key, &packet) && !is_of_unknown(&packet, &unknown))
             copy_packet(key->bare, &packet);
     }
     return key->bare;
@@ -192,4 +201,38 @@ char *pgp_user_id_address(const char *text)
         return NULL;
     g_autoptr(SealAddress) address = seal_address_parse(inner, NULL);
     return address ? g_steal_pointer(&inner) : NULL;
+}
+
+gboolean pgp_is_known(guint8 version, guint8 algorithm)
+{
+    static const guint8 known[] = {1, 2, 3, 16, 17, 18, 19, 22};
+
+    return version == 4 && memchr(known, algorithm, sizeof known);
+}
+
+char *pgp_algorithm_name(guint8 algorithm)
+{
+    static const struct {
+        guint8 number;
+        const char *name;
+    } names[] = {
+        {8, "Kyber"},
+        {25, "X25519"},
+        {26, "X448"},
+        {27, "Ed25519"},
+        {28, "Ed448"},
+        {30, "ML-DSA-65+Ed25519"},
+        {31, "ML-DSA-87+Ed448"},
+        {32, "SLH-DSA-SHAKE-128s"},
+        {33, "SLH-DSA-SHAKE-128f"},
+        {34, "SLH-DSA-SHAKE-256s"},
+        {35, "ML-KEM-768+X25519"},
+        {36, "ML-KEM-1024+X448"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (names[i].number == algorithm)
+            return g_strdup_printf("%s (algorithm %u)", names[i].name, algorithm);
+    }
+    return g_strdup_printf("algorithm %u", algorithm);
 }

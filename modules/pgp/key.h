@@ -13,7 +13,9 @@ typedef struct {
     char id[2 * PGP_KEY_ID + 1];
     guint8 version;
     guint8 algorithm;
+    gboolean known; /**< gpg can use it, of all that it may be */
     gint64 created;
+    gint64 encrypts_until; /**< of one that is not known, as it says itself; zero: not at all */
 } PgpSubkey;
 
 /** What gpg has verified of a subkey. */
@@ -69,6 +71,7 @@ typedef struct {
     gboolean flooded;
     char *unsupported; /**< what gpg lacks for the whole of it; or NULL */
     gboolean revoked_by_other;
+    gboolean says_revoked; /**< of one that gpg does not judge: by itself */
     PgpPreferences preferences;
     gboolean in_home;       /**< a copy of it is in the home */
     gboolean merged;        /**< of several copies */
@@ -82,7 +85,8 @@ PgpKey *pgp_key_new(void);
 void pgp_key_free(PgpKey *key);
 /** Tells its octets from all others. (borrowed) */
 const char *pgp_key_digest(PgpKey *key);
-/** Its octets as gpg is to judge and use them: without others' certifications. (borrowed) */
+/** Its octets as gpg is to judge and use them: without others' certifications, and without subkeys
+ *  that gpg would refuse the whole key for. (borrowed) */
 GByteArray *pgp_key_bare(PgpKey *key);
 /** Its primary key, user ids and all signatures over them: what others' word is verified with.
  *  (transfer full) */
@@ -91,5 +95,9 @@ GByteArray *pgp_key_names(const PgpKey *key);
 gboolean pgp_key_is_certified_by(const PgpKey *key, const GByteArray *ids);
 /** Not of a revocation. */
 const PgpSubkey *pgp_key_primary(const PgpKey *key);
+/** What an algorithm is called (RFC 9580 9.1 and later drafts), with its number. (transfer full) */
+char *pgp_algorithm_name(guint8 algorithm);
+/** TRUE where gpg, as Debian has it, can use such a key. */
+gboolean pgp_is_known(guint8 version, guint8 algorithm);
 /** The mailbox in a user id, or NULL. (transfer full) */
 char *pgp_user_id_address(const char *text);

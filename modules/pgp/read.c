@@ -7,16 +7,20 @@
 
 enum { MANY_CERTIFICATIONS = 1000 };
 
-static gboolean can_encrypt(guint8 algorithm)
+static gboolean can_encrypt(const PgpSubkey *subkey)
 {
-    return algorithm == 1 || algorithm == 2 || algorithm == 16 || algorithm == 18 ||
-           algorithm == 25 || algorithm == 26;
+    guint8 algorithm = subkey->algorithm;
+
+    return subkey->known ? algorithm == 1 || algorithm == 2 || algorithm == 16 || algorithm == 18
+                         : subkey->encrypts_until != 0;
 }
 
-static gboolean can_sign(guint8 algorithm)
+static gboolean can_sign(const PgpSubkey *subkey)
 {
-    return algorithm == 1 || algorithm == 3 || algorithm == 17 || algorithm == 19 ||
-           algorithm == 22 || algorithm == 27 || algorithm == 28;
+    guint8 algorithm = subkey->algorithm;
+
+    return subkey->known && (algorithm == 1 || algorithm == 3 || algorithm == 17 ||
+                             algorithm == 19 || algorithm == 22);
 }
 
 static SealKey *make_revocation(PgpKey *key, const SealOrigin *origin)
@@ -50,6 +54,7 @@ SealKey *pgp_seal_key(PgpKey *key, const SealOrigin *origin)
         .valid_until = key->valid_until,
         .native = key,
         .native_free = (GDestroyNotify)pgp_key_free,
+        .purposes = key->unsupported ? SEAL_PURPOSE_ENCRYPT | SEAL_PURPOSE_SIGN : 0,
     };
 
     /* Messages name keys by their ids, signatures mostly by fingerprints. */
@@ -58,8 +63,8 @@ SealKey *pgp_seal_key(PgpKey *key, const SealOrigin *origin)
 
         g_ptr_array_add(ids, subkey->id);
         g_ptr_array_add(ids, subkey->fingerprint);
-        spec.purposes |= can_encrypt(subkey->algorithm) ? SEAL_PURPOSE_ENCRYPT : 0;
-        spec.purposes |= can_sign(subkey->algorithm) ? SEAL_PURPOSE_SIGN : 0;
+        spec.purposes |= can_encrypt(subkey) ? SEAL_PURPOSE_ENCRYPT : 0;
+        spec.purposes |= can_sign(subkey) ? SEAL_PURPOSE_SIGN : 0;
     }
     g_ptr_array_add(ids, NULL);
     g_ptr_array_add(key->addresses, NULL);

@@ -13,7 +13,8 @@
 enum {
     MAX_SUBKEYS = 100,
     MAX_USER_IDS = 200,
-    MAX_OWN = 1000, /* signatures by the key itself */
+    MAX_CLAIMS = 20, /* user ids of a key that nobody verifies */
+    MAX_OWN = 1000,  /* signatures by the key itself */
     MAX_REVOCATIONS = 20,
     MAX_OTHERS = 8,      /* others' certifications of one user id */
     MAX_ALL_OTHERS = 64, /* and of all of them */
@@ -72,24 +73,44 @@ static void keep_packet(Build *build, guint8 tag, const GByteArray *data)
         append_packet(key->octets, tag, data);
 }
 
-static void add_subkey(Build *build, const GByteArray *data)
+/* Over the packet, with a head of its own for each version (RFC 9580 5.5.4; of version 5 as GnuPG
+ * has it). */
+static gsize take_fingerprint(const GByteArray *data, guint8 *fingerprint)
 {
-    GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA1);
-    guint8 head[3] = {0x99, (guint8)(data->len >> 8), (guint8)data->len};
-    guint8 fingerprint[PGP_FINGERPRINT];
-    gsize size = sizeof fingerprint;
-    PgpSubkey subkey = {.created = pgp_number(data->data + 1), .algorithm = data->data[5]};
+    guint8 version = data->data[0];
+    guint8 head[5] = {0x99, (guint8)(data->len >> 8), (guint8)data->len};
+    gsize size = version == 4 ? PGP_FINGERPRINT : PGP_LONG_FINGERPRINT, head_size = 3;
+    GChecksum *sum = g_checksum_new(version == 4 ? G_CHECKSUM_SHA1 : G_CHECKSUM_SHA256);
 
-    g_checksum_update(sum, head, sizeof head);
+    if (version > 4) {
+        head[0] = version == 5 ? 0x9a : 0x9b;
+        for (guint i = 0; i < 4; i++)
+            head[1 + i] = (guint8)(data->len >> (24 - 8 * i));
+        head_size = 5;
+    }
+    g_checksum_update(sum, head, (gssize)head_size);
     g_checksum_update(sum, data->data, (gssize)data->len);
     g_checksum_get_digest(sum, fingerprint, &size);
     g_checksum_free(sum);
+    return size;
+}
 
-    g_autofree char *hex = seal_text_hex(fingerprint, sizeof fingerprint);
+static void add_subkey(Build *build, const GByteArray *data)
+{
+    guint8 fingerprint[PGP_LONG_FINGERPRINT];
+    PgpSubkey subkey = {.version = data->data[0],
+                        .created = pgp_number(data->data + 1),
+                        .algorithm = data->data[5]};
+    gsize size = take_fingerprint(data, fingerprint);
+    const guint8 *id = fingerprint + (subkey.version == 4 ? size - PGP_KEY_ID : 0);
+
+    g_autofree char *hex = seal_text_hex(fingerprint, size);
     g_strlcpy(subkey.fingerprint, hex, sizeof subkey.fingerprint);
-    g_strlcpy(subkey.id, hex + 2 * (PGP_FINGERPRINT - PGP_KEY_ID), sizeof subkey.id);
+    g_autofree char *short_hex = seal_text_hex(id, PGP_KEY_ID);
+    g_strlcpy(subkey.id, short_hex, sizeof subkey.id);
+    subkey.known = pgp_is_known(subkey.version, subkey.algorithm);
     if (build->key->subkeys->len == 0)
-        memcpy(build->id, fingerprint + PGP_FINGERPRINT - PGP_KEY_ID, PGP_KEY_ID);
+        memcpy(build->id, id, PGP_KEY_ID);
     g_array_append_val(build->key->subkeys, subkey);
 }
 
@@ -148,7 +169,7 @@ static void begin_user_id(Build *build, const GByteArray *data)
     if (data->len == 0 || memchr(data->data, 0, data->len) ||
         !g_utf8_validate((const char *)data->data, data->len, NULL))
         return;
-    if (++build->user_ids > MAX_USER_IDS) {
+    if (++build->user_ids > (build->key->unsupported ? MAX_CLAIMS : MAX_USER_IDS)) {
         build->key->flooded = TRUE;
         return;
     }
@@ -189,6 +210,8 @@ static void take_user_id_signature(Build *build, const PgpSignature *signature)
 
 static void take_direct_signature(Build *build, const PgpSignature *signature)
 {
+    if (signature->type == 0x20)
+        build->key->says_revoked = TRUE;
     if (signature->type != 0x1f)
         return;
     take_preferences(build, &signature->preferences);
@@ -204,6 +227,22 @@ static gboolean is_named(const GByteArray *named, const guint8 *issuer)
             return TRUE;
     }
     return FALSE;
+}
+
+/* What a subkey that gpg does not know says of itself; the newest such word counts. */
+static void take_subkey_signature(Build *build, const PgpSignature *signature)
+{
+    GArray *subkeys = build->key->subkeys;
+    PgpSubkey *subkey = &g_array_index(subkeys, PgpSubkey, subkeys->len - 1);
+    const guint8 encrypts = 0x04 | 0x08;
+
+    if (subkey->known || signature->created < build->newest ||
+        (signature->type != 0x18 && signature->type != 0x28))
+        return;
+    build->newest = signature->created;
+    subkey->encrypts_until = signature->type == 0x28 || !(signature->flags & encrypts) ? 0
+                             : signature->key_lives ? subkey->created + signature->key_lives
+                                                    : G_MAXINT64;
 }
 
 /* Others' certifications of user ids, and what revokes them: those of introducers lift a key, and
@@ -240,12 +279,21 @@ static void take_foreign(Build *build, const PgpSignature *signature, const GByt
     keep_packet(build, PGP_TAG_SIGNATURE, data);
 }
 
+/* A signature has the version of the key that makes it; one of another would have gpg refuse all.
+ */
+static gboolean fits_version(const Build *build, const PgpSignature *signature)
+{
+    guint8 version = pgp_key_primary(build->key)->version;
+
+    return MAX(signature->version, 4) == version;
+}
+
 static void take_signature(Build *build, const GByteArray *data)
 {
     PgpSignature signature;
 
     if (build->over == 0 || !pgp_signature_read(&signature, data->data, data->len) ||
-        !signature.has_issuer || signature.version > 4)
+        !signature.has_issuer || !fits_version(build, &signature))
         return;
     if (memcmp(signature.issuer, build->id, PGP_KEY_ID) != 0) {
         take_foreign(build, &signature, data);
@@ -259,12 +307,14 @@ static void take_signature(Build *build, const GByteArray *data)
         take_user_id_signature(build, &signature);
     else if (build->over == PGP_TAG_PUBLIC_KEY)
         take_direct_signature(build, &signature);
+    else
+        take_subkey_signature(build, &signature);
     keep_packet(build, PGP_TAG_SIGNATURE, data);
 }
 
 static gboolean is_key_material(const GByteArray *data)
 {
-    return data->len > 8 && data->data[0] == 4;
+    return data->len > 8 && data->data[0] >= 4 && data->data[0] <= 6;
 }
 
 static void take_subkey(Build *build, const GByteArray *data)
@@ -278,8 +328,22 @@ static void take_subkey(Build *build, const GByteArray *data)
         return;
     }
     build->over = PGP_TAG_PUBLIC_SUBKEY;
+    build->newest = 0;
     add_subkey(build, data);
     keep_packet(build, PGP_TAG_PUBLIC_SUBKEY, data);
+}
+
+/* What is asked of it is answered by what it says itself: nobody here can verify it. */
+static void note_unsupported(PgpKey *key)
+{
+    const PgpSubkey *primary = pgp_key_primary(key);
+
+    if (primary->known)
+        return;
+    g_autofree char *name = pgp_algorithm_name(primary->algorithm);
+    key->unsupported = primary->version == 4
+                           ? g_strdup_printf("has a primary key with %s", name)
+                           : g_strdup_printf("is of version %u, with %s", primary->version, name);
 }
 
 static void begin_key(Build *build, const GByteArray *named, const GByteArray *data)
@@ -291,6 +355,7 @@ static void begin_key(Build *build, const GByteArray *named, const GByteArray *d
     build->revoked_by = g_byte_array_new();
     build->over = PGP_TAG_PUBLIC_KEY;
     add_subkey(build, data);
+    note_unsupported(build->key);
     keep_packet(build, PGP_TAG_PUBLIC_KEY, data);
 }
 
@@ -386,7 +451,7 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
         else if (is_key_material(data))
             begin_key(build, ring->named, data);
         else if (data->len == 0 || data->data[0] > 3)
-            skip_key(ring, "it is not a key of version 4");
+            skip_key(ring, "it is no key of a version from 4 to 6");
         else
             ring->old++;
         return;

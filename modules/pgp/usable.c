@@ -30,6 +30,16 @@ static gboolean refuse_key(Question *question, const char *code, const char *for
     return FALSE;
 }
 
+/* It may be fit, but not here. */
+static gboolean refuse_unsupported(Question *question, const char *what)
+{
+    seal_decision_set_usable(question->decision, SEAL_KEY_UNSUPPORTED, SEAL_CODE_UNSUPPORTED,
+                             "the key %s of %s %s, which gpg here cannot use",
+                             seal_key_fingerprint(question->key), seal_key_label(question->key),
+                             what);
+    return FALSE;
+}
+
 static const char *purpose_name(const Question *question)
 {
     return question->purpose == SEAL_PURPOSE_ENCRYPT ? "encryption" : "signatures";
@@ -47,6 +57,34 @@ static gboolean refuse_without_subkey(Question *question, const char *lack)
  * What can be told without gpg
  */
 
+static gint find_address(GPtrArray *texts, const SealAddress *wanted, guint from)
+{
+    for (guint i = from; i < texts->len; i++) {
+        g_autoptr(SealAddress) address = seal_address_parse(g_ptr_array_index(texts, i), NULL);
+
+        if (address && seal_address_equal(address, wanted))
+            return (gint)i;
+    }
+    return -1;
+}
+
+/* Of a key that nobody here can verify, what it says itself, as far as it makes it unfit. */
+static gboolean check_claims(Question *question)
+{
+    const PgpKey *key = question->native;
+
+    if (key->says_revoked)
+        return refuse_key(question, "revoked", "was revoked");
+    if (key->valid_until <= question->at) {
+        g_autofree char *date = seal_text_day(key->valid_until);
+        return refuse_key(question, "expired", "expired on %s", date);
+    }
+    if (question->address && find_address(key->addresses, question->address, 0) < 0)
+        return refuse_key(question, "user-id", "is not one of %s",
+                          seal_address_text(question->address));
+    return refuse_unsupported(question, key->unsupported);
+}
+
 static gboolean check_form(Question *question)
 {
     PgpKey *key = question->native;
@@ -60,6 +98,8 @@ static gboolean check_form(Question *question)
         return refuse_key(
             question, "flooded",
             "is flooded: it has more user ids, subkeys or signatures than a key can need");
+    if (key->unsupported)
+        return check_claims(question);
     if (key->revoked_by_other)
         return refuse_key(question, "revoked", "was revoked by a key that it names as its revoker");
     if (!(seal_key_purposes(question->key) &
@@ -104,17 +144,6 @@ static gboolean check_primary(Question *question)
         return refuse_key(question, "expired", "expired on %s", date);
     }
     return TRUE;
-}
-
-static gint find_address(GPtrArray *texts, const SealAddress *wanted, guint from)
-{
-    for (guint i = from; i < texts->len; i++) {
-        g_autoptr(SealAddress) address = seal_address_parse(g_ptr_array_index(texts, i), NULL);
-
-        if (address && seal_address_equal(address, wanted))
-            return (gint)i;
-    }
-    return -1;
 }
 
 /* gpg does not say, through GPGME, when a user id's signature has expired. */
@@ -172,6 +201,21 @@ static gboolean refuse_without_secret(Question *question)
                       "cannot sign: %s; mount it, or restore it from a backup", lack);
 }
 
+/* The one that lives may be of a kind that gpg leaves out. */
+static const PgpSubkey *find_unknown(const Question *question)
+{
+    GArray *subkeys = question->native->subkeys;
+
+    for (guint i = 1; question->purpose == SEAL_PURPOSE_ENCRYPT && i < subkeys->len; i++) {
+        const PgpSubkey *subkey = &g_array_index(subkeys, PgpSubkey, i);
+
+        if (!subkey->known && subkey->created <= question->at &&
+            subkey->encrypts_until > question->at)
+            return subkey;
+    }
+    return NULL;
+}
+
 /* One that is dead hides no other that lives. */
 static gboolean check_subkeys(Question *question)
 {
@@ -196,6 +240,12 @@ static gboolean check_subkeys(Question *question)
     }
     if (secret_lacks)
         return refuse_without_secret(question);
+    const PgpSubkey *unknown = find_unknown(question);
+    if (unknown) {
+        g_autofree char *name = pgp_algorithm_name(unknown->algorithm);
+        g_autofree char *what = g_strdup_printf("encrypts with %s alone", name);
+        return refuse_unsupported(question, what);
+    }
     if (expired) {
         g_autofree char *date = seal_text_day(expired);
         return refuse_key(question, "expired", "has no live subkey for %s: the last expired on %s",
