@@ -154,7 +154,11 @@ SealKey *pgp_merge(SealModule *self, GPtrArray *copies, GError **error)
     SealOrigin origin = {.size = sizeof origin,
                          .source = seal_key_source(first),
                          .place = seal_key_place(first),
-                         .trust = seal_key_trust(first)};
+                         .trust = seal_key_trust(first),
+                         .bound = seal_key_bound(first),
+                         .standing = seal_key_standing(first),
+                         .added = seal_key_added(first),
+                         .last_used = seal_key_last_used(first)};
     g_auto(Union) all = union_begin();
     gboolean in_home = FALSE, flooded = FALSE, overwhelmed = FALSE;
 

@@ -138,6 +138,7 @@ static const SealFormat format = {
     .usable = pgp_usable,
     .merge = pgp_merge,
     .write = pgp_write,
+    .import = pgp_import,
     .prove = pgp_prove,
     .succeeds = pgp_succeeds,
     .encrypt = pgp_encrypt,

@@ -39,6 +39,8 @@ gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cance
                      GPtrArray *keys, GError **error);
 gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
                     GPtrArray *signers, char **why, GError **error);
+gboolean pgp_import(SealModule *self, GBytes *data, const SealSecret *passphrase,
+                    const SealOrigin *origin, SealKeyImport *import, GError **error);
 GBytes *pgp_write(SealModule *self, SealKey *key, GError **error);
 gboolean pgp_prove(SealModule *self, SealKey *key, SealAddress *address, gint64 at,
                    SealProven *proven, char **by, GError **error);

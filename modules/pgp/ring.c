@@ -42,6 +42,7 @@ typedef struct {
     guint all_others;
     guint by_named;
     guint user_ids;
+    GByteArray *late;       /* its own revocations that stand elsewhere than behind it */
     GByteArray *revokers;   /* key ids of those who may revoke it */
     GByteArray *revoked_by; /* and of others who did */
 } Build;
@@ -288,6 +289,16 @@ static gboolean fits_version(const Build *build, const PgpSignature *signature)
     return MAX(signature->version, 4) == version;
 }
 
+/* As a bare one behind a copy of the key, where several of them are kept together. */
+static void take_late_revocation(Build *build, const GByteArray *data)
+{
+    build->key->says_revoked = TRUE;
+    if (build->key->octets->len + build->late->len + data->len > MAX_KEY)
+        build->key->flooded = TRUE;
+    else
+        append_packet(build->late, PGP_TAG_SIGNATURE, data);
+}
+
 static void take_signature(Build *build, const GByteArray *data)
 {
     PgpSignature signature;
@@ -301,6 +312,10 @@ static void take_signature(Build *build, const GByteArray *data)
     }
     if (++build->signatures > MAX_OWN) {
         build->key->flooded = TRUE;
+        return;
+    }
+    if (signature.type == 0x20 && build->over != PGP_TAG_PUBLIC_KEY) {
+        take_late_revocation(build, data);
         return;
     }
     if (build->over == PGP_TAG_USER_ID)
@@ -351,6 +366,7 @@ static void begin_key(Build *build, const GByteArray *named, const GByteArray *d
     memset(build, 0, sizeof *build);
     build->named = named;
     build->key = pgp_key_new();
+    build->late = g_byte_array_new();
     build->revokers = g_byte_array_new();
     build->revoked_by = g_byte_array_new();
     build->over = PGP_TAG_PUBLIC_KEY;
@@ -363,6 +379,7 @@ static void build_clear(Build *build)
 {
     g_clear_pointer(&build->key, pgp_key_free);
     g_clear_pointer(&build->user_id, g_free);
+    g_clear_pointer(&build->late, g_byte_array_unref);
     g_clear_pointer(&build->revokers, g_byte_array_unref);
     g_clear_pointer(&build->revoked_by, g_byte_array_unref);
 }
@@ -379,11 +396,25 @@ static gboolean is_revoked_by_other(const Build *build)
     return FALSE;
 }
 
+/* Where they belong: gpg takes them for nothing elsewhere. */
+static void place_late(Build *build)
+{
+    GByteArray *octets = build->key->octets;
+    guint first = PGP_HEAD + pgp_number(octets->data + 2);
+
+    if (build->late->len == 0)
+        return;
+    g_byte_array_append(build->late, octets->data + first, octets->len - first);
+    g_byte_array_set_size(octets, first);
+    g_byte_array_append(octets, build->late->data, build->late->len);
+}
+
 static void end_key(Build *build, PgpRing *ring)
 {
     if (!build->key)
         return;
     end_user_id(build);
+    place_late(build);
     build->key->revoked_by_other = is_revoked_by_other(build);
     if (!build->key->label)
         build->key->label = g_strdup_printf("key %s", pgp_key_primary(build->key)->id);
@@ -398,6 +429,7 @@ static void end_key(Build *build, PgpRing *ring)
 void pgp_ring_clear(PgpRing *ring)
 {
     g_clear_pointer(&ring->keys, g_ptr_array_unref);
+    g_clear_pointer(&ring->secrets, g_ptr_array_unref);
 }
 
 static void skip_key(PgpRing *ring, const char *fault)
@@ -442,12 +474,28 @@ static gboolean is_read(guint8 tag)
            tag == PGP_TAG_SIGNATURE;
 }
 
+/* Secret keys are only counted, and named by their first user id. */
+static void begin_secret(PgpRing *ring)
+{
+    ring->secret++;
+    g_ptr_array_add(ring->secrets, NULL);
+}
+
+static void name_secret(PgpRing *ring, const GByteArray *data)
+{
+    gpointer *last =
+        ring->secrets->len ? &g_ptr_array_index(ring->secrets, ring->secrets->len - 1) : NULL;
+
+    if (last && !*last)
+        *last = seal_text_line(data->data, data->len, MAX_LABEL);
+}
+
 static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArray *data)
 {
     if (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY) {
         end_key(build, ring);
         if (tag == PGP_TAG_SECRET_KEY)
-            ring->secret++;
+            begin_secret(ring);
         else if (is_key_material(data))
             begin_key(build, ring->named, data);
         else if (data->len == 0 || data->data[0] > 3)
@@ -459,6 +507,8 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
     if (!build->key) {
         if (tag == PGP_TAG_SIGNATURE)
             take_bare_signature(ring, data);
+        else if (tag == PGP_TAG_USER_ID)
+            name_secret(ring, data);
         return;
     }
     if (tag == PGP_TAG_SIGNATURE)
@@ -480,7 +530,7 @@ static gboolean take_packets(SealPackets *packets, Build *build, PgpRing *ring, 
     while (seal_packets_next(packets, &tag)) {
         if (tag == 0)
             return TRUE;
-        if (ring->keys->len == MAX_KEYS) {
+        if (ring->keys->len + ring->secrets->len == MAX_KEYS) {
             *fault = "there are more than " G_STRINGIFY(MAX_KEYS) " keys";
             return FALSE;
         }
@@ -511,25 +561,24 @@ static void read_packets(PgpRing *ring, const guint8 *start, gsize length, const
 
     if (take_packets(packets, &build, ring, &fault))
         end_key(&build, ring);
-    else if (ring->keys->len == MAX_KEYS)
+    else if (ring->keys->len + ring->secrets->len == MAX_KEYS)
         skip_key(ring, fault);
     else
         cut_ring(ring, fault);
 }
 
 /* -------------------------------------------------------------------------------------------
- * Keyboxes (GnuPG's pubring.kbx): blobs, each with its length first; those of type 2 hold a key.
+ * Keyboxes (GnuPG's pubring.kbx): blobs, each with its length first.
  */
 
 enum {
     BLOB_HEAD = 16,
-    BLOB_TYPE_KEY = 2,
-    BLOB_TYPE_FIRST = 1,
+    BLOB_FIRST = 1,
 };
 
 static gboolean is_keybox(const guint8 *data, gsize length)
 {
-    return length >= 32 && data[4] == BLOB_TYPE_FIRST && memcmp(data + 8, "KBXf", 4) == 0;
+    return length >= 32 && data[4] == BLOB_FIRST && memcmp(data + 8, "KBXf", 4) == 0;
 }
 
 gboolean pgp_ring_is_keybox(GBytes *bytes)
@@ -540,26 +589,43 @@ gboolean pgp_ring_is_keybox(GBytes *bytes)
     return is_keybox(data, length);
 }
 
-static void read_keybox(PgpRing *ring, const guint8 *data, gsize length)
+gboolean pgp_keybox_next(GBytes *bytes, gsize *at, PgpBlob *blob)
 {
-    gsize at = 0;
+    gsize length;
+    const guint8 *data = g_bytes_get_data(bytes, &length);
 
-    while (at < length) {
-        gsize size = length - at >= BLOB_HEAD ? pgp_number(data + at) : 0;
+    memset(blob, 0, sizeof *blob);
+    if (*at >= length)
+        return FALSE;
+    gsize size = length - *at >= BLOB_HEAD ? pgp_number(data + *at) : 0;
+    if (size < BLOB_HEAD || size > length - *at) {
+        blob->fault = "the keybox breaks off";
+        *at = length;
+        return TRUE;
+    }
+    const guint8 *head = data + *at;
+    gsize offset = pgp_number(head + 8), count = pgp_number(head + 12);
+    blob->type = head[4];
+    if (blob->type == PGP_BLOB_KEY && (offset > size || count > size - offset)) {
+        blob->fault = "an entry of the keybox points outside itself";
+    } else if (blob->type == PGP_BLOB_KEY) {
+        blob->offset = *at + offset;
+        blob->length = count;
+    }
+    *at += size;
+    return TRUE;
+}
 
-        if (size < BLOB_HEAD || size > length - at) {
-            cut_ring(ring, "the keybox breaks off");
-            return;
-        }
-        const guint8 *blob = data + at;
-        gsize offset = pgp_number(blob + 8), count = pgp_number(blob + 12);
-        if (blob[4] == BLOB_TYPE_KEY) {
-            if (offset > size || count > size - offset)
-                cut_ring(ring, "an entry of the keybox points outside itself");
-            else
-                read_packets(ring, blob + offset, count, NULL);
-        }
-        at += size;
+static void read_keybox(PgpRing *ring, GBytes *bytes)
+{
+    const guint8 *data = g_bytes_get_data(bytes, NULL);
+    PgpBlob blob;
+
+    for (gsize at = 0; pgp_keybox_next(bytes, &at, &blob);) {
+        if (blob.fault)
+            cut_ring(ring, blob.fault);
+        else if (blob.type == PGP_BLOB_KEY)
+            read_packets(ring, data + blob.offset, blob.length, NULL);
     }
 }
 
@@ -591,6 +657,7 @@ static void read_signatures(PgpRing *ring, const guint8 *data, gsize length, con
 static void begin_ring(PgpRing *ring)
 {
     ring->keys = g_ptr_array_new_with_free_func((GDestroyNotify)pgp_key_free);
+    ring->secrets = g_ptr_array_new_with_free_func(g_free);
 }
 
 void pgp_ring_read_packets(PgpRing *ring, GBytes *bytes)
@@ -602,6 +669,22 @@ void pgp_ring_read_packets(PgpRing *ring, GBytes *bytes)
     read_packets(ring, data, length, NULL);
 }
 
+void pgp_ring_read_armor(PgpRing *ring, GBytes *bytes, const char *label)
+{
+    gsize length;
+    const guint8 *data = g_bytes_get_data(bytes, &length);
+
+    begin_ring(ring);
+    read_packets(ring, data, length, label);
+}
+
+/* As append_packet() writes the first of them: no text begins so, whatever a user id says. */
+static gboolean is_written(const guint8 *data, gsize length)
+{
+    return length > PGP_HEAD && data[1] == 255 &&
+           (data[0] == (0xc0 | PGP_TAG_PUBLIC_KEY) || data[0] == (0xc0 | PGP_TAG_SIGNATURE));
+}
+
 void pgp_ring_read(PgpRing *ring, GBytes *bytes)
 {
     gsize length;
@@ -610,7 +693,11 @@ void pgp_ring_read(PgpRing *ring, GBytes *bytes)
 
     begin_ring(ring);
     if (is_keybox(data, length)) {
-        read_keybox(ring, data, length);
+        read_keybox(ring, bytes);
+        return;
+    }
+    if (is_written(data, length)) {
+        read_packets(ring, data, length, NULL);
         return;
     }
     if (has_text(data, length, "-----BEGIN PGP PRIVATE KEY BLOCK-----"))

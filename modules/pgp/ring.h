@@ -10,6 +10,7 @@ typedef struct {
     GPtrArray *keys; /**< PgpKey; bare revocations among them */
     guint broken;
     guint secret;
+    GPtrArray *secrets;      /**< the first user id of those that were met as packets, or NULL */
     guint packets;           /**< of whatever kind */
     guint old;               /**< keys of versions that nobody uses any more */
     const char *fault;       /**< of the last one that is broken, or where it is cut */
@@ -24,5 +25,23 @@ void pgp_ring_read(PgpRing *ring, GBytes *data);
 gboolean pgp_ring_is_keybox(GBytes *data);
 /** Reads octets, whatever text may stand in them. */
 void pgp_ring_read_packets(PgpRing *ring, GBytes *data);
+/** Reads the armour of that label, among other text. */
+void pgp_ring_read_armor(PgpRing *ring, GBytes *data, const char *label);
+
+enum {
+    PGP_BLOB_KEY = 2,
+    PGP_BLOB_CERTIFICATE = 3,
+};
+
+/** An entry of a keybox. */
+typedef struct {
+    guint8 type;
+    gsize offset; /**< of a key: where its packets are in the keybox, and how many octets */
+    gsize length;
+    const char *fault; /**< or NULL */
+} PgpBlob;
+
+/** Goes behind the one at *@at; FALSE at the end. */
+gboolean pgp_keybox_next(GBytes *keybox, gsize *at, PgpBlob *blob);
 void pgp_ring_clear(PgpRing *ring);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PgpRing, pgp_ring_clear)
