@@ -214,6 +214,32 @@ static char *read_label(const char *line, gsize left)
     return seal_text_line(from, dashes ? (gsize)(dashes - from) : length, 40);
 }
 
+void pgp_block_clear(PgpBlock *block)
+{
+    g_clear_pointer(&block->octets, g_bytes_unref);
+    g_clear_pointer(&block->label, g_free);
+}
+
+gboolean pgp_block_next(GBytes *data, gsize *at, PgpBlock *block)
+{
+    gsize length;
+    const char *text = g_bytes_get_data(data, &length);
+    const char *line = find_block(text, length, at);
+
+    pgp_block_clear(block);
+    if (!line)
+        return FALSE;
+    gsize from = (gsize)(line - text), behind = *at;
+    const char *next = find_block(text, length, &behind);
+    gsize end = next ? (gsize)(next - text) : length;
+
+    block->label = read_label(line, length - from);
+    block->octets = g_bytes_new_from_bytes(data, from, end - from);
+    block->laid_by = from > 0 && line[-1] == ':';
+    *at = end;
+    return TRUE;
+}
+
 static void take_secret_block(const Import *import, GBytes *block, const char *entry)
 {
     g_auto(PgpRing) ring = {0};
@@ -245,34 +271,28 @@ static void take_block(const Import *import, GBytes *block, const char *label, c
     }
 }
 
-/* Each block reaches to the next, whatever may be wrong with its end. FALSE where there is none. */
+/* FALSE where there is none. */
 static gboolean take_armor(const Import *import, GBytes *data)
 {
-    gsize length, at = 0;
-    const char *text = g_bytes_get_data(data, &length);
-    const char *block = find_block(text, length, &at), *next;
-    gboolean of_text = FALSE, any = block != NULL;
+    g_auto(PgpBlock) block = {0};
+    gboolean of_text = FALSE;
+    guint number = 0;
 
-    for (guint number = 1; block; block = next, number++) {
-        gsize from = (gsize)(block - text);
-        g_autofree char *label = read_label(block, length - from);
-        g_autofree char *entry = g_strdup_printf("block %u", number);
-        next = find_block(text, length, &at);
-        g_autoptr(GBytes) part =
-            g_bytes_new_from_bytes(data, from, (next ? (gsize)(next - text) : length) - from);
+    for (gsize at = 0; pgp_block_next(data, &at, &block);) {
+        g_autofree char *entry = g_strdup_printf("block %u", ++number);
 
         if (number > MAX_ENTRIES) {
             fail_entry(import, NULL, "there are more than %d blocks in it", MAX_ENTRIES);
             break;
         }
-        if (from > 0 && block[-1] == ':')
+        if (block.laid_by)
             seal_key_import_leave(import->import, entry,
                                   "a block with a colon before its dashes: take it away to use it");
         else
-            take_block(import, part, label, entry, of_text);
-        of_text = g_str_equal(label, "SIGNED MESSAGE");
+            take_block(import, block.octets, block.label, entry, of_text);
+        of_text = g_str_equal(block.label, "SIGNED MESSAGE");
     }
-    return any;
+    return number > 0;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -323,19 +343,6 @@ static void take_octets(const Import *import, GBytes *data)
         seal_key_import_leave(import->import, NULL, message);
 }
 
-/* A ring may have anything in a user id, armour as well. */
-static gboolean is_ring(GBytes *data)
-{
-    gsize length;
-    const guint8 *octets = g_bytes_get_data(data, &length);
-    guint8 tag = length == 0 || !(octets[0] & 0x80) ? 0
-                 : octets[0] & 0x40                 ? octets[0] & 0x3f
-                                                    : (octets[0] >> 2) & 0x0f;
-
-    return (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY) &&
-           !g_utf8_validate((const char *)octets, (gssize)length, NULL);
-}
-
 static gboolean take_packets(const Import *import, GBytes *data)
 {
     g_auto(PgpRing) ring = {.named = import->module->named};
@@ -354,7 +361,7 @@ gboolean pgp_import(SealModule *self, GBytes *data, const SealSecret *passphrase
 
     if (pgp_ring_is_keybox(data))
         take_keybox(&all, data);
-    else if (!(is_ring(plain) && take_packets(&all, plain)) && !take_armor(&all, plain))
+    else if (!(pgp_ring_is_packets(plain) && take_packets(&all, plain)) && !take_armor(&all, plain))
         take_octets(&all, plain);
     add_keys(&all);
     return TRUE;

@@ -154,6 +154,18 @@ GByteArray *pgp_key_bare(PgpKey *key)
     return key->bare;
 }
 
+GByteArray *pgp_key_own(const PgpKey *key)
+{
+    GByteArray *own = g_byte_array_new();
+    Packet packet = {0};
+
+    for (gsize at = 0; next_packet(key, &at, &packet);) {
+        if (!is_by_another(key, &packet))
+            copy_packet(own, &packet);
+    }
+    return own;
+}
+
 GByteArray *pgp_key_names(const PgpKey *key)
 {
     GByteArray *names = g_byte_array_new();

@@ -67,7 +67,7 @@ typedef struct {
     char *label;
     gint64 valid_until;
     guint certifications; /**< by others, left out */
-    gboolean overwhelmed; /**< with those of introducers: none of these counts */
+    gboolean overwhelmed; /**< with others' certifications or their revocations: none counts */
     gboolean flooded;
     char *unsupported; /**< what gpg lacks for the whole of it; or NULL */
     gboolean revoked_by_other;
@@ -88,6 +88,8 @@ const char *pgp_key_digest(PgpKey *key);
 /** Its octets as gpg is to judge and use them: without others' certifications, and without subkeys
  *  that gpg would refuse the whole key for. (borrowed) */
 GByteArray *pgp_key_bare(PgpKey *key);
+/** Its octets without others' certifications. (transfer full) */
+GByteArray *pgp_key_own(const PgpKey *key);
 /** Its primary key, user ids and all signatures over them: what others' word is verified with.
  *  (transfer full) */
 GByteArray *pgp_key_names(const PgpKey *key);

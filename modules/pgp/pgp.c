@@ -139,6 +139,7 @@ static const SealFormat format = {
     .merge = pgp_merge,
     .write = pgp_write,
     .import = pgp_import,
+    .install = pgp_install,
     .prove = pgp_prove,
     .succeeds = pgp_succeeds,
     .encrypt = pgp_encrypt,
@@ -165,7 +166,8 @@ static gboolean run_check(SealModule *self, SealOut *out, GError **error)
     if (module->missing)
         seal_out_text(out, "home", "%s", module->missing);
     if (!options)
-        return module->missing || pgp_load_ring(self, error);
+        return (module->missing || pgp_load_ring(self, error)) &&
+               pgp_check_introducers(self, error);
     g_set_error(
         error, SEAL_ERROR, SEAL_ERROR_CONFIG,
         "gpg obeys options for the whole system, also in a home of sealpipe's own: %s; remove "

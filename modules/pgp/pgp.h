@@ -41,6 +41,8 @@ gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellab
                     GPtrArray *signers, char **why, GError **error);
 gboolean pgp_import(SealModule *self, GBytes *data, const SealSecret *passphrase,
                     const SealOrigin *origin, SealKeyImport *import, GError **error);
+gboolean pgp_install(SealModule *self, GBytes *data, const SealSecret *passphrase, const char *name,
+                     guint *count, char **where, GError **error);
 GBytes *pgp_write(SealModule *self, SealKey *key, GError **error);
 gboolean pgp_prove(SealModule *self, SealKey *key, SealAddress *address, gint64 at,
                    SealProven *proven, char **by, GError **error);
@@ -57,12 +59,25 @@ guint64 pgp_changes(SealModule *self, SealAddress *address, const char *format);
 
 /** Reads the settings on introducers. */
 gboolean pgp_load_introducers(SealModule *self, PgpModule *module, GError **error);
+/** FALSE where one of them is nowhere, or vouches for nobody. */
+gboolean pgp_check_introducers(SealModule *self, GError **error);
 /** Reads the ring of the home, if that is set and has changed. SEAL_ERROR_UNAVAILABLE. */
 gboolean pgp_load_ring(SealModule *self, GError **error);
 /** Appends the keys that are in ASCII armour, octets or a keybox. Those that cannot be read are an
  *  error; in the home only where the ring is not whole. */
 gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin, gboolean in_home,
                        GPtrArray *keys, GError **error);
+/** A block of ASCII armour, with what stands between it and the next. */
+typedef struct {
+    GBytes *octets;
+    char *label;      /**< "PUBLIC KEY BLOCK" */
+    gboolean laid_by; /**< a colon before its dashes keeps it from use */
+} PgpBlock;
+
+/** Goes to the next one from *@at on, in place of what is in @block; FALSE where there is none. */
+gboolean pgp_block_next(GBytes *data, gsize *at, PgpBlock *block);
+void pgp_block_clear(PgpBlock *block);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PgpBlock, pgp_block_clear)
 /** (transfer full) Takes @key. */
 SealKey *pgp_seal_key(PgpKey *key, const SealOrigin *origin);
 /** PGP/MIME with @armor in it (RFC 3156 4). (transfer full) */

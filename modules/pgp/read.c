@@ -133,11 +133,14 @@ gboolean pgp_read_keys(SealModule *self, GBytes *data, const SealOrigin *origin,
     return ring.broken == 0 || report_broken(self, &ring, good, place, in_home, error);
 }
 
-/* Octets of a flooded key are not all of it, and read again they would look like a whole one. */
+/* Octets of a flooded key are not all of it, and read again they would look like a whole one; so
+ * would others' certifications, where some were left out that matter. */
 GBytes *pgp_write(SealModule *self, SealKey *key, GError **error)
 {
     const PgpKey *native = seal_key_native(key);
 
+    if (!native->flooded && native->overwhelmed)
+        return g_byte_array_free_to_bytes(pgp_key_own(native));
     if (!native->flooded)
         return g_bytes_new(native->octets->data, native->octets->len);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,

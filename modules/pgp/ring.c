@@ -19,7 +19,8 @@ enum {
     MAX_OTHERS = 8,      /* others' certifications of one user id */
     MAX_ALL_OTHERS = 64, /* and of all of them */
     MAX_NAMED = 40,      /* those of introducers, of one user id */
-    MAX_OTHER = 2048,    /* octets of one */
+    MAX_FOREIGN = 64 * 1024,
+    MAX_OTHER = 2048, /* octets of one */
     MAX_KEY = 256 * 1024,
     MAX_PACKET = 64 * 1024,
     MAX_USER_ID = 2048,
@@ -38,7 +39,9 @@ typedef struct {
     gint64 newest_expiry;
     guint signatures; /* that the key seems to have made */
     guint revocations;
-    guint others; /* certifications of the user id in hand that were kept */
+    gsize foreign; /* octets of others' certifications that were kept */
+    guint others;  /* strangers' certifications of the user id in hand, and revocations of such */
+    guint revoked;
     guint all_others;
     guint by_named;
     guint user_ids;
@@ -68,7 +71,7 @@ static void keep_packet(Build *build, guint8 tag, const GByteArray *data)
 {
     PgpKey *key = build->key;
 
-    if (key->octets->len + data->len > MAX_KEY)
+    if (key->octets->len - build->foreign + data->len > MAX_KEY)
         key->flooded = TRUE;
     else
         append_packet(key->octets, tag, data);
@@ -179,6 +182,7 @@ static void begin_user_id(Build *build, const GByteArray *data)
     build->newest = 0;
     build->until = 0;
     build->others = 0;
+    build->revoked = 0;
     build->by_named = 0;
     keep_packet(build, PGP_TAG_USER_ID, data);
 }
@@ -246,22 +250,30 @@ static void take_subkey_signature(Build *build, const PgpSignature *signature)
                                                     : G_MAXINT64;
 }
 
+static gboolean has_room(Build *build, gboolean named, gboolean revokes, gsize length)
+{
+    guint *count = named ? &build->by_named : revokes ? &build->revoked : &build->others;
+
+    return ++*count <= (named ? MAX_NAMED : MAX_OTHERS) &&
+           (named || ++build->all_others <= MAX_ALL_OTHERS) &&
+           build->foreign + PGP_HEAD + length <= MAX_FOREIGN;
+}
+
 /* Others' certifications of user ids, and what revokes them: those of introducers lift a key, and
  * that of the key before lets it take its place. Of strangers only a few, since anybody can make
- * any number; what is lost with them is no more than leave to replace a key. */
+ * any number; what is lost with them is no more than leave to replace a key. Where a revocation may
+ * be lost, or an introducer's word, nobody's counts. */
 static gboolean keeps_certification(Build *build, const PgpSignature *signature, gsize length)
 {
+    gboolean revokes = signature->type == 0x30, named = is_named(build->named, signature->issuer);
     gboolean certifies =
         signature->type >= 0x10 && signature->type <= 0x13 && pgp_is_sound_hash(signature->hash);
 
-    if (build->over != PGP_TAG_USER_ID || (!certifies && signature->type != 0x30) ||
-        signature->version != 4 || length > MAX_OTHER)
+    if (build->over != PGP_TAG_USER_ID || (!certifies && !revokes) || signature->version != 4)
         return FALSE;
-    if (!is_named(build->named, signature->issuer))
-        return build->others++ < MAX_OTHERS && build->all_others++ < MAX_ALL_OTHERS;
-    if (build->by_named++ < MAX_NAMED)
+    if (length <= MAX_OTHER && has_room(build, named, revokes, length))
         return TRUE;
-    build->key->overwhelmed = TRUE;
+    build->key->overwhelmed = build->key->overwhelmed || named || revokes;
     return FALSE;
 }
 
@@ -270,7 +282,8 @@ static gboolean keeps_certification(Build *build, const PgpSignature *signature,
 static void take_foreign(Build *build, const PgpSignature *signature, const GByteArray *data)
 {
     if (keeps_certification(build, signature, data->len)) {
-        keep_packet(build, PGP_TAG_SIGNATURE, data);
+        append_packet(build->key->octets, PGP_TAG_SIGNATURE, data);
+        build->foreign += PGP_HEAD + data->len;
         return;
     }
     build->key->certifications++;
@@ -293,7 +306,7 @@ static gboolean fits_version(const Build *build, const PgpSignature *signature)
 static void take_late_revocation(Build *build, const GByteArray *data)
 {
     build->key->says_revoked = TRUE;
-    if (build->key->octets->len + build->late->len + data->len > MAX_KEY)
+    if (build->key->octets->len - build->foreign + build->late->len + data->len > MAX_KEY)
         build->key->flooded = TRUE;
     else
         append_packet(build->late, PGP_TAG_SIGNATURE, data);
@@ -676,6 +689,16 @@ void pgp_ring_read_armor(PgpRing *ring, GBytes *bytes, const char *label)
 
     begin_ring(ring);
     read_packets(ring, data, length, label);
+}
+
+gboolean pgp_ring_is_packets(GBytes *bytes)
+{
+    gsize length;
+    const guint8 *data = g_bytes_get_data(bytes, &length);
+    guint8 tag = first_tag(data, length);
+
+    return (tag == PGP_TAG_PUBLIC_KEY || tag == PGP_TAG_SECRET_KEY) &&
+           !g_utf8_validate((const char *)data, (gssize)length, NULL);
 }
 
 /* As append_packet() writes the first of them: no text begins so, whatever a user id says. */

@@ -23,6 +23,8 @@ typedef struct {
 void pgp_ring_read(PgpRing *ring, GBytes *data);
 /** Whether they begin as a keybox does. */
 gboolean pgp_ring_is_keybox(GBytes *data);
+/** Whether they begin as a binary ring does, and are no text: one may have armour in a user id. */
+gboolean pgp_ring_is_packets(GBytes *data);
 /** Reads octets, whatever text may stand in them. */
 void pgp_ring_read_packets(PgpRing *ring, GBytes *data);
 /** Reads the armour of that label, among other text. */

@@ -7,6 +7,20 @@
 
 enum { MAX_SIGNATURES = 128 * 1024 /* octets of armour */ };
 
+/* gpg would take none of them where one is of a version that it does not know. */
+static GPtrArray *find_supported(GPtrArray *keys)
+{
+    GPtrArray *found = g_ptr_array_new();
+
+    for (guint i = 0; i < keys->len; i++) {
+        const PgpKey *native = seal_key_native(g_ptr_array_index(keys, i));
+
+        if (!native->unsupported)
+            g_ptr_array_add(found, g_ptr_array_index(keys, i));
+    }
+    return found;
+}
+
 gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
                     GPtrArray *signers, char **why, GError **error)
 {
@@ -14,7 +28,8 @@ gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellab
     g_autoptr(GError) problem = NULL;
     GPtrArray *parts = NULL;
 
-    if (verifying->keys->len == 0) {
+    g_autoptr(GPtrArray) keys = find_supported(verifying->keys);
+    if (keys->len == 0) {
         *why = g_strdup("no OpenPGP key of the author is known here that could have made it");
         return TRUE;
     }
@@ -34,7 +49,6 @@ gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellab
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    return pgp_engine_verify(module->engine, verifying->keys,
-                             seal_entity_content(g_ptr_array_index(parts, 0)), signature,
-                             cancellable, signers, why, error);
+    return pgp_engine_verify(module->engine, keys, seal_entity_content(g_ptr_array_index(parts, 0)),
+                             signature, cancellable, signers, why, error);
 }

@@ -247,7 +247,7 @@ static gboolean names_certifier(const PgpKey *key, const char *id)
 
 static gboolean can_be_certified(const PgpKey *key)
 {
-    return key && !key->is_revocation && !key->unsupported && !key->flooded;
+    return key && !key->is_revocation && !key->unsupported && !key->flooded && !key->overwhelmed;
 }
 
 /* *@by remains NULL where the introducer says nothing of it. */
@@ -273,6 +273,36 @@ static gboolean ask_introducer(SealModule *self, PgpKey *key, const char *finger
     return TRUE;
 }
 
+static gboolean check_introducer(SealModule *self, const char *fingerprint, GError **error)
+{
+    g_autoptr(SealKey) introducer = find_introducer(self, fingerprint, error);
+    PgpKey *native = introducer ? seal_key_native(introducer) : NULL;
+    const char *why;
+
+    if (!introducer || !judge_certifier(seal_module_data(self), native, &why, error))
+        return FALSE;
+    if (!why && has_ended(native, g_get_real_time() / G_USEC_PER_SEC))
+        why = "has expired";
+    if (!why)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                "the key %s of %s, of [module pgp] introducers, %s, and vouches for nobody: renew "
+                "it, or take it out",
+                fingerprint, seal_key_label(introducer), why);
+    return FALSE;
+}
+
+gboolean pgp_check_introducers(SealModule *self, GError **error)
+{
+    const PgpModule *module = seal_module_data(self);
+
+    for (guint i = 0; i < module->introducers->len; i++) {
+        if (!check_introducer(self, g_ptr_array_index(module->introducers, i), error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean pgp_prove(SealModule *self, SealKey *key, SealAddress *address, gint64 at,
                    SealProven *proven, char **by, GError **error)
 {
@@ -284,7 +314,7 @@ gboolean pgp_prove(SealModule *self, SealKey *key, SealAddress *address, gint64 
     *by = NULL;
     if (!key)
         *proven = module->introducers->len > 0 ? SEAL_PROVEN_NAMED : SEAL_PROVEN_NOT;
-    if (!can_be_certified(native) || native->overwhelmed)
+    if (!can_be_certified(native))
         return TRUE;
     for (guint i = 0; i < module->introducers->len && !found; i++) {
         if (!ask_introducer(self, native, g_ptr_array_index(module->introducers, i), address, at,
@@ -307,7 +337,7 @@ static gboolean ask_predecessor(PgpModule *module, PgpKey *old, PgpKey *key,
 {
     const char *unfit;
 
-    if (!can_be_certified(old) || !can_be_certified(key) ||
+    if (old->is_revocation || old->unsupported || !can_be_certified(key) ||
         !names_certifier(key, pgp_key_primary(old)->id)) {
         *why =
             g_strdup_printf("the key %s has not certified it", pgp_key_primary(old)->fingerprint);

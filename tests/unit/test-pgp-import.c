@@ -80,6 +80,21 @@ static void add_text(GByteArray *to, const char *text)
     g_byte_array_append(to, (const guint8 *)text, (guint)strlen(text));
 }
 
+static void put_head(GByteArray *to, guint8 tag, guint32 length)
+{
+    const guint8 head[] = {
+        0xc0 | tag,    255, (guint8)(length >> 24), (guint8)(length >> 16), (guint8)(length >> 8),
+        (guint8)length};
+
+    g_byte_array_append(to, head, sizeof head);
+}
+
+static void put_packet(GByteArray *to, guint8 tag, const void *data, gsize length)
+{
+    put_head(to, tag, (guint32)length);
+    g_byte_array_append(to, data, (guint)length);
+}
+
 static void prepare(Pgp *pgp)
 {
     pgp_start(pgp);
@@ -247,23 +262,79 @@ static void test_revocation(void)
 }
 
 /* -------------------------------------------------------------------------------------------
- * Hostile ones. What takes too long ends the test by its own limit.
+ * Private keys
  */
 
-static void put_head(GByteArray *to, guint8 tag, guint32 length)
+static guint install(Pgp *pgp, GBytes *data, GError **error)
 {
-    const guint8 head[] = {
-        0xc0 | tag,    255, (guint8)(length >> 24), (guint8)(length >> 16), (guint8)(length >> 8),
-        (guint8)length};
+    g_autofree char *where = NULL;
+    guint count = G_MAXUINT;
 
-    g_byte_array_append(to, head, sizeof head);
+    if (!pgp->format->install(pgp->module, data, NULL, "file.asc", &count, &where, error))
+        return G_MAXUINT;
+    g_assert_cmpint(count > 0, ==, where != NULL);
+    return count;
 }
 
-static void put_packet(GByteArray *to, guint8 tag, const void *data, gsize length)
+static void assert_signs(Pgp *pgp, const char *whose, const char *code)
 {
-    put_head(to, tag, (guint32)length);
-    g_byte_array_append(to, data, (guint)length);
+    g_autoptr(SealKey) key = pgp_home_key(pgp, whose);
+    g_autofree char *got =
+        pgp_judge_for(pgp, key, whose, SEAL_PURPOSE_SIGN, g_get_real_time() / G_USEC_PER_SEC, NULL);
+
+    g_assert_cmpstr(got, ==, code);
 }
+
+static void test_install(void)
+{
+    g_auto(Pgp) pgp = {0};
+    prepare(&pgp);
+    g_autoptr(GBytes) public_part = gpg_export(&pgp, pgp.theirs, BOB, TRUE);
+    g_autoptr(GBytes) alice = secret_of(&pgp, "alice@example.org", TRUE);
+    g_autoptr(GBytes) both = secret_of(&pgp, "example.org", FALSE);
+    g_autoptr(GByteArray) mail = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpuint(install(&pgp, public_part, &error), ==, 0);
+    g_assert_no_error(error);
+    add_text(mail, "my key:\n");
+    add(mail, alice);
+    add(mail, public_part);
+    g_autoptr(GBytes) text = g_bytes_new(mail->data, mail->len);
+    g_assert_cmpuint(install(&pgp, text, &error), ==, 1);
+    g_assert_no_error(error);
+    assert_signs(&pgp, "alice@example.org", "usable");
+    g_assert_null(pgp_home_key(&pgp, BOB));
+    /* One that is there already is there as well. */
+    g_assert_cmpuint(install(&pgp, both, &error), ==, 2);
+    g_assert_no_error(error);
+    assert_signs(&pgp, BOB, "usable");
+}
+
+static void test_install_refused(void)
+{
+    g_auto(Pgp) pgp = {0};
+    prepare(&pgp);
+    g_autoptr(GBytes) alice = secret_of(&pgp, "alice@example.org", FALSE);
+    g_autoptr(GByteArray) none = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+
+    put_packet(none, 5, "\4\1\2\3\4\1", 6);
+    g_autoptr(GBytes) broken = g_bytes_new(none->data, none->len);
+    g_assert_cmpuint(install(&pgp, broken, &error), ==, G_MAXUINT);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, "private key"));
+    g_clear_error(&error);
+    pgp_open(&pgp, "", &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(install(&pgp, alice, &error), ==, G_MAXUINT);
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
+    g_assert_nonnull(strstr(error->message, "home"));
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Hostile ones. What takes too long ends the test by its own limit.
+ */
 
 /* A primary key of version 4, with any numbers. */
 static void put_primary(GByteArray *to)
@@ -370,6 +441,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/import/octets", test_octets);
     g_test_add_func("/pgp/import/keybox", test_keybox);
     g_test_add_func("/pgp/import/revocation", test_revocation);
+    g_test_add_func("/pgp/import/install", test_install);
+    g_test_add_func("/pgp/import/install-refused", test_install_refused);
     g_test_add_func("/pgp/import/signatures", test_signatures);
     g_test_add_func("/pgp/import/packets", test_packets);
     g_test_add_func("/pgp/import/many", test_many);

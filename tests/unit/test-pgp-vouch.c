@@ -26,8 +26,9 @@ static char *fingerprint_of(Pgp *pgp, const char *user_id)
 static void certify(Pgp *pgp, const char *by, const char *fingerprint, const char *option,
                     const char *value)
 {
-    g_bytes_unref(gpg(pgp, pgp->theirs, "--allow-weak-key-signatures", "--default-key", by, option ? option : "--no-verbose",
-                      option ? value : "--no-verbose", "--quick-sign-key", fingerprint, NULL));
+    g_bytes_unref(gpg(pgp, pgp->theirs, "--allow-weak-key-signatures", "--default-key", by,
+                      option ? option : "--no-verbose", option ? value : "--no-verbose",
+                      "--quick-sign-key", fingerprint, NULL));
 }
 
 /* The module anew, with the one introducer. */
@@ -206,6 +207,77 @@ static void test_certified(void)
     assert_proven(&pgp, "alice@example.org", "alice@example.org", TRUE);
 }
 
+/* Where the signatures over the user id end: behind them stands the first subkey. The last of them
+ * begins at *@last. */
+static gsize end_of_signatures(const guint8 *octets, gsize size, gsize *last)
+{
+    gsize at = 0;
+
+    while (at < size && (octets[at] & 0x3f) != 14) {
+        *last = at;
+        at += 6 + ((gsize)octets[at + 2] << 24 | (gsize)octets[at + 3] << 16 |
+                   (gsize)octets[at + 4] << 8 | octets[at + 5]);
+    }
+    return at;
+}
+
+/* The key with @count more of the last signature over its user id, none of which holds, before
+ * that one; of a stranger, or by whoever made it. */
+static SealKey *crowded(Pgp *pgp, GBytes *data, guint count, gboolean stranger)
+{
+    gsize size, last = 0;
+    const guint8 *octets = g_bytes_get_data(data, &size);
+    gsize end = end_of_signatures(octets, size, &last);
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    g_autofree guint8 *copy = g_memdup2(octets + last, end - last);
+
+    g_byte_array_append(all, octets, (guint)last);
+    for (guint i = 0; i < count; i++) {
+        copy[end - last - 1] = (guint8)(octets[end - 1] + 1 + i);
+        /* The issuer's fingerprint stands among what is hashed, and its key id behind that. */
+        for (gsize at = 0; stranger && at + 24 < end - last; at++) {
+            if (copy[at] == 22 && copy[at + 1] == 33)
+                memset(copy + at + 3, (int)i + 1, 20);
+            if (copy[at] == 9 && copy[at + 1] == 16)
+                memset(copy + at + 2, (int)i + 1, 8);
+        }
+        g_byte_array_append(all, copy, (guint)(end - last));
+    }
+    g_byte_array_append(all, octets + last, (guint)(size - last));
+    g_autoptr(GBytes) made = g_bytes_new(all->data, all->len);
+    return pgp_key(pgp, made);
+}
+
+/* Any number of strangers' change nothing; too many by the introducer's name, and none counts, as
+ * one of them may revoke the others. So it is with what is written of that key. */
+static void test_crowded(void)
+{
+    g_auto(Pgp) pgp = {0};
+    prepare_people(&pgp);
+    g_autofree char *alice = fingerprint_of(&pgp, "alice@example.org");
+    certify(&pgp, "ca@example.org", alice, NULL, NULL);
+    open_with(&pgp, "ca@example.org");
+    g_autoptr(SealKey) key = exported(&pgp, "alice@example.org");
+    g_autoptr(GBytes) data = written(&pgp, key);
+    g_autoptr(SealKey) strangers = crowded(&pgp, data, 200, TRUE);
+    g_autoptr(SealKey) some = crowded(&pgp, data, 30, FALSE);
+    g_autoptr(SealKey) many = crowded(&pgp, data, 60, FALSE);
+    g_autoptr(GBytes) of_many = written(&pgp, many);
+    g_autoptr(SealKey) again = pgp_key(&pgp, of_many);
+    g_autofree char *by_strangers = prove(&pgp, strangers, "alice@example.org", soon());
+    g_autofree char *by_some = prove(&pgp, some, "alice@example.org", soon());
+    g_autofree char *by_many = prove(&pgp, many, "alice@example.org", soon());
+    g_autofree char *by_again = prove(&pgp, again, "alice@example.org", soon());
+    g_autofree char *code =
+        pgp_judge_for(&pgp, many, "alice@example.org", SEAL_PURPOSE_ENCRYPT, soon(), NULL);
+
+    g_assert_nonnull(by_strangers);
+    g_assert_nonnull(by_some);
+    g_assert_null(by_many);
+    g_assert_null(by_again);
+    g_assert_cmpstr(code, ==, "usable");
+}
+
 /* One octet at the end of the last certification by the CA is another. */
 static void test_forged(void)
 {
@@ -216,17 +288,11 @@ static void test_forged(void)
     open_with(&pgp, "ca@example.org");
     g_autoptr(SealKey) key = exported(&pgp, "alice@example.org");
     g_autoptr(GBytes) data = written(&pgp, key);
-    gsize size, at = 0, end = 0;
+    gsize size, last;
     const guint8 *octets = g_bytes_get_data(data, &size);
     g_autofree guint8 *copy = g_memdup2(octets, size);
 
-    /* The signatures over the user id stand before the first subkey. */
-    while (at < size && (octets[at] & 0x3f) != 14) {
-        at += 6 + ((gsize)octets[at + 2] << 24 | (gsize)octets[at + 3] << 16 |
-                   (gsize)octets[at + 4] << 8 | octets[at + 5]);
-        end = at;
-    }
-    copy[end - 1] ^= 1;
+    copy[end_of_signatures(octets, size, &last) - 1] ^= 1;
     g_autoptr(GBytes) forged = g_bytes_new(copy, size);
     g_autoptr(SealKey) other = pgp_key(&pgp, forged);
     g_autofree char *good = prove(&pgp, key, "alice@example.org", soon());
@@ -462,6 +528,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgp/vouch/written", test_written);
     g_test_add_func("/pgp/vouch/settings", test_settings);
     g_test_add_func("/pgp/vouch/certified", test_certified);
+    g_test_add_func("/pgp/vouch/crowded", test_crowded);
     g_test_add_func("/pgp/vouch/forged", test_forged);
     g_test_add_func("/pgp/vouch/sha1", test_sha1);
     g_test_add_func("/pgp/vouch/ended", test_ended);
