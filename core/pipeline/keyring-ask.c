@@ -263,8 +263,9 @@ static GPtrArray *look_up_past(SealSearch *search, const LookUp *what, GError **
 
     gboolean sure = read_past(search, &past, &known);
     if (known && past.until > now) {
-        seal_search_remember(keyring, what->name, keys, NULL, (past.until - now) * G_USEC_PER_SEC,
-                             what->changes);
+        gint64 most = keys->len ? keyring->cache : keyring->negative_cache;
+        gint64 left = MIN(past.until - now, most / G_USEC_PER_SEC);
+        seal_search_remember(keyring, what->name, keys, NULL, left * G_USEC_PER_SEC, what->changes);
         return g_steal_pointer(&keys);
     }
     search->gave = search->gave || !sure || (known && keys->len > 0);

@@ -8,6 +8,8 @@
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
 
+#include <string.h>
+
 SealDecision *seal_search_decide(SealSearch *search, SealKey *key, SealServes serves)
 {
     SealDecision *decision =
@@ -40,6 +42,16 @@ static void tell_more(SealDecision *decision, const SealKey *key, const SealAddr
     seal_decision_set(decision, seal_decision_verdict(decision), code, "%s", text->str);
 }
 
+/* By that word it can be counted. */
+static void tell_unsupported(SealDecision *decision)
+{
+    g_autofree char *text = g_strdup(seal_decision_text(decision));
+
+    if (!strstr(text, SEAL_CODE_UNSUPPORTED))
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, SEAL_CODE_UNSUPPORTED,
+                          SEAL_CODE_UNSUPPORTED ": %s", text);
+}
+
 gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *address,
                            SealServes serves, SealDecision **ret_decision, GError **error)
 {
@@ -54,6 +66,8 @@ gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *addres
     else if (!seal_format_usable(query->format, key, serves == SEAL_SERVES_ADDRESS ? address : NULL,
                                  query->purpose, query->at, decision, error))
         return FALSE;
+    if (g_strcmp0(seal_decision_code(decision), SEAL_CODE_UNSUPPORTED) == 0)
+        tell_unsupported(decision);
     if (g_strcmp0(seal_decision_code(decision), SEAL_CODE_IN_DOUBT) == 0)
         search->in_doubt = TRUE;
     if (seal_decision_verdict(decision) == SEAL_VERDICT_PASS)
@@ -164,7 +178,7 @@ static void pass_by(const SealSearch *search, SealDecision *decision)
     if (search->query->seen)
         seal_decision_set(decision, SEAL_VERDICT_SKIP, "beaten", "%s",
                           search->over ? search->over
-                                       : "it could serve, but a newer one there comes before it");
+                                       : "it could serve, but a better one there comes before it");
 }
 
 static gboolean judge_one(SealSearch *search, Choice *choice, SealKey *key, GError **error)

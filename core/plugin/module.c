@@ -29,7 +29,9 @@ static const SealSetting SOURCE_SETTINGS[] = {
     {"trust", SEAL_SETTING_CHOICE, .range = "unverified|harvested|discovered|verified|manual",
      .help = "How far the keys of this module's sources are believed."},
     {"on_error", SEAL_SETTING_CHOICE, .range = "defer|skip",
-     .help = "What follows where a source cannot find out."},
+     .help =
+         "What follows where a source cannot find out. Without it, as the source has it: hkp and "
+         "wkd are passed over, unless they once had a key for the address."},
     {NULL},
 };
 

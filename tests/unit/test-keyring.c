@@ -142,13 +142,13 @@ static const Row ROWS[] = {
      "own=A," ALICE ",1,expired\nfound=B," ALICE ",2,named", ALICE, "sealed B"},
     /* Down. */
     {"not known is not none", "encrypt=preferred", "own", "down=own", ALICE,
-     "*own could not find out"},
+     "deferred: key source own could not find out"},
     {"passed over", "", "found;own", "down=found\nown=A," ALICE ",1", ALICE, "sealed A"},
     {"behind what serves", "", "own;found", "own=A," ALICE ",1\ndown=found", ALICE, "sealed A"},
     {"behind what serves, whatever on_error says", "", "own;found",
      "own=A," ALICE ",1\ndown=found\non_error=defer", ALICE, "sealed A"},
     {"before what serves", "", "found;own", "own=A," ALICE ",1\ndown=found\non_error=defer", ALICE,
-     "*found could not find out"},
+     "deferred: key source found could not find out"},
     {"what is not behind a network must be heard", "", "found;own",
      "found=A," ALICE ",1,named\ndown=own", ALICE, "*own could not find out"},
     {"revoked elsewhere", "", "own;found", "own=A," ALICE ",1\nfound=A," ALICE ",1,revoked", ALICE,
@@ -188,15 +188,15 @@ static const Row ROWS[] = {
      "sealed B"},
     /* Not possible here. */
     {"unsupported is said", "", "own", "own=A," ALICE ",1,unsupported", ALICE,
-     "refused: it is of version 9"},
+     "refused: unsupported: it is of version 9"},
     {"and no reason to refuse", "encrypt=preferred", "own", "own=A," ALICE ",1,unsupported", ALICE,
-     "plain: it is of version 9"},
+     "plain: unsupported: it is of version 9"},
     {"unless asked to", "encrypt=preferred\non_unsupported=refuse", "own",
-     "own=A," ALICE ",1,unsupported", ALICE, "refused: it is of version 9"},
+     "own=A," ALICE ",1,unsupported", ALICE, "refused: unsupported: it is of version 9"},
     {"likewise", "fallback=allow\non_unsupported=refuse", "own", "own=A," ALICE ",1,unsupported",
-     ALICE, "refused: it is of version 9"},
+     ALICE, "refused: unsupported: it is of version 9"},
     {"a report is none in clear", "fallback=report\non_unsupported=refuse", "own",
-     "own=A," ALICE ",1,unsupported", ALICE, "reported: it is of version 9"},
+     "own=A," ALICE ",1,unsupported", ALICE, "reported: unsupported: it is of version 9"},
     {"another one will do", "encrypt=preferred\non_unsupported=refuse", "own",
      "own=A," ALICE ",2,unsupported;B," ALICE ",1", ALICE, "sealed B"},
     {"no key is no key", "encrypt=preferred\non_unsupported=refuse", "own", "", ALICE,
@@ -204,7 +204,7 @@ static const Row ROWS[] = {
     {"never is never", "encrypt=never\non_unsupported=refuse", "own",
      "own=A," ALICE ",1,unsupported", ALICE, "plain: encrypt=never"},
     {"the most telling", "", "own", "own=A," ALICE ",9,expired;B," ALICE ",1,unsupported", ALICE,
-     "refused: it is of version 9"},
+     "refused: unsupported: it is of version 9"},
 };
 
 static void test_one(void)
@@ -464,6 +464,13 @@ static void test_detail(void)
     g_autofree char *book = book_of(ALICE), *other = book_of("alice+x@example.org");
     g_assert_cmpstr(book, ==, "serving A");
     g_assert_cmpstr(other, ==, "");
+    clear_kept();
+    g_autofree char *domain =
+        mail("alice+x@example.org", LOW, "found", "found=A,x@other.example,1,domain=example.org");
+    g_assert_cmpstr(domain, ==, "sealed A");
+    g_autofree char *of_domain = book_of(ALICE), *of_detail = book_of("alice+x@example.org");
+    g_assert_cmpstr(of_domain, ==, "serving A");
+    g_assert_cmpstr(of_detail, ==, "");
     write_book(ALICE, "4 5 own B," ALICE ",1\n");
     g_autofree char *pinned = mail("alice+x@example.org", LOW, "found", "found=A," ALICE ",1");
     g_assert_cmpstr(pinned, ==, "sealed B");
@@ -500,7 +507,7 @@ static void test_past(void)
         {"it had none", -1, "", LOW "\nencrypt=preferred", "down=found", "plain"},
         {"nothing is known", 0, "", LOW "\nencrypt=preferred", "down=found", "plain"},
         {"it is not known whether it did", 0, "", LOW "\nencrypt=preferred",
-         "down=found\nfault=past", "*found could not find out"},
+         "down=found\nfault=past", "deferred: key source found could not find out"},
         {"the operator's word", -1, key, LOW "\nencrypt=preferred", "down=found\non_error=skip",
          "plain"},
         {"nothing can be remembered", 0, "", LOW, "found=A," ALICE ",1\nfault=past", "sealed A"},
