@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define FILTER_STANDARD "(|(mail=%a)(mailLocalAddress=%a)(mailAlternateAddress=%a))"
+/* One attribute more that has no index, and a server looks at all of its entries each time. */
+#define FILTER_STANDARD "(mail=%a)"
 #define FILTER_AD       "(|(mail=%a)(proxyAddresses=smtp:%a))"
 /* By GnuPG's schema, by the one that PGP Universal has too, and people with a key in their entry.
  */
@@ -264,8 +265,8 @@ static const SealSetting settings[] = {
     {.key = "filter",
      .type = SEAL_SETTING_STRING,
      .help = "How people are found (RFC 4515): %a is the address, %l its local part, %d its "
-             "domain, %% a percent sign. Without it, by mail, mailLocalAddress and "
-             "mailAlternateAddress, or as schema says."},
+             "domain, %% a percent sign. Without it, by mail, or as schema says. What is in "
+             "it should have an index in the directory."},
     {.key = "smime_attributes",
      .type = SEAL_SETTING_LIST,
      .preset = "userSMIMECertificate;userCertificate",

@@ -199,23 +199,20 @@ static gboolean write_attributes(Place *place, GError **error)
 
 static gboolean find_entry(Place *place, GError **error)
 {
-    const KeysLdap *source = seal_module_data(place->publication->self);
-
     if (!keys_ldap_find(place->call, place->publication->self, place->address,
                         seal_key_format(place->key), place->values, place->entries, error))
         return FALSE;
-    if (place->entries->len == 1)
+    if (place->entries->len <= 1)
         return TRUE;
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                place->entries->len == 0
-                    ? "%s: there is no entry for %s below %s: it has to be there first"
-                    : "%s: there is more than one entry for %s below %s: none was chosen",
-                place->call->server->uri, seal_address_text(place->address), source->base);
+                "%s: there is more than one entry for %s: none was chosen",
+                place->call->server->uri, seal_address_text(place->address));
     return FALSE;
 }
 
 static gboolean publish_for(Publication *publication, LdapCall *call, SealKey *key,
-                            const SealAddress *address, gboolean write, GError **error)
+                            const SealAddress *address, gboolean write, guint *found,
+                            GError **error)
 {
     g_autoptr(GPtrArray) values = ldap_values_new();
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(g_free);
@@ -224,7 +221,8 @@ static gboolean publish_for(Publication *publication, LdapCall *call, SealKey *k
     call->until = g_get_monotonic_time() + call->servers->timeout * G_USEC_PER_SEC;
     if (!find_entry(&place, error))
         return FALSE;
-    if (write && !write_attributes(&place, error))
+    *found += entries->len;
+    if (write && entries->len > 0 && !write_attributes(&place, error))
         return FALSE;
     publication->added += place.changed;
     return TRUE;
@@ -247,19 +245,28 @@ static GPtrArray *addresses_of(SealKey *key)
     return g_steal_pointer(&all);
 }
 
+/* A key may name addresses that its owner has elsewhere. */
 static gboolean publish_key(Publication *publication, LdapCall *call, SealKey *key, gboolean write,
                             GError **error)
 {
+    const KeysLdap *source = seal_module_data(publication->self);
     g_autoptr(GPtrArray) addresses = addresses_of(key);
+    guint found = 0, before = publication->added;
 
     for (guint i = 0; i < addresses->len; i++) {
-        if (!publish_for(publication, call, key, g_ptr_array_index(addresses, i), write, error))
+        if (!publish_for(publication, call, key, g_ptr_array_index(addresses, i), write, &found,
+                         error))
             return FALSE;
     }
-    if (addresses->len > 0)
+    publication->added = MIN(publication->added, before + 1);
+    if (found > 0)
         return TRUE;
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
-                "%s is for no address, so that there is no entry for it", seal_key_label(key));
+                "%s: there is no entry for %s below %s: it has to be there first",
+                call->server->uri,
+                addresses->len > 0 ? seal_address_text(g_ptr_array_index(addresses, 0))
+                                   : seal_key_label(key),
+                source->base);
     return FALSE;
 }
 

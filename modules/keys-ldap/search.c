@@ -11,7 +11,8 @@ enum {
     MAX_ENTRIES = 32,
     MAX_VALUES = 128,
     MAX_VALUE = 1024 * 1024,
-    MAX_CONTEXTS = 8, /* that are asked for a place of OpenPGP keys */
+    MAX_OCTETS = 4 * 1024 * 1024, /* of all values */
+    MAX_CONTEXTS = 8,             /* that are asked for a place of OpenPGP keys */
     MAX_NAME = 1024,
 };
 
@@ -21,6 +22,7 @@ typedef struct {
     GPtrArray *values;
     GPtrArray *entries; /* or NULL */
     guint count;
+    gsize octets;
 } Found;
 
 static void value_free(gpointer data)
@@ -71,6 +73,8 @@ static gboolean take_value(Found *found, const char *dn, const char *name, guint
         return refuse_many(found, "values", MAX_VALUES, error);
     if (octets->bv_len > MAX_VALUE)
         return refuse_many(found, "octets in one value", MAX_VALUE, error);
+    if ((found->octets += octets->bv_len) > MAX_OCTETS)
+        return refuse_many(found, "octets", MAX_OCTETS, error);
     LdapValue *value = g_new0(LdapValue, 1);
     value->dn = g_strdup(dn);
     value->attribute = g_strdup(found->search->attributes[rank]);
@@ -121,6 +125,8 @@ static gboolean take_attributes(Found *found, LDAPMessage *entry, const char *dn
         ldap_memfree(name);
     }
     ber_free(at, 0);
+    if (ok && found->entries)
+        g_ptr_array_add(found->entries, g_strdup(dn));
     return ok;
 }
 
@@ -133,10 +139,10 @@ static gboolean take_entry(Found *found, LDAPMessage *entry, GError **error)
         ok = refuse_many(found, "entries", MAX_ENTRIES, error);
     else if (!dn)
         ok = ldap_call_fail_last(found->call, "an entry without a name", error);
+    else if (strlen(dn) > MAX_NAME)
+        ok = refuse_many(found, "octets in an entry's name", MAX_NAME, error);
     else if (!is_switched_off(found, entry))
         ok = take_attributes(found, entry, dn, error);
-    if (ok && found->entries)
-        g_ptr_array_add(found->entries, g_strdup(dn));
     ldap_memfree(dn);
     return ok;
 }

@@ -429,6 +429,15 @@ static void pass_over(LdapServers *servers, LdapServer *server, const GError *pr
     server->trouble = g_strdup(problem->message);
 }
 
+static void append_trouble(GString *reasons, const LdapServer *server, gboolean passed)
+{
+    gint64 left = (server->again - g_get_monotonic_time()) / G_USEC_PER_SEC + 1;
+
+    g_string_append_printf(reasons, "%s%s", reasons->len > 0 ? "; " : "", server->trouble);
+    if (passed)
+        g_string_append_printf(reasons, " (not asked again for %" G_GINT64_FORMAT " s)", left);
+}
+
 gboolean ldap_server_run(LdapServers *servers, LdapServer *server, GCancellable *cancellable,
                          LdapTask task, gpointer user_data, GError **error)
 {
@@ -457,7 +466,7 @@ gboolean ldap_servers_run(LdapServers *servers, GCancellable *cancellable, LdapT
             }
             pass_over(servers, call.server, problem);
         }
-        g_string_append_printf(reasons, "%s%s", i > 0 ? "; " : "", call.server->trouble);
+        append_trouble(reasons, call.server, problem == NULL);
     }
     g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, reasons->str);
     return FALSE;
