@@ -136,12 +136,12 @@ SEAL_FRONT gboolean seal_dispatcher_refresh(SealDispatcher *dispatcher, gboolean
                                             gint64 *next, GError **error);
 
 /** What a message to @address would be encrypted to, and why by nothing else. In @out: "address",
- *  "found" and, where one is, its "format"; a row of "keys" for each key that any source has, in
- * the order in which they are asked: format, fingerprint, label, serves (address, bound, domain),
- *  origin, place, trust (as it is believed), proof (who vouches for it, or ""), standing, used
- *  (boolean), code and reason; a row of "sources" for each that was passed over: format, source,
- *  code and reason. Nothing is written down. *@found: there is a key. FALSE: cannot tell; what is
- * in
+ *  "found", and "format", which is "" where none is; a row of "keys" for each key that any source
+ *  has, in the order in which they are asked: format, fingerprint, label, serves (address, bound,
+ *  domain), origin, place, trust (as it is believed), proof (who vouches for it, or ""), standing,
+ *  used (boolean), code and reason; a row of "sources" for each that was passed over: format, code
+ *  and reason, which names it. Nothing is written down. *@found: there is a key. FALSE: cannot
+ *  tell; what is in
  *  @out counts all the same. */
 SEAL_FRONT gboolean seal_dispatcher_lookup_keys(SealDispatcher *dispatcher, const char *address,
                                                 SealOut *out, gboolean *found, GError **error);
