@@ -18,14 +18,15 @@ enum {
     MAX_DEPTH = 4,   /* of safes within safes */
     MAX_BAGS = 1000, /* in all */
     MAX_TRIES = 100, /* places where a file may begin */
-    MAX_WORK =
-        2000000, /* times that passphrases are hashed for a file of others', about a second */
+    /* How often passphrases are hashed for a file of others': about a second. */
+    MAX_WORK = 1000000,
 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS12, PKCS12_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBEPARAM, PBEPARAM_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBE2PARAM, PBE2PARAM_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PBKDF2PARAM, PBKDF2PARAM_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SCRYPT_PARAMS, SCRYPT_PARAMS_free)
 
 /* What was found so far, bound to no library context. */
 typedef struct {
@@ -72,12 +73,32 @@ static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)
     return ASN1_TYPE_unpack_sequence(item, &type);
 }
 
+/* G_MAXINT64 where it is more. */
+static gint64 multiply(gint64 one, gint64 other)
+{
+    return one > G_MAXINT64 / other ? G_MAXINT64 : one * other;
+}
+
+/* OpenSSL bounds the memory, and not the time. */
+static gint64 scrypt_iterations(const void *value)
+{
+    g_autoptr(SCRYPT_PARAMS) scrypt = unpack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), value);
+
+    if (!scrypt)
+        return 1;
+    return multiply(
+        multiply(count_iterations(scrypt->costParameter), count_iterations(scrypt->blockSize)),
+        count_iterations(scrypt->parallelizationParameter));
+}
+
 static gint64 pbes2_iterations(const void *value)
 {
     g_autoptr(PBE2PARAM) pbes2 = unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), value);
     int nid = NID_undef;
     const void *inner = pbes2 ? algorithm_parameter(pbes2->keyfunc, &nid) : NULL;
 
+    if (inner && nid == NID_id_scrypt)
+        return scrypt_iterations(inner);
     if (!inner || nid != NID_id_pbkdf2)
         return 1;
     g_autoptr(PBKDF2PARAM) pbkdf2 = unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), inner);
