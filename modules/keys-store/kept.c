@@ -411,6 +411,12 @@ static GBytes *join_octets(GBytes *first, GBytes *second)
     return g_byte_array_free_to_bytes(all);
 }
 
+/* As a revocation by itself, which says of the key only that: what is known of it stays. */
+static gboolean is_part(const SealKey *key)
+{
+    return seal_key_purposes(key) == 0 && !*seal_key_detected_ids(key);
+}
+
 /* The newer copy with the older ones behind it: these may say that the key is revoked. Whoever uses
  * the key makes one of them. (transfer full) */
 static GBytes *add_to_known(Store *store, const SealKey *key, GBytes *known, GBytes *octets,
@@ -425,9 +431,12 @@ static GBytes *add_to_known(Store *store, const SealKey *key, GBytes *known, GBy
         return g_bytes_ref(octets);
     if (has_octets(known, octets))
         return g_bytes_ref(known);
-    g_autoptr(GBytes) both = join_octets(octets, known);
-    if (!read_octets(store, format, fingerprint, known, &origin, before, NULL) ||
-        !read_octets(store, format, fingerprint, both, &origin, all, NULL) ||
+    if (!read_octets(store, format, fingerprint, known, &origin, before, NULL))
+        return g_bytes_ref(octets);
+    /* Behind a key, a part of one is its own. */
+    gboolean after = before->len > 0 && is_part(g_ptr_array_index(before, 0));
+    g_autoptr(GBytes) both = after ? join_octets(known, octets) : join_octets(octets, known);
+    if (!read_octets(store, format, fingerprint, both, &origin, all, NULL) ||
         all->len <= before->len)
         return g_bytes_ref(octets);
     if (g_bytes_get_size(both) <= STORE_MAX_OCTETS)
@@ -477,6 +486,14 @@ static gboolean update_key(Store *store, gint64 id, const SealKey *key, GBytes *
         error);
 }
 
+static gboolean update_octets(Store *store, gint64 id, GBytes *octets, GError **error)
+{
+    return store_run(
+        store,
+        store_query(store, error, "UPDATE keys SET octets = ?2 WHERE id = ?1", "ib", id, octets),
+        error);
+}
+
 static gboolean put_key(Store *store, StorePart part, const SealKey *key, GBytes *octets,
                         guint *added, GError **error)
 {
@@ -489,6 +506,8 @@ static gboolean put_key(Store *store, StorePart part, const SealKey *key, GBytes
     if (!all)
         return FALSE;
     *added += id == 0;
+    if (id > 0 && is_part(key))
+        return update_octets(store, id, all, error);
     return (id > 0 ? update_key(store, id, key, all, error)
                    : insert_key(store, part, key, all, &id, error)) &&
            name_key(store, id, key, error);

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""OpenPGP keys through sealctl keys, as it is installed: files of all kinds, revocations that come
+before or after their key, private keys, and keys that gpg lacks something for."""
+
+import json
+import pathlib
+import shutil
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+import gnupg
+import tap
+from home import Home, has_module
+
+if not has_module("keys-store") or not has_module("pgp"):
+    tap.skip_all("built without the modules keys-store and pgp")
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+home = Home("keys-pgp")
+people = gnupg.Ring(home.folder / "people")
+for address in (ALICE, BOB):
+    people.generate(f"<{address}>")
+files = home.folder / "files"
+files.mkdir()
+ALICE_FILE, REVOCATION = files / "alice.asc", files / "revocation.asc"
+ALICE_FILE.write_bytes(people.export(ALICE))
+stored = people.path / "openpgp-revocs.d" / f"{people.fingerprint(ALICE).upper()}.rev"
+REVOCATION.write_bytes(stored.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
+
+# RFC 9580 A.3; a user id, and the signature once more, that says to be over it.
+SIGNATURE = bytes.fromhex(
+    "06131b0a00000042058263877fe3030b090705150a0e080c021600029b03021e09222106cb186c4f0609a697e4d52dfa"
+    "6c722b0c1f1e27c18a56708f6525ec27bad9acc90527090207020000000028") + bytes(100)
+V6 = (bytes.fromhex("c62a0663877fe31b00000020f94da7bb48d60a61e567706a6587d0331999bb9d891a08242ead84543df8"
+                    "95a3") + b"\xcd\x10dora@example.net" + b"\xc2" + bytes([len(SIGNATURE)]) + SIGNATURE)
+
+
+def begin(**changes):
+    shutil.rmtree(home.state)
+    home.state.mkdir(mode=0o700)
+    groups = {"core": {"log_target": home.log}, "policy": {"formats": "pgp", "encrypt": "preferred"},
+              "module pgp": {}, "module keys-store": {},
+              "module keys-file": {"enabled": "false", "paths": None}}
+    for group, values in changes.items():
+        group = group.replace("_", " ")
+        groups[group] = {**groups.get(group, {}), **values}
+    home.configure(groups)
+    home.clear_log()
+
+
+def keys(*words, status=0):
+    result = home.run("sealctl", "keys", *words)
+    tap.equal(result.status, status, f"keys {words}: {result.output} {result.errors}")
+    return result.output.decode()
+
+
+def seals(to):
+    message = f"From: carol@example.org\nTo: {to}\nSubject: s\n\nthe words\n".encode()
+    result = home.seal(message, "-f", "carol@example.org", "--", to)
+    return b"BEGIN PGP MESSAGE" in result.output, result.status
+
+
+def listed():
+    return [(row["address"], row["fingerprint"]) for row in json.loads(keys("list", "--json"))["keys"]]
+
+
+@tap.test("a revocation counts whether it comes before its key, after it, or with a newer copy")
+def _():
+    for order in ((ALICE_FILE, REVOCATION), (REVOCATION, ALICE_FILE)):
+        begin()
+        for file in order:
+            tap.true(file is order[0] or seals(ALICE) == (file is REVOCATION, 0), "before")
+            keys("add", file)
+        tap.equal(seals(ALICE), (False, 0), f"with {order[1].name} last")
+        tap.equal(listed(), [(ALICE, people.fingerprint(ALICE).lower())], "whose it is")
+        newer = files / "newer.asc"
+        people.gpg("--quick-add-uid", people.fingerprint(ALICE), f"<{order[0].name}@example.net>")
+        newer.write_bytes(people.export(ALICE))
+        keys("add", newer)
+        tap.equal(seals(ALICE), (False, 0), "with a newer copy")
+
+
+@tap.test("one file of many kinds: what is good is added, and the rest is named")
+def _():
+    begin()
+    mixed = files / "mixed"
+    damaged = people.export(BOB)[:200] + b"!!!!" + people.export(BOB)[204:]
+    mixed.write_bytes(b"keys:\n" + damaged + people.export_secret(ALICE) + people.export(BOB))
+    result = home.run("sealctl", "keys", "add", mixed)
+    tap.equal(result.status, 1, result.output)
+    said = (result.output + result.errors).decode()
+    tap.contains(said, "block 1")
+    tap.contains(said, "private key")
+    tap.true(seals(BOB)[0], "the good one serves")
+
+
+@tap.test("private keys go into home")
+def _():
+    folder = home.folder / "gnupg"
+    ring = gnupg.Ring(folder)
+    begin(module_pgp={"home": folder})
+    secret = files / "secret.asc"
+    secret.write_bytes(people.export_secret(BOB))
+    tap.contains(keys("add", "--server", secret), "private-keys-v1.d")
+    tap.contains(ring.gpg("--list-secret-keys").decode(), BOB)
+    begin()
+    tap.contains(home.run("sealctl", "keys", "add", "--server", secret).errors.decode(), "home")
+
+
+@tap.test("a key of version 6 is no key that serves, and none that is passed over")
+def _():
+    begin()
+    file = files / "v6.pgp"
+    file.write_bytes(V6)
+    keys("add", file)
+    tap.equal(seals("dora@example.net"), (False, 0), "on_unsupported=fallback")
+    tap.contains(home.log_text(), "version 6", "the log names it")
+    begin(policy={"formats": "pgp", "encrypt": "preferred", "on_unsupported": "refuse"})
+    keys("add", file)
+    sealed, status = seals("dora@example.net")
+    tap.true(not sealed and status != 0, "on_unsupported=refuse")
+    tap.equal(seals("nobody@example.net"), (False, 0), "others are not concerned")
+
+
+tap.main()
