@@ -10,6 +10,7 @@ import os
 import pathlib
 import pty
 import pwd
+import random
 import resource
 import shutil
 import subprocess
@@ -324,6 +325,103 @@ def _():
     tap.equal(answer("pending")["keys"], [])
 
 
+# -- Which key wins -----------------------------------------------------------------------------
+
+@tap.test("lookup says which key wins, and why each other lost, in text and JSON")
+def _():
+    if not PGP:
+        raise tap.Skip("no OpenPGP here")
+    begin(policy={"min_trust": "verified"})
+    keys("add", "--trust", "verified", ALICE)
+    keys("add", "--trust", "unverified", "--source", "harvested", CAROL)
+    keys("add", "--address", "@example.net", GATEWAY)
+    texts, values = "", []
+    for address, status in (("alice@example.org", 0), ("carol@example.org", 1),
+                            ("anybody@example.net", 0), ("nobody@example.org", 1)):
+        result = keys("lookup", address, status=status)
+        texts += f"$ sealctl keys lookup {address}\n{result.output.decode()}{result.errors.decode()}\n"
+        values.append(answer("lookup", address, status=status))
+    golden("lookup.txt", texts)
+    golden("lookup.json", json.dumps(values, indent=2) + "\n")
+
+
+@tap.test("a key that would take another one's place is pending, until it is approved or rejected")
+def _():
+    if not PGP:
+        raise tap.Skip("no OpenPGP here")
+    begin(policy={"min_trust": "harvested"})
+
+    def used():
+        home.sealed(MESSAGE, "carol@example.org")
+        rows = answer("lookup", "carol@example.org")["keys"]
+        return [row["fingerprint"] for row in rows if row["used"]]
+
+    keys("add", "--source", "harvested", "--trust", "harvested", CAROL)
+    old = answer("list", "carol@example.org")["keys"][0]["fingerprint"]
+    tap.equal(used(), [old])
+    keys("add", "--source", "harvested", "--trust", "harvested", CAROL_NEW)
+    tap.equal(used(), [old])
+    row, = answer("pending")["keys"]
+    new = row["fingerprint"]
+    tap.equal((row["address"], row["origin"], new != old), ("carol@example.org", "harvested", True))
+    tap.true("pending" in {row["problem"] for row in answer("check", status=1)["problems"]}, "check")
+    keys("approve", "carol@example.org", new[:10])
+    tap.equal(used(), [new])
+    keys("pin", "carol@example.org", old[:10])
+    tap.equal(used(), [old])
+    keys("unpin", "carol@example.org")
+    keys("remove", new)
+    tap.equal(used(), [old])
+    keys("add", "--source", "harvested", "--trust", "harvested", CAROL_NEW)
+    tap.equal(used(), [old])
+    keys("reject", "carol@example.org")
+    tap.equal((used(), answer("pending")["keys"]), ([old], []))
+
+
+# -- Private keys -------------------------------------------------------------------------------
+
+def pkcs12(person, password):
+    path = home.folder / "person.p12"
+    certs.openssl("pkcs12", "-export", "-inkey", person.key, "-in", person.cert, "-name", "person",
+                  "-passout", f"pass:{password}", "-out", path)
+    return path
+
+
+@tap.test("a private key is left out, with a note; a wrong passphrase is named")
+def _():
+    begin()
+    secret = home.folder / "passphrase"
+    secret.write_text("right\nsecond line\n")
+    secret.chmod(0o600)
+    path = pkcs12(home.alice, "right")
+    told = answer("add", "--passphrase-file", secret, path)
+    tap.equal((told["added"], told["left"], told["failed"]), (1, 1, 0))
+    tap.contains(told["left_out"][0]["note"], "private key")
+    secret.write_text("wrong\n")
+    tap.contains(keys("add", "--passphrase-file", secret, path, status=1).errors.decode(), str(path))
+    keys("add", path, status=1, start_new_session=True)
+    kept = b"".join(path.read_bytes() for path in home.state.rglob("*") if path.is_file())
+    der = certs.openssl("pkey", "-in", home.alice.key, "-outform", "DER")
+    tap.true(der[-64:] not in kept, "the private key is in the store")
+
+
+@tap.test("with --server it is put where mail is signed with it, for the service's user alone")
+def _():
+    server = home.folder / "server"
+    server.mkdir(mode=0o700)
+    secret = home.folder / "passphrase"
+    secret.write_text("right\n")
+    secret.chmod(0o600)
+    begin(**{"module smime": {"server_keys": server, "passphrase_file": secret}})
+    told = answer("add", "--server", home.alice.cert, status=1)
+    tap.contains(told["problems"][0]["problem"], "no private key")
+    told = answer("add", "--server", "--passphrase-file", secret, pkcs12(home.alice, "right"))
+    tap.equal((told["private_keys"], told["failed"], told["left"]), (1, 0, 0))
+    where = pathlib.Path(told["installed"][0]["where"])
+    tap.equal((where.parent, where.stat().st_mode & 0o077), (server, 0))
+    tap.equal(listed("alice@example.org"), [("alice@example.org", "manual")])
+
+
 # -- Looking after them -------------------------------------------------------------------------
 
 @tap.test("check finds what is expired, about to be, weak, of several people or of several users")
@@ -386,7 +484,7 @@ def _():
     big, many, garbage = (inbox / name for name in ("big", "many.pem", "garbage"))
     with open(big, "wb") as out:
         out.truncate((16 << 20) + 1)
-    garbage.write_bytes(os.urandom(1 << 20) * 16)
+    garbage.write_bytes(random.Random(13).randbytes(1 << 20) * 16)
     many.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" * 100000)
     told = answer("add", big, many, garbage, inbox, ALICE, status=1, preexec_fn=bounded)
     rows = {row["file"]: row["problem"] for row in told["problems"]}
