@@ -11,6 +11,7 @@
 
 enum {
     MAX_ROWS = 1000, /* of each list; the others are counted */
+    MAX_WRONG = 100, /* of them, entries of one file that are not kept */
     MAX_TRIES = 3,   /* to type a passphrase */
     BAR = 30,
     BAR_US = 100000,
@@ -32,7 +33,9 @@ typedef struct {
     guint added;
     guint intermediates;
     guint left;
+    guint notes; /* rows of what is left out */
     guint failed;
+    guint problems; /* rows of them */
     guint installed;
     char *first; /* the first failure */
     gint64 drawn;
@@ -44,6 +47,7 @@ typedef struct {
     const CtlFile *file;
     GPtrArray *entries; /* of Entry */
     guint added;
+    guint wrong;   /* rows of what is not kept */
     gboolean shut; /* something takes another passphrase */
 } Result;
 
@@ -104,11 +108,12 @@ static void tell_key(const Result *result, const Entry *entry)
     seal_out_end_row(adding->out);
 }
 
-static void tell_left(const Result *result, const Entry *entry)
+static void tell_left(Result *result, const Entry *entry)
 {
     Adding *adding = result->adding;
 
-    if (!begin_row(result, "left_out", ++adding->left, entry))
+    adding->left++;
+    if (++result->wrong > MAX_WRONG || !begin_row(result, "left_out", ++adding->notes, entry))
         return;
     seal_out_text(adding->out, "format", "%s", entry->format ? entry->format : "");
     seal_out_text(adding->out, "note", "%s", entry->text);
@@ -126,25 +131,26 @@ static void note_first(const Result *result, const Entry *entry)
         result->adding->first = seal_text_line(text, strlen(text), G_MAXSIZE);
 }
 
-static void tell_failure(const Result *result, const Entry *entry)
+static void tell_failure(Result *result, const Entry *entry)
 {
     Adding *adding = result->adding;
 
     note_first(result, entry);
-    if (!begin_row(result, "problems", ++adding->failed, entry))
+    adding->failed++;
+    if (++result->wrong > MAX_WRONG || !begin_row(result, "problems", ++adding->problems, entry))
         return;
     seal_out_text(adding->out, "problem", "%s", entry->text);
     seal_out_end_row(adding->out);
 }
 
-static void fail_file(const Result *result, const char *why)
+static void fail_file(Result *result, const char *why)
 {
     const Entry entry = {.text = (char *)why};
 
     tell_failure(result, &entry);
 }
 
-static void tell_entries(const Result *result)
+static void tell_entries(Result *result)
 {
     for (guint i = 0; i < result->entries->len; i++) {
         const Entry *entry = g_ptr_array_index(result->entries, i);
@@ -297,7 +303,7 @@ static void install_file(Result *result)
 }
 
 /* A README may stand in a folder; what was named should be a key. */
-static void tell_nothing(const Result *result)
+static void tell_nothing(Result *result)
 {
     static char nothing[] = "nothing in it is a key of an enabled format";
     const Entry entry = {.text = nothing};

@@ -490,7 +490,8 @@ def _():
     rows = {row["file"]: row["problem"] for row in told["problems"]}
     tap.contains(rows[str(big)], "at most 16777216")
     tap.true({str(big), str(many), str(garbage)} <= set(rows), list(rows))
-    tap.true(told["failed"] < 20, told["failed"])
+    of_many = [row for row in told["problems"] if row["file"] == str(many)]
+    tap.true(len(of_many) <= 200, f"{len(of_many)} rows")
     tap.true(("alice@example.org", "manual") in listed(), "what was good beside them")
     for path in (big, many, garbage):
         path.unlink()
