@@ -74,14 +74,16 @@ typedef struct {
     const SealShelving *how;
     SealImportVisitor visit;
     gpointer user_data;
-    GPtrArray *keys;  /* of SealKey: what is to be kept */
-    GPtrArray *names; /* of char *: of each, or NULL */
+    GPtrArray *keys;  /* of SealKey: what is to be kept, all copies of it */
+    GPtrArray *told;  /* of SealKey: the first of each */
+    GPtrArray *names; /* of char *: of each that is told, or NULL */
     GHashTable *seen; /* "format fingerprint" of each */
 } Adding;
 
 static void adding_clear(Adding *adding)
 {
     g_ptr_array_unref(adding->keys);
+    g_ptr_array_unref(adding->told);
     g_ptr_array_unref(adding->names);
     g_hash_table_unref(adding->seen);
 }
@@ -94,14 +96,16 @@ static SealKey *adding_key(SealKey *key)
                                                        : seal_key_ref(key);
 }
 
+/* Another copy may say what the first does not: a revocation has the fingerprint of its key. */
 static void adding_take(Adding *adding, const SealImportEntry *entry)
 {
-    char *id =
-        g_strdup_printf("%s %s", seal_key_format(entry->key), seal_key_fingerprint(entry->key));
+    SealKey *key = adding_key(entry->key);
+    char *id = g_strdup_printf("%s %s", seal_key_format(key), seal_key_fingerprint(key));
 
+    g_ptr_array_add(adding->keys, key);
     if (!g_hash_table_add(adding->seen, id))
         return;
-    g_ptr_array_add(adding->keys, adding_key(entry->key));
+    g_ptr_array_add(adding->told, seal_key_ref(key));
     g_ptr_array_add(adding->names, g_strdup(entry->entry));
 }
 
@@ -125,8 +129,8 @@ static void adding_tell_failure(const Adding *adding, const GError *problem)
 
 static void adding_tell_kept(const Adding *adding)
 {
-    for (guint i = 0; i < adding->keys->len; i++) {
-        SealKey *key = g_ptr_array_index(adding->keys, i);
+    for (guint i = 0; i < adding->told->len; i++) {
+        SealKey *key = g_ptr_array_index(adding->told, i);
         const SealImportEntry entry = {.what = SEAL_IMPORT_KEY,
                                        .format = seal_key_format(key),
                                        .entry = g_ptr_array_index(adding->names, i),
@@ -194,6 +198,7 @@ gboolean seal_dispatcher_add_keys(SealDispatcher *self, GBytes *data, const Seal
                              .visit = visit,
                              .user_data = user_data,
                              .keys = keys_new(),
+                             .told = keys_new(),
                              .names = g_ptr_array_new_with_free_func(g_free),
                              .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
     g_autoptr(GError) problem = NULL;
