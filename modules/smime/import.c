@@ -11,6 +11,8 @@
 enum {
     MAX_BLOCKS = 20000,   /* of PEM in one file */
     MAX_ENTRY_NAME = 100, /* octets */
+    /* Octets: every decoder that there is tries it, and some have to look at the whole. */
+    MAX_PRIVATE_KEY = 128 * 1024,
 };
 
 typedef struct {
@@ -110,7 +112,7 @@ static const char *name_der(const guint8 *data, long length)
 {
     const guint8 *key_at = data, *sealed_at = data, *crl_at = data, *request_at = data;
     const char *name = NULL;
-    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &key_at, length);
+    EVP_PKEY *key = length <= MAX_PRIVATE_KEY ? d2i_AutoPrivateKey(NULL, &key_at, length) : NULL;
     X509_SIG *sealed = key ? NULL : d2i_X509_SIG(NULL, &sealed_at, length);
     X509_CRL *crl = key || sealed ? NULL : d2i_X509_CRL(NULL, &crl_at, length);
     X509_REQ *request = key || sealed || crl ? NULL : d2i_X509_REQ(NULL, &request_at, length);
