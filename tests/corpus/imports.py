@@ -172,4 +172,32 @@ def _():
     tap.true(len(some_of_each_form()) >= 60, "fewer than 60 files")
 
 
+LARGE = 16 << 20    # what sealctl reads of one file at most
+SHAPES = {
+    "SEQUENCEs without an end in one another": b"\x30\x80",
+    "certificates without anything in them":
+        b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+    "blocks that only begin": b"-----BEGIN ",
+    "key blocks that break off":
+        b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQEN\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    "messages that only begin": b"\n-----BEGIN PGP MESSAGE",
+    "packets that are too short": b"\x99\x00\x06\x04\x00\x00\x00\x00\x01",
+    "the smallest keys": b"\xc6\x0a\x04\x00\x00\x00\x01\x01\x00\x01\x01\x00",
+    "letters of base64": b"MIIB",
+}
+
+
+@tap.test("nor do the largest files of the smallest things")
+def _():
+    with tempfile.TemporaryDirectory() as folder:
+        questions = []
+        for number, shape in enumerate(SHAPES.values()):
+            path = pathlib.Path(folder) / str(number)
+            path.write_bytes(shape * (LARGE // len(shape)))
+            questions.append((path, "-"))
+        answers = Judge(folder).ask("hostile", questions)
+    wrong = [f"{name}: {answer}" for name, answer in zip(SHAPES, answers) if answer != ["done"]]
+    tap.true(not wrong, "\n".join(wrong))
+
+
 tap.main()

@@ -131,4 +131,20 @@ def _():
             tap.true(b"PRIVATE KEY" not in octets, f"{path.name} has a private key")
 
 
+@tap.test("a revocation in the file of its key counts")
+def _():
+    folder = CORPUS / "openpgp/bre-samples/certificates"
+    both = home.folder / "both.asc"
+    both.write_bytes((folder / "alice.pgp").read_bytes() + b"\n" +
+                     (folder / "alice-revocation.pgp").read_bytes())
+    whole = "eb85bb5fa33a75e15e944e63f231550c4f47e38e"
+    result = home.run("sealctl", "keys", "remove", whole)
+    tap.equal(result.status, 0, f"remove: {result.errors}")
+    tap.equal(home.run("sealctl", "keys", "add", both).status, 0, "add")
+    result = home.run("sealctl", "keys", "show", "--json", whole)
+    for key in json.loads(result.output)["keys"]:
+        tap.equal(key["usable"], False, "usable")
+        tap.contains(key["verdict"], "was revoked")
+
+
 tap.main()
