@@ -648,7 +648,7 @@ static void read_keybox(PgpRing *ring, GBytes *bytes)
 
 static gboolean has_text(const guint8 *data, gsize length, const char *text)
 {
-    return length > 0 && memmem(data, length, text, strlen(text)) != NULL;
+    return data && length > 0 && memmem(data, length, text, strlen(text)) != NULL;
 }
 
 static guint8 first_tag(const guint8 *data, gsize length)
