@@ -255,6 +255,9 @@ static gboolean check_key(Question *question)
                                "has an %s key, with which S/MIME cannot sign here; RSA or EC can",
                                OBJ_nid2ln(type));
         break;
+    case EVP_PKEY_DH:
+    case EVP_PKEY_DHX:
+        break;
     default:
         return check_other_key(question, TRUE);
     }
