@@ -170,14 +170,82 @@ static gboolean adding_check_bound(const Adding *adding, GError **error)
     return TRUE;
 }
 
-static gboolean adding_keep(const Adding *adding, const SealSourceEntry *source, guint *added,
+static const char *adding_name(const Adding *adding, const SealKey *key)
+{
+    for (guint i = 0; i < adding->told->len; i++) {
+        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(adding->told, i)),
+                        seal_key_fingerprint(key)))
+            return g_ptr_array_index(adding->names, i);
+    }
+    return NULL;
+}
+
+/* What cannot be kept is told of, and not among those that are. */
+static void adding_drop(Adding *adding, const SealKey *key, const GError *problem)
+{
+    const char *name = adding_name(adding, key);
+    const SealImportEntry entry = {.what = SEAL_IMPORT_FAILED,
+                                   .format = seal_key_format(key),
+                                   .entry = name ? name : seal_key_label(key),
+                                   .problem = problem};
+
+    adding->visit(&entry, adding->user_data);
+    for (guint i = adding->told->len; i > 0; i--) {
+        if (!g_str_equal(seal_key_fingerprint(g_ptr_array_index(adding->told, i - 1)),
+                         seal_key_fingerprint(key)))
+            continue;
+        g_ptr_array_remove_index(adding->told, i - 1);
+        g_ptr_array_remove_index(adding->names, i - 1);
+    }
+}
+
+/* A key is at fault, not the source: another time it is the same. */
+static gboolean is_of_key(const GError *problem)
+{
+    return g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_KEY) ||
+           g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT);
+}
+
+/* One that is at fault keeps no other one of the file out. */
+static gboolean adding_put_each(Adding *adding, const SealSourceEntry *source, guint *added,
+                                GError **error)
+{
+    for (guint i = 0; i < adding->keys->len; i++) {
+        SealKey *key = g_ptr_array_index(adding->keys, i);
+        g_autoptr(GPtrArray) one = keys_new();
+        guint count = 0;
+        GError *problem = NULL;
+
+        g_ptr_array_add(one, seal_key_ref(key));
+        if (seal_source_put(source, one, &count, &problem)) {
+            *added += count;
+        } else if (is_of_key(problem)) {
+            adding_drop(adding, key, problem);
+            g_error_free(problem);
+        } else {
+            g_propagate_error(error, problem);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean adding_keep(Adding *adding, const SealSourceEntry *source, guint *added,
                             GError **error)
 {
+    g_autoptr(GError) problem = NULL;
+
     *added = 0;
     if (!adding_check_bound(adding, error))
         return FALSE;
-    return adding->keys->len == 0 || adding->how->dry ||
-           seal_source_put(source, adding->keys, added, error);
+    if (adding->keys->len == 0 || adding->how->dry ||
+        seal_source_put(source, adding->keys, added, &problem))
+        return TRUE;
+    *added = 0;
+    if (is_of_key(problem) && adding->keys->len > 1)
+        return adding_put_each(adding, source, added, error);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 gboolean seal_dispatcher_add_keys(SealDispatcher *self, GBytes *data, const SealShelving *how,

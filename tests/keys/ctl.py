@@ -183,6 +183,24 @@ def _():
     tap.contains(result.errors.decode(), "; and 2 more")
 
 
+@tap.test("a key that is too large to be kept is named, and those beside it are kept")
+def _():
+    begin()
+    config, large = inbox / "large.cnf", inbox / "large.pem"
+    names = "\n".join(f"email.{n} = a{n}@example.org" for n in range(1, 4099))
+    config.write_text(f"[req]\nprompt = no\ndistinguished_name = dn\nx509_extensions = e\n[dn]\nCN = Large\n"
+                      f"[e]\nsubjectAltName = @names\n[names]\n{names}\n")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "30", "-keyout", "/dev/null", "-config", config, "-out", large],
+                   check=True, capture_output=True)
+    both = inbox / "both.pem"
+    both.write_text(large.read_text() + BOB.read_text())
+    told = answer("add", both, status=1)
+    tap.equal((told["added"], told["failed"]), (1, 1))
+    tap.contains(told["problems"][0]["problem"], "at most")
+    tap.equal(listed(), [("bob@example.org", "manual")])
+
+
 @tap.test("key stores that only Java reads are named, with what keytool does about them")
 def _():
     begin()
