@@ -222,19 +222,28 @@ int ctl_keys_pin(const CtlOptions *options, int argc, char **argv, SealOut *out,
     return CTL_OK;
 }
 
-/* Who is watched goes on with the key that was pinned; another one is then not the first. */
-static SealStanding standing_after(const SealKey *key)
+/* Who is watched goes on with the key that was pinned, so that another one is not the first; but
+ * beside those that served before the pin it waits for leave. */
+static SealStanding standing_after(const SealKey *key, GPtrArray *serving)
 {
-    return seal_key_trust(key) < SEAL_TRUST_VERIFIED ? SEAL_STANDING_SERVING : SEAL_STANDING_NONE;
+    if (seal_key_trust(key) >= SEAL_TRUST_VERIFIED)
+        return SEAL_STANDING_NONE;
+    for (guint i = 0; i < serving->len; i++) {
+        if (g_str_equal(seal_key_format(g_ptr_array_index(serving, i)), seal_key_format(key)))
+            return SEAL_STANDING_PENDING;
+    }
+    return SEAL_STANDING_SERVING;
 }
 
 int ctl_keys_unpin(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
 {
     g_auto(Call) call = CALL_NONE;
+    g_autoptr(GPtrArray) serving = keys_new();
 
     if (!read_words(&call, argc, argv, 1, 1, error))
         return CTL_USAGE;
-    if (!open_book(&call, options, SEAL_STANDING_PINNED, error))
+    if (!open_book(&call, options, SEAL_STANDING_PINNED, error) ||
+        !read_book(&call, SEAL_STANDING_SERVING, serving, error))
         return CTL_PROBLEM;
     if (call.keys->len == 0) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "no key is pinned for %s",
@@ -245,10 +254,11 @@ int ctl_keys_unpin(const CtlOptions *options, int argc, char **argv, SealOut *ou
     for (guint i = 0; i < call.keys->len; i++) {
         SealKey *key = g_ptr_array_index(call.keys, i);
 
-        if (!seal_dispatcher_write_book(call.opened.dispatcher, call.address, key,
-                                        standing_after(key), error))
+        SealStanding after = standing_after(key, serving);
+
+        if (!seal_dispatcher_write_book(call.opened.dispatcher, call.address, key, after, error))
             return CTL_PROBLEM;
-        put_row(call.address, key, standing_after(key), options, out);
+        put_row(call.address, key, after, options, out);
     }
     return CTL_OK;
 }
