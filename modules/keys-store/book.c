@@ -122,7 +122,9 @@ static gboolean book_read(SealModule *self, const SealAddress *address, const ch
     g_autoptr(GPtrArray) entries = NULL;
     gboolean there = FALSE;
 
-    if (!store_begin(store, STORE_READ, NULL, &there, error))
+    /* It is read before any source is asked. */
+    if (!store_issuers_offer(store, NULL, error) ||
+        !store_begin(store, STORE_READ, NULL, &there, error))
         return FALSE;
     if (!there)
         return TRUE;

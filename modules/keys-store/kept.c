@@ -10,6 +10,8 @@
 enum {
     DAY = 24 * 60 * 60,
     MAX_USED = 4096, /* keys that this process need not write again that they are used */
+    MAX_ISSUERS = 1000,
+    MAX_ISSUER_OCTETS = 4 * 1024 * 1024, /* of them together */
 };
 
 /* What a row is read by: the order of its columns. */
@@ -167,6 +169,60 @@ gboolean store_row_read(Store *store, const StoreRow *row, const SealOrigin *ori
 }
 
 /* -------------------------------------------------------------------------------------------
+ * Authorities
+ */
+
+/* Their Formats keep what they need of them. One that cannot be read vouches for nobody. */
+static void offer_issuer(Store *store, const StoreRow *row)
+{
+    g_autoptr(GPtrArray) keys = new_keys();
+    SealOrigin origin = row_origin(store, STORE_OF_STORE, row);
+
+    /* They are kept apart from what came with mail, which could leave no room for them. */
+    origin.trust = MAX(origin.trust, SEAL_TRUST_VERIFIED);
+    store_row_read(store, row, &origin, keys, NULL);
+}
+
+/* The newest first: in each process they take some times their octets. */
+static gboolean offer_rows(Store *store, GError **error)
+{
+    sqlite3_stmt *statement =
+        store_query(store, error,
+                    "SELECT " ROW_COLUMNS " FROM keys INDEXED BY keys_that_issue "
+                    "WHERE source = ?1 AND (purposes & 4) <> 0 ORDER BY id DESC LIMIT ?2",
+                    "ti", STORE_PART_NAMES[STORE_OF_STORE], (gint64)MAX_ISSUERS);
+    gboolean there = statement != NULL, ok = there;
+    gsize left = MAX_ISSUER_OCTETS;
+
+    while (ok && (ok = store_step(store, statement, &there, error)) && there) {
+        g_auto(StoreRow) row = {0};
+
+        take_columns(statement, &row);
+        if (g_bytes_get_size(row.octets) > left)
+            continue;
+        left -= g_bytes_get_size(row.octets);
+        offer_issuer(store, &row);
+    }
+    store_done(statement);
+    return ok;
+}
+
+gboolean store_issuers_offer(Store *store, GCancellable *cancellable, GError **error)
+{
+    G_STATIC_ASSERT(SEAL_PURPOSE_ISSUE == 4);
+    guint64 changes = store_changes(store, STORE_OF_STORE);
+    gboolean there = FALSE;
+
+    if (changes == store->offered)
+        return TRUE;
+    if (!store_begin(store, STORE_READ, cancellable, &there, error) ||
+        (there && !store_end(store, offer_rows(store, error), error)))
+        return FALSE;
+    store->offered = changes;
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
  * Finding
  */
 
@@ -303,7 +359,8 @@ static gboolean search_with(Search *search, const SealAddress *address, const Se
     g_autoptr(GPtrArray) found = new_keys();
     gboolean there = FALSE;
 
-    if (!store_begin(search->store, STORE_READ, cancellable, &there, error))
+    if (!store_issuers_offer(search->store, cancellable, error) ||
+        !store_begin(search->store, STORE_READ, cancellable, &there, error))
         return FALSE;
     if (!there)
         return TRUE;
@@ -640,7 +697,8 @@ gboolean store_keys_list(Store *store, StorePart part, const SealKeyFilter *filt
     g_autoptr(GArray) ids = NULL;
     gboolean there = FALSE;
 
-    if (!store_begin(store, STORE_LIST, NULL, &there, error))
+    if (!store_issuers_offer(store, NULL, error) ||
+        !store_begin(store, STORE_LIST, NULL, &there, error))
         return FALSE;
     if (!there)
         return TRUE;

@@ -61,6 +61,7 @@ typedef struct {
     gint64 looked;                /* when somebody last looked for changes, likewise */
     gint64 seen[STORE_PARTS];     /* the counts that are in the database */
     guint64 changes[STORE_PARTS]; /* what changes() says */
+    guint64 offered;              /* the count of changes with which authorities were last read */
     char *trouble;                /* why it cannot be read, when somebody last looked; NULL */
 } Store;
 
@@ -149,6 +150,11 @@ SealKey *store_row_key(const StoreRow *row, const SealOrigin *origin);
  *  SEAL_ERROR_KEY, where it reads nothing, or another one. */
 gboolean store_row_read(Store *store, const StoreRow *row, const SealOrigin *origin,
                         GPtrArray *keys, GError **error);
+
+/** Has the Formats read the authorities that were added, unless they have: what a look-up finds,
+ * and what other sources do, may be issued by one that nobody asks for by name. Some of the newest
+ *  where there are too many. Not within a transaction. */
+gboolean store_issuers_offer(Store *store, GCancellable *cancellable, GError **error);
 
 /** Each of these begins and ends its own transaction. See SealSource. */
 gboolean store_keys_find(Store *store, StorePart part, const SealAddress *address,

@@ -83,7 +83,11 @@ static const char STEP_2[] = "CREATE TABLE lookups ("
                              " PRIMARY KEY (lookup, number)"
                              ") STRICT;";
 
-static const char *const STEPS[] = {STEP_1, STEP_2};
+/* Authorities are read as a whole. */
+static const char STEP_3[] = "CREATE INDEX keys_that_issue ON keys (source) "
+                             "WHERE (purposes & 4) <> 0;";
+
+static const char *const STEPS[] = {STEP_1, STEP_2, STEP_3};
 
 enum { CURRENT = G_N_ELEMENTS(STEPS) };
 

@@ -575,7 +575,7 @@ static void test_migration(void)
     g_assert_cmpint(seal_key_added(g_ptr_array_index(keys, 0)), ==, 3);
     g_assert_cmpint(standing_of(&box, "alice@example.org", key), ==, SEAL_STANDING_PINNED);
     remember(&box, "ldap", "alice@example.org", key, 5);
-    g_assert_cmpint(box_ask_sql(&box, "PRAGMA user_version"), ==, 2);
+    g_assert_cmpint(box_ask_sql(&box, "PRAGMA user_version"), ==, 3);
     /* What was migrated has the tables of what was made anew. */
     g_autofree char *old = box_ask_text(&box, TABLES);
     box_run_sql(&box, "VACUUM");
@@ -583,6 +583,114 @@ static void test_migration(void)
     box_put_into(&box, box.source, key);
     g_autofree char *fresh = box_ask_text(&box, TABLES);
     g_assert_cmpstr(old, ==, fresh);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Authorities
+ */
+
+/* Another process, which has the same store and no anchors. */
+static void put_elsewhere(Box *box, X509 *cert)
+{
+    g_auto(Smime) other = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) keys = new_keys();
+    g_autofree char *text = g_strdup_printf("[core]\nstate_dir=%s\n", box->state);
+    g_autoptr(GBytes) data = g_bytes_new(text, strlen(text));
+    SealModule *module;
+    guint added = 0;
+
+    smime_prepare(&other);
+    g_free(smime_write(&other, "conf.d/20-state.conf", data));
+    g_assert_true(smime_open(&other, NULL, "[module keys-store]\n", &error));
+    const SealSource *source = seal_dispatcher_source(other.dispatcher, "store", &module);
+    g_ptr_array_add(keys, smime_key(&other, cert, SEAL_TRUST_DISCOVERED));
+    g_assert_true(source->put(module, keys, &added, &error));
+    g_assert_no_error(error);
+}
+
+static void trust_ca(Box *box)
+{
+    g_autoptr(GBytes) pem = pki_pem(box->ca);
+    g_autofree char *path = smime_write(&box->smime, "anchor.pem", pem);
+    g_autofree char *text = g_strdup_printf("[module smime]\ntrust_anchors=%s\n", path);
+    g_autoptr(GBytes) data = g_bytes_new(text, strlen(text));
+
+    g_free(smime_write(&box->smime, "conf.d/30-anchor.conf", data));
+    box_reopen(box);
+}
+
+/* (transfer full) */
+static char *judge_found(Box *box, const char *address)
+{
+    g_autoptr(GPtrArray) keys = box_find(box, address);
+
+    g_assert_cmpuint(keys->len, ==, 1);
+    return smime_judge(&box->smime, g_ptr_array_index(keys, 0), SEAL_PURPOSE_ENCRYPT,
+                       g_get_real_time() / G_USEC_PER_SEC, NULL);
+}
+
+static void assert_comes_to(Box *box, const char *address, const char *code)
+{
+    gint64 until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    g_autofree char *judged = judge_found(box, address);
+
+    while (!g_str_equal(judged, code) && g_get_monotonic_time() < until) {
+        g_usleep(20000);
+        g_free(judged);
+        judged = judge_found(box, address);
+    }
+    g_assert_cmpstr(judged, ==, code);
+}
+
+/* Nobody asks for an issuer by name: it has to be there, before and after. */
+static void test_issuers(void)
+{
+    g_auto(Box) box = {0};
+    g_autoptr(GError) error = NULL;
+
+    box_start(&box);
+    trust_ca(&box);
+    g_autoptr(X509) sub = pki_ca("Sub", box.ca);
+    g_autoptr(X509) subsub = pki_ca("Subsub", sub);
+    g_autoptr(X509) zoe = pki_person("zoe@example.org", "P-256", NULL, subsub);
+    put_elsewhere(&box, zoe);
+    put_elsewhere(&box, sub);
+    g_autofree char *first = judge_found(&box, "zoe@example.org");
+    g_assert_cmpstr(first, ==, "untrusted");
+    put_elsewhere(&box, subsub);
+    assert_comes_to(&box, "zoe@example.org", "usable");
+
+    /* Before any source is asked the book is read: what another source has is issued by them, too.
+     */
+    box_reopen(&box);
+    g_autoptr(SealAddress) address = seal_address_parse("bob@example.org", NULL);
+    g_autoptr(SealKey) key = smime_key(&box.smime, zoe, SEAL_TRUST_DISCOVERED);
+    g_autoptr(GPtrArray) keys = new_keys();
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autofree char *none = smime_judge(&box.smime, key, SEAL_PURPOSE_ENCRYPT, now, NULL);
+    g_assert_cmpstr(none, ==, "untrusted");
+    g_assert_true(
+        box.source->book->read(box.module, address, "smime", SEAL_STANDING_NONE, keys, &error));
+    g_autofree char *then = smime_judge(&box.smime, key, SEAL_PURPOSE_ENCRYPT, now, NULL);
+    g_assert_cmpstr(then, ==, "usable");
+}
+
+/* A CA of the store is no anchor, however it was added. */
+static void test_issuers_no_anchor(void)
+{
+    g_auto(Box) box = {0};
+
+    box_start(&box);
+    g_autoptr(X509) root = pki_ca("Root", NULL);
+    g_autoptr(X509) zoe = pki_person("zoe@example.org", "P-256", NULL, root);
+    trust_ca(&box);
+    g_autoptr(SealKey) key = smime_key(&box.smime, root, SEAL_TRUST_MANUAL);
+    box_put_into(&box, box.source, key);
+    put_elsewhere(&box, zoe);
+    box_reopen(&box);
+    g_autofree char *code = judge_found(&box, "zoe@example.org");
+    g_assert_cmpstr(code, ==, "untrusted");
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -610,7 +718,7 @@ static void test_faults(void)
     box_run_sql(&box, "PRAGMA user_version = 1000");
     box_reopen(&box);
     refused(&box, "a newer sealpipe has made it: schema 1000");
-    box_run_sql(&box, "PRAGMA user_version = 2; CREATE VIEW v AS SELECT 1");
+    box_run_sql(&box, "PRAGMA user_version = 3; CREATE VIEW v AS SELECT 1");
     refused(&box, "none of sealpipe's keys");
     box_run_sql(&box, "DROP VIEW v; ALTER TABLE names RENAME TO other");
     refused(&box, "is damaged");
@@ -713,6 +821,8 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-store/recall", test_recall);
     g_test_add_func("/keys-store/recall-bounds", test_recall_bounds);
     g_test_add_func("/keys-store/migration", test_migration);
+    g_test_add_func("/keys-store/issuers", test_issuers);
+    g_test_add_func("/keys-store/issuers-no-anchor", test_issuers_no_anchor);
     g_test_add_func("/keys-store/faults", test_faults);
     g_test_add_func("/keys-store/doubt", test_doubt);
     g_test_add_func("/keys-store/trust-setting", test_trust_setting);
