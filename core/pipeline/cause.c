@@ -44,7 +44,8 @@ static const struct {
     {"flooded", 46},
     {"invalid", 44},
     {"unavailable", 20},
-    {"source-trust", 10},
+    /* Most likely it has nothing for the address, and what is not known is no reason. */
+    {"source-trust", 0},
 };
 
 enum { RANK_UNKNOWN = 60 }; /* a module's own */

@@ -60,14 +60,30 @@ static void put_key(const LookUp *look, const SealKeySeen *seen, const GPtrArray
     seal_out_end_row(look->out);
 }
 
+/* That a source is trusted too little is told once, and not with each format. */
+static gboolean was_told(const SealJob *job, guint at)
+{
+    const SealDecision *decision = g_ptr_array_index(job->decisions, at);
+
+    if (g_strcmp0(seal_decision_code(decision), "source-trust") != 0)
+        return FALSE;
+    for (guint i = 0; i < at; i++) {
+        if (g_strcmp0(seal_decision_text(g_ptr_array_index(job->decisions, i)),
+                      seal_decision_text(decision)) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Sources that were not asked, or could not find out. */
 static void put_sources(const LookUp *look, const SealJob *job, guint first, const char *format)
 {
     for (guint i = first; i < job->decisions->len; i++) {
         const SealDecision *decision = g_ptr_array_index(job->decisions, i);
 
-        if (!g_str_equal(seal_decision_step(decision), "source") &&
-            !g_str_equal(seal_decision_step(decision), "problem"))
+        if ((!g_str_equal(seal_decision_step(decision), "source") &&
+             !g_str_equal(seal_decision_step(decision), "problem")) ||
+            was_told(job, i))
             continue;
         seal_out_row(look->out, "sources");
         seal_out_text(look->out, "format", "%s", format);
