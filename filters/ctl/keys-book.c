@@ -110,12 +110,18 @@ static void put_row(const SealAddress *address, const SealKey *key, SealStanding
     seal_out_end_row(out);
 }
 
+static void add_rows(const Call *call, GPtrArray *keys, SealStanding standing,
+                     const CtlOptions *options, SealOut *out)
+{
+    for (guint i = 0; i < keys->len; i++)
+        put_row(call->address, g_ptr_array_index(keys, i), standing, options, out);
+}
+
 static void put_rows(const Call *call, GPtrArray *keys, SealStanding standing,
                      const CtlOptions *options, SealOut *out)
 {
     seal_out_list(out, "keys");
-    for (guint i = 0; i < keys->len; i++)
-        put_row(call->address, g_ptr_array_index(keys, i), standing, options, out);
+    add_rows(call, keys, standing, options, out);
 }
 
 static gboolean has_format(const GPtrArray *keys, const char *format)
@@ -141,17 +147,20 @@ static GPtrArray *keep_replaced(GPtrArray *keys, GPtrArray *others)
     return replaced;
 }
 
-/* What stood there before @keys of the same format is forgotten, once they are written down. */
-static gboolean forget_others(Call *call, SealStanding standing, GPtrArray *keys, GError **error)
+/* What stood there before @keys of the same format, once they are written down. (transfer full) */
+static GPtrArray *read_replaced(Call *call, SealStanding standing, GPtrArray *keys, GError **error)
 {
     g_autoptr(GPtrArray) before = keys_new();
-    g_autoptr(GPtrArray) replaced = NULL;
 
     g_clear_pointer(&call->which.fingerprint, g_free);
-    if (!read_book(call, standing, before, error))
-        return FALSE;
-    replaced = keep_replaced(before, keys);
-    return write_all(call, replaced, SEAL_STANDING_NONE, error);
+    return read_book(call, standing, before, error) ? keep_replaced(before, keys) : NULL;
+}
+
+static gboolean forget_others(Call *call, SealStanding standing, GPtrArray *keys, GError **error)
+{
+    g_autoptr(GPtrArray) replaced = read_replaced(call, standing, keys, error);
+
+    return replaced && write_all(call, replaced, SEAL_STANDING_NONE, error);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -279,16 +288,45 @@ int ctl_keys_pending(const CtlOptions *options, int argc, char **argv, SealOut *
     return CTL_OK;
 }
 
-static gboolean open_pending(Call *call, const CtlOptions *options, GError **error)
+static gboolean fail_none(const Call *call, GError **error)
 {
-    if (!open_book(call, options, SEAL_STANDING_PENDING, error))
-        return FALSE;
-    if (call->keys->len > 0)
-        return TRUE;
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "no key%s%s is pending for %s",
-                call->words[1] ? " " : "", call->words[1] ? call->words[1] : "",
+    const char *which = call->words[1];
+
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                "no key%s%s is pending%s for %s; a key that is not is meant by its fingerprint",
+                which ? " " : "", which ? which : "", which ? ", and none found," : "",
                 seal_address_text(call->address));
     return FALSE;
+}
+
+/* What is pending, or, by its fingerprint, what was rejected. */
+static gboolean open_approved(Call *call, const CtlOptions *options, GError **error)
+{
+    if (!open_book(call, options, SEAL_STANDING_PENDING, error) ||
+        (call->which.fingerprint && call->keys->len == 0 &&
+         !read_book(call, SEAL_STANDING_REJECTED, call->keys, error)))
+        return FALSE;
+    return call->keys->len > 0 || fail_none(call, error);
+}
+
+/* It is not asked about again: what its source still offers would be a new key else. */
+static gboolean reject_replaced(Call *call, const CtlOptions *options, SealOut *out, GError **error)
+{
+    g_autoptr(GPtrArray) replaced = read_replaced(call, SEAL_STANDING_SERVING, call->keys, error);
+
+    if (!replaced || !write_all(call, replaced, SEAL_STANDING_REJECTED, error))
+        return FALSE;
+    add_rows(call, replaced, SEAL_STANDING_REJECTED, options, out);
+    return TRUE;
+}
+
+/* What the operator has put there himself serves without a note of it. */
+static SealStanding standing_approved(const SealKey *key)
+{
+    return seal_key_standing(key) == SEAL_STANDING_REJECTED &&
+                   seal_key_trust(key) >= SEAL_TRUST_VERIFIED
+               ? SEAL_STANDING_NONE
+               : SEAL_STANDING_SERVING;
 }
 
 int ctl_keys_approve(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
@@ -297,14 +335,33 @@ int ctl_keys_approve(const CtlOptions *options, int argc, char **argv, SealOut *
 
     if (!read_words(&call, argc, argv, 1, 2, error))
         return CTL_USAGE;
-    if (!open_pending(&call, options, error) ||
-        !ctl_keys_check_one(call.keys, call.words[1] ? call.words[1] : call.words[0], FALSE,
-                            error) ||
-        !write_all(&call, call.keys, SEAL_STANDING_SERVING, error) ||
-        !forget_others(&call, SEAL_STANDING_SERVING, call.keys, error))
+    if (!open_approved(&call, options, error) ||
+        !ctl_keys_check_one(call.keys, call.words[1] ? call.words[1] : call.words[0], FALSE, error))
         return CTL_PROBLEM;
-    put_rows(&call, call.keys, SEAL_STANDING_SERVING, options, out);
-    return CTL_OK;
+    SealStanding standing = standing_approved(g_ptr_array_index(call.keys, 0));
+    if (!write_all(&call, call.keys, standing, error))
+        return CTL_PROBLEM;
+    put_rows(&call, call.keys, standing, options, out);
+    return standing == SEAL_STANDING_NONE || reject_replaced(&call, options, out, error)
+               ? CTL_OK
+               : CTL_PROBLEM;
+}
+
+/* Whatever it is to the address now, from whatever source. */
+static gboolean find_rejected(Call *call, GError **error)
+{
+    g_autoptr(GPtrArray) all = keys_new();
+
+    if (!find_key(call, all, error))
+        return FALSE;
+    for (guint i = 0; i < all->len; i++) {
+        SealKey *key = g_ptr_array_index(all, i);
+
+        if (seal_key_serves(key, call->address) != SEAL_SERVES_NOT ||
+            seal_key_standing(key) != SEAL_STANDING_NONE)
+            g_ptr_array_add(call->keys, seal_key_ref(key));
+    }
+    return call->keys->len == 0 || ctl_keys_check_one(call->keys, call->words[1], FALSE, error);
 }
 
 int ctl_keys_reject(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
@@ -313,7 +370,9 @@ int ctl_keys_reject(const CtlOptions *options, int argc, char **argv, SealOut *o
 
     if (!read_words(&call, argc, argv, 1, 2, error))
         return CTL_USAGE;
-    if (!open_pending(&call, options, error) ||
+    if (!open_book(&call, options, SEAL_STANDING_PENDING, error) ||
+        (call.keys->len == 0 && call.which.fingerprint && !find_rejected(&call, error)) ||
+        (call.keys->len == 0 && !fail_none(&call, error)) ||
         !write_all(&call, call.keys, SEAL_STANDING_REJECTED, error))
         return CTL_PROBLEM;
     put_rows(&call, call.keys, SEAL_STANDING_REJECTED, options, out);

@@ -57,9 +57,13 @@ static const CtlKeysCommand COMMANDS[] = {
      "Lists keys that would take the place of one that serves, and wait for leave.\n",
      ctl_keys_pending},
     {"approve", "approve ADDRESS [FINGERPRINT]",
-     "Has the key that is pending serve, in place of the one that did.\n", ctl_keys_approve},
+     "Has the key that is pending serve, in place of the one that did, which is rejected.\n"
+     "By its fingerprint a key that was rejected serves again.\n",
+     ctl_keys_approve},
     {"reject", "reject ADDRESS [FINGERPRINT]",
-     "Has what is pending never serve: all of it, or that key.\n", ctl_keys_reject},
+     "Has what is pending never serve, or that key, whether it serves or not. `keys approve`\n"
+     "with the fingerprint takes it back.\n",
+     ctl_keys_reject},
     {"check", "check [--expiring TIME]",
      "Looks for keys that are expired, about to expire, weak, unsupported or ambiguous, and for\n"
      "those that are pending.\n"
