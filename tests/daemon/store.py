@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import certs
 import daemons
 import gnupg
 import home as homes
@@ -36,9 +37,9 @@ def answer(address=DAVE):
     return home.check("--", address).status
 
 
-def becomes(wanted, what):
+def becomes(wanted, what, address=DAVE):
     begun = time.monotonic()
-    tap.wait_for(lambda: answer() == wanted, f"{what}: {home.log_text()[-400:]}")
+    tap.wait_for(lambda: answer(address) == wanted, f"{what}: {home.log_text()[-400:]}")
     tap.note(f"{what}: {time.monotonic() - begun:.1f} s")
 
 
@@ -64,6 +65,16 @@ def _():
         tap.equal(daemon.generations(), generations, "generations")
         ctl("keys", "remove", DAVE)
         becomes(HAS_NOT, "removed")
+
+
+@tap.test("an issuing CA that is added later counts, as the intermediate of a key in the store")
+def _():
+    below = certs.Authority(home.folder / "below", "Below", home.authority)
+    with daemons.Daemon(home, **ALL):
+        ctl("keys", "add", "--trust", "verified", below.person(ERIN).cert)
+        becomes(HAS_NOT, "without its issuer", ERIN)
+        ctl("keys", "add", "--trust", "verified", below.cert)
+        becomes(HAS, "with it", ERIN)
 
 
 @tap.test("a worker writes down that a key was used, in files of the service's user alone")

@@ -361,6 +361,10 @@ def _():
         values.append(answer("lookup", address, status=status))
     golden("lookup.txt", texts)
     golden("lookup.json", json.dumps(values, indent=2) + "\n")
+    # A source that no format may ask is named once.
+    configure(policy={"min_trust": "manual"})
+    rows = answer("lookup", "nobody@example.org", status=1)["sources"]
+    tap.equal(sorted(row["reason"].split()[2] for row in rows), ["gnupg", "harvested"])
 
 
 @tap.test("a key that would take another one's place is pending, until it is approved or rejected")

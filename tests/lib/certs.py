@@ -77,9 +77,9 @@ class Person:
 
 
 class Authority:
-    """A root, and who has a certificate of it. Keys stand in @folder/private."""
+    """A root, or one below @parent, and who has a certificate of it. Keys stand in @folder/private."""
 
-    def __init__(self, folder, name="Test Root"):
+    def __init__(self, folder, name="Test Root", parent=None):
         self.folder = pathlib.Path(folder)
         self.private = self.folder / "private"
         self.private.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,8 @@ class Authority:
         self._config("nobody@example.org", "keyAgreement")
         openssl("req", "-x509", *KINDS["ec"][0], "-nodes", "-days", 365, "-subj", f"/CN={name}",
                 "-keyout", self.key, "-out", self.cert, "-config", self.config,
-                "-extensions", "root")
+                "-extensions", "root",
+                *(["-CA", parent.cert, "-CAkey", parent.key] if parent else []))
 
     def _config(self, address, usage):
         self.config = self.private / "openssl.cnf"
