@@ -288,14 +288,18 @@ int ctl_keys_pending(const CtlOptions *options, int argc, char **argv, SealOut *
     return CTL_OK;
 }
 
-static gboolean fail_none(const Call *call, GError **error)
+/* @others: what else would have been meant by a fingerprint. */
+static gboolean fail_none(const Call *call, const char *others, GError **error)
 {
-    const char *which = call->words[1];
+    const char *which = call->words[1], *address = seal_address_text(call->address);
 
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
-                "no key%s%s is pending%s for %s; a key that is not is meant by its fingerprint",
-                which ? " " : "", which ? which : "", which ? ", and none found," : "",
-                seal_address_text(call->address));
+    if (which)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "no key %s is pending for %s, and none there %s", which, address, others);
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "no key is pending for %s; one that %s is meant by its fingerprint", address,
+                    others);
     return FALSE;
 }
 
@@ -306,7 +310,7 @@ static gboolean open_approved(Call *call, const CtlOptions *options, GError **er
         (call->which.fingerprint && call->keys->len == 0 &&
          !read_book(call, SEAL_STANDING_REJECTED, call->keys, error)))
         return FALSE;
-    return call->keys->len > 0 || fail_none(call, error);
+    return call->keys->len > 0 || fail_none(call, "was rejected", error);
 }
 
 /* It is not asked about again: what its source still offers would be a new key else. */
@@ -372,7 +376,7 @@ int ctl_keys_reject(const CtlOptions *options, int argc, char **argv, SealOut *o
         return CTL_USAGE;
     if (!open_book(&call, options, SEAL_STANDING_PENDING, error) ||
         (call.keys->len == 0 && call.which.fingerprint && !find_rejected(&call, error)) ||
-        (call.keys->len == 0 && !fail_none(&call, error)) ||
+        (call.keys->len == 0 && !fail_none(&call, "could serve", error)) ||
         !write_all(&call, call.keys, SEAL_STANDING_REJECTED, error))
         return CTL_PROBLEM;
     put_rows(&call, call.keys, SEAL_STANDING_REJECTED, options, out);
