@@ -353,9 +353,9 @@ def _():
         # Beside what is further off, and both where both tell something.
         ((cert(usage=SIGNS), cert(end=PAST)), {}, ["expired on 2021-01-01"], "pgp"),
         ((cert(end=PAST), signs[0]), {}, ["expired on 2021-01-01", "for encryption"], "smime"),
-        # An anchor could vouch for a certificate there; nobody does for OpenPGP's keys.
-        ((), weak_trust, ["no pgp key for dora@example.org", "trusted as harvested",
-                          "min_trust is verified"], "smime"),
+        # What a source that is trusted too little may have is no reason.
+        ((), weak_trust, ["no smime key for dora@example.org; no pgp key for dora@example.org;"],
+         "other"),
         ((), {}, ["no smime key for dora@example.org", "no pgp key for dora@example.org"], "other"),
     )
     for keys, more, parts, unsaid in rows:
