@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <openssl/err.h>
 #include <pwd.h>
 #include <string.h>
@@ -70,6 +71,20 @@ static gboolean opens_with(const SealSecret *passphrase, const guint8 *data, gsi
     return passwords && smime_private_read(&found, data, length, passwords, NULL);
 }
 
+static gboolean refuse_passphrase(SealModule *self, GError **error)
+{
+    const char *path = seal_module_string(self, "passphrase_file");
+
+    g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                        path && *path
+                            ? "this passphrase opens it, and the one that the service has does "
+                              "not; one of [module smime] passphrase_file opens all files of "
+                              "server_keys: give this file the same"
+                            : "this passphrase opens it, and the service has none: [module smime] "
+                              "passphrase_file is not set; put the passphrase there");
+    return FALSE;
+}
+
 static gboolean open_file(SealModule *self, SmimePrivate *found, const SealSecret *passphrase,
                           const guint8 *data, gsize length, GError **error)
 {
@@ -78,12 +93,8 @@ static gboolean open_file(SealModule *self, SmimePrivate *found, const SealSecre
     if (open_as_later(self, found, data, length, &problem))
         return check_found(found, error);
     if (opens_with(passphrase, data, length))
-        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-                            "this passphrase opens it, and the one that the service has does not; "
-                            "one of [module smime] passphrase_file opens all files of server_keys: "
-                            "give this file the same");
-    else
-        g_propagate_error(error, g_steal_pointer(&problem));
+        return refuse_passphrase(self, error);
+    g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
 }
 
@@ -120,21 +131,36 @@ static char *safe_name(const char *name, gboolean text)
     return g_strconcat(*start ? start : "key", suffix, NULL);
 }
 
-static void set_denied(SealModule *self, const char *folder, GError **error)
+static char *group_name(gid_t gid)
 {
-    struct stat st;
-    const struct passwd *owner = stat(folder, &st) == 0 ? getpwuid(st.st_uid) : NULL;
-    const char *name = owner ? owner->pw_name : "its owner";
+    const struct group *group = getgrgid(gid);
 
-    g_set_error(
-        error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-        "%s belongs to %s, who alone may write there%s; as root: install -o %s -m 0600 FILE "
-        "%s/",
-        folder, name,
-        owner && seal_module_keys_are_apart(self, st.st_uid)
-            ? ", since the daemon keeps private keys apart"
-            : "",
-        name, folder);
+    return group ? g_strdup(group->gr_name) : g_strdup_printf("%u", (guint)gid);
+}
+
+/* A file there that the service cannot read would stop all mail. Where the folder is lent to it by
+ * its group, so are the files. */
+static void set_denied(const char *folder, GError **error)
+{
+    struct stat st = {0};
+    gboolean found = stat(folder, &st) == 0;
+    const struct passwd *owner = found ? getpwuid(st.st_uid) : NULL;
+    const char *name = owner ? owner->pw_name : "its owner";
+    gboolean lent =
+        found && st.st_mode & S_IRGRP && (st.st_gid == getegid() || group_member(st.st_gid));
+    g_autofree char *group = group_name(lent ? st.st_gid : getegid());
+
+    if (lent)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                    "%s belongs to %s, who alone may write there; as root: install -o %s -g %s "
+                    "-m 0640 FILE %s/",
+                    folder, name, name, group, folder);
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG,
+                    "%s belongs to %s, who alone may write there; as root: install -o %s -m 0600 "
+                    "FILE %s/ where sealpiped, started by root, keeps the keys; else the same with "
+                    "-g %s -m 0640",
+                    folder, name, name, folder, group);
 }
 
 static gboolean write_all(int fd, const guint8 *data, gsize length)
@@ -194,15 +220,15 @@ static gboolean sync_folder(const char *folder)
     return ok;
 }
 
-static char *put_file(SealModule *self, const char *folder, const char *name, const guint8 *data,
-                      gsize length, GError **error)
+static char *put_file(const char *folder, const char *name, const guint8 *data, gsize length,
+                      GError **error)
 {
     g_autofree char *draft =
         g_strdup_printf("%s/.sealpipe-%d-%08x", folder, (int)getpid(), g_random_int());
     char *path = NULL;
 
     if (!write_draft(draft, data, length) && (errno == EACCES || errno == EPERM)) {
-        set_denied(self, folder, error);
+        set_denied(folder, error);
         return NULL;
     }
     if (g_file_test(draft, G_FILE_TEST_EXISTS))
@@ -217,26 +243,38 @@ static char *put_file(SealModule *self, const char *folder, const char *name, co
     return NULL;
 }
 
+static gboolean fail_missing(GError **missing, GError **error)
+{
+    if (*missing)
+        g_propagate_error(error, g_steal_pointer(missing));
+    return FALSE;
+}
+
+/* That there is no folder is said before what is wrong with the file. */
 gboolean smime_install(SealModule *self, GBytes *data, const SealSecret *passphrase,
                        const char *name, guint *count, char **where, GError **error)
 {
     gsize length;
     const guint8 *octets = g_bytes_get_data(data, &length);
     g_auto(SmimePrivate) found = {0};
+    g_autoptr(GError) missing = NULL;
 
     *count = 0;
     *where = NULL;
     if (length == 0 || is_openpgp(octets, length))
         return TRUE;
     smime_private_init(&found);
-    if (!smime_secure_heap_start(error) ||
-        !open_file(self, &found, passphrase, octets, length, error))
+    if (!smime_secure_heap_start(error))
         return FALSE;
+    const char *folder = find_folder(self, &missing);
+    if (!open_file(self, &found, passphrase, octets, length, missing ? NULL : error))
+        return fail_missing(&missing, error);
     if (found.keys->len == 0)
         return TRUE;
-    const char *folder = find_folder(self, error);
+    if (!folder)
+        return fail_missing(&missing, error);
     g_autofree char *safe = safe_name(name ? name : "", *octets != 0x30);
-    *where = folder ? put_file(self, folder, safe, octets, length, error) : NULL;
+    *where = put_file(folder, safe, octets, length, error);
     if (!*where)
         return FALSE;
     *count = found.keys->len;

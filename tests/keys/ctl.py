@@ -5,6 +5,7 @@ The keys of fixtures/ are from 2020 to 2098: what is printed of them is in golde
 `ctl.py --write` writes it anew.
 """
 
+import grp
 import json
 import os
 import pathlib
@@ -486,6 +487,53 @@ def _():
     where = pathlib.Path(told["installed"][0]["where"])
     tap.equal((where.parent, where.stat().st_mode & 0o077), (server, 0))
     tap.equal(listed("alice@example.org"), [("alice@example.org", "manual")])
+    begin(**{"module smime": {"server_keys": server}})
+    where.unlink()
+    add = "add", "--server", "--passphrase-file", secret, pkcs12(home.alice, "right")
+    tap.contains(answer(*add, status=1)["problems"][0]["problem"], "passphrase_file is not set")
+    begin()
+    tap.contains(answer(*add, status=1)["problems"][0]["problem"], "there is no folder among these")
+
+
+@tap.test("where root puts the keys that are signed with, what it is told to do keeps mail going")
+def _():
+    if os.geteuid() != 0:
+        raise tap.Skip("needs root")
+    nobody = pwd.getpwnam("nobody")
+    group = grp.getgrgid(nobody.pw_gid).gr_name
+    home.folder.chmod(0o755)
+    folder = home.folder / "of-root"
+    folder.mkdir(mode=0o750)
+    os.chown(folder, 0, nobody.pw_gid)
+    pem = home.folder / "carol.pem"
+    carol = home.authority.person("carol@example.org")
+    pem.write_bytes(carol.key.read_bytes() + carol.cert.read_bytes())
+    pem.chmod(0o600)
+    setup = {"core": {"user": "nobody"}, "module smime": {"server_keys": folder}}
+    begin(**setup)
+    for path in (home.state, home.log):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    told = answer("add", "--server", pem, status=1)["problems"][0]["problem"]
+    advice = f"install -o root -g {group} -m 0640 FILE {folder}/"
+    tap.contains(told, advice)
+    subprocess.run(advice.replace("FILE", str(pem)).split(), check=True)
+    status = home.run("sealctl", "status")
+    tap.equal(status.status, 0, f"{status.output} {status.errors}")
+    os.chown(folder, 0, 0)
+    folder.chmod(0o755)
+    told = answer("add", "--server", pem, status=1)["problems"][0]["problem"]
+    tap.contains(told, f"install -o root -m 0600 FILE {folder}/ where sealpiped")
+    tap.contains(told, f"-g {group} -m 0640")
+    os.chown(home.log, 0, 0)
+
+
+@tap.test("status says that there is no state_dir, without which nothing can be added")
+def _():
+    begin()
+    home.state.rmdir()
+    status = home.run("sealctl", "status")
+    home.state.mkdir(mode=0o700)
+    tap.contains(status.output.decode(), f"there is no state_dir {home.state}")
 
 
 # -- Looking after them -------------------------------------------------------------------------
