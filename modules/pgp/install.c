@@ -7,8 +7,13 @@
 #include "ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { AGENT_SECONDS = 10 }; /* for a question to it */
 
 /* -------------------------------------------------------------------------------------------
  * What there is
@@ -46,6 +51,54 @@ static guint find_secrets(GBytes *data, GPtrArray *parts)
     return all;
 }
 
+/* -------------------------------------------------------------------------------------------
+ * The agent
+ */
+
+G_GNUC_NORETURN static void become(const char *const *argv)
+{
+    int nowhere = open("/dev/null", O_RDWR);
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        dup2(nowhere, fd);
+    setpgid(0, 0);
+    alarm(AGENT_SECONDS);
+    execvp(*argv, (char *const *)argv);
+    _exit(127);
+}
+
+static gboolean succeeds(const char *const *argv)
+{
+    pid_t pid = fork();
+    int status = -1;
+
+    if (pid == 0)
+        become(argv);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0;
+}
+
+static gboolean has_agent(const char *home)
+{
+    const char *argv[] = {"gpg-agent", "--homedir", home, NULL};
+
+    return succeeds(argv);
+}
+
+/* The one that gpg starts outlives it, and nobody else would end it. */
+static void end_agent(const char *home)
+{
+    const char *argv[] = {"gpg-connect-agent", "--homedir", home, "--no-autostart",
+                          "KILLAGENT",         "/bye",      NULL};
+
+    succeeds(argv);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Putting them there
+ */
+
 /* Whose keys nobody else has to do with can put them there himself. */
 static gboolean refuse_apart(const char *home, const char *name, GError **error)
 {
@@ -75,11 +128,25 @@ static gboolean check_home(SealModule *self, const char *name, GError **error)
     return FALSE;
 }
 
+static gboolean install_parts(SealModule *self, GPtrArray *parts, const SealSecret *passphrase,
+                              guint *taken, GError **error)
+{
+    const PgpModule *module = seal_module_data(self);
+    const char *home = seal_module_string(self, "home");
+    gboolean had_agent = has_agent(home), ok = TRUE;
+
+    for (guint i = 0; i < parts->len && ok; i++)
+        ok = pgp_engine_install(module->engine, g_ptr_array_index(parts, i), passphrase, taken,
+                                error);
+    if (!had_agent)
+        end_agent(home);
+    return ok;
+}
+
 /* gpg does not undo what it has done of it: the error says how far it came. */
 gboolean pgp_install(SealModule *self, GBytes *data, const SealSecret *passphrase, const char *name,
                      guint *count, char **where, GError **error)
 {
-    const PgpModule *module = seal_module_data(self);
     g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     guint wanted = find_secrets(data, parts), taken = 0;
 
@@ -88,11 +155,8 @@ gboolean pgp_install(SealModule *self, GBytes *data, const SealSecret *passphras
         return TRUE;
     if (!check_home(self, name, error))
         return FALSE;
-    for (guint i = 0; i < parts->len; i++) {
-        if (!pgp_engine_install(module->engine, g_ptr_array_index(parts, i), passphrase, &taken,
-                                error))
-            return FALSE;
-    }
+    if (!install_parts(self, parts, passphrase, &taken, error))
+        return FALSE;
     if (taken < wanted) {
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
                     "gpg took %u of %u private keys in %s; `gpg --homedir %s --import`, as the "

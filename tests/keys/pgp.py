@@ -103,6 +103,10 @@ def _():
     secret = files / "secret.asc"
     secret.write_bytes(people.export_secret(BOB))
     tap.contains(keys("add", "--server", secret), "private-keys-v1.d")
+    tap.wait_for(lambda: not ring.has_agent(), "the agent that was started for it has ended")
+    gnupg.run("gpg-connect-agent", "--homedir", folder, "/bye")
+    keys("add", "--server", secret)
+    tap.true(ring.has_agent(), "one that was there before goes on")
     tap.contains(ring.gpg("--list-secret-keys").decode(), BOB)
     begin()
     tap.contains(home.run("sealctl", "keys", "add", "--server", secret).errors.decode(), "home")

@@ -48,6 +48,10 @@ class Ring:
         if self.path.exists():
             run("gpgconf", "--homedir", self.path, "--kill", "all", ok=False)
 
+    def has_agent(self):
+        return subprocess.run(["gpg-agent", "--homedir", self.path, "--quiet"], env=CLEAN,
+                              capture_output=True, timeout=60).returncode == 0
+
     def gpg(self, *words, **how):
         return run("gpg", "--homedir", self.path, "--batch", "--yes", *words, **how)
 
