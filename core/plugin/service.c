@@ -368,14 +368,24 @@ static gboolean show_daemon(const SealService *self, SealOut *out)
     return show_check(out, "daemon", TRUE, text);
 }
 
-gboolean seal_service_show(const SealService *self, SealOut *out)
+static gboolean show_log(const SealService *self, SealOut *out)
 {
     const char *problem = seal_log_problem();
     g_autofree char *target = seal_log_describe();
+
+    if (g_str_equal(seal_settings_string(self->core, "log_target"), "stderr"))
+        problem =
+            "[core] log_target=stderr is for sealctl alone: the other programs refuse it, and "
+            "all mail waits; use auto, syslog, journal or a path";
+    return show_check(out, "log", !problem, problem ? problem : target);
+}
+
+gboolean seal_service_show(const SealService *self, SealOut *out)
+{
     gboolean user = show_user(self, out);
     gboolean daemon = show_daemon(self, out);
 
-    return show_check(out, "log", !problem, problem ? problem : target) && user && daemon;
+    return show_log(self, out) && user && daemon;
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ const SealSetting SEAL_TABLE_CORE[] = {
      .help = "What is logged; debug names every decision."},
     {"log_target", SEAL_SETTING_STRING, "auto",
      .help =
-         "auto, syslog, journal, stderr, or the absolute path of a file. auto is the journal, else "
+         "auto, syslog, journal, or the absolute path of a file; stderr is for sealctl alone, and "
+         "refused by the programs that handle mail. auto is the journal, else "
          "syslog, else, where neither listens, sealpipe.log in state_dir; sealctl status says "
          "which. "
          "What happens before this is read goes to syslog."},

@@ -100,6 +100,15 @@ def _():
     tap.true("but its stage" not in ctl("status")[1] + home.log_text(), "keys-file")
 
 
+@tap.test("a log that the other programs refuse is not ready")
+def _():
+    home.configure({"core": {"log_target": "stderr"}})
+    status = home.run("sealctl", "status")
+    tap.equal(status.status, 1, status.output)
+    tap.contains(status.output.decode(), "all mail waits")
+    home.configure()
+
+
 @tap.test("the mode of a secret file: what it is, and what it has to be")
 def _():
     secret = home.folder / "passphrase"
