@@ -5,6 +5,8 @@
  */
 #include "keys-store.h"
 
+#include <unistd.h>
+
 /* Each key has a trust of its own. */
 static gboolean keys_store_init(SealModule *self, GError **error)
 {
@@ -168,7 +170,15 @@ static gboolean keys_store_check(SealModule *self, SealOut *out, GError **error)
 
     if (!store_keys_count(store, &count, error))
         return FALSE;
-    seal_out_text(out, "detail", "%" G_GINT64_FORMAT " keys in %s", count, store->path);
+    const char *folder = seal_module_state_path(self);
+    if (access(folder, F_OK) != 0)
+        seal_out_text(
+            out, "detail",
+            "warning: there is no state_dir %s, and no key can be added; make it, for the "
+            "user that sealpipe runs as, mode 0700",
+            folder);
+    else
+        seal_out_text(out, "detail", "%" G_GINT64_FORMAT " keys in %s", count, store->path);
     return TRUE;
 }
 
