@@ -115,10 +115,13 @@ static gboolean check_owner(const char *path, const struct stat *st, GError **er
             "outside, root among them: map its owner into the namespace, or run "
             "outside of it",
             (guint)st->st_uid);
-    return refuse_path(
-        error, path,
-        "belongs neither to root nor to the user that runs this, but to user %u; chown it",
-        (guint)st->st_uid);
+    const struct passwd *entry = getpwuid(st->st_uid);
+    g_autofree char *name =
+        entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", (guint)st->st_uid);
+    return refuse_path(error, path,
+                       "belongs neither to root nor to the user that runs this, but to user %s; "
+                       "run this as root or as %s if that is [core] user, else chown it",
+                       name, name);
 }
 
 /* @may_be_open: that others may add to a folder, and take nothing away, is no fault. */

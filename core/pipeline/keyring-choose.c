@@ -52,6 +52,16 @@ static void tell_unsupported(SealDecision *decision)
                           SEAL_CODE_UNSUPPORTED ": %s", text);
 }
 
+/* What vouches for a key lifts it to verified, and no higher. */
+static void tell_trust(SealDecision *decision, const SealKey *key, SealTrust needed)
+{
+    seal_decision_set(
+        decision, SEAL_VERDICT_SKIP, "trust",
+        "the key from key source %s is trusted as %s only, and min_trust is %s%s",
+        seal_key_source(key), seal_trust_name(seal_key_trust(key)), seal_trust_name(needed),
+        needed <= SEAL_TRUST_VERIFIED ? ", and no trust anchor or introducer vouches for it" : "");
+}
+
 gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *address,
                            SealServes serves, SealDecision **ret_decision, GError **error)
 {
@@ -59,10 +69,7 @@ gboolean seal_search_judge(SealSearch *search, SealKey *key, SealAddress *addres
     SealDecision *decision = seal_search_decide(search, key, serves);
 
     if (seal_key_trust(key) < query->min_trust)
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, "trust",
-                          "the key from key source %s is trusted as %s only, and min_trust is %s",
-                          seal_key_source(key), seal_trust_name(seal_key_trust(key)),
-                          seal_trust_name(query->min_trust));
+        tell_trust(decision, key, query->min_trust);
     else if (!seal_format_usable(query->format, key, serves == SEAL_SERVES_ADDRESS ? address : NULL,
                                  query->purpose, query->at, decision, error))
         return FALSE;

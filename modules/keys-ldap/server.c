@@ -305,11 +305,22 @@ static gboolean set_options(LDAP *ld, const LdapServers *servers)
 
 static gboolean ask_starttls(LdapCall *call, GError **error)
 {
+    g_autoptr(GError) problem = NULL;
     int id;
 
     if (ldap_start_tls(call->server->connection, NULL, NULL, &id) != LDAP_SUCCESS)
         return ldap_call_fail_last(call, "StartTLS", error);
-    return ldap_call_end(call, id, "StartTLS", error) == LDAP_SUCCESS;
+    int code = ldap_call_end(call, id, "StartTLS", &problem);
+    if (code == LDAP_SUCCESS)
+        return TRUE;
+    /* RFC 4511 4.14.2 */
+    if (code == LDAP_PROTOCOL_ERROR)
+        return fail_plain(call, "StartTLS",
+                          "the server offers no StartTLS: use ldaps://, or starttls=never where "
+                          "the way is safe",
+                          error);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 /* libldap says hardly more than that it failed. */

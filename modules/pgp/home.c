@@ -74,8 +74,9 @@ gboolean pgp_home_check(SealModule *self, const char *path, GError **error)
         return seal_module_refuse(self, "home", error, "%s is not a folder", path);
     if (st.st_uid != geteuid())
         return seal_module_refuse(self, "home", error,
-                                  "%s belongs to user %u, and this runs as user %u", path,
-                                  (guint)st.st_uid, (guint)geteuid());
+                                  "%s belongs to user %u, and this runs as user %u: run it as root "
+                                  "or as that user if it is [core] user, else chown it",
+                                  path, (guint)st.st_uid, (guint)geteuid());
     if (st.st_mode & 077)
         return seal_module_refuse(self, "home", error,
                                   "others than its owner can get into %s; chmod it to 0700", path);

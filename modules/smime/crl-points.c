@@ -35,7 +35,8 @@ gboolean smime_point_is_fit(const char *url, gboolean inside, const char **why)
     *why = "it has a user's name in it";
     if (g_uri_get_userinfo(uri))
         return FALSE;
-    *why = "it has another port than 80, for which crl_inside would have to give leave";
+    *why =
+        "it has another port than 80; if this CA is your own, set [module smime] crl_inside=true";
     return inside || g_uri_get_port(uri) == -1 || g_uri_get_port(uri) == HTTP_PORT;
 }
 

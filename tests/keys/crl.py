@@ -322,7 +322,7 @@ def in_trouble():
 @tap.test("addresses inside and other ports are refused without leave, also by name")
 def inside():
     forget()
-    cases = [("port", server.url("/in"), "another port"),
+    cases = [("port", server.url("/in"), "set [module smime] crl_inside=true"),
              ("address", "http://127.0.0.1/in", "a loopback address"),
              ("spelling", "http://0x7f.1/in", "a loopback address"),
              ("name", "http://localhost/in", "a loopback address"),

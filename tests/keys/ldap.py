@@ -268,6 +268,8 @@ def _():
         waits(ALICE, uri, "TLS")
     other = slapd.Slapd(home.folder / "other", tls=other_tls).start()
     bare = slapd.Slapd(home.folder / "bare").start()
+    configure({"servers": bare.uri, "starttls": "required"})
+    waits(ALICE, bare.uri, "the server offers no StartTLS: use ldaps://")
     for uri in (other.uri, other.ldaps, bare.uri):
         configure({"servers": uri, "starttls": "required", "ca": authority.cert})
         waits(ALICE, uri, "TLS")

@@ -124,7 +124,8 @@ typedef struct {
 static const Row ROWS[] = {
     {"by its source", "", "own", "own=A," ALICE ",1", ALICE, "sealed A"},
     {"too little trust", "", "found", "found=A," ALICE ",1", ALICE,
-     "*trusted as discovered only, and min_trust is verified"},
+     "*trusted as discovered only, and min_trust is verified, and no trust anchor or introducer "
+     "vouches for it"},
     {"as policy has it", "min_trust=discovered", "found", "found=A," ALICE ",1", ALICE, "sealed A"},
     {"lifted", "", "public", "public=A," ALICE ",1,public", ALICE, "sealed A"},
     {"lifted no higher than verified", "min_trust=manual", "public", "public=A," ALICE ",1,public",
