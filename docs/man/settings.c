@@ -3,6 +3,7 @@
  * settings.c: writes the tables of sealpipe.conf(5) from the descriptors themselves, so that page
  * and program cannot disagree. Arguments: the module files.
  */
+#include "core/frontend-keys.h"
 #include "core/plugin/tables.h"
 
 #include <gmodule.h>
@@ -72,6 +73,17 @@ static void print_table(const char *group, const char *about, const SealSetting 
         print_row(table);
 }
 
+/* What core adds to a module that is one. Where there are several, each has a trust of its own. */
+static void print_sources(const SealSource *const *sources)
+{
+    const SealSource *source = *sources;
+
+    printf(".PP\nAs a key source it also takes\n");
+    if (!sources[1])
+        printf(".B trust\n(%s unless set) and\n", seal_trust_name(source->trust));
+    printf(".B on_error\n(%s unless set); see KEYS.\n", source->may_skip ? "skip" : "defer");
+}
+
 static void print_module(const char *path)
 {
     GModule *file = g_module_open_full(path, G_MODULE_BIND_LOCAL, NULL);
@@ -86,6 +98,8 @@ static void print_module(const char *path)
     g_autofree char *group = g_strconcat("module ", module->name, NULL);
     g_autofree char *about = g_strconcat(module->summary, ".", NULL);
     print_table(group, about, module->settings);
+    if (module->sources && *module->sources)
+        print_sources(module->sources);
 }
 
 int main(int argc, char **argv)
