@@ -197,7 +197,10 @@ static gboolean check_task(LdapCall *call, gpointer user_data, GError **error)
     const KeysLdap *source = user_data;
     g_autoptr(GPtrArray) values = ldap_values_new();
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(g_free);
-    const LdapSearch search = {source->base, LDAP_SCOPE_BASE, "(objectClass=*)", none, NULL};
+    const LdapSearch search = {.base = source->base,
+                               .scope = LDAP_SCOPE_BASE,
+                               .filter = "(objectClass=*)",
+                               .attributes = none};
 
     if (!ldap_search_run(call, &search, values, entries, error))
         return FALSE;

@@ -68,8 +68,9 @@ typedef struct {
     LdapServers *servers;
     LdapServer *server;
     GCancellable *cancellable;
-    gint64 until;  /* monotonic, microseconds */
-    gboolean lost; /* the server is at fault, or the way to it: another one may do */
+    gint64 until;   /* monotonic, microseconds */
+    gboolean lost;  /* the server is at fault, or the way to it: another one may do */
+    gboolean large; /* it is lost by too large an answer: that is for this question alone */
 } LdapCall;
 
 /** A piece of work, from its beginning: it is done again where a connection was found dead. */
@@ -90,8 +91,8 @@ gboolean ldap_servers_run(LdapServers *servers, GCancellable *cancellable, LdapT
 /** Has that one server do it, whether it is passed over or not. */
 gboolean ldap_server_run(LdapServers *servers, LdapServer *server, GCancellable *cancellable,
                          LdapTask task, gpointer user_data, GError **error);
-/** The next message that answers @id. (transfer full) */
-LDAPMessage *ldap_call_wait(LdapCall *call, int id, GError **error);
+/** The next message that answers @id, by which @what was asked. (transfer full) */
+LDAPMessage *ldap_call_wait(LdapCall *call, int id, const char *what, GError **error);
 /** Sets what libldap, or with @code the server, says of @what. Always FALSE. */
 gboolean ldap_call_fail(LdapCall *call, int code, const char *said, const char *what,
                         GError **error);
@@ -119,12 +120,14 @@ typedef struct {
     const char *filter;
     const char *const *attributes; /* each with whatever options it has there */
     const char *unless;            /* entries in which this is 1 are passed over; or NULL */
+    gboolean may_lack;             /* that there is no such base says that nothing is there */
 } LdapSearch;
 
 /** An array of LdapValue. (transfer full) */
 GPtrArray *ldap_values_new(void);
 /** Puts what is found in place of what is in @values, in the order of the attributes; @entries, if
- *  it is not NULL, gets the names of all entries. That there is no such base is no error. */
+ *  it is not NULL, gets the names of all entries. SEAL_ERROR_UNAVAILABLE as well where there is no
+ *  such base, or where nothing is found and other servers have parts of it; not with may_lack. */
 gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *values,
                          GPtrArray *entries, GError **error);
 /** Where the server keeps OpenPGP keys: what GnuPG and PGP Universal ask it; @base where it does

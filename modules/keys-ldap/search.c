@@ -14,6 +14,7 @@ enum {
     MAX_OCTETS = 4 * 1024 * 1024, /* of all values */
     MAX_CONTEXTS = 8,             /* that are asked for a place of OpenPGP keys */
     MAX_NAME = 1024,
+    MAX_URI = 300,
 };
 
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
     GPtrArray *entries; /* or NULL */
     guint count;
     gsize octets;
+    char *elsewhere; /* who has a part of it, or NULL */
 } Found;
 
 static void value_free(gpointer data)
@@ -151,18 +153,84 @@ static gboolean take_entry(Found *found, LDAPMessage *entry, GError **error)
  * A search
  */
 
+/* A directory that does not let its asker see an entry says as well that there is none. */
+static gboolean refuse_base(const Found *found, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "%s: there is no %s, or whoever binds may not see it: who has a key there cannot "
+                "be told",
+                found->call->server->uri, found->search->base);
+    return FALSE;
+}
+
+static gboolean refuse_elsewhere(const Found *found, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "%s: it is %s that has %s, or a part of it: a server that has all of it is needed "
+                "(in Active Directory, port 3268 or 3269), or a narrower base",
+                found->call->server->uri, found->elsewhere, found->search->base);
+    return FALSE;
+}
+
+/* Every answer of an Active Directory below a domain refers to these, where nobody is. */
+static gboolean is_housekeeping(const char *uri)
+{
+    static const char *const parts[] = {"/CN=CONFIGURATION,", "/DC=DOMAINDNSZONES,",
+                                        "/DC=FORESTDNSZONES,"};
+    g_autofree char *upper = g_ascii_strup(uri, -1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (strstr(upper, parts[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Frees @uris, of a referral or a reference; each of them has the same. */
+static void take_elsewhere(Found *found, char **uris)
+{
+    if (uris && uris[0] && !found->elsewhere && !is_housekeeping(uris[0]))
+        found->elsewhere = seal_text_line(uris[0], strlen(uris[0]), MAX_URI);
+    ber_memvfree((void **)uris);
+}
+
+static gboolean take_reference(Found *found, LDAPMessage *message, GError **error)
+{
+    char **uris = NULL;
+
+    if (ldap_parse_reference(found->call->server->connection, message, &uris, NULL, 0) !=
+        LDAP_SUCCESS)
+        return ldap_call_fail_last(found->call, "a reference", error);
+    take_elsewhere(found, uris);
+    return TRUE;
+}
+
+static gboolean judge_end(Found *found, int code, const char *said, GError **error)
+{
+    gboolean may_lack = found->search->may_lack;
+
+    if (code == LDAP_NO_SUCH_OBJECT)
+        return may_lack || refuse_base(found, error);
+    if (code == LDAP_SIZELIMIT_EXCEEDED && found->count >= MAX_ENTRIES)
+        return refuse_many(found, "entries", MAX_ENTRIES, error);
+    if (code == LDAP_REFERRAL && found->elsewhere)
+        return refuse_elsewhere(found, error);
+    if (code != LDAP_SUCCESS)
+        return ldap_call_fail(found->call, code, said, "search", error);
+    return !found->elsewhere || found->values->len > 0 || may_lack ||
+           refuse_elsewhere(found, error);
+}
+
 static gboolean end_search(Found *found, LDAPMessage *message, GError **error)
 {
     int code = LDAP_OTHER;
-    char *said = NULL;
+    char *said = NULL, **uris = NULL;
 
-    if (ldap_parse_result(found->call->server->connection, message, &code, NULL, &said, NULL, NULL,
+    if (ldap_parse_result(found->call->server->connection, message, &code, NULL, &said, &uris, NULL,
                           0) != LDAP_SUCCESS)
         return ldap_call_fail_last(found->call, "search", error);
-    gboolean ok = code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT ||
-                  (code == LDAP_SIZELIMIT_EXCEEDED && found->count >= MAX_ENTRIES
-                       ? refuse_many(found, "entries", MAX_ENTRIES, error)
-                       : ldap_call_fail(found->call, code, said, "search", error));
+    take_elsewhere(found, uris);
+    gboolean ok = judge_end(found, code, said, error);
     ldap_memfree(said);
     return ok;
 }
@@ -172,13 +240,16 @@ static gboolean end_search(Found *found, LDAPMessage *message, GError **error)
 static gboolean take_messages(Found *found, int id, GError **error)
 {
     for (;;) {
-        g_autoptr(LDAPMessage) message = ldap_call_wait(found->call, id, error);
+        g_autoptr(LDAPMessage) message =
+            ldap_call_wait(found->call, id, found->search->filter, error);
 
         if (!message)
             return FALSE;
         ber_tag_t type = (ber_tag_t)ldap_msgtype(message);
         if (type == LDAP_RES_SEARCH_RESULT)
             return end_search(found, message, error);
+        if (type == LDAP_RES_SEARCH_REFERENCE && !take_reference(found, message, error))
+            return FALSE;
         if (type == LDAP_RES_SEARCH_ENTRY && !take_entry(found, message, error))
             return FALSE;
     }
@@ -225,7 +296,9 @@ gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *va
     if (ldap_search_ext(call->server->connection, search->base, search->scope, search->filter,
                         attributes, 0, NULL, NULL, &wait, MAX_ENTRIES + 1, &id) != LDAP_SUCCESS)
         return ldap_call_fail_last(call, "search", error);
-    if (!take_messages(&found, id, error)) {
+    gboolean ok = take_messages(&found, id, error);
+    g_free(found.elsewhere);
+    if (!ok) {
         ldap_abandon_ext(call->server->connection, id, NULL, NULL);
         return FALSE;
     }
@@ -237,12 +310,16 @@ gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *va
  * Where OpenPGP keys are
  */
 
-/* The values of one attribute of one entry. */
+/* The values of one attribute of one entry, which need not be there. */
 static gboolean read_entry(LdapCall *call, const char *base, const char *attribute,
                            GPtrArray *values, GError **error)
 {
     const char *const attributes[] = {attribute, NULL};
-    const LdapSearch search = {base, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, NULL};
+    const LdapSearch search = {.base = base,
+                               .scope = LDAP_SCOPE_BASE,
+                               .filter = "(objectClass=*)",
+                               .attributes = attributes,
+                               .may_lack = TRUE};
 
     return ldap_search_run(call, &search, values, NULL, error);
 }

@@ -198,17 +198,32 @@ static gint64 time_left(LdapCall *call, GError **error)
     return 0;
 }
 
-LDAPMessage *ldap_call_wait(LdapCall *call, int id, GError **error)
+/* Before it is read: liblber sees it by the length that is announced. */
+static void fail_large(LdapCall *call, const char *what, GError **error)
+{
+    call->lost = call->large = TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "%s: an answer of more than %d MiB for %s: the filter is too wide, or an entry is "
+                "too large",
+                call->server->uri, MAX_MESSAGE / (1024 * 1024), what);
+}
+
+LDAPMessage *ldap_call_wait(LdapCall *call, int id, const char *what, GError **error)
 {
     LDAPMessage *message = NULL;
     gint64 left;
 
     while ((left = time_left(call, error)) > 0) {
         struct timeval pause = {.tv_usec = (suseconds_t)MIN(left, LOOK_USEC)};
+        errno = 0;
         int got = ldap_result(call->server->connection, id, LDAP_MSG_ONE, &pause, &message);
 
         if (got > 0)
             return message;
+        if (got < 0 && errno == ERANGE) {
+            fail_large(call, what, error);
+            return NULL;
+        }
         if (got < 0) {
             call->lost = TRUE;
             ldap_call_fail_last(call, "an answer is expected", error);
@@ -220,10 +235,12 @@ LDAPMessage *ldap_call_wait(LdapCall *call, int id, GError **error)
 
 int ldap_call_end(LdapCall *call, int id, const char *what, GError **error)
 {
-    g_autoptr(LDAPMessage) message = ldap_call_wait(call, id, error);
+    g_autoptr(LDAPMessage) message = ldap_call_wait(call, id, what, error);
     int code = LDAP_OTHER;
     char *said = NULL;
 
+    /* One that says so much of anything but a search is at fault. */
+    call->large = FALSE;
     if (!message)
         return LDAP_OTHER;
     if (ldap_parse_result(call->server->connection, message, &code, NULL, &said, NULL, NULL, 0) !=
@@ -407,7 +424,7 @@ static gboolean server_open(LdapCall *call, GError **error)
 
 static gboolean server_try(LdapCall *call, LdapTask task, gpointer user_data, GError **error)
 {
-    call->lost = FALSE;
+    call->lost = call->large = FALSE;
     call->until = g_get_monotonic_time() + call->servers->timeout * G_USEC_PER_SEC;
     if (!call->server->connection && !server_open(call, error))
         return FALSE;
@@ -427,7 +444,7 @@ static gboolean server_do(LdapCall *call, LdapTask task, gpointer user_data, GEr
         return server_try(call, task, user_data, error);
     if (server_try(call, task, user_data, &problem))
         return TRUE;
-    if (call->lost && !g_cancellable_is_cancelled(call->cancellable))
+    if (call->lost && !call->large && !g_cancellable_is_cancelled(call->cancellable))
         return server_try(call, task, user_data, error);
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
@@ -440,12 +457,14 @@ static void pass_over(LdapServers *servers, LdapServer *server, const GError *pr
     server->trouble = g_strdup(problem->message);
 }
 
-static void append_trouble(GString *reasons, const LdapServer *server, gboolean passed)
+/* @problem is of this call; without one the server was passed over. */
+static void append_trouble(GString *reasons, const LdapServer *server, const GError *problem)
 {
     gint64 left = (server->again - g_get_monotonic_time()) / G_USEC_PER_SEC + 1;
 
-    g_string_append_printf(reasons, "%s%s", reasons->len > 0 ? "; " : "", server->trouble);
-    if (passed)
+    g_string_append_printf(reasons, "%s%s", reasons->len > 0 ? "; " : "",
+                           problem ? problem->message : server->trouble);
+    if (!problem)
         g_string_append_printf(reasons, " (not asked again for %" G_GINT64_FORMAT " s)", left);
 }
 
@@ -475,9 +494,10 @@ gboolean ldap_servers_run(LdapServers *servers, GCancellable *cancellable, LdapT
                 g_propagate_error(error, g_steal_pointer(&problem));
                 return FALSE;
             }
-            pass_over(servers, call.server, problem);
+            if (!call.large)
+                pass_over(servers, call.server, problem);
         }
-        append_trouble(reasons, call.server, problem == NULL);
+        append_trouble(reasons, call.server, problem);
     }
     g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, reasons->str);
     return FALSE;

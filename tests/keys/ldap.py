@@ -172,6 +172,40 @@ def _():
     waits(ALICE, "more than 32 entries")
 
 
+@tap.test("a base that is not there, or is elsewhere, is no reason to send in clear")
+def _():
+    preferred = {"policy": {"encrypt": "preferred"}}
+    configure({"base": f"ou=peeple,{slapd.SUFFIX}"}, **preferred)
+    waits(ALICE, f"{main.uri}: there is no ou=peeple,{slapd.SUFFIX}")
+    branch, away = f"ou=branch,{slapd.SUFFIX}", "ldap://127.0.0.1:9"
+
+    def refer(name, to):
+        dn = f"ou={name},{branch}"
+        main.add(slapd.ldif(dn, objectClass=["referral", "extensibleObject"], ou=name, ref=f"{away}/{to}"))
+        return dn
+
+    main.add(slapd.ldif(branch, objectClass="organizationalUnit", ou="branch") +
+             slapd.person("Rita", "rita@example.org").replace(slapd.PEOPLE, branch))
+    refer("dns", f"DC=DomainDnsZones,{slapd.SUFFIX}")
+    configure({"base": branch}, **preferred)
+    tap.equal(home.seal(PLAIN, "--", "rita@example.org").triple(), (0, PLAIN, b""), "nobody is there")
+    other = refer("other", f"ou=other,{slapd.SUFFIX}")
+    for base in (branch, other):
+        configure({"base": base}, **preferred)
+        waits("rita@example.org", f"{main.uri}: it is {away}/ou=other,{slapd.SUFFIX}", f"has {base}")
+
+
+@tap.test("an answer that is too large is for its question alone")
+def _():
+    main.add(slapd.person("Huge", "huge@example.org", testKey=b"0\x84\x00\xff\xff\xf0" + bytes(6000000)))
+    for uri, more in ((main.uri, {}), (main.ldaps, {"ca": authority.cert})):
+        with daemons.Daemon(home, **groups({"servers": uri, "smime_attributes": "userCertificate;testKey;userSMIMECertificate",
+                                            "retry": "1h", **more}, daemon={"workers": 1})):
+            tap.true(seals(home.alice), "before")
+            waits("huge@example.org", f"{uri}: an answer of more than 4 MiB for (mail=huge@example.org)")
+            tap.true(seals(home.bob), "after")
+
+
 @tap.test("only the domains that are named are asked for")
 def _():
     gone = f"ldap://127.0.0.1:{sink.free_port()}"
@@ -294,8 +328,8 @@ def _():
     bound = {"servers": private.uri, "bind_dn": reader, "bind_password_file": password}
     configure(bound)
     tap.true(seals(home.alice), "bound")
-    configure({"servers": private.uri})
-    has_none(ALICE)
+    configure({"servers": private.uri}, policy={"encrypt": "preferred"})
+    waits(ALICE, f"there is no {slapd.PEOPLE}, or whoever binds may not see it")
     status = home.run("sealctl", "status")
     tap.equal(status.status, 1, status.output)
     tap.contains(status.output.decode(), f"there is no {slapd.PEOPLE}, or whoever binds may not see it")
