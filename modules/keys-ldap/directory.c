@@ -90,6 +90,19 @@ gboolean keys_ldap_find(LdapCall *call, SealModule *self, const SealAddress *add
     return search.base && ldap_search_run(call, &search, values, entries, error);
 }
 
+/* Before anything reads it: some thousands of certificates fit into a megabyte. */
+static gboolean check_size(SealModule *self, const LdapValue *value, GError **error)
+{
+    gint64 max = seal_module_number(self, "max_value");
+
+    if ((gint64)g_bytes_get_size(value->octets) <= max)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                "it has %" G_GSIZE_FORMAT " octets, more than max_value=%" G_GINT64_FORMAT,
+                g_bytes_get_size(value->octets), max);
+    return FALSE;
+}
+
 static GBytes *decode_base64(GBytes *text)
 {
     SealBase64 base64 = {.may_have_blanks = TRUE};
@@ -106,9 +119,12 @@ static GBytes *decode_base64(GBytes *text)
 gboolean keys_ldap_read_value(SealModule *self, const char *format, const LdapValue *value,
                               const SealOrigin *origin, GPtrArray *keys, GError **error)
 {
-    g_autoptr(GBytes) plain = decode_base64(value->octets);
+    g_autoptr(GBytes) plain = NULL;
     guint before = keys->len;
 
+    if (!check_size(self, value, error))
+        return FALSE;
+    plain = decode_base64(value->octets);
     if (!seal_module_read_keys(self, format, plain ? plain : value->octets, origin, keys, error))
         return FALSE;
     if (keys->len > before)

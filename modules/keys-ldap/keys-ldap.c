@@ -16,6 +16,7 @@
 enum {
     MAX_NAMED = 3, /* in one sentence */
     MAX_DN = 200,
+    MAX_KEYS = 1000, /* of one address: core takes no more, so that no more are read */
 };
 
 /* A look-up. */
@@ -156,7 +157,7 @@ static char *read_values(const Lookup *lookup, SealTrust trust, GPtrArray *keys)
     g_autoptr(GString) doubt = g_string_new(NULL);
     guint doubts = 0;
 
-    for (guint i = 0; i < lookup->values->len; i++) {
+    for (guint i = 0; i < lookup->values->len && keys->len <= MAX_KEYS; i++) {
         const LdapValue *value = g_ptr_array_index(lookup->values, i);
         g_autofree char *place = place_of(lookup, value);
         const SealOrigin origin = {
@@ -286,6 +287,12 @@ static const SealSetting settings[] = {
      .type = SEAL_SETTING_STRING,
      .preset = FILTER_PGP,
      .help = "How OpenPGP keys are found, as filter."},
+    {.key = "max_value",
+     .type = SEAL_SETTING_SIZE,
+     .preset = "256K",
+     .range = "1K..4M",
+     .help = "How large one value may be; what is larger is not read, and named as what cannot be "
+             "read."},
     {.key = "domains",
      .type = SEAL_SETTING_LIST,
      .help = "The domains of which there are addresses in the directory, * and ? standing for any "

@@ -10,7 +10,6 @@
 enum {
     MAX_ENTRIES = 32,
     MAX_VALUES = 128,
-    MAX_VALUE = 1024 * 1024,
     MAX_OCTETS = 4 * 1024 * 1024, /* of all values */
     MAX_CONTEXTS = 8,             /* that are asked for a place of OpenPGP keys */
     MAX_NAME = 1024,
@@ -73,8 +72,6 @@ static gboolean take_value(Found *found, const char *dn, const char *name, guint
 {
     if (found->values->len == MAX_VALUES)
         return refuse_many(found, "values", MAX_VALUES, error);
-    if (octets->bv_len > MAX_VALUE)
-        return refuse_many(found, "octets in one value", MAX_VALUE, error);
     if ((found->octets += octets->bv_len) > MAX_OCTETS)
         return refuse_many(found, "octets", MAX_OCTETS, error);
     LdapValue *value = g_new0(LdapValue, 1);

@@ -206,6 +206,24 @@ def _():
             tap.true(seals(home.bob), "after")
 
 
+@tap.test("what would take long to read is not read")
+def _():
+    large = enrol("large@example.org")
+    certificate = der(large)
+    padded = pkcs7(*[large.cert] * (300000 // len(certificate)))
+    tap.true(len(padded) > 262144, len(padded))
+    fits = [pkcs7(*[large.cert] * (200000 // len(certificate) - less)) for less in range(12)]
+    main.add(slapd.person("Large", large.address, userCertificate__binary=certificate, testKey=padded) +
+             slapd.person("Flood", "flood@example.org", testKey=fits))
+    configure({"smime_attributes": "testKey;userCertificate"})
+    tap.true(seals(large), "by what is small enough")
+    configure({"smime_attributes": "testKey"})
+    waits(large.address, f"it has {len(padded)} octets, more than max_value=262144")
+    configure({"smime_attributes": "testKey", "max_value": "1M"})
+    tap.true(seals(large), "as it is configured")
+    waits("flood@example.org", "key source ldap has more than 1000 keys for flood@example.org")
+
+
 @tap.test("only the domains that are named are asked for")
 def _():
     gone = f"ldap://127.0.0.1:{sink.free_port()}"
