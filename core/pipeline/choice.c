@@ -7,7 +7,8 @@
 
 static SealAnswer answer_without_key(const SealFacts *facts, const char *code, const char *reason)
 {
-    gboolean refuses = facts->unsupported && facts->refuses_unsupported && !facts->has_key;
+    gboolean refuses =
+        !facts->has_key && (facts->pinned || (facts->unsupported && facts->refuses_unsupported));
     SealFallback fallback = facts->fallback;
 
     if (refuses && fallback == SEAL_FALLBACK_ALLOW)
@@ -23,7 +24,10 @@ static SealAnswer answer_without_key(const SealFacts *facts, const char *code, c
 /* Why it is not encrypted to. */
 static const char *code_without_key(const SealFacts *facts)
 {
-    return facts->unable ? "unable" : facts->unsupported ? SEAL_CODE_UNSUPPORTED : "no-key";
+    return facts->unable        ? "unable"
+           : facts->pinned      ? "pinned"
+           : facts->unsupported ? SEAL_CODE_UNSUPPORTED
+                                : "no-key";
 }
 
 SealAnswer seal_choice_make(const SealFacts *facts)

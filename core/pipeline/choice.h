@@ -34,6 +34,7 @@ typedef struct {
     gboolean has_key;
     gboolean unsupported;         /* none, but for one that cannot be used here */
     gboolean refuses_unsupported; /* and then nothing leaves in clear */
+    gboolean pinned;              /* none, since what is pinned alone is used: likewise */
     gboolean another_has_none;    /* who is to be encrypted to as well */
     const char *no_archive;     /* why there is none of archive_to; NULL where there is, or none is
                                    asked for */

@@ -153,6 +153,7 @@ static void share_facts(Shared *shared, const SealJob *job, const SealRecipient 
     all->already_sealed = MAX(all->already_sealed, one.already_sealed);
     all->is_sealed = all->is_sealed && one.is_sealed;
     all->unsupported = all->unsupported || one.unsupported;
+    all->pinned = all->pinned || (one.pinned && one.encrypt != SEAL_NEED_NEVER);
     all->refuses_unsupported =
         all->refuses_unsupported || (one.refuses_unsupported && one.encrypt != SEAL_NEED_NEVER);
     all->may_reduce = all->may_reduce && (one.may_reduce || one.fallback == SEAL_FALLBACK_ALLOW);

@@ -385,6 +385,7 @@ SealFacts seal_recipient_facts(const SealJob *job, const SealRecipient *recipien
         .has_key = recipient->keys->len > 0,
         .unsupported = recipient->unsupported && !recipient->unable && recipient->keys->len == 0,
         .refuses_unsupported = policy->refuse_unsupported,
+        .pinned = recipient->pinned && !recipient->unable && recipient->keys->len == 0,
         .is_sealed = recipient->is_sealed,
         .may_reduce = job->is_status && policy->reduce_bounces &&
                       policy->encrypt == SEAL_NEED_REQUIRED &&
@@ -424,6 +425,8 @@ void seal_recipient_reset(SealRecipient *recipient)
     g_clear_pointer(&recipient->detail, g_free);
     recipient->in_doubt = FALSE;
     recipient->unsupported = FALSE;
+    recipient->waits = FALSE;
+    recipient->pinned = FALSE;
     g_clear_pointer(&recipient->reason, g_free);
     g_clear_pointer(&recipient->sealed_key, seal_key_unref);
     recipient->is_sealed = FALSE;

@@ -24,6 +24,8 @@ struct SealRecipient {
     char *detail;         /* what the log has beside it: it may name files */
     gboolean in_doubt;    /* one may be in what could not be read */
     gboolean unsupported; /* there is one that this version or its libraries cannot use */
+    gboolean waits;       /* there is a fit one, which waits for leave */
+    gboolean pinned;      /* there may be one; another that cannot be used is pinned */
     gboolean is_sealed;   /* it came encrypted, and for this recipient as far as can be known */
     SealKey *sealed_key;  /* to this key of the recipient's; NULL where none is known */
     gboolean keeps_signature; /* that which the message came with, and which was verified */

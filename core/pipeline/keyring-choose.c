@@ -183,7 +183,7 @@ static gboolean is_beside_better(SealSearch *search, const Choice *choice, SealK
 static void pass_by(const SealSearch *search, SealDecision *decision)
 {
     if (search->query->seen)
-        seal_decision_set(decision, SEAL_VERDICT_SKIP, "beaten", "%s",
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, search->pinned ? "pinned" : "beaten", "%s",
                           search->over ? search->over
                                        : "it could serve, but a better one there comes before it");
 }
@@ -199,9 +199,10 @@ static gboolean judge_one(SealSearch *search, Choice *choice, SealKey *key, GErr
         return FALSE;
     if (seal_decision_verdict(decision) != SEAL_VERDICT_PASS)
         return TRUE;
-    if (!seal_search_admit(search, &choice->watching, key, decision, &admitted, error))
+    if (!search->pinned &&
+        !seal_search_admit(search, &choice->watching, key, decision, &admitted, error))
         return FALSE;
-    if (!admitted)
+    if (!admitted && !search->pinned)
         return TRUE;
     if (search->over || (search->found->len > choice->had && !search->query->every))
         pass_by(search, decision);

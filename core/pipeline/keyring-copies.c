@@ -122,6 +122,60 @@ static gboolean add_copies(SealSearch *search, const SealSourceEntry *source, Se
     return TRUE;
 }
 
+/* Sources of more trust alone count there, so those that others write to are not asked. */
+static gboolean add_elsewhere(SealSearch *search, SealAddress *address, GPtrArray *keys,
+                              GError **error)
+{
+    GPtrArray *sources = search->keyring->sources;
+
+    for (guint i = 0; i < sources->len; i++) {
+        const SealSourceEntry *source = g_ptr_array_index(sources, i);
+        GError *problem = NULL;
+
+        if (seal_source_trust(source) < SEAL_TRUST_VERIFIED)
+            continue;
+        search->for_copies = TRUE;
+        g_autoptr(GPtrArray) found = seal_search_ask(search, source, address, &problem);
+        search->for_copies = FALSE;
+        if (!found && !fail_copies(search, source, problem, error))
+            return FALSE;
+        for (guint k = 0; found && k < found->len; k++)
+            g_ptr_array_add(keys, seal_key_ref(g_ptr_array_index(found, k)));
+    }
+    return TRUE;
+}
+
+/* What is said of a key of another format here is none of this search's doubts. */
+static gboolean ask_as(SealSearch *search, const SealFormatEntry *format, SealAddress *address,
+                       GPtrArray *keys, GError **error)
+{
+    g_autoptr(SealAddress) bare = seal_address_without_detail(address);
+    SealKeyQuery query = *search->query;
+    SealSearch other = {.keyring = search->keyring,
+                        .job = search->job,
+                        .query = &query,
+                        .cancellable = search->cancellable};
+
+    query.format = format;
+    gboolean ok = add_elsewhere(&other, address, keys, error) &&
+                  (!bare || add_elsewhere(&other, bare, keys, error));
+    search->failed = search->failed || other.failed;
+    seal_search_clear(&other);
+    return ok;
+}
+
+GPtrArray *seal_search_ask_elsewhere(SealSearch *search, SealAddress *address, GError **error)
+{
+    GPtrArray *formats = seal_registry_formats(search->keyring->registry);
+    g_autoptr(GPtrArray) keys = seal_keys_new();
+
+    for (guint i = 0; i < formats->len; i++) {
+        if (!ask_as(search, g_ptr_array_index(formats, i), address, keys, error))
+            return NULL;
+    }
+    return g_steal_pointer(&keys);
+}
+
 /* @key with what every source has of it. (transfer full) */
 static SealKey *merge_key(SealSearch *search, SealKey *key, SealAddress *address, GError **error)
 {

@@ -37,7 +37,8 @@ struct SealKeyring {
 /** What is written down of the keys of one address. */
 typedef struct {
     SealAddress *address;
-    GPtrArray *keys;
+    GPtrArray *keys;   /* of the query's format */
+    GPtrArray *others; /* of the other ones */
 } SealPage;
 
 /** One search for one key, or for all. */
@@ -60,6 +61,7 @@ typedef struct {
     GPtrArray *proven;   /* of char *: fingerprints of those that public roots alone vouch for */
     GPtrArray *domain;   /* of SealFind: keys of the whole domain */
     const char *over;    /* why no more are taken: it goes on to show all there are; or NULL */
+    gboolean pinned;     /* since one is pinned, of this format or another */
     GError *stopped;     /* then: what ended the search proper */
 } SealSearch;
 
@@ -112,6 +114,10 @@ GPtrArray *seal_search_merge(SealSearch *search, GPtrArray *keys, SealAddress *a
 GPtrArray *seal_search_ask_merged(SealSearch *search, const SealSourceEntry *source,
                                   SealAddress *address, GError **error);
 
+/** All that sources which are not watched have for @address, fit or not, of every format, and of
+ *  whatever trust. (transfer full) */
+GPtrArray *seal_search_ask_elsewhere(SealSearch *search, SealAddress *address, GError **error);
+
 /** A decision on @key, to be settled. (borrowed) */
 SealDecision *seal_search_decide(SealSearch *search, SealKey *key, SealServes serves);
 /** Is @key, which serves @address so, fit? *@decision is settled either way. */
@@ -134,22 +140,24 @@ SealKey *seal_search_lift(SealSearch *search, SealKey *key, SealAddress *address
 typedef struct {
     const SealSourceEntry *source;
     SealAddress *address;
-    GPtrArray *page;    /* what is written down; borrowed */
-    gboolean watched;   /* a key that is new there has to be admitted */
-    gboolean is_first;  /* nothing is in use there yet */
-    GPtrArray *taken;   /* of SealKey: to be written down as serving */
-    gboolean displaces; /* one of them takes the place of another */
-    gboolean waits;     /* one has to wait */
+    const SealPage *own;  /* what is written down of the address */
+    GPtrArray *page;      /* that, and what is for the address without its detail */
+    gboolean watched;     /* a key that is new there has to be admitted */
+    gboolean is_first;    /* nothing is in use there yet, of whatever format */
+    GPtrArray *elsewhere; /* of SealKey, of whatever format: what sources that are not watched
+                             have; NULL: they have not been asked yet */
+    GPtrArray *taken;     /* of SealKey: to be written down as serving */
+    gboolean displaces;   /* one of them takes the place of another */
+    gboolean waits;       /* one has to wait */
 } SealWatching;
 void seal_watching_clear(SealWatching *watching);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealWatching, seal_watching_clear)
 
-/** What is written down of the keys for @address. *@keys: borrowed. */
-gboolean seal_search_read_page(SealSearch *search, SealAddress *address, GPtrArray **keys,
-                               GError **error);
 /** Those that alone are used for the query's address, and for whom they are; empty where there is
- *  none. (@find.keys: transfer full) */
+ *  none, or where it is of another format: then the search is over. (@find.keys: transfer full) */
 gboolean seal_search_find_pinned(SealSearch *search, SealFind *find, GError **error);
+/** Nothing but what is pinned is used. */
+void seal_search_tell_pinned(SealSearch *search);
 gboolean seal_search_begin_watching(SealSearch *search, const SealFind *find,
                                     SealWatching *watching, GError **error);
 /** May @key, which is fit, serve? Where it may not, @decision says why. */

@@ -52,6 +52,7 @@ static void page_free(gpointer data)
 
     seal_address_unref(page->address);
     g_ptr_array_unref(page->keys);
+    g_ptr_array_unref(page->others);
     g_free(page);
 }
 
@@ -63,39 +64,55 @@ static SealKey *take_entry(SealSearch *search, SealKey *key)
     return seal_keyring_trust_anew(search->keyring, seal_key_ref(key));
 }
 
-gboolean seal_search_read_page(SealSearch *search, SealAddress *address, GPtrArray **keys,
-                               GError **error)
+static gboolean read_format(SealSearch *search, SealPage *page, const SealFormatEntry *format,
+                            GError **error)
 {
-    const char *format = search->query->format->table.name;
-    const SealSourceEntry *book = search->keyring ? search->keyring->book : NULL;
+    const SealSourceEntry *book = search->keyring->book;
+    const char *name = format->table.name;
     g_autoptr(GPtrArray) read = seal_keys_new();
+    gboolean own = g_str_equal(name, search->query->format->table.name);
+    GPtrArray *into = own ? page->keys : page->others;
 
-    for (guint i = 0; search->pages && i < search->pages->len; i++) {
-        const SealPage *page = g_ptr_array_index(search->pages, i);
-
-        *keys = page->keys;
-        if (seal_address_equal(page->address, address))
-            return TRUE;
-    }
-    if (book && !seal_book_read(book, address, format, SEAL_STANDING_NONE, read, error)) {
+    if (!seal_book_read(book, page->address, name, SEAL_STANDING_NONE, read, error)) {
         g_prefix_error(error,
                        "what key source %s has written down of keys in use: ", book->table.name);
         return FALSE;
     }
-    SealPage *page = g_new0(SealPage, 1);
-    page->address = seal_address_ref(address);
-    page->keys = seal_keys_new();
     for (guint i = 0; i < read->len; i++) {
         SealKey *key = g_ptr_array_index(read, i);
 
-        if (g_str_equal(seal_key_format(key), format))
-            g_ptr_array_add(page->keys, take_entry(search, key));
+        if (g_str_equal(seal_key_format(key), name))
+            g_ptr_array_add(into, take_entry(search, key));
+    }
+    return TRUE;
+}
+
+/* Of every format: a pin in one closes the others. NULL where it cannot be read. (borrowed) */
+static const SealPage *read_page(SealSearch *search, SealAddress *address, GError **error)
+{
+    gboolean has_book = search->keyring && search->keyring->book;
+    GPtrArray *formats = has_book ? seal_registry_formats(search->keyring->registry) : NULL;
+
+    for (guint i = 0; search->pages && i < search->pages->len; i++) {
+        const SealPage *page = g_ptr_array_index(search->pages, i);
+
+        if (seal_address_equal(page->address, address))
+            return page;
+    }
+    SealPage *page = g_new0(SealPage, 1);
+    page->address = seal_address_ref(address);
+    page->keys = seal_keys_new();
+    page->others = seal_keys_new();
+    for (guint i = 0; formats && i < formats->len; i++) {
+        if (!read_format(search, page, g_ptr_array_index(formats, i), error)) {
+            page_free(page);
+            return NULL;
+        }
     }
     if (!search->pages)
         search->pages = g_ptr_array_new_with_free_func(page_free);
     g_ptr_array_add(search->pages, page);
-    *keys = page->keys;
-    return TRUE;
+    return page;
 }
 
 static guint count_standing(GPtrArray *page, SealStanding standing)
@@ -124,21 +141,51 @@ static GPtrArray *read_standing(SealSearch *search, GPtrArray *page, SealAddress
     return seal_search_merge(search, keys, address, error);
 }
 
+/* A pin of another format says as well that no other key is used. */
+static void close_search(SealSearch *search, const SealPage *page)
+{
+    const SealKey *pinned = NULL;
+
+    for (guint i = 0; i < page->others->len && !pinned; i++) {
+        const SealKey *key = g_ptr_array_index(page->others, i);
+
+        if (seal_key_standing(key) == SEAL_STANDING_PINNED)
+            pinned = key;
+    }
+    seal_search_tell_pinned(search);
+    seal_decision_set(
+        seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
+        SEAL_VERDICT_SKIP, "pinned", "the %s key %.*s is pinned for %s, and no other is used",
+        seal_key_format(pinned), KEY_ID, seal_key_fingerprint(pinned),
+        seal_address_text(page->address));
+}
+
+void seal_search_tell_pinned(SealSearch *search)
+{
+    search->over = "it could serve, but another key is pinned for the address";
+    search->pinned = TRUE;
+}
+
 gboolean seal_search_find_pinned(SealSearch *search, SealFind *find, GError **error)
 {
     g_autoptr(SealAddress) bare = seal_address_without_detail(search->query->address);
     SealAddress *const addresses[] = {search->query->address, bare};
 
     for (guint i = 0; i < G_N_ELEMENTS(addresses) && addresses[i]; i++) {
-        GPtrArray *page;
+        const SealPage *page = read_page(search, addresses[i], error);
 
-        if (!seal_search_read_page(search, addresses[i], &page, error))
+        if (!page)
             return FALSE;
-        if (count_standing(page, SEAL_STANDING_PINNED) == 0)
-            continue;
-        find->address = seal_address_ref(addresses[i]);
-        find->keys = read_standing(search, page, addresses[i], SEAL_STANDING_PINNED, error);
-        return find->keys != NULL;
+        if (count_standing(page->keys, SEAL_STANDING_PINNED) > 0) {
+            find->address = seal_address_ref(addresses[i]);
+            find->keys =
+                read_standing(search, page->keys, addresses[i], SEAL_STANDING_PINNED, error);
+            return find->keys != NULL;
+        }
+        if (count_standing(page->others, SEAL_STANDING_PINNED) > 0) {
+            close_search(search, page);
+            return TRUE;
+        }
     }
     return TRUE;
 }
@@ -150,6 +197,8 @@ gboolean seal_search_find_pinned(SealSearch *search, SealFind *find, GError **er
 void seal_watching_clear(SealWatching *watching)
 {
     g_clear_pointer(&watching->taken, g_ptr_array_unref);
+    g_clear_pointer(&watching->page, g_ptr_array_unref);
+    g_clear_pointer(&watching->elsewhere, g_ptr_array_unref);
 }
 
 /* What the operator has put there himself, or trusts as a whole, is not watched; nor is what no
@@ -160,18 +209,57 @@ static gboolean is_watched(const SealSearch *search, const SealSourceEntry *sour
            seal_source_trust(source) < SEAL_TRUST_VERIFIED;
 }
 
+/* What is rejected for the mailbox is so for its subaddresses, whatever is written down there. */
+static void add_own(SealWatching *watching, const SealPage *bare)
+{
+    for (guint i = 0; i < watching->own->keys->len; i++) {
+        SealKey *key = g_ptr_array_index(watching->own->keys, i);
+        const SealKey *same = bare ? seal_keys_find(bare->keys, seal_key_fingerprint(key)) : NULL;
+
+        if (!same || seal_key_standing(same) != SEAL_STANDING_REJECTED ||
+            seal_key_standing(key) == SEAL_STANDING_PINNED)
+            g_ptr_array_add(watching->page, seal_key_ref(key));
+    }
+}
+
+static void add_bare(SealWatching *watching, const SealPage *bare)
+{
+    for (guint i = 0; i < bare->keys->len; i++) {
+        SealKey *key = g_ptr_array_index(bare->keys, i);
+
+        if (!seal_keys_find(watching->page, seal_key_fingerprint(key)))
+            g_ptr_array_add(watching->page, seal_key_ref(key));
+    }
+}
+
+/* One that waits counts as well: what comes behind it is not the first. */
+static gboolean is_in_use(const SealWatching *watching, const SealPage *bare)
+{
+    return count_standing(watching->page, SEAL_STANDING_SERVING) > 0 ||
+           count_standing(watching->page, SEAL_STANDING_PENDING) > 0 ||
+           count_standing(watching->own->others, SEAL_STANDING_SERVING) > 0 ||
+           (bare && count_standing(bare->others, SEAL_STANDING_SERVING) > 0);
+}
+
+/* What is written down of the mailbox holds for its subaddresses. */
 gboolean seal_search_begin_watching(SealSearch *search, const SealFind *find,
                                     SealWatching *watching, GError **error)
 {
+    g_autoptr(SealAddress) without = seal_address_without_detail(find->address);
+    const SealPage *bare = NULL;
+
     watching->source = find->source;
     watching->address = find->address;
     watching->watched = is_watched(search, find->source);
     watching->taken = seal_keys_new();
-    if (!seal_search_read_page(search, find->address, &watching->page, error))
+    watching->page = seal_keys_new();
+    if (!(watching->own = read_page(search, find->address, error)) ||
+        (without && !(bare = read_page(search, without, error))))
         return FALSE;
-    watching->is_first = watching->watched &&
-                         count_standing(watching->page, SEAL_STANDING_SERVING) == 0 &&
-                         count_standing(watching->page, SEAL_STANDING_PENDING) == 0;
+    add_own(watching, bare);
+    if (bare)
+        add_bare(watching, bare);
+    watching->is_first = watching->watched && !is_in_use(watching, bare);
     return TRUE;
 }
 
@@ -183,31 +271,78 @@ static void amend(SealDecision *decision, SealVerdict verdict, const char *code,
     seal_decision_set(decision, verdict, own, "%s; %s", text, more);
 }
 
-/* More trust than that of what serves is no change at equal trust; but that public roots vouch for
- * it tells no more than that somebody read a mail to the address once. */
-static gboolean is_trusted_more(SealSearch *search, SealKey *key, SealKey *old)
+/* That public roots vouch for it tells no more than that somebody read a mail to the address once.
+ */
+static SealTrust trust_of_its_own(SealSearch *search, SealKey *key)
 {
     gboolean by_public = search->proven &&
                          g_ptr_array_find_with_equal_func(search->proven, seal_key_fingerprint(key),
                                                           g_str_equal, NULL);
-    SealTrust trust = seal_key_trust(by_public ? seal_key_as_found(key) : key);
 
-    return trust > seal_key_trust(old);
+    return seal_key_trust(by_public ? seal_key_as_found(key) : key);
 }
 
-/* *@why: as what it may take the place of @old. (transfer full) */
-static gboolean may_follow(SealSearch *search, const SealWatching *watching, SealKey *key,
-                           SealKey *old, gboolean *may, char **why, GError **error)
+static gboolean is_rejected(const SealWatching *watching, const SealKey *key)
+{
+    const SealKey *known = seal_keys_find(watching->page, seal_key_fingerprint(key));
+
+    return known && seal_key_standing(known) == SEAL_STANDING_REJECTED;
+}
+
+/* *@trust: of the best key that the address has in a source that is not watched, where that is more
+ * than that of @key; else UNSET. */
+static gboolean find_more_trust(SealSearch *search, SealWatching *watching, SealKey *key,
+                                SealTrust *trust, GError **error)
+{
+    SealTrust own = trust_of_its_own(search, key);
+
+    if (!watching->elsewhere)
+        watching->elsewhere = seal_search_ask_elsewhere(search, watching->address, error);
+    *trust = SEAL_TRUST_UNSET;
+    if (!watching->elsewhere)
+        return FALSE;
+    for (guint i = 0; i < watching->elsewhere->len; i++) {
+        const SealKey *other = g_ptr_array_index(watching->elsewhere, i);
+
+        if (is_rejected(watching, other))
+            continue;
+        *trust = MAX(*trust, seal_key_trust(other));
+        if (g_str_equal(seal_key_fingerprint(other), seal_key_fingerprint(key)))
+            own = MAX(own, seal_key_trust(other));
+    }
+    if (*trust <= own)
+        *trust = SEAL_TRUST_UNSET;
+    return TRUE;
+}
+
+/* A revoked key may be in anybody's hands: @old counts with its copies, which may say so. */
+static gboolean succeeds(SealSearch *search, const SealWatching *watching, SealKey *key,
+                         SealKey *old, gboolean *may, char **why, GError **error)
 {
     const SealKeyQuery *query = search->query;
     SealAddress *named = seal_key_is_for(key, watching->address) ? watching->address : NULL;
+    g_autoptr(GPtrArray) one = seal_keys_new();
+
+    g_ptr_array_add(one, seal_key_ref(old));
+    g_autoptr(GPtrArray) merged = seal_search_merge(search, one, watching->address, error);
+    return merged && seal_format_succeeds(query->format, g_ptr_array_index(merged, 0), key, named,
+                                          query->at, may, why, error);
+}
+
+/* *@why: as what it may take the place of @old. (transfer full) */
+static gboolean may_follow(SealSearch *search, SealWatching *watching, SealKey *key, SealKey *old,
+                           gboolean *may, char **why, GError **error)
+{
     g_autoptr(SealKey) lifted = seal_search_lift(search, old, watching->address, error);
+    SealTrust more = SEAL_TRUST_UNSET;
 
     *why = NULL;
-    if (!lifted ||
-        !seal_format_succeeds(query->format, old, key, named, query->at, may, why, error))
+    if (!lifted || !succeeds(search, watching, key, old, may, why, error))
         return FALSE;
-    if (!*may && is_trusted_more(search, key, lifted)) {
+    gboolean trusted = !*may && trust_of_its_own(search, key) > seal_key_trust(lifted);
+    if (trusted && !find_more_trust(search, watching, key, &more, error))
+        return FALSE;
+    if (trusted && more == SEAL_TRUST_UNSET) {
         g_free(*why);
         *why = g_strdup_printf("it is trusted more than that, as %s",
                                seal_trust_name(seal_key_trust(key)));
@@ -239,8 +374,8 @@ static void write_pending(SealSearch *search, const SealWatching *watching, Seal
         return;
     if (seal_book_write(book, watching->address, seal_key_as_found(key), SEAL_STANDING_PENDING,
                         &problem))
-        seal_log_warning("a new %s key for %s from key source %s waits for leave, and the one in "
-                         "use goes on serving: key %s (sealctl keys pending)",
+        seal_log_warning("a new %s key for %s from key source %s waits for leave, and is not used "
+                         "until then: key %s (sealctl keys pending)",
                          seal_key_format(key), seal_address_text(watching->address),
                          seal_key_source(key), seal_key_fingerprint(key));
     else
@@ -248,6 +383,16 @@ static void write_pending(SealSearch *search, const SealWatching *watching, Seal
                          "written down as waiting: key %s: %s",
                          seal_key_format(key), seal_address_text(watching->address),
                          seal_key_source(key), seal_key_fingerprint(key), problem->message);
+}
+
+static void wait_for_leave(SealSearch *search, SealWatching *watching, SealKey *key,
+                           const SealKey *known, SealDecision *decision, const char *what)
+{
+    seal_decision_set(decision, SEAL_VERDICT_SKIP, "pending", "the key from %s %s",
+                      seal_key_source(key), what);
+    watching->waits = TRUE;
+    if (!known)
+        write_pending(search, watching, key);
 }
 
 static gboolean admit_new(SealSearch *search, SealWatching *watching, SealKey *key,
@@ -270,12 +415,53 @@ static gboolean admit_new(SealSearch *search, SealWatching *watching, SealKey *k
     }
     if (*admitted)
         return TRUE;
-    seal_decision_set(decision, SEAL_VERDICT_SKIP, "pending",
-                      "the key from %s is another one than what serves, and waits for leave%s%s",
-                      seal_key_source(key), why ? ": " : "", why ? why : "");
-    watching->waits = TRUE;
-    if (!known)
-        write_pending(search, watching, key);
+    g_autofree char *what =
+        g_strdup_printf("is another one than what serves, and waits for leave%s%s", why ? ": " : "",
+                        why ? why : "");
+    wait_for_leave(search, watching, key, known, decision, what);
+    return TRUE;
+}
+
+/* @key may follow one that has @trust. */
+static gboolean follows_elsewhere(SealSearch *search, SealWatching *watching, SealKey *key,
+                                  SealTrust trust, gboolean *may, GError **error)
+{
+    const char *format = search->query->format->table.name;
+
+    *may = FALSE;
+    for (guint i = 0; i < watching->elsewhere->len && !*may; i++) {
+        SealKey *old = g_ptr_array_index(watching->elsewhere, i);
+        g_autofree char *why = NULL;
+
+        if (seal_key_trust(old) >= trust && g_str_equal(seal_key_format(old), format) &&
+            !is_rejected(watching, old) && !succeeds(search, watching, key, old, may, &why, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Nothing is in use; but a stranger's key does not come before, or in the place of, one that is
+ * trusted more than it. */
+static gboolean admit_first(SealSearch *search, SealWatching *watching, SealKey *key,
+                            const SealKey *known, SealDecision *decision, gboolean *admitted,
+                            GError **error)
+{
+    SealTrust more;
+
+    if (!find_more_trust(search, watching, key, &more, error))
+        return FALSE;
+    *admitted = more == SEAL_TRUST_UNSET;
+    if (!*admitted && !follows_elsewhere(search, watching, key, more, admitted, error))
+        return FALSE;
+    if (*admitted && watching->taken->len < SEAL_MAX_RECIPIENT_KEYS)
+        g_ptr_array_add(watching->taken, seal_key_ref(key));
+    if (*admitted)
+        return TRUE;
+    g_autofree char *what =
+        g_strdup_printf("waits for leave: the address has one that is trusted "
+                        "as %s, and it is trusted as %s of its own",
+                        seal_trust_name(more), seal_trust_name(trust_of_its_own(search, key)));
+    wait_for_leave(search, watching, key, known, decision, what);
     return TRUE;
 }
 
@@ -292,19 +478,18 @@ gboolean seal_search_admit(SealSearch *search, SealWatching *watching, SealKey *
                           seal_address_text(watching->address));
     if (!*admitted || !watching->watched || standing == SEAL_STANDING_SERVING)
         return TRUE;
-    if (!watching->is_first)
-        return admit_new(search, watching, key, known, decision, admitted, error);
-    if (watching->taken->len < SEAL_MAX_RECIPIENT_KEYS)
-        g_ptr_array_add(watching->taken, seal_key_ref(key));
-    return TRUE;
+    return watching->is_first ? admit_first(search, watching, key, known, decision, admitted, error)
+                              : admit_new(search, watching, key, known, decision, admitted, error);
 }
 
 /* What its source offers no longer, now that another key has its place. */
 static gboolean drop_old(SealSearch *search, const SealWatching *watching, GPtrArray *offered,
                          GError **error)
 {
-    for (guint i = 0; i < watching->page->len; i++) {
-        SealKey *old = g_ptr_array_index(watching->page, i);
+    GPtrArray *own = watching->own->keys;
+
+    for (guint i = 0; i < own->len; i++) {
+        SealKey *old = g_ptr_array_index(own, i);
 
         if (seal_key_standing(old) == SEAL_STANDING_SERVING &&
             !seal_keys_find(offered, seal_key_fingerprint(old)) &&

@@ -216,6 +216,17 @@ static gboolean ask_sources(SealSearch *search, GError **error)
     return TRUE;
 }
 
+static void tell_pinned(SealSearch *search)
+{
+    const char *address = seal_address_text(search->query->address);
+
+    if (search->found->len == 0 && !search->other)
+        seal_decision_set(
+            seal_job_decide(search->job, "source", address), SEAL_VERDICT_SKIP, "pinned",
+            "the key that is pinned for %s is not fit, and no other is used", address);
+    seal_search_tell_pinned(search);
+}
+
 /* What is pinned alone is used, fit or not. */
 static gboolean search_all(SealSearch *search, GError **error)
 {
@@ -224,7 +235,8 @@ static gboolean search_all(SealSearch *search, GError **error)
 
     if (ok && pinned.keys) {
         ok = seal_search_find_usable(search, &pinned, error);
-        search->over = "it could serve, but another key is pinned for the address";
+        if (ok)
+            tell_pinned(search);
     }
     g_clear_pointer(&pinned.address, seal_address_unref);
     g_clear_pointer(&pinned.keys, g_ptr_array_unref);

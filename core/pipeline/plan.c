@@ -207,6 +207,8 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     recipient->in_doubt = recipient->in_doubt || in_doubt;
     recipient->unsupported =
         recipient->unsupported || seal_cause_has(job->decisions, first, SEAL_CODE_UNSUPPORTED);
+    recipient->pinned = recipient->pinned || seal_cause_has(job->decisions, first, "pinned");
+    recipient->waits = recipient->waits || seal_cause_has(job->decisions, first, "pending");
     return TRUE;
 }
 
@@ -283,6 +285,21 @@ static gboolean or_defer(SealJob *job, SealRecipient *recipient, gboolean found,
     return TRUE;
 }
 
+/* One whose only fit key waits for leave does so with it, since leave may come: in clear mail would
+ * leave for a change that has been noticed. */
+static void settle_as_waiting(SealJob *job, SealRecipient *recipient, SealNeed need)
+{
+    const SealPolicy *policy = recipient->policy;
+    gboolean leaves = recipient->unable ||
+                      (recipient->is_sealed && policy->already_sealed == SEAL_ALREADY_PASS) ||
+                      seal_recipient_facts(job, recipient).may_reduce;
+
+    if (recipient->waits && recipient->keys->len == 0 && !leaves &&
+        (need == SEAL_NEED_REQUIRED || policy->encrypt != SEAL_NEED_NEVER))
+        seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "pending",
+                        "%s; see `sealctl keys pending`", recipient->no_key);
+}
+
 /* So does one who must be encrypted to (@need) and whose key may be in what could not be read. */
 static gboolean find_keys_or_defer(const SealPipeline *pipeline, SealJob *job,
                                    SealRecipient *recipient, SealNeed need, gboolean every_format,
@@ -293,6 +310,8 @@ static gboolean find_keys_or_defer(const SealPipeline *pipeline, SealJob *job,
 
     if (found && need == SEAL_NEED_REQUIRED && recipient->in_doubt && recipient->keys->len == 0)
         seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "unavailable", "%s", recipient->no_key);
+    else if (found)
+        settle_as_waiting(job, recipient, need);
     return or_defer(job, recipient, found, problem, error);
 }
 

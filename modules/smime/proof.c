@@ -95,7 +95,8 @@ gboolean smime_succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddres
 {
     gboolean old_named, named;
 
-    *succeeds = has_same_public_key(old, key);
+    /* The private key of one that is revoked may be in anybody's hands. */
+    *succeeds = has_same_public_key(old, key) && smime_chain_is_unrevoked(self, old, at, NULL);
     if (*succeeds) {
         *why = g_strdup("it has the same public key");
         return TRUE;
@@ -105,10 +106,11 @@ gboolean smime_succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddres
         !is_named(self, key, address, at, &named, error))
         return FALSE;
     *succeeds = old_named && named;
-    *why = g_strdup_printf("%s of a CA that trust_anchors names in a file",
-                           *succeeds ? "both are"
-                           : named   ? "the one before it is not"
-                                     : "it has another public key, and is not");
+    *why = g_strdup_printf(
+        "%s of a CA that trust_anchors names in a file",
+        *succeeds ? "both are"
+        : named   ? "the one before it is not"
+                  : "it has another public key, or the one before it is revoked, and is not");
     return TRUE;
 }
 

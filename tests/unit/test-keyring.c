@@ -29,10 +29,10 @@ static SealDispatcher *dispatcher_of(const char *policy, const char *sources, co
     g_autofree char *conf = g_build_filename(top, "conf", NULL);
     g_autofree char *path = g_build_filename(conf, "x.conf", NULL);
     g_autofree char *text = g_strdup_printf(
-        "[core]\nlog_target=%s/log\nlog_level=debug\n[pipeline]\noutbound=toy\n"
-        "[policy]\nformats=toy\nencrypt_to_sender=false\n%s\n[keyring]\nsources=%s\n"
+        "[core]\nlog_target=%s/log\nlog_level=debug\n[pipeline]\noutbound=tin;toy\n"
+        "[policy]\n%sencrypt_to_sender=false\n%s\n[keyring]\nsources=%s\n"
         "[module toy]\nfolder=%s\n%s\n",
-        top, policy, sources, kept, toy);
+        top, strstr(policy, "formats=") ? "" : "formats=toy\n", policy, sources, kept, toy);
     g_autoptr(GError) error = NULL;
 
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
@@ -175,7 +175,11 @@ static const Row ROWS[] = {
     {"it says so itself, and somebody vouches", "", "found",
      "found=A,x@other.example,1,public,domain=example.org", ALICE, "sealed A"},
     {"behind the person's own from any source", "min_trust=unverified", "kept;public",
-     "kept=A,x@other.example,1\nbound=@example.org\npublic=B," ALICE ",1", ALICE, "sealed B"},
+     "trust=verified\nkept=A,x@other.example,1,domain=example.org\npublic=B," ALICE ",1,named",
+     ALICE, "sealed B"},
+    {"unless that is a stranger's", "min_trust=unverified", "kept;public",
+     "kept=A,x@other.example,1\nbound=@example.org\npublic=B," ALICE ",1,public", ALICE,
+     "sealed A"},
     {"but before nothing", "", "kept;public",
      "kept=A,x@other.example,1\nbound=@example.org\npublic=B," ALICE ",1,expired", ALICE,
      "sealed A"},
@@ -303,7 +307,7 @@ static void test_lookup(void)
     g_autoptr(GVariant) answer =
         look_up("", "own;found;public",
                 "own=A," ALICE ",1,expired;E,x@other.example,1,domain=example.org\n"
-                "found=B," ALICE ",2,public\n"
+                "found=B," ALICE ",2,named\n"
                 "public=C," ALICE ",3,named;D," ALICE ",4;F," ALICE ",5,named,unsupported",
                 &told);
 
@@ -339,8 +343,10 @@ typedef struct {
     const char *after;  /* NULL: as it was, or nothing */
 } Standing;
 
-#define LOW    "min_trust=unverified"
-#define SERVES "1 3 found A," ALICE ",1\n"
+#define LOW       "min_trust=unverified"
+#define BOTH      "formats=tin;toy"
+#define BOTH_WAYS ALICE "|alice+x@example.org"
+#define SERVES    "1 3 found A," ALICE ",1\n"
 
 static const Standing STANDINGS[] = {
     {"the first is taken", "", LOW, "found=A," ALICE ",1", "sealed A", "serving A"},
@@ -390,6 +396,53 @@ static const Standing STANDINGS[] = {
      NULL},
     {"nor revoked elsewhere", "4 5 own A," ALICE ",1\n", "",
      "own=B," ALICE ",2\nfound=A," ALICE ",1,revoked", "*not fit any more", NULL},
+    {"in clear neither", "4 5 own A," ALICE ",1,expired\n", "encrypt=preferred",
+     "own=B," ALICE ",2", "refused: it is not fit any more", NULL},
+    {"nor where policy has it so", "4 5 own A," ALICE ",1,expired\n", "fallback=allow", "",
+     "refused: it is not fit any more", NULL},
+    {"a revoked one vouches for nothing", SERVES, LOW,
+     "found=B," ALICE ",2,after=A\npublic=A," ALICE ",1,revoked", "*waits for leave",
+     "serving A, pending B"},
+    /* What waits is no reason for clear text. */
+    {"one waits, and none serves", "1 3 found A," ALICE ",1,expired\n", LOW "\nencrypt=preferred",
+     "found=B," ALICE ",2", "deferred: the key from found is another", "serving A, pending B"},
+    {"likewise", "1 3 found A," ALICE ",1,expired\n", LOW "\nfallback=allow", "found=B," ALICE ",2",
+     "*see `sealctl keys pending`", "serving A, pending B"},
+    {"one waits, and one serves", SERVES, LOW "\nencrypt=preferred", "found=B," ALICE ",2",
+     "sealed A", "serving A, pending B"},
+    /* Of another format. */
+    {"a pin closes other formats", "4 5 own A," ALICE ",1\n", LOW "\n" BOTH,
+     "found=B," ALICE ",2,public,tin", "sealed A", NULL},
+    {"even to what serves", "4 5 own A," ALICE ",1\n1 3 found B," ALICE ",2,tin\n", LOW "\n" BOTH,
+     "found=B," ALICE ",2,tin", "sealed A", NULL},
+    {"and to the operator's own", "4 5 own A," ALICE ",1\n", LOW "\nformats=tin",
+     "own=B," ALICE ",2,tin", "refused: the toy key A is pinned for " ALICE, NULL},
+    {"fit or not", "4 5 own A," ALICE ",1,expired\n", LOW "\nencrypt=preferred\n" BOTH,
+     "found=B," ALICE ",2,tin", "refused: it is not fit any more", NULL},
+    {"one pin in each", "4 5 own A," ALICE ",1\n4 5 own B," ALICE ",2,tin\n", LOW "\n" BOTH, "",
+     "sealed B", NULL},
+    {"the first of another format is a change", SERVES, LOW "\n" BOTH,
+     "found=B," ALICE ",2,public,tin;A," ALICE ",1", "sealed A", "serving A, pending B"},
+    {"unless the operator has put it there", SERVES, LOW "\n" BOTH, "own=B," ALICE ",2,tin",
+     "sealed B", "serving A"},
+    /* Of less trust than what there is. */
+    {"a stranger's key does not come before one of more trust", "", LOW,
+     "found=B," ALICE ",2,public\nkept=A,x@other.example,1\nbound=@example.org", "sealed A",
+     "pending B"},
+    {"nor in the place of one that expired", "", LOW "\nencrypt=preferred",
+     "own=A," ALICE ",1,expired\nfound=B," ALICE ",2,public",
+     "deferred: the key from found waits for leave", "pending B"},
+    {"of whatever format", "", LOW "\n" BOTH, "own=A," ALICE ",1\nfound=B," ALICE ",2,public,tin",
+     "sealed A", "pending B"},
+    {"unless that has signed it", "", LOW, "own=A," ALICE ",1,expired\nfound=B," ALICE ",2,after=A",
+     "sealed B", "serving B"},
+    {"and is not revoked", "", LOW,
+     "own=A," ALICE ",1\nfound=B," ALICE ",2,after=A\npublic=A," ALICE ",1,revoked",
+     "*waits for leave", "pending B"},
+    {"one that is rejected is none", "3 5 own A," ALICE ",1\n", LOW,
+     "own=A," ALICE ",1\nfound=B," ALICE ",2", "sealed B", "rejected A, serving B"},
+    {"as much trust is no less", "", LOW, "own=A," ALICE ",1,expired\nfound=B," ALICE ",2,named",
+     "sealed B", "serving B"},
     {"less trust in a source counts at once", "1 5 found A," ALICE ",1\n", "min_trust=verified",
      "found=B," ALICE ",2,public", "*waits for leave", "serving A, pending B"},
     /* The book. */
@@ -404,6 +457,11 @@ static const Standing STANDINGS[] = {
      "sealed A", "serving A"},
 };
 
+static const char *sources_of(const Standing *row)
+{
+    return strstr(row->toy, "kept=") ? "own;found;public;kept" : "own;found;public";
+}
+
 static void test_standing(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(STANDINGS); i++) {
@@ -414,7 +472,7 @@ static void test_standing(void)
             write_book(ALICE, row->before);
         g_test_message("%s", row->what);
         g_autofree char *before = book_of(ALICE);
-        g_autofree char *result = mail(ALICE, row->policy, "own;found;public", row->toy);
+        g_autofree char *result = mail(ALICE, row->policy, sources_of(row), row->toy);
         g_autofree char *after = book_of(ALICE);
         if (*row->result == '*')
             assert_has(result, row->result + 1);
@@ -442,13 +500,13 @@ static void test_question(void)
         g_test_message("%s", row->what);
         g_autofree char *before = book_of(ALICE);
         g_autoptr(SealDispatcher) dispatcher =
-            dispatcher_of(row->policy, "own;found;public", row->toy);
+            dispatcher_of(row->policy, sources_of(row), row->toy);
         g_autoptr(SealJob) job = seal_job_new(&spec, NULL);
         seal_dispatcher_check(dispatcher, job, NULL, NULL);
         const SealRecipient *recipient = g_ptr_array_index(seal_job_recipients(job), 0);
         g_assert_true((seal_recipient_result(recipient) == SEAL_VERDICT_SEALED) ==
                       g_str_has_prefix(row->result, "sealed"));
-        g_autoptr(GVariant) answer = look_up(row->policy, "own;found;public", row->toy, &told);
+        g_autoptr(GVariant) answer = look_up(row->policy, sources_of(row), row->toy, &told);
         g_autofree char *after = book_of(ALICE);
         g_assert_cmpstr(after, ==, before);
         g_autofree char *path = g_strdup_printf("%s/found-%s", kept, ALICE);
@@ -475,6 +533,58 @@ static void test_detail(void)
     write_book(ALICE, "4 5 own B," ALICE ",1\n");
     g_autofree char *pinned = mail("alice+x@example.org", LOW, "found", "found=A," ALICE ",1");
     g_assert_cmpstr(pinned, ==, "sealed B");
+}
+
+/* What is written down of the mailbox holds for what has a detail. */
+static void test_detail_of_page(void)
+{
+    static const struct {
+        const char *what, *book; /* of the bare address */
+        const char *result, *after;
+    } rows[] = {
+        {"rejected there", "3 3 found B," BOTH_WAYS ",2\n", "*has been rejected", ""},
+        {"waits there", "2 3 found B," BOTH_WAYS ",2\n", "*waits for leave", ""},
+        {"another one serves there", SERVES, "sealed A", "pending B"},
+        {"it serves there", "1 3 found B," BOTH_WAYS ",2\n", "sealed B", ""},
+        {"another one is pinned there", "4 5 own A," ALICE ",1\n", "sealed A", ""},
+        {"nothing", "", "sealed B", "serving B"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        clear_kept();
+        g_test_message("%s", rows[i].what);
+        write_book(ALICE, rows[i].book);
+        g_autofree char *before = book_of(ALICE);
+        g_autofree char *result =
+            mail("alice+x@example.org", LOW, "found", "found=B," BOTH_WAYS ",2");
+        g_autofree char *after = book_of("alice+x@example.org"), *bare = book_of(ALICE);
+        if (*rows[i].result == '*')
+            assert_has(result, rows[i].result + 1);
+        else
+            g_assert_cmpstr(result, ==, rows[i].result);
+        g_assert_cmpstr(after, ==, rows[i].after);
+        g_assert_cmpstr(bare, ==, before);
+    }
+}
+
+/* People are told that a pin is why. */
+static void test_pinned_shown(void)
+{
+    static const char *const formats[] = {"", BOTH, LOW "\n" BOTH};
+    static const char *const keys[] = {"own=B," ALICE ",2", "own=B," ALICE ",2,tin",
+                                       "own=A," ALICE ",1\nfound=B," ALICE ",2,tin"};
+    gboolean told;
+
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+        clear_kept();
+        write_book(ALICE, "4 5 own A," ALICE ",1\n");
+        g_autoptr(GVariant) answer = look_up(formats[i], "own;found", keys[i], &told);
+        g_assert_true(told);
+        g_autofree char *used = row_of(answer, "keys", "fingerprint", "A", "code");
+        g_autofree char *other = row_of(answer, "keys", "fingerprint", "B", "code");
+        g_assert_cmpstr(used, ==, "fit");
+        g_assert_cmpstr(other, ==, "pinned");
+    }
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -630,6 +740,8 @@ int main(int argc, char **argv)
     g_test_add_func("/keyring/standing", test_standing);
     g_test_add_func("/keyring/question", test_question);
     g_test_add_func("/keyring/detail", test_detail);
+    g_test_add_func("/keyring/detail/page", test_detail_of_page);
+    g_test_add_func("/keyring/pinned", test_pinned_shown);
     g_test_add_func("/keyring/past", test_past);
     g_test_add_func("/keyring/remembered", test_remembered);
     g_test_add_func("/keyring/log", test_log);

@@ -4,7 +4,8 @@
  * and one that keeps what is written down in files: to see what core makes of them.
  *
  * A key: FINGERPRINT,ADDRESS|...,FROM[,WORD]...: expired, revoked, unsupported; public or named:
- * who vouches for it; after=FINGERPRINT: which it may follow; domain=NAME.
+ * who vouches for it; after=FINGERPRINT: which it may follow; domain=NAME; tin: it is of the format
+ * of that name, which is the same.
  */
 #include "core/sealpipe.h"
 
@@ -52,9 +53,10 @@ static SealKey *key_of(const char *line, const SealOrigin *origin)
     g_auto(GStrv) addresses = g_strsplit(parts[1], "|", -1);
     const char *const domains[] = {value_of(parts, "domain="), NULL};
     const char *const ids[] = {parts[0], NULL};
+    gboolean tin = g_strv_contains((const char *const *)parts, "tin");
     const SealKeySpec spec = {
         .size = sizeof spec,
-        .format = "toy",
+        .format = tin ? "tin" : "toy",
         .fingerprint = parts[0],
         .label = parts[0],
         .addresses = (const char *const *)addresses,
@@ -131,7 +133,7 @@ static gboolean succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddre
 {
     g_autofree char *word = g_strconcat("after=", seal_key_fingerprint(old), NULL);
 
-    *succeeds = has_word(key, word);
+    *succeeds = has_word(key, word) && !has_word(old, "revoked");
     *why = g_strdup(*succeeds ? "the old one has signed it" : "nothing binds it to the old one");
     return TRUE;
 }
@@ -159,24 +161,39 @@ static SealKey *merge(SealModule *self, GPtrArray *copies, GError **error)
     return key_of(text, &origin);
 }
 
+static gboolean detect_as(const char *type, const char *name, SealEntity *entity,
+                          SealDetection *detection)
+{
+    const char *ids = seal_entity_parameter(entity, "ids");
+    gboolean ours = g_str_equal(seal_entity_type(entity), type) && ids;
+    g_auto(GStrv) list = g_strsplit(ours ? ids : "", " ", -1);
+
+    seal_detection_set(detection, ours ? SEAL_DETECTED_ENCRYPTED : SEAL_DETECTED_NOTHING,
+                       ours ? 1000 : 0, name);
+    for (char **id = list; *id && ours; id++)
+        seal_detection_add(detection, *id);
+    return TRUE;
+}
+
 static gboolean detect(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                        SealDetection *detection, GError **error)
 {
-    const char *ids = seal_entity_parameter(entity, "ids");
-    gboolean toy = g_str_equal(seal_entity_type(entity), "application/x-toy") && ids;
-    g_auto(GStrv) list = g_strsplit(toy ? ids : "", " ", -1);
+    return detect_as("application/x-toy", "toy", entity, detection);
+}
 
-    seal_detection_set(detection, toy ? SEAL_DETECTED_ENCRYPTED : SEAL_DETECTED_NOTHING,
-                       toy ? 1000 : 0, "toy");
-    for (char **id = list; *id && toy; id++)
-        seal_detection_add(detection, *id);
-    return TRUE;
+static gboolean detect_tin(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                           SealDetection *detection, GError **error)
+{
+    return detect_as("application/x-tin", "tin", entity, detection);
 }
 
 static SealContent *encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                             GError **error)
 {
-    g_autoptr(GString) text = g_string_new("Content-Type: application/x-toy; ids=\"");
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_printf(text, "Content-Type: application/x-%s; ids=\"",
+                    seal_key_format(g_ptr_array_index(sealing->keys, 0)));
 
     for (guint i = 0; i < sealing->keys->len; i++)
         g_string_append_printf(text, "%s%s", i > 0 ? " " : "",
@@ -296,12 +313,20 @@ static gboolean book_write(SealModule *self, const SealAddress *address, SealKey
 
 static const SealKeyBook BOOK = {.size = sizeof BOOK, .read = book_read, .write = book_write};
 
+static char *path_of_past(SealModule *self, const SealRecollection *past)
+{
+    g_autofree char *kind =
+        g_strconcat(past->source, g_str_equal(past->format, "tin") ? "-tin" : "", NULL);
+
+    return path_of(self, kind, past->address);
+}
+
 /* The first line is until when it holds. */
 static gboolean recall(SealModule *self, SealRecollection *past, gboolean *known, GError **error)
 {
     if (fail_if(self, "past", error))
         return FALSE;
-    g_autofree char *path = path_of(self, past->source, past->address);
+    g_autofree char *path = path_of_past(self, past);
     g_auto(GStrv) lines = lines_of(path);
     *known = lines[0] && *lines[0];
     past->until = *known ? g_ascii_strtoll(lines[0], NULL, 10) : 0;
@@ -314,7 +339,7 @@ static gboolean remember(SealModule *self, const SealRecollection *past, GError 
 {
     if (fail_if(self, "past", error))
         return FALSE;
-    g_autofree char *path = path_of(self, past->source, past->address);
+    g_autofree char *path = path_of_past(self, past);
     g_autoptr(GString) all = g_string_new(NULL);
     g_string_printf(all, "%" G_GINT64_FORMAT "\n", past->until);
     for (guint i = 0; i < past->keys->len; i++) {
@@ -338,7 +363,19 @@ static const SealFormat FORMAT = {
     .prove = prove,
     .succeeds = succeeds,
 };
-static const SealFormat *const FORMATS[] = {&FORMAT, NULL};
+static const SealFormat TIN = {
+    .size = sizeof TIN,
+    .name = "tin",
+    .read = read_keys,
+    .detect = detect_tin,
+    .usable = usable,
+    .encrypt = encrypt,
+    .merge = merge,
+    .write = write_key,
+    .prove = prove,
+    .succeeds = succeeds,
+};
+static const SealFormat *const FORMATS[] = {&FORMAT, &TIN, NULL};
 static const SealSource OWN = {sizeof OWN, "own", SEAL_TRUST_VERIFIED, FALSE, look_up_own};
 static const SealSource FOUND = {
     .size = sizeof FOUND,
