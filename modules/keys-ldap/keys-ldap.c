@@ -17,6 +17,7 @@ enum {
     MAX_NAMED = 3, /* in one sentence */
     MAX_DN = 200,
     MAX_KEYS = 1000, /* of one address: core takes no more, so that no more are read */
+    MAX_TIMES = 2,   /* so much of max_value is read */
 };
 
 /* A look-up. */
@@ -25,7 +26,8 @@ typedef struct {
     SealAddress *address;
     const char *format;
     GPtrArray *values;
-    char *uri; /* who answered */
+    char *uri;  /* who answered */
+    gsize size; /* of the values that were read */
 } Lookup;
 
 /* -------------------------------------------------------------------------------------------
@@ -151,8 +153,24 @@ static void append_doubt(GString *doubt, guint number, const LdapValue *value, c
                                value->attribute, place, problem->message);
 }
 
+/* MAX_KEYS alone is no bound: certificates of a chain are no keys, and take as long to read. */
+static gboolean read_value(Lookup *lookup, const LdapValue *value, const SealOrigin *origin,
+                           GPtrArray *keys, GError **error)
+{
+    gint64 max = seal_module_number(lookup->self, "max_value");
+    gsize size = g_bytes_get_size(value->octets);
+
+    if ((gint64)size <= max && (gint64)(lookup->size += size) > MAX_TIMES * max) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "all values have more than %d times max_value=%" G_GINT64_FORMAT " octets",
+                    MAX_TIMES, max);
+        return FALSE;
+    }
+    return keys_ldap_read_value(lookup->self, lookup->format, value, origin, keys, error);
+}
+
 /* What cannot be read stands in no other's way. */
-static char *read_values(const Lookup *lookup, SealTrust trust, GPtrArray *keys)
+static char *read_values(Lookup *lookup, SealTrust trust, GPtrArray *keys)
 {
     g_autoptr(GString) doubt = g_string_new(NULL);
     guint doubts = 0;
@@ -164,7 +182,7 @@ static char *read_values(const Lookup *lookup, SealTrust trust, GPtrArray *keys)
             .size = sizeof origin, .source = "ldap", .place = place, .trust = trust};
         g_autoptr(GError) problem = NULL;
 
-        if (!keys_ldap_read_value(lookup->self, lookup->format, value, &origin, keys, &problem))
+        if (!read_value(lookup, value, &origin, keys, &problem))
             append_doubt(doubt, doubts++, value, place, problem);
     }
     return doubts > 0 ? g_string_free(g_steal_pointer(&doubt), FALSE) : NULL;
@@ -176,7 +194,7 @@ static gboolean keys_ldap_lookup(SealModule *self, SealAddress *address, const c
 {
     KeysLdap *source = seal_module_data(self);
     g_autoptr(GPtrArray) values = ldap_values_new();
-    Lookup lookup = {self, address, format, values, NULL};
+    Lookup lookup = {.self = self, .address = address, .format = format, .values = values};
 
     if (!*keys_ldap_attributes(self, format) || !is_served(source, address))
         return TRUE;

@@ -222,6 +222,8 @@ def _():
     configure({"smime_attributes": "testKey", "max_value": "1M"})
     tap.true(seals(large), "as it is configured")
     waits("flood@example.org", "key source ldap has more than 1000 keys for flood@example.org")
+    configure({"smime_attributes": "testKey", "max_value": "200K"})
+    waits("flood@example.org", "all values have more than 2 times max_value=204800 octets")
 
 
 @tap.test("only the domains that are named are asked for")
