@@ -95,13 +95,42 @@ const char *smime_address_inside(const struct sockaddr *address)
     return "no address of the internet";
 }
 
+/* What somebody else may undo an encoding of, or may read as an address, is none. */
+static gboolean is_name(const char *host)
+{
+    const char *last = strrchr(host, '.');
+
+    last = last ? last + 1 : host;
+    return *last && *host != '.' && !strstr(host, "..") &&
+           host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0' &&
+           last[strspn(last, "0123456789")] != '\0' &&
+           !(g_str_has_prefix(last, "0x") &&
+             last[2 + strspn(last + 2, "0123456789abcdef")] == '\0');
+}
+
+/* RFC 6761 6.3, and what Debian's /etc/hosts has. */
+static gboolean is_local_name(const char *host)
+{
+    static const char *const names[] = {"localhost", "localhost.localdomain", "ip6-localhost",
+                                        "ip6-loopback", NULL};
+
+    return g_strv_contains(names, host) || g_str_has_suffix(host, ".localhost");
+}
+
 const char *smime_host_inside(const char *host)
 {
     struct in6_addr six;
     struct in_addr four;
+    g_autofree char *name = g_ascii_strdown(host, -1);
 
+    if (g_str_has_suffix(name, "."))
+        name[strlen(name) - 1] = '\0';
     /* "127.1" and "0x7f000001" as well. */
-    if (inet_aton(host, &four))
+    if (inet_aton(name, &four))
         return inside4(ntohl(four.s_addr));
-    return inet_pton(AF_INET6, host, &six) == 1 ? inside6(six.s6_addr) : NULL;
+    if (inet_pton(AF_INET6, name, &six) == 1)
+        return inside6(six.s6_addr);
+    if (!is_name(name))
+        return "neither a plain name nor an address";
+    return is_local_name(name) ? "a loopback address" : NULL;
 }

@@ -102,7 +102,7 @@ struct sockaddr;
 /** What kind of address it is where it is not a public one ("a loopback address"); else NULL. */
 const char *smime_address_inside(const struct sockaddr *address);
 /** The same of a URL's host that is written as an address, in any way that is understood as one;
- *  NULL for a name as well. */
+ *  NULL for a name as well, unless it is the host's own or none that all would read alike. */
 const char *smime_host_inside(const char *host);
 
 /* -------------------------------------------------------------------------------------------

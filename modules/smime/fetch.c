@@ -100,11 +100,16 @@ static gboolean fail_fetch(const SmimeFetch *fetch, const char *why, GError **er
 
 static gboolean fail_answer(const SmimeFetch *fetch, long status, GError **error)
 {
-    g_autofree char *why =
-        status >= 300 && status < 400
-            ? g_strdup_printf("it leads elsewhere (HTTP status %ld), which is not followed", status)
-            : g_strdup_printf("the server answers with HTTP status %ld", status);
+    const char *what = "the server's answer is no list", *rest = "";
 
+    if (status == 304) {
+        what = "the server says that nothing has changed";
+        rest = ", which was not asked";
+    } else if (status >= 300 && status < 400) {
+        what = "it leads elsewhere";
+        rest = ", which is not followed";
+    }
+    g_autofree char *why = g_strdup_printf("%s (HTTP status %ld)%s", what, status, rest);
     return fail_fetch(fetch, why, error);
 }
 

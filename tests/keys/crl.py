@@ -291,7 +291,7 @@ def troubles():
     yield ("elsewhere", server.url("/elsewhere"), (302, {"Location": server.url("/good")}, b""),
            "leads elsewhere")
     yield "an error", server.url("/error"), (503, {}, b""), "HTTP status 503"
-    yield "not asked for", server.url("/304"), (304, {}, b""), "leads elsewhere"
+    yield "not asked for", server.url("/304"), (304, {}, b""), "nothing has changed (HTTP status 304), which was not"
     yield "gone", gone, None, "onnect"
 
 
@@ -356,6 +356,23 @@ def proxy():
     home.configure({"module smime": {"crl": "hard", "crl_proxy": server.url("")}})
     tap.equal(refresh("--all", status=0)["http://lists.invalid/x"]["result"], "fetched")
     tap.equal(answer(ANN), HAS)
+
+
+@tap.test("a proxy is asked for nothing that is an address inside, however it is written")
+def proxy_inside():
+    forget()
+    hosts = ["127.0.0.1.", "2130706433.", "127.0.0.1%2e", "127%2e1", "localhost", "LOCALHOST.", "a.localhost",
+             "169%2e254.43518", "%5b::1%5d", "[::1]", "10.0.0.1"]
+    home.configure({"module smime": {"crl": "hard", "crl_proxy": server.url("")}})
+    for i, host in enumerate(hosts):
+        enrol(f"inside{i}@example.org", f"http://{host}/x")
+        answer(f"inside{i}@example.org")
+    rows = refresh()
+    tap.equal(server.asked, [])
+    for host in hosts:
+        row = rows.get(f"http://{host}/x")
+        tap.true(row is None or "its host is" in row["problem"], f"{host}: {row}")
+    tap.true(len(rows) >= 7, rows)
 
 
 @tap.test("nothing is fetched that no CA has signed, whoever wrote it down")

@@ -104,12 +104,47 @@ static void test_addresses(void)
 
 static void test_hosts(void)
 {
-    static const char *const inside[] = {"127.0.0.1",  "127.1", "0x7f.1",           "2130706433",
-                                         "0177.0.0.1", "::1",   "::ffff:127.0.0.1", "fe80::1"};
+    static const char *const inside[] = {"127.0.0.1",
+                                         "127.1",
+                                         "0x7f.1",
+                                         "2130706433",
+                                         "0177.0.0.1",
+                                         "::1",
+                                         "::ffff:127.0.0.1",
+                                         "fe80::1",
+                                         "127.0.0.1.",
+                                         "2130706433.",
+                                         "10.1.",
+                                         "localhost",
+                                         "LocalHost.",
+                                         "a.localhost",
+                                         "a.localhost.",
+                                         "ip6-localhost",
+                                         "127.0.0.1%2e",
+                                         "127%2e1",
+                                         "%6cocalhost",
+                                         "127.0.0.1..",
+                                         ".127.0.0.1",
+                                         "a..b",
+                                         "127.0.0.256",
+                                         "1.2.3.4.5",
+                                         "a.0x7f",
+                                         "a_b.example.org",
+                                         "",
+                                         ".",
+                                         "fe80::1%25lo",
+                                         "%5b::1%5d",
+                                         "l\xc3\xb6.example.org"};
 
-    for (guint i = 0; i < G_N_ELEMENTS(inside); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(inside); i++) {
+        g_test_message("%s", inside[i]);
         g_assert_nonnull(smime_host_inside(inside[i]));
+    }
     g_assert_null(smime_host_inside("lists.example.org"));
+    g_assert_null(smime_host_inside("Lists-2.Example.org."));
+    g_assert_null(smime_host_inside("localhost.example.org"));
+    g_assert_null(smime_host_inside("1.2.3.4.example"));
+    g_assert_null(smime_host_inside("xn--lsten-jua.0x.example"));
     g_assert_null(smime_host_inside("8.8.8.8"));
 }
 
