@@ -127,11 +127,11 @@ SEAL_FRONT gboolean seal_dispatcher_has_book(SealDispatcher *self);
 /** TRUE where a module fetches over the network what gets out of date, as it is configured. */
 SEAL_FRONT gboolean seal_dispatcher_can_refresh(const SealDispatcher *dispatcher);
 /** Has every such module fetch what is due, or everything (@all); see SealModuleDescriptor.refresh.
- *  Rows of "refreshed" in @out, which is there even without rows: "what" (a URL), "result"
- *  ("fetched", "unchanged", "failed", "dropped"), "until" (a day, or ""), "problem" ("" where there
- *  is none). *@next: when the first of them wants to be called again; G_MAXINT64: none does. FALSE,
- *  with the first error, where something could not be had; the others have been called all the
- *  same. */
+ *  Rows of "refreshed" in @out, which is there even without rows: "what" (a URL, or what else it
+ *  is about), "result" ("fetched", "unchanged", "failed", "dropped", "put off" to the next time,
+ *  "left out" for want of room), "until" (a day, or ""), "problem" ("" where there is none).
+ * *@next: when the first of them wants to be called again; G_MAXINT64: none does. FALSE, with the
+ * first error, where something could not be had; the others have been called all the same. */
 SEAL_FRONT gboolean seal_dispatcher_refresh(SealDispatcher *dispatcher, gboolean all, SealOut *out,
                                             gint64 *next, GError **error);
 

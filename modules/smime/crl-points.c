@@ -78,13 +78,10 @@ GStrv smime_points_of(X509 *cert)
 }
 
 /* By name and key: a certificate that was made anew for both signs the same lists. */
-char *smime_points_id(const char *const *points, X509 *issuer)
+static void add_issuer(GChecksum *sum, X509 *issuer)
 {
-    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     guint8 *der = NULL;
 
-    for (; *points; points++)
-        g_checksum_update(sum, (const guchar *)*points, (gssize)strlen(*points) + 1);
     int length = i2d_X509_NAME(X509_get_subject_name(issuer), &der);
     g_checksum_update(sum, der, MAX(length, 0));
     OPENSSL_free(der);
@@ -93,5 +90,22 @@ char *smime_points_id(const char *const *points, X509 *issuer)
     g_checksum_update(sum, der, MAX(length, 0));
     OPENSSL_free(der);
     ERR_clear_error();
-    return g_strdup(g_checksum_get_string(sum));
+}
+
+char *smime_points_id(const char *const *points, X509 *issuer)
+{
+    g_autoptr(GChecksum) whose = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+
+    for (; *points; points++)
+        g_checksum_update(sum, (const guchar *)*points, (gssize)strlen(*points) + 1);
+    add_issuer(sum, issuer);
+    add_issuer(whose, issuer);
+    return g_strdup_printf("%.*s%.*s", SMIME_ISSUER_DIGITS, g_checksum_get_string(whose),
+                           SMIME_ID_DIGITS - SMIME_ISSUER_DIGITS, g_checksum_get_string(sum));
+}
+
+gboolean smime_points_is_id(const char *name)
+{
+    return strlen(name) == SMIME_ID_DIGITS && strspn(name, "0123456789abcdef") == SMIME_ID_DIGITS;
 }

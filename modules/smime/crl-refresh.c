@@ -20,10 +20,30 @@ enum {
     FORGET = 30 * 24 * 3600, /* seconds after it was last wanted */
     LOOK_AGAIN = 5,          /* seconds: whether something has come to be wanted */
     SKEW = 300,              /* likewise, that clocks may differ */
-    ID_LENGTH = 64,
-    MAX_CHAIN = 32,   /* certificates */
-    LEFT_OVER = 3600, /* seconds */
+    MAX_CHAIN = 32,          /* certificates */
+    MAX_SEEN = 2 * SMIME_MAX_WANTED,
+    LEFT_OVER = 3600, /* seconds; the next likewise */
+    SAID_FOR = 24 * 3600,
+    FIRST_TRY = 20,  /* for a list that has not failed or been slow */
+    SLOW_HOST = 4,   /* to say nothing of use */
+    HOST_TIME = 60,  /* for all that one host fails to give in a round */
+    CA_TIME = 60,    /* for all lists of one CA */
+    ROUND_TIME = 300 /* for all; what is left comes in the next one */
 };
+
+/* In which order they are fetched. */
+typedef enum {
+    RANK_NEW,
+    RANK_GOOD,
+    RANK_SLOW, /* it has failed, or taken long */
+} Rank;
+
+/* One that has its turn. */
+typedef struct {
+    char *id;
+    Rank rank;
+    gint64 at; /* when it was tried last */
+} Turn;
 
 /* One list that is wanted. */
 typedef struct {
@@ -34,7 +54,7 @@ typedef struct {
     GStrv urls;
     SmimeCerts *chain; /* the first has the URLs */
     X509 *issuer;
-    GKeyFile *note; /* what came of it: fetched, failures, at, etag, modified, url */
+    GKeyFile *note; /* what came of it: from, failures, at, etag, modified, url, slow */
     gint64 due;
 } Wanted;
 
@@ -44,13 +64,13 @@ typedef struct {
     SmimeModule *module;
     SmimeFetcher fetch;
     gboolean all;
-    gboolean fresh; /* those that have never been tried, which go first */
-    gboolean tried_ones;
     gboolean look; /* whether they are there, and no more */
     gint64 now;
     GCancellable *cancellable;
     SealOut *out;
-    GHashTable *dead; /* hosts that could not be reached */
+    GHashTable *spent; /* seconds, by host and by get_issuer() */
+    gint64 begun;      /* microseconds; of a clock that is not set */
+    guint put_off;
     char *folder;
     guint tried;
     guint failed;
@@ -80,6 +100,16 @@ static gboolean load_note(GKeyFile *file, const char *path)
     g_autoptr(GBytes) data = seal_file_read(path, SMIME_MAX_NOTE, NULL);
 
     return data && g_key_file_load_from_bytes(file, data, G_KEY_FILE_NONE, NULL);
+}
+
+static Rank rank_note(GKeyFile *note)
+{
+    if (!g_key_file_has_group(note, "tried"))
+        return RANK_NEW;
+    return g_key_file_get_integer(note, "tried", "failures", NULL) > 0 ||
+                   g_key_file_get_boolean(note, "tried", "slow", NULL)
+               ? RANK_SLOW
+               : RANK_GOOD;
 }
 
 /* Two certificates at least, or NULL. */
@@ -265,8 +295,32 @@ static void set_known(const Round *round, const Wanted *wanted, SmimeFetch *fetc
     fetch->modified = *modified = g_key_file_get_string(wanted->note, "tried", "modified", NULL);
 }
 
-static gboolean fetch_url(Round *round, Wanted *wanted, const char *url, const char **result,
-                          GError **error)
+static guint get_spent(const Round *round, const char *key)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(round->spent, key));
+}
+
+static void add_spent(Round *round, const char *key, guint seconds)
+{
+    g_hash_table_replace(round->spent, g_strdup(key),
+                         GUINT_TO_POINTER(get_spent(round, key) + seconds));
+}
+
+/* As no host is named. (transfer full) */
+static char *get_issuer(const char *id)
+{
+    return g_strdup_printf("@%.*s", SMIME_ISSUER_DIGITS, id);
+}
+
+/* Rounded. */
+static guint seconds_since(gint64 begun)
+{
+    return (guint)((g_get_monotonic_time() - begun + G_USEC_PER_SEC / 2) / G_USEC_PER_SEC);
+}
+
+/* In @seconds at most. */
+static gboolean fetch_url(Round *round, Wanted *wanted, const char *url, gint64 seconds,
+                          const char **result, GError **error)
 {
     const char *proxy = seal_module_string(round->self, "crl_proxy");
     g_autofree char *host = NULL, *etag = NULL, *modified = NULL;
@@ -276,20 +330,21 @@ static gboolean fetch_url(Round *round, Wanted *wanted, const char *url, const c
         .proxy = proxy && *proxy ? proxy : NULL,
         .inside = seal_module_boolean(round->self, "crl_inside"),
         .most = round->module->crl_most,
-        .deadline = seal_module_number(round->self, "crl_deadline"),
+        .deadline = seconds,
         .body = body,
     };
 
     if (!check_url(round, url, &host, error))
         return FALSE;
-    if (g_hash_table_contains(round->dead, host))
-        return fail_url(url, "its host could not be reached just now", error);
+    if (get_spent(round, host) >= HOST_TIME)
+        return fail_url(url, "its host was slow or could not be reached just now", error);
     set_known(round, wanted, &fetch, &etag, &modified);
     gint64 begun = g_get_monotonic_time();
     gboolean ok = round->fetch(&fetch, error);
+    guint took = seconds_since(begun);
     /* Who takes long to say nothing keeps the others waiting once only. */
-    if (!ok && g_get_monotonic_time() - begun > 5 * G_USEC_PER_SEC)
-        g_hash_table_add(round->dead, g_steal_pointer(&host));
+    if (!ok)
+        add_spent(round, host, took >= SLOW_HOST ? HOST_TIME : took);
     ok = ok && (fetch.unchanged || take_body(round, wanted, &fetch, error));
     *result = fetch.unchanged ? "unchanged" : "fetched";
     g_free(fetch.new_etag);
@@ -310,17 +365,39 @@ static void say_row(const Round *round, const char *what, const char *result, gi
     seal_out_end_row(round->out);
 }
 
-/* From the first of its places that gives one. */
+/* From the first of its places that gives one; each leaves time for those after it. Which it was,
+ * or NULL. */
+static const char *fetch_first(Round *round, Wanted *wanted, const char **result, GError **error)
+{
+    gint64 whole = seal_module_number(round->self, "crl_deadline");
+    gint64 left = rank_note(wanted->note) == RANK_SLOW ? whole : MIN(whole, FIRST_TRY);
+    guint places = MIN(g_strv_length(wanted->urls), SMIME_MAX_POINTS);
+
+    for (guint i = 0; i < places; i++) {
+        gint64 begun = g_get_monotonic_time(), share = left / (places - i);
+        gboolean ok =
+            fetch_url(round, wanted, wanted->urls[i], MAX(share, 1), result, *error ? NULL : error);
+
+        if (ok)
+            return wanted->urls[i];
+        left -= MIN(left, seconds_since(begun));
+    }
+    return NULL;
+}
+
 static void fetch_wanted(Round *round, Wanted *wanted)
 {
     g_autoptr(GError) first = NULL;
-    const char *result = "failed", *url = wanted->urls[0];
-    gboolean ok = FALSE;
+    g_autofree char *issuer = get_issuer(wanted->id);
+    const char *result = "failed";
+    gint64 begun = g_get_monotonic_time();
+    const char *from = fetch_first(round, wanted, &result, &first);
+    const char *url = from ? from : wanted->urls[0];
+    gboolean ok = from != NULL;
+    guint took = seconds_since(begun);
 
-    for (guint i = 0; wanted->urls[i] && i < SMIME_MAX_POINTS && !ok; i++) {
-        ok = fetch_url(round, wanted, wanted->urls[i], &result, first ? NULL : &first);
-        url = ok ? wanted->urls[i] : url;
-    }
+    add_spent(round, issuer, took);
+    g_key_file_set_boolean(wanted->note, "tried", "slow", took >= FIRST_TRY / 2);
     int failures = g_key_file_get_integer(wanted->note, "tried", "failures", NULL);
     g_key_file_set_integer(wanted->note, "tried", "failures", ok ? 0 : MIN(failures, 1000) + 1);
     set_or_remove(wanted->note, "problem", ok ? NULL : first->message);
@@ -346,6 +423,16 @@ static void drop_wanted(Round *round, const Wanted *wanted)
     say_row(round, wanted->urls[0], "dropped", 0, "");
 }
 
+/* So that it takes no room. */
+static void drop_broken(const Round *round, const char *id)
+{
+    g_autofree char *path = g_build_filename(round->folder, SMIME_WANTED, id, NULL);
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtime + LEFT_OVER < round->now)
+        g_unlink(path);
+}
+
 /* Whether a current list is there. */
 static void look_at(Round *round, const Wanted *wanted)
 {
@@ -360,13 +447,21 @@ static void look_at(Round *round, const Wanted *wanted)
                     problem ? problem : wanted->urls[0]);
 }
 
+static gboolean is_time_up(const Round *round, const char *id)
+{
+    g_autofree char *issuer = get_issuer(id);
+
+    return seconds_since(round->begun) >= ROUND_TIME || get_spent(round, issuer) >= CA_TIME;
+}
+
 static void visit_wanted(Round *round, const char *id)
 {
     g_autoptr(Wanted) wanted = load_wanted(round, id);
     struct stat st;
 
-    if (!wanted || stat(wanted->wanted, &st) != 0 ||
-        !(g_key_file_has_group(wanted->note, "tried") ? round->tried_ones : round->fresh))
+    if (!wanted && !round->look)
+        drop_broken(round, id);
+    if (!wanted || stat(wanted->wanted, &st) != 0)
         return;
     if (round->look) {
         look_at(round, wanted);
@@ -379,24 +474,63 @@ static void visit_wanted(Round *round, const char *id)
         drop_wanted(round, wanted);
         return;
     }
+    if (due && is_time_up(round, id)) {
+        round->put_off++;
+        round->next = round->now;
+        return;
+    }
     if (due)
         fetch_wanted(round, wanted);
     round->next = MIN(round->next, wanted->due);
+}
+
+static Turn *turn_new(const char *folder, const char *id)
+{
+    g_autoptr(GKeyFile) note = g_key_file_new();
+    g_autofree char *path = g_strdup_printf("%s/%s" SMIME_TRIED, folder, id);
+    Turn *turn = g_new0(Turn, 1);
+
+    load_note(note, path);
+    turn->id = g_strdup(id);
+    turn->rank = rank_note(note);
+    turn->at = g_key_file_get_int64(note, "tried", "at", NULL);
+    return turn;
+}
+
+static void turn_free(gpointer data)
+{
+    Turn *turn = data;
+
+    g_free(turn->id);
+    g_free(turn);
+}
+
+static int compare_turns(gconstpointer one, gconstpointer other)
+{
+    const Turn *a = *(Turn *const *)one, *b = *(Turn *const *)other;
+
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    return (a->at > b->at) - (a->at < b->at);
 }
 
 static void visit_all(Round *round)
 {
     g_autofree char *path = g_build_filename(round->folder, SMIME_WANTED, NULL);
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    guint count = 0;
+    g_autoptr(GPtrArray) turns = g_ptr_array_new_with_free_func(turn_free);
 
-    for (const char *name; dir && (name = g_dir_read_name(dir)) && count < SMIME_MAX_WANTED;) {
+    for (const char *name; dir && (name = g_dir_read_name(dir)) && turns->len < MAX_SEEN;) {
+        if (smime_points_is_id(name))
+            g_ptr_array_add(turns, turn_new(path, name));
+    }
+    g_ptr_array_sort(turns, compare_turns);
+    for (guint i = 0; i < turns->len; i++) {
+        const Turn *turn = g_ptr_array_index(turns, i);
+
         if (g_cancellable_is_cancelled(round->cancellable))
             return;
-        if (strlen(name) == ID_LENGTH && strspn(name, "0123456789abcdef") == ID_LENGTH) {
-            visit_wanted(round, name);
-            count++;
-        }
+        visit_wanted(round, turn->id);
     }
 }
 
@@ -407,11 +541,11 @@ static void sweep_folder(const Round *round, const char *folder)
 
     for (const char *name; dir && (name = g_dir_read_name(dir));) {
         g_autofree char *path = g_build_filename(folder, name, NULL);
-        g_autofree char *id = g_strndup(name, ID_LENGTH);
+        g_autofree char *id = g_strndup(name, SMIME_ID_DIGITS);
         g_autofree char *wanted = g_build_filename(round->folder, SMIME_WANTED, id, NULL);
         struct stat st;
 
-        if (strlen(name) > ID_LENGTH && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        if (strlen(name) > SMIME_ID_DIGITS && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
             st.st_mtime + LEFT_OVER < round->now &&
             (strstr(name, ".new.") || !g_file_test(wanted, G_FILE_TEST_EXISTS)))
             g_unlink(path);
@@ -448,6 +582,31 @@ static int lock_folder(const Round *round, GError **error)
     return -1;
 }
 
+/* What could not be written down lately for want of room, for people, or NULL. */
+static char *read_left_out(const Round *round)
+{
+    g_autofree char *path = g_build_filename(round->folder, SMIME_LEFT_OUT, NULL);
+    struct stat st;
+
+    if (stat(path, &st) != 0 || st.st_mtime + SAID_FOR < round->now)
+        return NULL;
+    g_autoptr(GBytes) data = seal_file_read(path, SMIME_MAX_NOTE, NULL);
+    gsize length = 0;
+    const char *text = data ? g_bytes_get_data(data, &length) : NULL;
+    return length > 0 ? seal_text_line(text, length, 1000) : NULL;
+}
+
+static void say_rest(const Round *round)
+{
+    g_autofree char *left_out = read_left_out(round);
+    g_autofree char *count = g_strdup_printf("%u others", round->put_off);
+
+    if (round->put_off > 0)
+        say_row(round, count, "put off", 0, "the time for one round, or for one CA in it, is over");
+    if (left_out)
+        say_row(round, SMIME_WANTED, "left out", 0, left_out);
+}
+
 static gboolean run_round(Round *round, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -461,11 +620,8 @@ static gboolean run_round(Round *round, GError **error)
         round->next = round->now;
         return TRUE;
     }
-    for (int pass = round->all ? 1 : 0; pass < 2; pass++) {
-        round->fresh = round->all || pass == 0;
-        round->tried_ones = pass == 1;
-        visit_all(round);
-    }
+    visit_all(round);
+    say_rest(round);
     g_autofree char *wanted = g_build_filename(round->folder, SMIME_WANTED, NULL);
     sweep_folder(round, round->folder);
     sweep_folder(round, wanted);
@@ -481,24 +637,26 @@ static gboolean run_round(Round *round, GError **error)
 char *smime_refresh_lack(SealModule *self)
 {
     SmimeModule *module = seal_module_data(self);
-    Round round = {.self = self,
-                   .module = module,
-                   .look = TRUE,
-                   .fresh = TRUE,
-                   .tried_ones = TRUE,
-                   .now = g_get_real_time() / G_USEC_PER_SEC};
+    Round round = {
+        .self = self, .module = module, .look = TRUE, .now = g_get_real_time() / G_USEC_PER_SEC};
     char *lack = NULL;
+    g_autofree char *left_out = NULL;
 
     if (module->crl_mode == SMIME_CRL_OFF)
         return NULL;
     round.folder = smime_store_folder(self, FALSE, NULL);
-    if (round.folder)
+    if (round.folder) {
         visit_all(&round);
+        left_out = read_left_out(&round);
+    }
     if (round.failed > 0)
         lack =
             g_strdup_printf("crl: of %u revocation lists that are wanted %u are missing or out of "
-                            "date; the first: %s",
-                            round.tried, round.failed, round.first->message);
+                            "date; the first: %s%s%s",
+                            round.tried, round.failed, round.first->message, left_out ? "; " : "",
+                            left_out ? left_out : "");
+    else if (left_out)
+        lack = g_strdup_printf("crl: %s", left_out);
     g_clear_error(&round.first);
     g_free(round.folder);
     return lack;
@@ -544,10 +702,11 @@ gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable 
         g_free(round.folder);
         return TRUE;
     }
-    round.dead = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    round.begun = g_get_monotonic_time();
+    round.spent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     gboolean ok = load_fetcher(&round, error) && run_round(&round, error);
     module->crl_due = ok || round.failed > 0 ? round.next : now;
-    g_hash_table_unref(round.dead);
+    g_hash_table_unref(round.spent);
     g_clear_error(&round.first);
     g_free(round.folder);
     return ok;

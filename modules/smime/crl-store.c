@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <utime.h>
 
@@ -29,6 +30,7 @@ struct SmimeStore {
     gint64 looked; /* seconds; of a clock that is not set */
     guint64 seen;
     gboolean warned;
+    guint left_out; /* when that was said, in minutes */
 };
 
 static void fetched_free(gpointer data)
@@ -173,18 +175,30 @@ SmimeList *smime_store_find(SealModule *self, const char *id)
  * What is wanted
  */
 
-static gboolean has_room(const char *folder)
+/* For one more with @id. */
+static gboolean check_room(const char *folder, const char *id, X509 *issuer, GError **error)
 {
     DIR *dir = opendir(folder);
-    guint count = 0;
+    guint all = 0, of_issuer = 0;
 
-    if (!dir)
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (!smime_points_is_id(entry->d_name))
+            continue;
+        all++;
+        of_issuer += strncmp(entry->d_name, id, SMIME_ISSUER_DIGITS) == 0;
+    }
+    if (dir)
+        closedir(dir);
+    if (all < SMIME_MAX_WANTED && of_issuer < SMIME_MAX_OF_ISSUER)
         return TRUE;
-    /* Each may have a file beside it, and there are two for the folders. */
-    while (readdir(dir) && count < 2 * SMIME_MAX_WANTED + 2)
-        count++;
-    closedir(dir);
-    return count < 2 * SMIME_MAX_WANTED + 2;
+    g_autofree char *name = smime_name_text(X509_get_subject_name(issuer));
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                "%s: as many revocation lists are wanted as may be, %d%s%s; the others are not "
+                "fetched",
+                folder, of_issuer < SMIME_MAX_OF_ISSUER ? SMIME_MAX_WANTED : SMIME_MAX_OF_ISSUER,
+                of_issuer < SMIME_MAX_OF_ISSUER ? "" : " of ",
+                of_issuer < SMIME_MAX_OF_ISSUER ? "" : name);
+    return FALSE;
 }
 
 static char *encode_cert(X509 *cert)
@@ -227,12 +241,23 @@ static gboolean note_wanted(SealModule *self, const char *id, SmimeCerts *chain,
     if (stat(path, &st) == 0)
         return st.st_mtime + ONE_DAY > g_get_real_time() / G_USEC_PER_SEC ||
                utime(path, NULL) == 0 || write_wanted(path, chain, from, error);
-    if (has_room(wanted))
-        return write_wanted(path, chain, from, error);
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
-                "%s: more than %d revocation lists are wanted; the others are not fetched", wanted,
-                SMIME_MAX_WANTED);
-    return FALSE;
+    return check_room(wanted, id, sk_X509_value(chain, from + 1), error) &&
+           write_wanted(path, chain, from, error);
+}
+
+/* In the log, and where `sealctl status` and `keys refresh` see it: once an hour, however many. */
+static void say_left_out(SealModule *self, const char *text, guint now)
+{
+    SmimeStore *store = get_store(self);
+    g_autofree char *folder = smime_store_folder(self, TRUE, NULL);
+    g_autofree char *path = folder ? g_build_filename(folder, SMIME_LEFT_OUT, NULL) : NULL;
+
+    if (store->left_out != 0 && now - store->left_out < 60)
+        return;
+    store->left_out = MAX(now, 1);
+    seal_module_warn(self, "%s", text);
+    if (path)
+        seal_file_save(path, text, strlen(text), 0600, NULL);
 }
 
 void smime_store_want(SealModule *self, const char *id, SmimeCerts *chain, int from)
@@ -248,7 +273,11 @@ void smime_store_want(SealModule *self, const char *id, SmimeCerts *chain, int f
     if (g_hash_table_size(store->written) > SMIME_MAX_WANTED)
         g_hash_table_remove_all(store->written);
     g_hash_table_replace(store->written, g_strdup(id), GUINT_TO_POINTER(now));
-    if (!note_wanted(self, id, chain, from, &problem))
+    if (note_wanted(self, id, chain, from, &problem))
+        return;
+    if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT))
+        say_left_out(self, problem->message, now);
+    else
         warn_once(self, "a revocation list that is wanted cannot be written down",
                   problem->message);
 }

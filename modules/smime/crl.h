@@ -46,6 +46,8 @@ gboolean smime_list_is_older(const SmimeList *list, const SmimeList *other);
 enum {
     SMIME_MAX_POINTS = 4, /* of one certificate */
     SMIME_MAX_URL = 1024,
+    SMIME_ID_DIGITS = 64,
+    SMIME_ISSUER_DIGITS = 16,
 };
 
 /** URLs of http from which a complete list can be had, in its order, NULL-terminated; NULL where
@@ -54,8 +56,11 @@ GStrv smime_points_of(X509 *cert);
 /** TRUE for a URL that may be fetched from: http, a host, no user, and, unless @inside, port 80.
  *  Else *@why says what is wrong. */
 gboolean smime_point_is_fit(const char *url, gboolean inside, const char **why);
-/** A name for what @points and @issuer have to give. (transfer full) */
+/** A name for what @points and @issuer have to give: SMIME_ID_DIGITS, in hexadecimal, of which the
+ *  first SMIME_ISSUER_DIGITS are @issuer's own. (transfer full) */
 char *smime_points_id(const char *const *points, X509 *issuer);
+/** TRUE where @name could be such a one. */
+gboolean smime_points_is_id(const char *name);
 
 /* -------------------------------------------------------------------------------------------
  * crl-store.c: the folder, as who is in the way of mail sees it
@@ -63,11 +68,14 @@ char *smime_points_id(const char *const *points, X509 *issuer);
 
 #define SMIME_WANTED "wanted"
 #define SMIME_TRIED  ".tried"
+/** Beside it: what could not be written down for want of room, for people. */
+#define SMIME_LEFT_OUT "left-out"
 
 typedef struct SmimeStore SmimeStore;
 
 enum {
     SMIME_MAX_WANTED = 2000,
+    SMIME_MAX_OF_ISSUER = 64,    /* so that one CA's certificates keep no other's out */
     SMIME_MAX_NOTE = 256 * 1024, /* octets of what is written down of one */
 };
 

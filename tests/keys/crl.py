@@ -375,6 +375,93 @@ def proxy_inside():
     tap.true(len(rows) >= 7, rows)
 
 
+def wanted_names():
+    return [path.name for path in (folder() / "wanted").iterdir() if len(path.name) == 64]
+
+
+@tap.test("one CA's lists keep no other's out; all that are wanted are seen; what is left out is said")
+def room():
+    forget()
+    home.clear_log()
+    configure("hard")
+    addresses = [f"room{i}@example.org" for i in range(8)]
+    for i, address in enumerate(addresses):
+        enrol(address, server.url(f"/room{i}"))
+        serve(f"/room{i}", crl())
+    enrol(ANN, server.url("/room-for-ann"))
+    for address in addresses:
+        tap.equal(answer(address), WAITS)
+    issuer, fakes = wanted_names()[0][:16], []
+
+    def fill(count, prefix=None):
+        for i in range(count):
+            name = f"{prefix or hashlib.sha256(str(len(fakes)).encode()).hexdigest()[:16]}{len(fakes):048x}"
+            fakes.append(folder() / "wanted" / name)
+            fakes[-1].write_text("")
+
+    def is_left_out(why):
+        before = sorted(wanted_names())
+        home.clear_log()
+        tap.equal(answer(ANN), WAITS)
+        tap.equal(sorted(wanted_names()), before, "not written down")
+        for name, text in (("log", home.log_text()), ("status", home.run("sealctl", "status").output.decode()),
+                           ("refresh", refresh()["wanted"]["problem"])):
+            tap.contains(text, why, name)
+
+    fill(56, issuer)
+    is_left_out("as may be, 64 of CN=Test Root")
+    for path in fakes:
+        path.unlink()
+    fill(1992)
+    is_left_out("as may be, 2000; the others")
+    server.asked.clear()
+    fill(1900)
+    refresh("--all")
+    tap.equal(sorted(path for path, _ in server.asked), [f"/room{i}" for i in range(8)])
+    for path in fakes[-1901:]:
+        os.utime(path, (1, 1))
+    refresh()
+    tap.equal(len(wanted_names()), 1999, "what is broken does not take up room for ever")
+    answer(ANN)
+    tap.equal(len(wanted_names()), 2000, "there is room again")
+
+
+@tap.test("who is slow is asked once in a round, and last in the next one")
+def slow():
+    forget()
+    configure("hard", crl_deadline="4s")
+    addresses = [f"slow{i}@example.org" for i in range(2)] + [f"quick{i}@example.org" for i in range(5)]
+    for i in range(2):
+        enrol(addresses[i], server.url(f"/slow{i}"))
+        server.answers[f"/slow{i}"] = drop_by_drop
+    for i in range(5):
+        enrol(addresses[2 + i], server.url(f"/quick{i}", host="localhost"))
+        serve(f"/quick{i}", crl())
+    for address in addresses:
+        tap.equal(answer(address), WAITS)
+    for args in ((), ("--all",)):
+        server.asked.clear()
+        rows = refresh(*args, status=1)
+        asked = [path for path, _ in server.asked]
+        tap.equal(len(asked), 6, asked)
+        problems = sorted(rows[server.url(f"/slow{i}")]["problem"] for i in range(2))
+        tap.contains(" ".join(problems), "its host was slow")
+        tap.contains(" ".join(problems), "timed out")
+    tap.true(asked[-1].startswith("/slow"), asked)
+
+
+@tap.test("crl_deadline is for all places of a list, and each has its share")
+def shares():
+    forget()
+    configure("hard", crl_deadline="2s")
+    enrol(ANN, server.url("/one"), server.url("/other"))
+    server.answers["/one"] = server.answers["/other"] = drop_by_drop
+    answer(ANN)
+    row = refresh(status=1)[server.url("/one")]
+    tap.contains(row["problem"], "timed out after 10")
+    tap.equal([path for path, _ in server.asked], ["/one", "/other"])
+
+
 @tap.test("nothing is fetched that no CA has signed, whoever wrote it down")
 def forged():
     stranger = certs.Authority(home.folder / "stranger", name="Stranger")
@@ -385,7 +472,9 @@ def forged():
     (wanted,) = (folder() / "wanted").iterdir()
     chain = [enrol("eve@example.org", server.url("/forged"), authority=stranger), stranger.cert]
     ders = [certs.openssl("x509", "-in", cert, "-outform", "DER") for cert in chain]
-    name = hashlib.sha256(server.url("/forged").encode() + b"\0" + name_and_key(stranger.cert)).hexdigest()
+    issuer = name_and_key(stranger.cert)
+    name = (hashlib.sha256(issuer).hexdigest()[:16] +
+            hashlib.sha256(server.url("/forged").encode() + b"\0" + issuer).hexdigest()[:48])
     for path in (wanted.with_name(name), wanted.with_name("0" * 64)):
         path.write_text("[wanted]\nchain=" +
                         "".join(base64.b64encode(der).decode() + ";" for der in ders) + "\n")

@@ -182,6 +182,26 @@ static void test_points(void)
     g_assert_false(smime_point_is_fit(large, TRUE, &why));
 }
 
+/* Lists of one issuer can be told by their names. */
+static void test_ids(void)
+{
+    static const char *const one[] = {"http://a/", NULL}, *const other[] = {"http://b/", NULL};
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) stranger = pki_ca("Other", NULL);
+    g_autofree char *id = smime_points_id(one, ca);
+    g_autofree char *beside = smime_points_id(other, ca);
+    g_autofree char *strange = smime_points_id(one, stranger);
+
+    g_assert_cmpstr(id, !=, beside);
+    g_assert_cmpint(strncmp(id, beside, SMIME_ISSUER_DIGITS), ==, 0);
+    g_assert_cmpint(strncmp(id, strange, SMIME_ISSUER_DIGITS), !=, 0);
+    g_assert_cmpstr(id + SMIME_ISSUER_DIGITS, !=, strange + SMIME_ISSUER_DIGITS);
+    g_assert_true(smime_points_is_id(id));
+    id[0] = 'X';
+    g_assert_false(smime_points_is_id(id));
+    g_assert_false(smime_points_is_id(beside + 1));
+}
+
 /* -------------------------------------------------------------------------------------------
  * When
  */
@@ -411,6 +431,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/crl/addresses", test_addresses);
     g_test_add_func("/smime/crl/hosts", test_hosts);
     g_test_add_func("/smime/crl/points", test_points);
+    g_test_add_func("/smime/crl/ids", test_ids);
     g_test_add_func("/smime/crl/due", test_due);
     g_test_add_func("/smime/crl/many", test_many);
     g_test_add_func("/smime/crl/signed-by", test_signed_by);
