@@ -181,12 +181,42 @@ static gboolean is_missing(const Store *store, const char *folder)
            (lstat(folder, &st) < 0 ? errno == ENOENT : S_ISDIR(st.st_mode));
 }
 
+static gboolean has_beside(const Store *store, const char *ending, gboolean empty_too)
+{
+    g_autofree char *path = g_strconcat(store->path, ending, NULL);
+    struct stat st;
+
+    return lstat(path, &st) == 0 && (empty_too || st.st_size > 0);
+}
+
+/* What is beside it was written for a file with tables: an empty one, or none, is not how it was.
+ * A process that makes the file writes to it before there is anything beside it. */
+static gboolean check_beside(Store *store, GError **error)
+{
+    struct stat st = {0};
+    gboolean missing = lstat(store->path, &st) < 0;
+
+    if (missing ? errno != ENOENT : st.st_size > 0)
+        return TRUE;
+    if (missing ? !has_beside(store, "-wal", FALSE)
+                : !has_beside(store, "-wal", TRUE) && !has_beside(store, "-shm", TRUE))
+        return TRUE;
+    /* It may have been made between the two looks. */
+    if (lstat(store->path, &st) == 0 && st.st_size > 0)
+        return TRUE;
+    return store_damaged(
+        store, missing ? "it is gone, and its -wal is not" : "it is empty, and was not", error);
+}
+
 /* *@there: there is such a file, and it is ours. */
 static gboolean find_file(Store *store, gboolean make, gboolean *there, struct stat *st,
                           GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(store->path);
 
+    *there = TRUE;
+    if (!check_beside(store, error))
+        return FALSE;
     *there = make || !is_missing(store, folder);
     if (!*there)
         return TRUE;

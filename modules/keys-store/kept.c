@@ -231,8 +231,15 @@ typedef struct {
     Store *store;
     StorePart part;
     const char *format;
-    GArray *ids; /* gint64: in the order in which they were found, none twice */
+    GArray *ids;  /* gint64: in the order in which they were found, none twice */
+    GArray *lost; /* of Lost */
 } Search;
+
+/* What is known of a key that cannot be read. */
+typedef struct {
+    guint purposes;
+    SealTrust trust;
+} Lost;
 
 static void add_id(GArray *ids, gint64 id)
 {
@@ -303,8 +310,39 @@ static gboolean read_found(Search *search, GPtrArray *keys, GString *doubt, GErr
         if (!read_row(search->store, g_array_index(search->ids, gint64, i), &row, error))
             return FALSE;
         const SealOrigin origin = row_origin(search->store, search->part, &row);
-        if (!store_row_read(search->store, &row, &origin, keys, &problem))
+        if (!store_row_read(search->store, &row, &origin, keys, &problem)) {
+            const Lost lost = {row.purposes, origin.trust};
+
             add_doubt(doubt, problem->message);
+            g_array_append_val(search->lost, lost);
+        }
+    }
+    return TRUE;
+}
+
+/* Is one of @keys as good as the one that cannot be read, by what is known of it? */
+static gboolean is_replaced(const Lost *lost, GPtrArray *keys)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    guint purposes = lost->purposes ? lost->purposes : SEAL_PURPOSE_ENCRYPT;
+
+    for (guint i = 0; i < keys->len; i++) {
+        const SealKey *key = g_ptr_array_index(keys, i);
+
+        if (seal_key_trust(key) >= lost->trust && seal_key_valid_until(key) >= now)
+            purposes &= ~seal_key_purposes(key);
+    }
+    return purposes == 0;
+}
+
+/* There is a key for the address, it is this one, and not to have it is not to have none. */
+static gboolean check_lost(const Search *search, GPtrArray *keys, const GString *doubt,
+                           GError **error)
+{
+    for (guint i = 0; i < search->lost->len; i++) {
+        if (!is_replaced(&g_array_index(search->lost, Lost, i), keys))
+            return store_fail(error, SEAL_ERROR_UNAVAILABLE,
+                              "%s; remove it (sealctl keys remove), and add it again", doubt->str);
     }
     return TRUE;
 }
@@ -320,9 +358,11 @@ gboolean store_keys_find(Store *store, StorePart part, const SealAddress *addres
 {
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint64));
-    Search search = {store, part, format, ids};
+    g_autoptr(GArray) lost = g_array_new(FALSE, FALSE, sizeof(Lost));
+    Search search = {store, part, format, ids, lost};
 
-    if (!search_with(&search, address, NULL, cancellable, keys, text, error))
+    if (!search_with(&search, address, NULL, cancellable, keys, text, error) ||
+        !check_lost(&search, keys, text, error))
         return FALSE;
     if (text->len > 0)
         *doubt = g_strdup(text->str);
@@ -372,19 +412,22 @@ static gboolean search_with(Search *search, const SealAddress *address, const Se
     return TRUE;
 }
 
-/* A copy that cannot be read is no reason to do without the key. */
+/* A copy that cannot be read may be the one that says that the key is revoked. */
 gboolean store_keys_copies(Store *store, StorePart part, const SealKey *key,
                            GCancellable *cancellable, GPtrArray *keys, GError **error)
 {
     g_autoptr(GString) doubt = g_string_new(NULL);
     g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint64));
-    Search search = {store, part, seal_key_format(key), ids};
+    g_autoptr(GArray) lost = g_array_new(FALSE, FALSE, sizeof(Lost));
+    Search search = {store, part, seal_key_format(key), ids, lost};
 
     if (!search_with(&search, NULL, key, cancellable, keys, doubt, error))
         return FALSE;
-    if (doubt->len > 0)
-        seal_module_warn(store->self, "%s", doubt->str);
-    return TRUE;
+    return doubt->len == 0 ||
+           store_fail(error, SEAL_ERROR_UNAVAILABLE,
+                      "%s; it may say that the key is revoked: remove it (sealctl keys remove), "
+                      "and add it again",
+                      doubt->str);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -193,6 +193,14 @@ static void test_copies(void)
     g_assert_cmpuint(copies->len, ==, 1);
     g_assert_cmpstr(seal_key_fingerprint(g_ptr_array_index(copies, 0)), ==,
                     seal_key_fingerprint(key));
+    /* One that cannot be read may say that it is revoked. */
+    box_put_into(&box, box.harvested, key);
+    box_run_sql(&box, "UPDATE keys SET octets = x'00' WHERE source = 'harvested'");
+    g_assert_true(box.source->copies(box.module, key, SEAL_TRUST_MANUAL, NULL, copies, &error));
+    g_assert_false(
+        box.harvested->copies(box.module, key, SEAL_TRUST_HARVESTED, NULL, copies, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    g_assert_nonnull(strstr(error->message, "it may say that the key is revoked"));
 }
 
 static void test_list(void)
@@ -579,6 +587,7 @@ static void test_migration(void)
     /* What was migrated has the tables of what was made anew. */
     g_autofree char *old = box_ask_text(&box, TABLES);
     box_run_sql(&box, "VACUUM");
+    box_run_sql(&box, "PRAGMA wal_checkpoint(TRUNCATE)");
     g_unlink(box.path);
     box_put_into(&box, box.source, key);
     g_autofree char *fresh = box_ask_text(&box, TABLES);
@@ -792,6 +801,66 @@ static void test_doubt(void)
     g_assert_nonnull(strstr(doubt, "another key is in its place"));
 }
 
+/* Where there is no other that is as good, that there is one is known, and not which it is. */
+static void test_lost(void)
+{
+    g_auto(Box) box = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *doubt = NULL;
+
+    box_start(&box);
+    g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
+    box_put_into(&box, box.source, key);
+    box_run_sql(&box, "UPDATE keys SET octets = x''");
+    refused(&box, "sealctl keys remove");
+    refused(&box, seal_key_fingerprint(key));
+    g_assert_cmpuint(box_count(&box, "bob@example.org"), ==, 0);
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_DISCOVERED, NULL));
+    refused(&box, seal_key_fingerprint(key));
+    box_put(&box, box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL));
+    g_autoptr(GPtrArray) keys =
+        box_find_in(&box, box.source, "alice@example.org", "smime", &doubt, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(keys->len, ==, 2);
+    g_assert_nonnull(strstr(doubt, seal_key_fingerprint(key)));
+}
+
+/* Beside what SQLite has written for a file with tables, an empty one or none is damage. */
+static void test_cut_off(void)
+{
+    g_auto(Box) box = {0};
+
+    box_start(&box);
+    g_autoptr(SealKey) key = box_person(&box, "alice@example.org", SEAL_TRUST_VERIFIED, NULL);
+    g_autofree char *wal = g_strconcat(box.path, "-wal", NULL);
+    g_autofree char *shm = g_strconcat(box.path, "-shm", NULL);
+    box_put_into(&box, box.source, key);
+    /* Closed, so that it has nothing beside it but what is put there. */
+    box_reopen(&box);
+    g_assert_false(g_file_test(wal, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(truncate(box.path, 0), ==, 0);
+    g_assert_true(g_file_set_contents(shm, "", 0, NULL));
+    refused(&box, "it is empty");
+    g_unlink(shm);
+    g_assert_true(g_file_set_contents(wal, "some of it", -1, NULL));
+    refused(&box, "it is empty");
+    g_unlink(box.path);
+    refused(&box, "it is gone");
+    g_autoptr(GPtrArray) one = new_keys();
+    g_autoptr(GError) error = NULL;
+    guint added;
+    g_ptr_array_add(one, seal_key_ref(key));
+    g_assert_false(box.source->put(box.module, one, &added, &error));
+    g_assert_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE);
+    g_unlink(wal);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
+    /* As a process leaves it that is killed before it has written anything. */
+    g_assert_true(g_file_set_contents_full(box.path, "", 0, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 0);
+    box_put_into(&box, box.source, key);
+    g_assert_cmpuint(box_count(&box, "alice@example.org"), ==, 1);
+}
+
 static void test_trust_setting(void)
 {
     g_auto(Box) box = {0};
@@ -825,6 +894,8 @@ int main(int argc, char **argv)
     g_test_add_func("/keys-store/issuers-no-anchor", test_issuers_no_anchor);
     g_test_add_func("/keys-store/faults", test_faults);
     g_test_add_func("/keys-store/doubt", test_doubt);
+    g_test_add_func("/keys-store/lost", test_lost);
+    g_test_add_func("/keys-store/cut-off", test_cut_off);
     g_test_add_func("/keys-store/trust-setting", test_trust_setting);
     return g_test_run();
 }
