@@ -136,28 +136,40 @@ gboolean seal_archive_is_same(const SealPolicy *one, const SealPolicy *other)
  * The gate
  */
 
-static gboolean has_key_for(GPtrArray *keys, const SealAddress *address)
+static gboolean has_key(GPtrArray *keys, const SealKey *key)
 {
-    g_autoptr(SealAddress) bare = seal_address_without_detail(address);
-
     for (guint i = 0; i < keys->len; i++) {
-        const SealKey *key = g_ptr_array_index(keys, i);
-
-        if (seal_key_is_for(key, address) || (bare && seal_key_is_for(key, bare)))
+        if (g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, i)),
+                        seal_key_fingerprint(key)))
             return TRUE;
     }
     return FALSE;
+}
+
+/* Those that were found for it, whoever they name: one may be of its domain, or given to it. */
+static gboolean has_keys_of(SealJob *job, const SealDelivery *delivery, const SealPolicy *policy)
+{
+    g_autofree char *name = name_of(policy, delivery->format);
+    const Archive *archive = job->archives ? g_hash_table_lookup(job->archives, name) : NULL;
+
+    if (!archive || !archive->keys || archive->keys->len == 0)
+        return FALSE;
+    for (guint i = 0; i < archive->keys->len; i++) {
+        if (!has_key(delivery->keys, g_ptr_array_index(archive->keys, i)))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 gboolean seal_archive_check(SealJob *job, const SealDelivery *delivery, GError **error)
 {
     for (guint i = 0; i < delivery->recipients->len; i++) {
         const SealRecipient *recipient = g_ptr_array_index(delivery->recipients, i);
-        const SealAddress *address = recipient->policy->archive_to;
+        const SealPolicy *policy = recipient->policy;
 
-        if (address && !has_key_for(delivery->keys, address))
+        if (policy->archive_to && !has_keys_of(job, delivery, policy))
             return seal_job_stop(job, error, "not encrypted to archive_to=%s",
-                                 seal_address_text(address));
+                                 seal_address_text(policy->archive_to));
     }
     return TRUE;
 }

@@ -185,6 +185,21 @@ def _():
     tap.equal(mail.recipient_count(home.sealed(MESSAGE, ALICE)), 1, "without an archive")
 
 
+@tap.test("the archive's key may name somebody else: given to it, or of its whole domain")
+def _():
+    if not homes.has_module("keys-store"):
+        raise tap.Skip("there is no module keys-store")
+    for address, given in ((ARCHIVE, ARCHIVE), ("vault@example.com", "@example.com")):
+        configure("smime", certs=(home.alice,), rings=(), archive_to=address)
+        home.write_conf("70-store.conf", "[module keys-store]\n")
+        added = home.run("sealctl", "keys", "add", "--address", given, other.cert)
+        tap.equal(added.status, 0, added.errors.decode())
+        output = home.sealed(MESSAGE, ALICE)
+        tap.equal([opens(output, r) for r in (home.alice, other)], [True] * 2, address)
+        tap.equal(home.check("-f", CAROL, "--", ALICE).status, 0, "check")
+        tap.equal(home.run("sealctl", "keys", "remove", other.fingerprint()).status, 0, "remove")
+
+
 @tap.test("what came encrypted passes as it came, and the log says that the archive has no part in it")
 def _():
     configure("smime", archive_to="")
