@@ -221,12 +221,16 @@ static GPtrArray *look_up(SealSearch *search, const LookUp *what, GError **error
     const SealSourceEntry *source = what->source;
     g_autoptr(GPtrArray) keys = seal_keys_new();
     g_autofree char *doubt = NULL;
+    g_autoptr(GError) problem = NULL;
 
     if (seal_search_is_down(search, source, error))
         return NULL;
     if (!seal_source_lookup(source, what->address, search->query->format->table.name,
-                            search->cancellable, keys, &doubt, error)) {
-        seal_keyring_note_down(keyring, source);
+                            search->cancellable, keys, &doubt, &problem)) {
+        /* It has answered, and what it has there cannot be read. */
+        if (!g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_KEY))
+            seal_keyring_note_down(keyring, source);
+        g_propagate_error(error, g_steal_pointer(&problem));
         return NULL;
     }
     take_doubt(search, source, doubt);

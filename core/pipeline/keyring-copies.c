@@ -69,12 +69,13 @@ static void leave_out(SealSearch *search, const SealSourceEntry *source, GError 
     g_autoptr(GError) own = problem;
 
     search->partly = TRUE;
-    seal_keyring_note_down(search->keyring, source);
-    seal_decision_set(seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP,
-                      "unavailable",
-                      "key source %s does not answer: what else it has of a key that another one "
-                      "has does not count",
-                      source->table.name);
+    if (!g_error_matches(own, SEAL_ERROR, SEAL_ERROR_KEY))
+        seal_keyring_note_down(search->keyring, source);
+    seal_decision_set(
+        seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP, "unavailable",
+        "key source %s could not be asked: what else it has of a key that another one "
+        "has does not count",
+        source->table.name);
     seal_decision_set(seal_job_decide(search->job, "problem", subject), SEAL_VERDICT_NONE,
                       "unavailable", "key source %s: %s", source->table.name, own->message);
 }

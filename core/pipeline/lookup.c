@@ -93,6 +93,16 @@ static void put_sources(const LookUp *look, const SealJob *job, guint first, con
     }
 }
 
+static void put_doubt(const LookUp *look, const char *format, const char *why)
+{
+    seal_out_row(look->out, "sources");
+    seal_out_text(look->out, "format", "%s", format);
+    seal_out_text(look->out, "code", SEAL_CODE_IN_DOUBT);
+    seal_out_text(look->out, "reason",
+                  "%s; mail that must be encrypted waits, unless there is another key", why);
+    seal_out_end_row(look->out);
+}
+
 static void look_up(const SealPipeline *pipeline, SealJob *job, const SealRecipient *recipient,
                     const SealFormatEntry *format, LookUp *look)
 {
@@ -125,6 +135,8 @@ static void look_up(const SealPipeline *pipeline, SealJob *job, const SealRecipi
     for (guint i = 0; i < seen->len; i++)
         put_key(look, &g_array_index(seen, SealKeySeen, i), keys);
     put_sources(look, job, first, format->table.name);
+    if (ok && in_doubt)
+        put_doubt(look, format->table.name, why);
 }
 
 static SealJob *ask_about(const char *address, GError **error)

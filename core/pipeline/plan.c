@@ -203,6 +203,8 @@ static gboolean find_key(const SealPipeline *pipeline, SealJob *job, SealRecipie
     if (detail && !(recipient->detail && strstr(recipient->detail, detail)))
         add_detail(recipient, detail);
     cause.rank = seal_cause_rank_of(job->decisions, first);
+    if (in_doubt)
+        cause.rank = MAX(cause.rank, seal_cause_rank(SEAL_CODE_IN_DOUBT));
     g_array_append_val(causes, cause);
     recipient->in_doubt = recipient->in_doubt || in_doubt;
     recipient->unsupported =

@@ -188,6 +188,36 @@ static char *read_values(Lookup *lookup, SealTrust trust, GPtrArray *keys)
     return doubts > 0 ? g_string_free(g_steal_pointer(&doubt), FALSE) : NULL;
 }
 
+/* One that is not is no key: something may stand in an entry beside it. */
+static gboolean has_fit(GPtrArray *keys, const SealAddress *address)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    for (guint i = 0; i < keys->len; i++) {
+        const SealKey *key = g_ptr_array_index(keys, i);
+
+        if (seal_key_serves(key, address) != SEAL_SERVES_NOT && seal_key_valid_until(key) >= now &&
+            (seal_key_purposes(key) & SEAL_PURPOSE_ENCRYPT))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What cannot be read is the address's own: a doubt beside a key that can serve, and else the key
+ * that could not be found out. The server has answered: it is not for that that this fails. */
+static gboolean settle_unread(const Lookup *lookup, char *unread, GPtrArray *keys, char **doubt,
+                              GError **error)
+{
+    if (unread && !has_fit(keys, lookup->address)) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, unread);
+        g_free(unread);
+        return FALSE;
+    }
+    if (unread)
+        *doubt = unread;
+    return TRUE;
+}
+
 static gboolean keys_ldap_lookup(SealModule *self, SealAddress *address, const char *format,
                                  SealTrust trust, GCancellable *cancellable, GPtrArray *keys,
                                  char **doubt, GError **error)
@@ -199,9 +229,8 @@ static gboolean keys_ldap_lookup(SealModule *self, SealAddress *address, const c
     if (!*keys_ldap_attributes(self, format) || !is_served(source, address))
         return TRUE;
     gboolean ok = ldap_servers_run(&source->servers, cancellable, lookup_task, &lookup, error);
-    char *unread = ok ? read_values(&lookup, trust, keys) : NULL;
-    if (unread)
-        *doubt = unread;
+    if (ok)
+        ok = settle_unread(&lookup, read_values(&lookup, trust, keys), keys, doubt, error);
     g_free(lookup.uri);
     return ok;
 }

@@ -144,9 +144,25 @@ def _():
     configure({"smime_attributes": "testKey"})
     tap.true(seals(broken), "the third one")
     waits("lost@example.org", f"testKey of {main.uri}/cn=Lost,{slapd.PEOPLE} cannot be read")
-    configure({"smime_attributes": "testKey"}, policy={"encrypt": "preferred"})
+    # She has a key there: not to be able to read it is not that she has none.
+    preferred = {"encrypt": "preferred"}
+    configure({"smime_attributes": "testKey"}, policy=preferred)
+    tap.true(seals(broken), "the third one, where it is preferred")
+    waits("lost@example.org", f"testKey of {main.uri}/cn=Lost,{slapd.PEOPLE} cannot be read")
+    shown = home.run("sealctl", "keys", "lookup", "lost@example.org")
+    tap.contains(shown.output.decode() + shown.errors.decode(), "cannot be read")
+    configure({"smime_attributes": "testKey", "on_error": "skip"}, policy=preferred)
     tap.equal(home.seal(PLAIN, "--", "lost@example.org").triple(), (0, PLAIN, b""))
     tap.contains(home.log_text(), "cannot be read")
+    if has_module("pgp"):
+        ring = gnupg.Ring(home.folder / "both")
+        ring.generate("Both <both@example.org>")
+        main.add(slapd.person("Both", "both@example.org", testKey=b"0\x82\x01\x00 cut",
+                              pgpKey=ring.export("both@example.org")))
+        configure({"smime_attributes": "testKey", "pgp_base": slapd.PEOPLE},
+                  **{"module pgp": {}, "policy": {**preferred, "formats": "pgp"}})
+        result = home.seal(PLAIN, "--", "both@example.org")
+        tap.contains(ring.gpg("--decrypt", stdin=gnupg.armor(result.output)), b"The body.")
 
 
 @tap.test("an entry whose certificate names somebody else gives no key")

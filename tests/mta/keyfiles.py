@@ -10,9 +10,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import certs
+import gnupg
 import mail
 import tap
-from home import Home
+from home import Home, has_module
 
 ALICE, NOBODY = "alice@example.org", "nobody@example.org"
 PLAIN = b"From: carol@example.net\nTo: alice@example.org\nSubject: s\n\nThe body.\n"
@@ -172,6 +173,25 @@ def _():
     home.configure({"policy": {"encrypt": "required", "formats": "pgp"}, "module pgp": {},
                     "module keys-file": {"paths": keys}})
     tap.equal(home.check("--", NOBODY).status, 69)
+
+
+@tap.test("the reason names what cannot be read beside a key of another format that is unfit")
+def _():
+    if not has_module("pgp"):
+        raise tap.Skip("there is no module pgp")
+    ring = gnupg.Ring(home.folder / "ring")
+    ring.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", NOBODY, "ed25519",
+             "sign", "never")
+    folder_with(lambda p: p.write_bytes(pem[:300]))
+    (keys / "signs.asc").write_bytes(ring.export(NOBODY))
+    home.configure({"policy": {"encrypt": "preferred", "formats": "smime;pgp"}, "module pgp": {},
+                    "module keys-file": {"paths": keys}})
+    home.clear_log()
+    tap.equal(home.seal(PLAIN, "--", NOBODY).triple(), (0, PLAIN, b""))
+    tap.contains(home.log_text().partition("reason=")[2], f"{keys}/0-bob.pem", "the reason")
+    shown = home.run("sealctl", "keys", "lookup", NOBODY)
+    tap.contains(shown.output.decode(), f"{keys}/0-bob.pem", "lookup")
+    tap.contains(shown.output.decode(), "mail that must be encrypted waits", "lookup")
 
 
 @tap.test("what only others may read is damage, not an end of all")
