@@ -190,7 +190,7 @@ typedef gboolean (*SealKeyListed)(SealModule *self, SealKey *key, GBytes *octets
 /** What a source once said of an address. */
 typedef struct {
     gsize size;         /**< sizeof(SealRecollection), as core has it */
-    const char *source; /**< which was asked */
+    const char *source; /**< which was asked; behind a space, how it was configured then */
     const char *format;
     const SealAddress *address;
     GPtrArray *keys; /**< element type SealKey, with a free function: none is an answer, too.

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/key.h"
+#include "core/plugin/module.h"
 
 #include <string.h>
 
@@ -141,6 +142,17 @@ static gboolean has_past(const SealKeyring *keyring, const SealSourceEntry *sour
     return keyring->past && keyring->past != source && (source->table.flags & SEAL_SOURCE_REMOTE);
 }
 
+/* What it said when it was configured otherwise, as with another server, it did not say. How long
+ * it is waited for, and what follows where it does not answer, are not of what it says. (transfer
+ * full) */
+static char *past_name(const SealSourceEntry *source)
+{
+    static const char *const except[] = {"enabled", "on_error", "timeout", "retry", NULL};
+    g_autofree char *digest = seal_settings_digest(source->module->settings, except);
+
+    return g_strdup_printf("%s %s", source->table.name, digest);
+}
+
 /* FALSE where it is not known what was said. */
 static gboolean read_past(SealSearch *search, SealRecollection *past, gboolean *known)
 {
@@ -164,9 +176,10 @@ static void write_past(SealSearch *search, const SealSourceEntry *source, SealAd
 {
     SealKeyring *keyring = search->keyring;
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autofree char *name = past_name(source);
     const SealRecollection past = {
         .size = sizeof past,
-        .source = source->table.name,
+        .source = name,
         .format = search->query->format->table.name,
         .address = address,
         .keys = keys,
@@ -256,10 +269,11 @@ static GPtrArray *look_up_past(SealSearch *search, const LookUp *what, GError **
     SealKeyring *keyring = search->keyring;
     g_autoptr(GPtrArray) keys = seal_keys_new();
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autofree char *name = past_name(what->source);
     gboolean known = FALSE;
     SealRecollection past = {
         .size = sizeof past,
-        .source = what->source->table.name,
+        .source = name,
         .format = search->query->format->table.name,
         .address = what->address,
         .keys = keys,

@@ -9,6 +9,7 @@
 /* In the order in which formats are tried. */
 typedef struct {
     SealOut *out;
+    const SealRegistry *registry;
     const char *format; /* the one that wins, or NULL */
     GPtrArray *keys;    /* of it */
     GError *problem;    /* what would have had mail wait before one did */
@@ -31,6 +32,20 @@ static const char *serves_name(SealServes serves)
     return names[serves];
 }
 
+/* A source behind a network did not say so just now: it is asked anew when [keyring] cache is over.
+ * (transfer full) */
+static char *since(const LookUp *look, const SealKey *key)
+{
+    const char *name = seal_key_source(key);
+    const SealSourceEntry *source = name ? seal_registry_source(look->registry, name) : NULL;
+
+    if (!source || !(source->table.flags & SEAL_SOURCE_REMOTE) || seal_key_added(key) <= 0)
+        return g_strdup("");
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(seal_key_added(key));
+    g_autofree char *text = time ? g_date_time_format_iso8601(time) : g_strdup("");
+    return g_strdup_printf("; remembered of key source %s since %s", source->table.name, text);
+}
+
 static void put_key(const LookUp *look, const SealKeySeen *seen, const GPtrArray *winners)
 {
     static const char *const standings[] = {"", "serving", "pending", "rejected", "pinned"};
@@ -39,6 +54,7 @@ static void put_key(const LookUp *look, const SealKeySeen *seen, const GPtrArray
     gboolean passes = seal_decision_verdict(seen->decision) == SEAL_VERDICT_PASS;
     gboolean used = passes && winners && winners == look->keys;
     gboolean late = passes && !used;
+    g_autofree char *remembered = since(look, key);
 
     seal_out_row(look->out, "keys");
     seal_out_text(look->out, "format", "%s", seal_key_format(key));
@@ -53,10 +69,10 @@ static void put_key(const LookUp *look, const SealKeySeen *seen, const GPtrArray
     seal_out_boolean(look->out, "used", used);
     seal_out_text(look->out, "code", "%s", late ? "beaten" : seal_decision_code(seen->decision));
     if (late)
-        seal_out_text(look->out, "reason", "it could serve, but %s comes first",
-                      look->format ? look->format : "waiting");
+        seal_out_text(look->out, "reason", "it could serve, but %s comes first%s",
+                      look->format ? look->format : "waiting", remembered);
     else
-        seal_out_text(look->out, "reason", "%s", seal_decision_text(seen->decision));
+        seal_out_text(look->out, "reason", "%s%s", seal_decision_text(seen->decision), remembered);
     seal_out_end_row(look->out);
 }
 
@@ -154,7 +170,7 @@ gboolean seal_dispatcher_lookup_keys(SealDispatcher *self, const char *address, 
                                      gboolean *found, GError **error)
 {
     g_autoptr(SealJob) job = ask_about(address, error);
-    LookUp look = {.out = out};
+    LookUp look = {.out = out, .registry = self->registry};
 
     if (!job)
         return FALSE;

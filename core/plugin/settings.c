@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_LIST = 10000 };
+enum {
+    MAX_LIST = 10000,
+    DIGEST = 16, /* characters */
+};
 
 typedef struct {
     const SealSetting *setting;
@@ -596,4 +599,21 @@ void seal_settings_show(const SealSettings *settings, SealOut *out)
                                      place, out);
         }
     }
+}
+
+char *seal_settings_digest(const SealSettings *settings, const char *const *except)
+{
+    g_autoptr(GString) all = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(settings->tables); i++) {
+        for (const SealSetting *row = settings->tables[i]; row && row->key; row++) {
+            const SealPlace *place = find_value(settings, row->key)->place;
+            const char *text = place ? place->text : row->preset;
+
+            if (!g_strv_contains(except, row->key))
+                g_string_append_printf(all, "%s=%s\n", row->key, text ? text : "");
+        }
+    }
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, all->str, -1);
+    return g_strndup(digest, DIGEST);
 }

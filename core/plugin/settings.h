@@ -59,6 +59,10 @@ void seal_settings_show(const SealSettings *settings, SealOut *out);
 void seal_settings_show_value(const char *group, const char *key, const char *text,
                               const SealPlace *place, SealOut *out);
 
+/** A short text that is another one where a value is, but for those of the keys in @except.
+ *  (transfer full) */
+char *seal_settings_digest(const SealSettings *settings, const char *const *except);
+
 /** Reads a size as a setting has it: "512K". FALSE where it is none. */
 gboolean seal_settings_parse_size(const char *text, gint64 *size);
 

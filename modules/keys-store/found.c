@@ -5,6 +5,8 @@
  */
 #include "keys-store.h"
 
+#include <string.h>
+
 enum {
     MAX_LOOKUPS = 100000,
     MAX_KEYS = 32,                /* of one look-up; more are not kept */
@@ -68,13 +70,16 @@ static GPtrArray *read_found(Store *store, gint64 id, GError **error)
     return ok ? g_steal_pointer(&rows) : NULL;
 }
 
+/* Behind a space stands how the source was configured then. */
 static gboolean read_keys(Store *store, const SealRecollection *asked, GPtrArray *rows,
                           GPtrArray *keys)
 {
+    g_autofree char *source = g_strndup(asked->source, strcspn(asked->source, " "));
+
     for (guint i = 0; i < rows->len; i++) {
         StoreRow *row = g_ptr_array_index(rows, i);
         const SealOrigin origin = {.size = sizeof origin,
-                                   .source = asked->source,
+                                   .source = source,
                                    .place = row->place,
                                    .trust = row->trust,
                                    .added = asked->found};

@@ -242,6 +242,29 @@ def _():
     waits("flood@example.org", "all values have more than 2 times max_value=204800 octets")
 
 
+@tap.test("what is remembered is what it said as it is configured now")
+def _():
+    if not has_module("keys-store"):
+        raise tap.Skip("there is no module keys-store")
+    wrong, right = enrol("moved@example.org"), home.authority.person("moved@example.org", "ec", "moved-new")
+    other = slapd.Slapd(home.folder / "moved").start()
+    main.add(slapd.person("Moved", wrong.address, userCertificate__binary=der(wrong)))
+    other.add(slapd.tree() + slapd.person("Moved", wrong.address, userCertificate__binary=der(right)))
+    store = {"module keys-store": {}}
+    configure(**store)
+    tap.true(seals(wrong), "asked")
+    configure({"servers": other.uri}, **store)
+    tap.true(seals(right), "another server")
+    shown = home.run("sealctl", "keys", "lookup", right.address).output.decode()
+    tap.contains(shown, "; remembered of key source ldap since 2")
+    other.kill()
+    # How it is asked changes nothing of what it said.
+    configure({"servers": other.uri, "timeout": "1s", "retry": "1s", "on_error": "defer"}, **store)
+    tap.true(seals(right), "remembered")
+    configure({"servers": other.uri, "domains": "elsewhere.example"}, **store)
+    has_none(right.address)
+
+
 @tap.test("only the domains that are named are asked for")
 def _():
     gone = f"ldap://127.0.0.1:{sink.free_port()}"
