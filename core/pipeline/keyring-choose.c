@@ -270,18 +270,6 @@ static char *tell_none(const SealSearch *search)
     return seal_cause_find(search->job->decisions, search->first, none).text;
 }
 
-void seal_search_clear(SealSearch *search)
-{
-    g_clear_pointer(&search->doubt, g_free);
-    g_clear_pointer(&search->detail, g_free);
-    g_clear_pointer(&search->found, g_ptr_array_unref);
-    g_clear_pointer(&search->other, seal_key_unref);
-    g_clear_pointer(&search->pages, g_ptr_array_unref);
-    g_clear_pointer(&search->proven, g_ptr_array_unref);
-    g_clear_pointer(&search->domain, g_ptr_array_unref);
-    g_clear_error(&search->stopped);
-}
-
 void seal_search_end(SealSearch *search, GPtrArray *keys, char **ret_why, char **ret_detail)
 {
     g_autofree char *why = NULL;

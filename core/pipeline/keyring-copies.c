@@ -8,6 +8,18 @@
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
 
+void seal_search_clear(SealSearch *search)
+{
+    g_clear_pointer(&search->doubt, g_free);
+    g_clear_pointer(&search->detail, g_free);
+    g_clear_pointer(&search->found, g_ptr_array_unref);
+    g_clear_pointer(&search->other, seal_key_unref);
+    g_clear_pointer(&search->pages, g_ptr_array_unref);
+    g_clear_pointer(&search->proven, g_ptr_array_unref);
+    g_clear_pointer(&search->domain, g_ptr_array_unref);
+    g_clear_error(&search->stopped);
+}
+
 void seal_search_add_detail(SealSearch *search, const char *text)
 {
     char *all = search->detail ? g_strjoin("; ", search->detail, text, NULL) : g_strdup(text);
