@@ -37,6 +37,7 @@ KeysIndex *keys_index_new(SealTrust trust)
     index->damages = g_array_new(FALSE, FALSE, sizeof(KeysDamage));
     g_array_set_clear_func(index->damages, damage_clear);
     index->keys = seal_key_index_new();
+    index->read = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     index->trust = trust;
     return index;
 }
@@ -46,6 +47,7 @@ void keys_index_free(KeysIndex *index)
     if (!index)
         return;
     seal_key_index_free(index->keys);
+    g_ptr_array_unref(index->read);
     g_array_unref(index->damages);
     g_array_unref(index->spots);
     g_hash_table_unref(index->numbers);
@@ -124,8 +126,10 @@ static void read_now(SealModule *self, const SealKeySpot *spot, Look *look)
     g_autoptr(GError) problem = NULL;
     gboolean ok = seal_module_read_keys(self, spot->format, octets, &origin, keys, &problem);
 
-    for (guint i = 0; i < keys->len && index->count < MAX_KEYS; i++, index->count++)
+    for (guint i = 0; i < keys->len && index->count < MAX_KEYS; i++, index->count++) {
         seal_key_index_add(index->keys, g_ptr_array_index(keys, i));
+        g_ptr_array_add(index->read, seal_key_ref(g_ptr_array_index(keys, i)));
+    }
     look->too_many = look->too_many || index->count == MAX_KEYS;
     look->found += keys->len;
     if (!ok)

@@ -48,7 +48,7 @@ static gboolean keys_file_init(SealModule *self, GError **error)
  */
 
 /* All of a file whose octets were converted; else the spot alone. */
-static GBytes *read_octets(const KeysPlace *place, const KeysSpot *spot, GError **error)
+static GBytes *read_part(const KeysPlace *place, const KeysSpot *spot, GError **error)
 {
     if (!place->converted)
         return seal_file_read_part(place->path, &place->state, spot->offset, spot->length, error);
@@ -63,6 +63,18 @@ static GBytes *read_octets(const KeysPlace *place, const KeysSpot *spot, GError 
                          : g_bytes_new(NULL, 0);
 }
 
+/* What stood there when it was looked at. */
+static GBytes *read_octets(const KeysPlace *place, const KeysSpot *spot, GError **error)
+{
+    g_autoptr(GBytes) octets = read_part(place, spot, error);
+
+    if (!octets || g_bytes_hash(octets) == spot->sum)
+        return g_steal_pointer(&octets);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s has changed since it was looked at",
+                place->path);
+    return NULL;
+}
+
 static gboolean read_spot(Search *search, const KeysPlace *place, const KeysSpot *spot,
                           GError **error)
 {
@@ -73,11 +85,6 @@ static gboolean read_spot(Search *search, const KeysPlace *place, const KeysSpot
     g_autoptr(GError) problem = NULL;
     g_autoptr(GBytes) octets = read_octets(place, spot, error);
 
-    if (octets && g_bytes_hash(octets) != spot->sum) {
-        g_clear_pointer(&octets, g_bytes_unref);
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                    "%s has changed since it was looked at", place->path);
-    }
     if (!octets) {
         search->stale = TRUE;
         return FALSE;
@@ -263,6 +270,122 @@ static gboolean keys_file_copies(SealModule *self, SealKey *key, SealTrust trust
 }
 
 /* -------------------------------------------------------------------------------------------
+ * Listing
+ */
+
+typedef struct {
+    SealModule *self;
+    const KeysFile *source;
+    const SealKeyFilter *filter;
+    SealKeyListed visit;
+    gpointer user_data;
+} Listing;
+
+/* None of them is bound to a domain. */
+static gboolean is_wanted(const SealKeyFilter *filter, const SealKey *key)
+{
+    return !filter->domain &&
+           (!filter->format || g_str_equal(filter->format, seal_key_format(key))) &&
+           (!filter->fingerprint ||
+            g_str_has_prefix(seal_key_fingerprint(key), filter->fingerprint)) &&
+           (!filter->address || seal_key_is_for(key, filter->address)) &&
+           (filter->expires_before == 0 || seal_key_valid_until(key) < filter->expires_before);
+}
+
+static gboolean list_keys(const Listing *listing, const KeysIndex *index, GPtrArray *keys,
+                          GError **error)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+        gint number = keys_index_number(index, seal_key_place(key));
+
+        if (number < 0 || keys_file_is_gone(listing->source, index, (guint)number) ||
+            !is_wanted(listing->filter, key))
+            continue;
+        if (!listing->visit(listing->self, key, NULL, listing->user_data, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static int compare_places(gconstpointer a, gconstpointer b)
+{
+    const KeysSpot *one = a, *other = b;
+
+    if (one->file != other->file)
+        return one->file < other->file ? -1 : 1;
+    return one->offset < other->offset ? -1 : one->offset > other->offset;
+}
+
+/* Those that may be wanted, in order of files. A key has one for each address. (transfer full) */
+static GArray *find_spots(const Listing *listing, const KeysIndex *index)
+{
+    const SealAddress *address = listing->filter->address;
+    guint hash = address ? g_str_hash(seal_address_key(address)) : 0;
+    GArray *spots = g_array_new(FALSE, FALSE, sizeof(KeysSpot));
+
+    for (guint i = 0; i < index->spots->len; i++) {
+        const KeysSpot *spot = &g_array_index(index->spots, KeysSpot, i);
+
+        if ((!address || spot->address == hash) &&
+            !keys_file_is_gone(listing->source, index, spot->file))
+            g_array_append_val(spots, *spot);
+    }
+    g_array_sort(spots, compare_places);
+    return spots;
+}
+
+static gboolean list_spot(const Listing *listing, const KeysIndex *index, const KeysSpot *spot,
+                          GError **error)
+{
+    const KeysPlace *place = keys_index_place(index, spot->file);
+    const SealOrigin origin = {.size = sizeof origin,
+                               .source = "file",
+                               .place = place->path,
+                               .trust = listing->source->trust};
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autoptr(GBytes) octets = read_octets(place, spot, error);
+    g_autoptr(GError) problem = NULL;
+
+    if (!octets)
+        return FALSE;
+    if (!seal_module_read_keys(listing->self, spot->format, octets, &origin, keys, &problem))
+        seal_module_warn(listing->self, "%s", problem->message);
+    return list_keys(listing, index, keys, error);
+}
+
+static gboolean list_index(const Listing *listing, const KeysIndex *index, GError **error)
+{
+    g_autoptr(GArray) spots = find_spots(listing, index);
+
+    if (!list_keys(listing, index, index->read, error))
+        return FALSE;
+    for (guint i = 0; i < spots->len; i++) {
+        const KeysSpot *spot = &g_array_index(spots, KeysSpot, i);
+
+        if (i > 0 && compare_places(spot - 1, spot) == 0)
+            continue;
+        if (!list_spot(listing, index, spot, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean keys_file_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
+                               gpointer user_data, GError **error)
+{
+    KeysFile *source = seal_module_data(self);
+    const Listing listing = {self, source, filter, visit, user_data};
+
+    keys_follow_look(self);
+    if (source->trouble) {
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, source->trouble);
+        return FALSE;
+    }
+    return list_index(&listing, source->base, error) && list_index(&listing, source->own, error);
+}
+
+/* -------------------------------------------------------------------------------------------
  * What has changed
  */
 
@@ -338,6 +461,7 @@ static const SealSource file_source = {
     .copies = keys_file_copies,
     .lack = keys_file_lack,
     .changes = keys_file_changes,
+    .list = keys_file_list,
 };
 
 static const SealSource *const sources[] = {&file_source, NULL};

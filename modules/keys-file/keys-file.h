@@ -43,6 +43,7 @@ typedef struct {
     GHashTable *numbers; /**< path to its place in files, and 1 */
     GArray *spots;       /**< element type KeysSpot, sorted by address, then file and place */
     SealKeyIndex *keys;  /**< those that were read at once */
+    GPtrArray *read;     /**< the same ones, in order of files */
     GArray *damages;     /**< element type KeysDamage */
     SealTrust trust;
     guint count;
