@@ -85,6 +85,9 @@ SEAL_FRONT gboolean seal_dispatcher_install_keys(SealDispatcher *self, GBytes *d
 SEAL_FRONT gboolean seal_dispatcher_list_keys(SealDispatcher *self, const char *source,
                                               const SealKeyFilter *filter, SealKeyListed visit,
                                               gpointer user_data, char **unlisted, GError **error);
+/** TRUE where an enabled module has the Format @name; else the error names those that there are. */
+SEAL_FRONT gboolean seal_dispatcher_has_format(SealDispatcher *self, const char *name,
+                                               GError **error);
 /** Forgets what @filter lets through. */
 SEAL_FRONT gboolean seal_dispatcher_remove_keys(SealDispatcher *self, const char *source,
                                                 const SealKeyFilter *filter, guint *removed,
@@ -129,7 +132,9 @@ SEAL_FRONT gboolean seal_dispatcher_can_refresh(const SealDispatcher *dispatcher
 /** Has every such module fetch what is due, or everything (@all); see SealModuleDescriptor.refresh.
  *  Rows of "refreshed" in @out, which is there even without rows: "what" (a URL, or what else it
  *  is about), "result" ("fetched", "unchanged", "failed", "dropped", "put off" to the next time,
- *  "left out" for want of room), "until" (a day, or ""), "problem" ("" where there is none).
+ *  "left out" for want of room), "until" (a day, or ""), "problem" ("" where there is none); the
+ *  numbers of them, "due", "fetched" (or unchanged) and "failed"; and "next", the time of *@next,
+ * or "never".
  * *@next: when the first of them wants to be called again; G_MAXINT64: none does. FALSE, with the
  * first error, where something could not be had; the others have been called all the same. */
 SEAL_FRONT gboolean seal_dispatcher_refresh(SealDispatcher *dispatcher, gboolean all, SealOut *out,

@@ -424,11 +424,22 @@ static const SealFormatEntry *find_format(const SealDispatcher *self, const char
                                           GError **error)
 {
     const SealFormatEntry *format = seal_registry_format(self->registry, name);
+    GPtrArray *formats = seal_registry_formats(self->registry);
+    g_autofree char *names = NULL;
 
-    if (!format)
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED, "no enabled module reads %s keys",
-                    name);
-    return format;
+    if (format)
+        return format;
+    for (guint i = 0; i < formats->len; i++)
+        add_name(&names, ((const SealFormatEntry *)g_ptr_array_index(formats, i))->table.name);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                "no enabled module reads %s keys; the formats that are read: %s", name,
+                names ? names : "none");
+    return NULL;
+}
+
+gboolean seal_dispatcher_has_format(SealDispatcher *self, const char *name, GError **error)
+{
+    return find_format(self, name, error) != NULL;
 }
 
 SealKey *seal_dispatcher_read_key(SealDispatcher *self, SealKey *key, GBytes *octets,

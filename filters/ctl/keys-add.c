@@ -13,6 +13,7 @@ enum {
     MAX_ROWS = 1000, /* of each list; the others are counted */
     MAX_WRONG = 100, /* of them, entries of one file that are not kept */
     MAX_TRIES = 3,   /* to type a passphrase */
+    MAX_HEAD = 4096, /* of what should be a table */
     BAR = 30,
     BAR_US = 100000,
 };
@@ -116,7 +117,11 @@ static void tell_left(Result *result, const Entry *entry)
     if (++result->wrong > MAX_WRONG || !begin_row(result, "left_out", ++adding->notes, entry))
         return;
     seal_out_text(adding->out, "format", "%s", entry->format ? entry->format : "");
-    seal_out_text(adding->out, "note", "%s", entry->text);
+    seal_out_text(adding->out, "note", "%s%s", entry->text,
+                  g_str_equal(entry->text, "a private key")
+                      ? ", left out: its certificate is what is wanted here; to sign with it: "
+                        "sealctl keys add --server"
+                      : "");
     seal_out_end_row(adding->out);
 }
 
@@ -244,8 +249,9 @@ static gboolean read_entries(Result *result, GError **error)
 {
     const Adding *adding = result->adding;
     g_auto(GStrv) bound = whose(adding, result->file);
+    g_autofree char *place = g_canonicalize_filename(result->file->path, NULL);
     const SealShelving how = {.source = adding->source,
-                              .place = result->file->path,
+                              .place = place,
                               .trust = adding->trust,
                               .bound = (const char *const *)bound,
                               .passphrase = adding->passphrase,
@@ -302,11 +308,33 @@ static void install_file(Result *result)
         fail_file(result, problem->message);
 }
 
+/* But for what goes between the words of its first line that says anything. */
+static gboolean looks_like_table(GBytes *data)
+{
+    gsize size = 0;
+    const char *octets = g_bytes_get_data(data, &size);
+    g_autofree char *text = g_strndup(octets ? octets : "", MIN(size, MAX_HEAD));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    char **line = lines;
+
+    while (*line && (!*g_strstrip(*line) || **line == '#'))
+        line++;
+    char *end = *line ? strpbrk(*line, " ,;") : NULL;
+    if (!end)
+        return FALSE;
+    *end = '\0';
+    g_autofree char *bound = seal_key_bind_to(*line);
+    return bound != NULL;
+}
+
 /* A README may stand in a folder; what was named should be a key. */
 static void tell_nothing(Result *result)
 {
     static char nothing[] = "nothing in it is a key of an enabled format";
-    const Entry entry = {.text = nothing};
+    static char table[] =
+        "nothing in it is a key of an enabled format; it looks like a table: between address and "
+        "file goes a tabulator";
+    const Entry entry = {.text = looks_like_table(result->file->data) ? table : nothing};
 
     if (result->file->found)
         tell_left(result, &entry);
@@ -341,11 +369,23 @@ static void add_entries(Result *result)
         install_file(result);
 }
 
+static void tell_folder(Result *result)
+{
+    static char text[] = "a folder, which is not looked into";
+    const Entry entry = {.text = text};
+
+    tell_left(result, &entry);
+}
+
 static void add_file(Adding *adding, const CtlFile *file)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
     Result result = {.adding = adding, .file = file, .entries = entries};
 
+    if (file->folder) {
+        tell_folder(&result);
+        return;
+    }
     adding->files++;
     if (file->data)
         add_entries(&result);
@@ -424,10 +464,10 @@ static gboolean check_addresses(const Adding *adding, GError **error)
 {
     for (char **address = adding->addresses; address && *address; address++) {
         g_autofree char *bound = seal_key_bind_to(*address);
+        g_autofree char *problem = ctl_bind_problem(*address);
 
-        if (!bound)
-            return ctl_keys_misuse(error, "\"%s\" is not an address, @domain or @.domain",
-                                   *address) == CTL_OK;
+        if (problem)
+            return ctl_keys_misuse(error, "%s", problem) == CTL_OK;
         if (*bound == '@' && adding->trust != SEAL_TRUST_MANUAL)
             return ctl_keys_misuse(error,
                                    "a key is for all of %s on your own word alone: --trust manual "

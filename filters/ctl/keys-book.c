@@ -222,7 +222,7 @@ int ctl_keys_pin(const CtlOptions *options, int argc, char **argv, SealOut *out,
         return CTL_USAGE;
     call.keys = keys_new();
     if (!ctl_keys_open(&call.opened, options, error) || !find_key(&call, call.keys, error) ||
-        !ctl_keys_check_one(call.keys, call.words[1], FALSE, error) ||
+        !ctl_keys_check_one(call.keys, call.words[1], FALSE, NULL, error) ||
         !check_serves(&call, g_ptr_array_index(call.keys, 0), error) ||
         !write_all(&call, call.keys, SEAL_STANDING_PINNED, error) ||
         !forget_others(&call, SEAL_STANDING_PINNED, call.keys, error))
@@ -340,7 +340,8 @@ int ctl_keys_approve(const CtlOptions *options, int argc, char **argv, SealOut *
     if (!read_words(&call, argc, argv, 1, 2, error))
         return CTL_USAGE;
     if (!open_approved(&call, options, error) ||
-        !ctl_keys_check_one(call.keys, call.words[1] ? call.words[1] : call.words[0], FALSE, error))
+        !ctl_keys_check_one(call.keys, call.words[1] ? call.words[1] : call.words[0], FALSE, NULL,
+                            error))
         return CTL_PROBLEM;
     SealStanding standing = standing_approved(g_ptr_array_index(call.keys, 0));
     if (!write_all(&call, call.keys, standing, error))
@@ -365,7 +366,8 @@ static gboolean find_rejected(Call *call, GError **error)
             seal_key_standing(key) != SEAL_STANDING_NONE)
             g_ptr_array_add(call->keys, seal_key_ref(key));
     }
-    return call->keys->len == 0 || ctl_keys_check_one(call->keys, call->words[1], FALSE, error);
+    return call->keys->len == 0 ||
+           ctl_keys_check_one(call->keys, call->words[1], FALSE, NULL, error);
 }
 
 int ctl_keys_reject(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)

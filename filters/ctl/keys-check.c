@@ -184,27 +184,42 @@ static void tell_owners(Checking *checking)
     }
 }
 
+static void add_once(GPtrArray *list, const char *name)
+{
+    if (!g_ptr_array_find_with_equal_func(list, name, g_str_equal, NULL))
+        g_ptr_array_add(list, g_strdup(name));
+}
+
+/* Who has it: whom it names, and whom it was given to. (transfer full, element type char *) */
+static GPtrArray *list_owners(const SealKey *key)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray *addresses = seal_key_addresses(key);
+
+    for (guint i = 0; i < addresses->len; i++)
+        add_once(list, seal_address_key(g_ptr_array_index(addresses, i)));
+    for (const char *const *bound = seal_key_bound(key); bound && *bound; bound++) {
+        if (**bound != '@')
+            add_once(list, *bound);
+    }
+    return list;
+}
+
 static Holder *holder_new(const SealKey *key)
 {
     Holder *holder = g_new0(Holder, 1);
-    GPtrArray *addresses = seal_key_addresses(key);
 
     holder->fingerprint = g_strdup(seal_key_fingerprint(key));
     holder->addresses = ctl_key_addresses(key);
-    holder->list = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < addresses->len; i++)
-        g_ptr_array_add(holder->list, g_strdup(seal_address_key(g_ptr_array_index(addresses, i))));
+    holder->list = list_owners(key);
     return holder;
 }
 
-static gboolean have_common(const Holder *holder, const SealKey *key)
+static gboolean have_common(const Holder *holder, const GPtrArray *owners)
 {
-    GPtrArray *addresses = seal_key_addresses(key);
-
-    for (guint i = 0; i < addresses->len; i++) {
-        const char *name = seal_address_key(g_ptr_array_index(addresses, i));
-
-        if (g_ptr_array_find_with_equal_func(holder->list, name, g_str_equal, NULL))
+    for (guint i = 0; i < owners->len; i++) {
+        if (g_ptr_array_find_with_equal_func(holder->list, g_ptr_array_index(owners, i),
+                                             g_str_equal, NULL))
             return TRUE;
     }
     return FALSE;
@@ -214,7 +229,8 @@ static gboolean have_common(const Holder *holder, const SealKey *key)
 static void note_holders(Checking *checking, const SealKey *key)
 {
     const char *const *ids = seal_key_detected_ids(key);
-    gboolean told = seal_key_addresses(key)->len == 0;
+    g_autoptr(GPtrArray) owners = list_owners(key);
+    gboolean told = owners->len == 0;
 
     for (; *ids && !told; ids++) {
         g_autofree char *name = g_strdup_printf("%s %s", seal_key_format(key), *ids);
@@ -224,7 +240,8 @@ static void note_holders(Checking *checking, const SealKey *key)
             g_hash_table_insert(checking->holders, g_steal_pointer(&name), holder_new(key));
             continue;
         }
-        if (g_str_equal(holder->fingerprint, seal_key_fingerprint(key)) || have_common(holder, key))
+        if (g_str_equal(holder->fingerprint, seal_key_fingerprint(key)) ||
+            have_common(holder, owners))
             continue;
         g_autofree char *text = g_strdup_printf("it is the key of %s, too (%.16s)",
                                                 holder->addresses, holder->fingerprint);
@@ -233,15 +250,13 @@ static void note_holders(Checking *checking, const SealKey *key)
     }
 }
 
-/* One that the operator has given to several who are not named. */
-static void check_bound(Checking *checking, const SealKey *key)
+/* Whether it names them, or was given to them. */
+static void check_owners(Checking *checking, const SealKey *key)
 {
-    guint count = 0;
+    g_autoptr(GPtrArray) owners = list_owners(key);
 
-    for (const char *const *bound = seal_key_bound(key); bound && *bound; bound++)
-        count += **bound != '@';
-    if (count > 1)
-        put_key(checking, key, "shared", "it was given to several addresses");
+    if (owners->len > 1)
+        put_key(checking, key, "shared", "it is the key of several addresses");
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -255,7 +270,7 @@ static gboolean check_key(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes *
 
     checking->checked++;
     check_time(checking, key, octets);
-    check_bound(checking, key);
+    check_owners(checking, key);
     note_owners(checking, key);
     note_holders(checking, key);
     return TRUE;

@@ -201,6 +201,7 @@ static int publish_keys(const CtlOptions *options, const char *to, char **words,
     for (guint i = 0; i < keys->len; i++) {
         seal_out_row(out, "keys");
         ctl_key_put(g_ptr_array_index(keys, i), SEAL_STANDING_NONE, options, out);
+        seal_out_text(out, "written_to", "%s", to);
         seal_out_end_row(out);
     }
     return CTL_OK;
@@ -217,8 +218,11 @@ int ctl_keys_publish(const CtlOptions *options, int argc, char **argv, SealOut *
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 1, G_MAXUINT, &words, error))
+    if (!ctl_keys_parse(argc, argv, entries, 0, G_MAXUINT, &words, error))
         return CTL_USAGE;
+    if (!*words)
+        return ctl_keys_misuse(error, "name the addresses: the keys with which mail is signed here "
+                                      "are found by address, and cannot be listed");
     if (to && ldap && !g_str_equal(to, "ldap"))
         return ctl_keys_misuse(error, "--ldap and --to %s are two places", to);
     return publish_keys(options, to ? to : "ldap", words, out, error);

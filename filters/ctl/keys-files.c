@@ -35,7 +35,8 @@ typedef struct {
     char *label;
     char *address;
     char *problem;
-    gboolean found; /* in a folder */
+    gboolean found;  /* in a folder */
+    gboolean folder; /* likewise, and one itself */
 } Place;
 
 static void place_free(gpointer data)
@@ -77,10 +78,11 @@ static void add_folder(GPtrArray *places, const char *folder)
     if (!names)
         add_place(places, g_strdup(folder), NULL, NULL, g_strdup(problem->message));
     for (guint i = 0; names && i < names->len; i++) {
-        g_autofree char *path = g_build_filename(folder, g_ptr_array_index(names, i), NULL);
+        char *path = g_build_filename(folder, g_ptr_array_index(names, i), NULL);
+        Place *place = add_place(places, path, NULL, NULL, NULL);
 
-        if (!is_folder(path))
-            add_place(places, g_steal_pointer(&path), NULL, NULL, NULL)->found = TRUE;
+        place->found = TRUE;
+        place->folder = is_folder(path);
     }
 }
 
@@ -120,13 +122,12 @@ static void add_line(GPtrArray *places, const char *table, guint number, char *l
                   g_strdup("an address, a tabulator and a file were expected in this line"));
         return;
     }
-    bound = seal_key_bind_to(address);
-    if (!bound) {
-        g_autofree char *shown = seal_text_line(address, strlen(address), 100);
-        add_place(places, g_strdup(table), g_steal_pointer(&label), NULL,
-                  g_strdup_printf("\"%s\" is not an address, @domain or @.domain", shown));
+    char *problem = ctl_bind_problem(address);
+    if (problem) {
+        add_place(places, g_strdup(table), g_steal_pointer(&label), NULL, problem);
         return;
     }
+    bound = seal_key_bind_to(address);
     char *path = g_path_is_absolute(file) ? g_strdup(file) : g_build_filename(folder, file, NULL);
     add_place(places, path, g_steal_pointer(&label), g_steal_pointer(&bound), NULL);
 }
@@ -205,6 +206,13 @@ static GPtrArray *find_places(char **paths)
  * The child
  */
 
+/* A line of a table is named by its number alone. (transfer full) */
+static char *place_problem(const Place *place, const char *what)
+{
+    return g_str_equal(place->label, place->path) ? g_strdup(what)
+                                                  : g_strdup_printf("%s: %s", place->path, what);
+}
+
 /* Not blocking, since a FIFO may stand where a file should. */
 static int open_place(const Place *place, char **problem)
 {
@@ -212,9 +220,10 @@ static int open_place(const Place *place, char **problem)
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) != 0)
-        *problem = g_strdup(g_strerror(errno));
+        *problem = place_problem(place, g_strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        *problem = g_strdup(S_ISDIR(st.st_mode) ? "it is a folder" : "it is not a regular file");
+        *problem = place_problem(place, S_ISDIR(st.st_mode) ? "it is a folder"
+                                                            : "it is not a regular file");
     if (fd >= 0 && *problem) {
         close(fd);
         fd = -1;
@@ -240,7 +249,7 @@ static gboolean send_place(int socket, const Place *place)
     add_text(record, place->label);
     add_text(record, place->address);
     add_text(record, problem);
-    add_text(record, place->found ? "y" : "");
+    add_text(record, place->folder ? "folder" : place->found ? "file" : "");
     gboolean sent = seal_record_send(socket, record->str, record->len, fd);
     if (fd >= 0)
         close(fd);
@@ -390,6 +399,7 @@ static void fill_file(CtlFile *file, const char **texts, int fd)
     file->label = g_strdup(texts[1]);
     file->address = *texts[2] ? g_strdup(texts[2]) : NULL;
     file->found = *texts[4] != '\0';
+    file->folder = g_str_equal(texts[4], "folder");
     if (fd >= 0)
         file->data = read_octets(fd, &file->problem);
     else

@@ -12,6 +12,7 @@ enum {
     MAX_NAMES = 10, /* of a key, in one line */
     SHORT = 16,     /* digits of a fingerprint in a table */
     LEAST = 4,      /* of one that is typed */
+    MAX_SHOWN = 100,
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -151,6 +152,7 @@ void ctl_found_clear(CtlKeys *found)
 {
     g_clear_pointer(&found->keys, g_ptr_array_unref);
     g_clear_pointer(&found->octets, g_ptr_array_unref);
+    g_clear_pointer(&found->unlisted, g_free);
 }
 
 static gboolean found_visit(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes *octets,
@@ -171,7 +173,9 @@ static gboolean found_visit(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes
 gboolean ctl_found_list(CtlKeys *found, SealDispatcher *dispatcher, const char *source,
                         const SealKeyFilter *filter, GError **error)
 {
-    return seal_dispatcher_list_keys(dispatcher, source, filter, found_visit, found, NULL, error);
+    g_clear_pointer(&found->unlisted, g_free);
+    return seal_dispatcher_list_keys(dispatcher, source, filter, found_visit, found,
+                                     &found->unlisted, error);
 }
 
 SealKey *ctl_found_read(const CtlKeys *found, SealDispatcher *dispatcher, guint at, GError **error)
@@ -225,6 +229,12 @@ static void add_name(GString *names, guint *count, const char *name)
         g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
 }
 
+gboolean ctl_key_is_authority(const SealKey *key)
+{
+    return seal_key_purposes(key) & SEAL_PURPOSE_ISSUE &&
+           !(seal_key_purposes(key) & SEAL_PURPOSE_ENCRYPT);
+}
+
 char *ctl_key_addresses(const SealKey *key)
 {
     GString *names = g_string_new(NULL);
@@ -245,6 +255,8 @@ char *ctl_key_addresses(const SealKey *key)
     }
     if (count > MAX_NAMES)
         g_string_append_printf(names, " and %u more", count - MAX_NAMES);
+    if (count == 0 && ctl_key_is_authority(key))
+        g_string_append(names, "(authority)");
     return g_string_free(names, FALSE);
 }
 
@@ -290,18 +302,25 @@ gboolean ctl_key_is_among(GPtrArray *keys, const SealKey *key)
     return FALSE;
 }
 
-static gboolean refuse_none(const char *word, GError **error)
+static gboolean refuse_none(const char *word, const char *unlisted, GError **error)
 {
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "there is no key \"%s\"", word);
+    if (unlisted)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "there is no key \"%s\" in the sources that list theirs; not looked through: "
+                    "%s",
+                    word, unlisted);
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "there is no key \"%s\"", word);
     return FALSE;
 }
 
-gboolean ctl_keys_check_one(GPtrArray *keys, const char *word, gboolean all, GError **error)
+gboolean ctl_keys_check_one(GPtrArray *keys, const char *word, gboolean all, const char *unlisted,
+                            GError **error)
 {
     g_autoptr(GString) names = g_string_new(NULL);
 
     if (keys->len == 0)
-        return refuse_none(word, error);
+        return refuse_none(word, unlisted, error);
     if (keys->len == 1 || all)
         return TRUE;
     for (guint i = 0; i < MIN(keys->len, MAX_NAMES); i++) {
@@ -342,7 +361,7 @@ gboolean ctl_found_all(CtlKeys *found, SealDispatcher *dispatcher, const char *s
     if (found->keys->len > 0)
         return TRUE;
     if (!trouble)
-        return refuse_none(word, error);
+        return refuse_none(word, target->address && !source ? NULL : found->unlisted, error);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "no key \"%s\" was found, but %s", word,
                 trouble);
     return FALSE;
@@ -368,7 +387,7 @@ gboolean ctl_time_read(const char *word, gint64 *seconds, GError **error)
     static const struct {
         const char *unit;
         gint64 seconds;
-    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+    } units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
     char *end = NULL;
     guint64 number = g_ascii_isdigit(*word) ? g_ascii_strtoull(word, &end, 10) : G_MAXUINT64;
 
@@ -378,6 +397,22 @@ gboolean ctl_time_read(const char *word, gint64 *seconds, GError **error)
         *seconds = (gint64)number * units[i].seconds;
         return TRUE;
     }
-    ctl_keys_misuse(error, "\"%s\" is no time: a number with s, m, h, d or w was expected", word);
+    ctl_keys_misuse(error,
+                    "\"%s\" is no time: a number with s, m, h, d or w behind it was expected, as "
+                    "30d are 30 days",
+                    word);
     return FALSE;
+}
+
+char *ctl_bind_problem(const char *word)
+{
+    g_autofree char *bound = seal_key_bind_to(word);
+    g_autofree char *shown = seal_text_line(word, strlen(word), MAX_SHOWN);
+
+    if (!bound)
+        return g_strdup_printf("\"%s\" is not an address, @domain or @.domain", shown);
+    /* RFC 5321 lets a mailbox be called so; whoever writes it means all of them. */
+    return g_str_has_prefix(bound, "*@")
+               ? g_strdup_printf("\"%s\" stands for no domain; all of it is %s", shown, bound + 1)
+               : NULL;
 }

@@ -39,6 +39,10 @@ static int list_all(Listing *listing, const char *source, const SealKeyFilter *f
     if (!ctl_keys_open(&opened, listing->options, error) ||
         !(listing->book = ctl_book_read(opened.dispatcher, error)))
         return CTL_PROBLEM;
+    if (filter->format && !seal_dispatcher_has_format(opened.dispatcher, filter->format, error)) {
+        g_hash_table_unref(listing->book);
+        return CTL_USAGE;
+    }
     seal_out_list(listing->out, "keys");
     gboolean ok = seal_dispatcher_list_keys(opened.dispatcher, source, filter, list_key, listing,
                                             &unlisted, error);
@@ -116,6 +120,7 @@ static void put_bound(const SealKey *key, SealOut *out)
 /* What would be said of it if mail were to be encrypted to it. */
 static void put_verdict(const CtlKeys *found, SealDispatcher *dispatcher, guint at, SealOut *out)
 {
+    const SealKey *listed = g_ptr_array_index(found->keys, at);
     g_autoptr(GError) problem = NULL;
     g_autoptr(SealKey) key = ctl_found_read(found, dispatcher, at, &problem);
     g_autoptr(SealDecision) decision =
@@ -123,7 +128,11 @@ static void put_verdict(const CtlKeys *found, SealDispatcher *dispatcher, guint 
 
     seal_out_boolean(out, "usable",
                      decision && seal_decision_verdict(decision) == SEAL_VERDICT_PASS);
-    seal_out_text(out, "verdict", "%s", decision ? seal_decision_text(decision) : problem->message);
+    if (ctl_key_is_authority(listed))
+        seal_out_text(out, "verdict", "an authority: for chains alone");
+    else
+        seal_out_text(out, "verdict", "%s",
+                      decision ? seal_decision_text(decision) : problem->message);
 }
 
 static void show_key(const CtlKeys *found, SealDispatcher *dispatcher, guint at, CtlBook *book,
@@ -227,57 +236,232 @@ static gboolean find_written(SealDispatcher *dispatcher, const CtlTarget *target
     return TRUE;
 }
 
-static gboolean forget_written(SealDispatcher *dispatcher, GPtrArray *written, const SealKey *key,
-                               GError **error)
-{
-    for (guint i = 0; i < written->len; i++) {
-        SealKey *entry = g_ptr_array_index(written, i);
-        const char *const *bound = seal_key_bound(entry);
-        g_autoptr(SealAddress) address = bound && *bound ? seal_address_parse(*bound, NULL) : NULL;
+/* While keys are taken out. */
+typedef struct {
+    SealDispatcher *dispatcher;
+    const CtlOptions *options;
+    SealOut *out;
+    const char *source;
+    GPtrArray *written; /* of SealKey: what is written down, one for each address */
+    guint removed;
+    guint forgotten;
+} Removing;
 
-        if (address && ctl_key_is_same(entry, key) &&
-            !seal_dispatcher_write_book(dispatcher, address, entry, SEAL_STANDING_NONE, error))
+/* Whom it was written down for. (transfer full) */
+static SealAddress *written_address(const SealKey *entry, const SealKey *key)
+{
+    const char *const *bound = seal_key_bound(entry);
+
+    return ctl_key_is_same(entry, key) && bound && *bound ? seal_address_parse(*bound, NULL) : NULL;
+}
+
+static gboolean forget_written(Removing *removing, const SealKey *key, GError **error)
+{
+    for (guint i = 0; i < removing->written->len; i++) {
+        SealKey *entry = g_ptr_array_index(removing->written, i);
+        g_autoptr(SealAddress) address = written_address(entry, key);
+
+        if (!address)
+            continue;
+        if (!seal_dispatcher_write_book(removing->dispatcher, address, entry, SEAL_STANDING_NONE,
+                                        error))
+            return FALSE;
+        removing->forgotten++;
+    }
+    return TRUE;
+}
+
+static SealKey *find_same(GPtrArray *keys, const SealKey *key)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        if (ctl_key_is_same(g_ptr_array_index(keys, i), key))
+            return seal_key_ref(g_ptr_array_index(keys, i));
+    }
+    return NULL;
+}
+
+/* FALSE where a source that does not list its keys cannot say whether it has this one. */
+static gboolean ask_for_key(Removing *removing, SealAddress *address, const SealKey *key,
+                            SealKey **left, GError **error)
+{
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    g_autofree char *trouble = NULL;
+
+    seal_dispatcher_find_keys(removing->dispatcher, address, keys, &trouble);
+    *left = find_same(keys, key);
+    if (*left || !trouble)
+        return TRUE;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "whether the key %s is there still cannot be told, and so nothing that is written "
+                "down of it is forgotten: %s",
+                seal_key_fingerprint(key), trouble);
+    return FALSE;
+}
+
+/* Those of the sources that list none, where something is written down of it. */
+static gboolean find_unlisted(Removing *removing, const SealKey *key, SealKey **left,
+                              GError **error)
+{
+    for (guint i = 0; i < removing->written->len && !*left; i++) {
+        g_autoptr(SealAddress) address =
+            written_address(g_ptr_array_index(removing->written, i), key);
+
+        if (address && !ask_for_key(removing, address, key, left, error))
             return FALSE;
     }
     return TRUE;
 }
 
-static gboolean remove_key(SealDispatcher *dispatcher, const char *source, GPtrArray *written,
-                           const SealKey *key, guint *removed, GError **error)
+/* What a source has still. */
+static gboolean find_left(Removing *removing, const SealKeyFilter *filter, const SealKey *key,
+                          SealKey **left, GError **error)
+{
+    g_auto(CtlKeys) found = {0};
+
+    ctl_found_init(&found);
+    if (!ctl_found_list(&found, removing->dispatcher, removing->source, filter, error))
+        return FALSE;
+    *left = find_same(found.keys, key);
+    return *left || removing->source || find_unlisted(removing, key, left, error);
+}
+
+static gboolean refuse_left(const SealKey *left, guint removed, GError **error)
+{
+    const char *place = seal_key_place(left);
+    gboolean placed = place && *place;
+
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                "the key %s %s key source %s%s%s%s, which sealctl takes nothing out of: take it "
+                "away there, or have it never serve with sealctl keys reject",
+                seal_key_fingerprint(left),
+                removed > 0 ? "is taken out, but stands as well in" : "comes from",
+                seal_key_source(left), placed ? " (" : "", placed ? place : "", placed ? ")" : "");
+    return FALSE;
+}
+
+/* As long as it may serve, what is written down of it counts: it may be that it never is to. */
+static gboolean remove_key(Removing *removing, const SealKey *key, guint *removed, GError **error)
 {
     const SealKeyFilter filter = {.size = sizeof filter,
                                   .format = seal_key_format(key),
                                   .fingerprint = seal_key_fingerprint(key)};
+    g_autoptr(SealKey) left = NULL;
 
-    return seal_dispatcher_remove_keys(dispatcher, source, &filter, removed, error) &&
-           (source || forget_written(dispatcher, written, key, error));
+    if (!seal_dispatcher_remove_keys(removing->dispatcher, removing->source, &filter, removed,
+                                     error))
+        return FALSE;
+    removing->removed += *removed;
+    if (!find_left(removing, &filter, key, &left, error))
+        return FALSE;
+    if (left)
+        return refuse_left(left, *removed, error);
+    return removing->source || forget_written(removing, key, error);
 }
 
-static int remove_all(SealDispatcher *dispatcher, const char *source, GPtrArray *written,
-                      GPtrArray *keys, const CtlOptions *options, SealOut *out, GError **error)
+static void put_removed(const Removing *removing, const SealKey *key)
 {
+    seal_out_row(removing->out, "keys");
+    ctl_key_put(key, SEAL_STANDING_NONE, removing->options, removing->out);
+    seal_out_end_row(removing->out);
+}
+
+/* One that stays keeps no other one. */
+static int remove_all(Removing *removing, GPtrArray *keys, GError **error)
+{
+    g_autoptr(GError) first = NULL;
+
+    seal_out_list(removing->out, "keys");
     for (guint i = 0; i < keys->len; i++) {
         const SealKey *key = g_ptr_array_index(keys, i);
         guint removed = 0;
+        gboolean ok = remove_key(removing, key, &removed, first ? NULL : &first);
 
-        if (!remove_key(dispatcher, source, written, key, &removed, error))
-            return CTL_PROBLEM;
-        seal_out_row(out, "removed");
-        ctl_key_put(key, SEAL_STANDING_NONE, options, out);
-        seal_out_end_row(out);
+        if (ok || removed > 0)
+            put_removed(removing, key);
     }
-    return CTL_OK;
+    seal_out_number(removing->out, "removed", removing->removed);
+    seal_out_number(removing->out, "forgotten", removing->forgotten);
+    if (!first)
+        return CTL_OK;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return CTL_PROBLEM;
+}
+
+/* Whom it is for besides. (transfer full) */
+static char *find_other(const SealKey *key, const CtlTarget *target)
+{
+    const char *meant = target->domain ? target->domain : seal_address_key(target->address);
+    GPtrArray *addresses = seal_key_addresses(key);
+
+    for (guint i = 0; i < addresses->len; i++) {
+        if (!g_str_equal(seal_address_key(g_ptr_array_index(addresses, i)), meant))
+            return g_strdup(seal_address_text(g_ptr_array_index(addresses, i)));
+    }
+    for (const char *const *domain = seal_key_domains(key); domain && *domain; domain++) {
+        g_autofree char *name = g_strconcat("@", *domain, NULL);
+
+        if (!g_str_equal(name, meant))
+            return g_steal_pointer(&name);
+    }
+    for (const char *const *bound = seal_key_bound(key); bound && *bound; bound++) {
+        if (!g_str_equal(*bound, meant))
+            return g_strdup(*bound);
+    }
+    return NULL;
+}
+
+/* Who takes out an address's key may not know whose else it is. */
+static gboolean check_others(GPtrArray *keys, const CtlTarget *target, GError **error)
+{
+    for (guint i = 0; i < keys->len && !target->fingerprint; i++) {
+        const SealKey *key = g_ptr_array_index(keys, i);
+        g_autofree char *other = find_other(key, target);
+
+        if (!other)
+            continue;
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "the key %s also serves %s; take it out by its fingerprint",
+                    seal_key_fingerprint(key), other);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* All that is meant: kept, written down, or in a source that is asked by address alone. */
+static gboolean find_meant(Removing *removing, const CtlTarget *target, GPtrArray *keys,
+                           char **unlisted, GError **error)
+{
+    g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    SealKeyFilter filter = {.size = sizeof filter};
+    g_autofree char *trouble = NULL;
+    g_auto(CtlKeys) found = {0};
+
+    ctl_found_init(&found);
+    ctl_target_fill(target, &filter);
+    if (!ctl_found_list(&found, removing->dispatcher, removing->source, &filter, error) ||
+        !find_written(removing->dispatcher, target, removing->written, error))
+        return FALSE;
+    *unlisted = g_steal_pointer(&found.unlisted);
+    keep_distinct(keys, found.keys);
+    if (removing->source)
+        return TRUE;
+    keep_distinct(keys, removing->written);
+    if (keys->len == 0 && target->address)
+        seal_dispatcher_find_keys(removing->dispatcher, target->address, others, &trouble);
+    if (others->len > 0)
+        return refuse_left(g_ptr_array_index(others, 0), 0, error);
+    if (trouble)
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "no key was found, but %s", trouble);
+    return !trouble;
 }
 
 int ctl_keys_remove(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
 {
     g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-    SealKeyFilter filter = {.size = sizeof filter};
-    g_autofree char *source = NULL;
+    g_autofree char *source = NULL, *unlisted = NULL;
     g_auto(CtlOpened) opened = {.kept = {-1, -1}};
     g_auto(CtlTarget) target = {0};
-    g_auto(CtlKeys) found = {0};
     gboolean all = FALSE;
     char **words = NULL;
     const GOptionEntry entries[] = {
@@ -289,16 +473,17 @@ int ctl_keys_remove(const CtlOptions *options, int argc, char **argv, SealOut *o
     if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
         !ctl_target_read(&target, *words, error))
         return CTL_USAGE;
-    ctl_found_init(&found);
-    ctl_target_fill(&target, &filter);
-    if (!ctl_keys_open(&opened, options, error) ||
-        !ctl_found_list(&found, opened.dispatcher, source, &filter, error) ||
-        !find_written(opened.dispatcher, &target, written, error))
+    if (!ctl_keys_open(&opened, options, error))
         return CTL_PROBLEM;
-    keep_distinct(keys, found.keys);
-    if (!source)
-        keep_distinct(keys, written);
-    if (!ctl_keys_check_one(keys, *words, all, error))
+
+    Removing removing = {.dispatcher = opened.dispatcher,
+                         .options = options,
+                         .out = out,
+                         .source = source,
+                         .written = written};
+    if (!find_meant(&removing, &target, keys, &unlisted, error) ||
+        !ctl_keys_check_one(keys, *words, all, unlisted, error) ||
+        !check_others(keys, &target, error))
         return CTL_PROBLEM;
-    return remove_all(opened.dispatcher, source, written, keys, options, out, error);
+    return remove_all(&removing, keys, error);
 }

@@ -27,7 +27,9 @@ static const CtlKeysCommand COMMANDS[] = {
      "      --format FORMAT        smime or pgp alone\n"
      "      --trust TRUST          those of that trust alone\n"
      "      --source NAME          those of that key source alone\n"
-     "      --expiring TIME        those that expire within TIME, such as 30d, or have expired\n",
+     "      --expiring TIME        those that expire within TIME, such as 30d, or have expired; "
+     "its\n"
+     "                             unit is s, m, h, d or w\n",
      ctl_keys_list},
     {"show", "show [--source NAME] FINGERPRINT|ADDRESS",
      "Says all that is known of keys. The beginning of a fingerprint will do.\n"
@@ -35,7 +37,8 @@ static const CtlKeysCommand COMMANDS[] = {
      "      --source NAME          those of that key source alone\n",
      ctl_keys_show},
     {"remove", "remove [OPTION]... FINGERPRINT|ADDRESS",
-     "Takes a key out of the key sources, and what is written down of it.\n"
+     "Takes a key out of the key sources, and what is written down of it. One that serves others\n"
+     "than ADDRESS, too, is taken out by its fingerprint alone.\n"
      "\n"
      "      --source NAME          out of that key source alone\n"
      "      --all                  all that are meant, not only where that is one\n",

@@ -72,6 +72,7 @@ void ctl_target_fill(const CtlTarget *target, SealKeyFilter *filter);
 typedef struct {
     GPtrArray *keys;
     GPtrArray *octets;
+    char *unlisted; /**< sources that do not tell what they have, or NULL */
 } CtlKeys;
 void ctl_found_init(CtlKeys *found);
 void ctl_found_clear(CtlKeys *found);
@@ -88,12 +89,16 @@ gboolean ctl_found_all(CtlKeys *found, SealDispatcher *dispatcher, const char *s
                        const CtlTarget *target, const char *word, GError **error);
 gboolean ctl_key_is_same(const SealKey *one, const SealKey *other);
 gboolean ctl_key_is_among(GPtrArray *keys, const SealKey *key);
-/** FALSE, with the names of all, where @word means no key, or several that are not all meant. */
-gboolean ctl_keys_check_one(GPtrArray *keys, const char *word, gboolean all, GError **error);
+/** FALSE, with the names of all, where @word means no key, or several that are not all meant.
+ *  @unlisted: see CtlKeys. */
+gboolean ctl_keys_check_one(GPtrArray *keys, const char *word, gboolean all, const char *unlisted,
+                            GError **error);
 
 /** Options' values; else an error of the command line. */
 gboolean ctl_trust_read(const char *word, SealTrust *trust, GError **error);
 gboolean ctl_time_read(const char *word, gint64 *seconds, GError **error);
+/** Why @word is none that a key can be given to; NULL where it is one. (transfer full) */
+char *ctl_bind_problem(const char *word);
 
 /** All that is written down of keys, by key. */
 typedef GHashTable CtlBook;
@@ -102,8 +107,10 @@ CtlBook *ctl_book_read(SealDispatcher *dispatcher, GError **error);
 /** The most that is written down of @key. */
 SealStanding ctl_book_find(CtlBook *book, const SealKey *key);
 
-/** Who a key is for: names, domains and whom it was given to, with commas between them. (transfer
- *  full) */
+/** TRUE of one that vouches for others, and is for nobody's mail. */
+gboolean ctl_key_is_authority(const SealKey *key);
+/** Who a key is for: names, domains and whom it was given to, with commas between them; or
+ *  "(authority)". (transfer full) */
 char *ctl_key_addresses(const SealKey *key);
 /** All of it for programs; its beginning where a table for people is to be narrow. (transfer full)
  */
@@ -121,10 +128,11 @@ typedef struct CtlFiles CtlFiles;
 /** One of them. */
 typedef struct {
     char *path;
-    char *label;    /**< the path, or the line of the table that names it */
-    char *address;  /**< of a table's line: whose key it is; else NULL */
-    gboolean found; /**< in a folder: nobody has named it */
-    GBytes *data;   /**< NULL where there is a problem */
+    char *label;     /**< the path, or the line of the table that names it */
+    char *address;   /**< of a table's line: whose key it is; else NULL */
+    gboolean found;  /**< in a folder: nobody has named it */
+    gboolean folder; /**< in a folder, and one itself: not looked into */
+    GBytes *data;    /**< NULL where there is a problem */
     GError *problem;
 } CtlFile;
 void ctl_file_clear(CtlFile *file);

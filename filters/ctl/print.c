@@ -24,10 +24,13 @@ static void print_values(GVariant *row)
     }
 }
 
-static void print_list(GVariant *rows, gboolean terminal)
+static void print_list(const char *name, GVariant *rows, gboolean terminal)
 {
     gsize count = g_variant_n_children(rows);
 
+    /* An answer to people that says nothing at all is none. */
+    if (count == 0 && g_str_equal(name, "keys"))
+        printf("keys: 0\n");
     if (terminal && count > 0) {
         ctl_print_table(rows);
         return;
@@ -68,7 +71,7 @@ void ctl_print(GVariant *answer, gboolean json)
         }
         if (gap && g_variant_n_children(value) > 0)
             putchar('\n');
-        print_list(value, terminal);
+        print_list(key, value, terminal);
         gap = TRUE;
     }
 }

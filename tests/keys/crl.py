@@ -177,6 +177,9 @@ def soft():
     tap.equal(refresh(status=0)[url]["result"], "fetched")
     tap.equal(server.asked[0][1].get("User-Agent"), "sealpipe")
     tap.equal(refresh(status=0), {}, "nothing is due")
+    told = home.run("sealctl", "keys", "refresh").output.decode()
+    tap.contains(told, "due: 0")
+    tap.contains(told, "--all tries now")
     tap.equal(answer(ANN), HAS)
 
     octets = crl(cert, number=2)

@@ -107,7 +107,11 @@ def _():
                         (("add", "--address", "nobody", ALICE), '"nobody"'),
                         (("add", "--trust", "verified", "--address", "@example.org", ALICE),
                          "--trust manual"),
+                        (("add", "--address", "*@example.org", ALICE), "all of it is @example.org"),
                         (("list", "--expiring", "soon"), '"soon"'),
+                        (("list", "--expiring", "30"), "30d are 30 days"),
+                        (("list", "--format", "openpgp"), "smime"),
+                        (("publish",), "name the addresses"),
                         (("list", "--trust", "some"), '"some"'),
                         (("list", "xyz"), '"xyz"'),
                         (("show", "abc"), '"abc"'),
@@ -163,8 +167,10 @@ def _():
     (folder / ".hidden").write_text("-----BEGIN CERTIFICATE-----\nbroken\n")
     shutil.copy(ALICE, folder / "below")
     told = answer("add", folder)
-    tap.equal((told["files"], told["added"], told["left"], told["failed"]), (4, 4, 1, 0))
-    tap.equal([row["file"] for row in told["left_out"]], [str(folder / "README")])
+    tap.equal((told["files"], told["added"], told["left"], told["failed"]), (4, 4, 2, 0))
+    notes = {row["file"]: row["note"] for row in told["left_out"]}
+    tap.equal(set(notes), {str(folder / "README"), str(folder / "below")})
+    tap.contains(notes[str(folder / "below")], "not looked into")
 
 
 @tap.test("what is no key fails, by name; the rest is kept, and the exit status is 1")
@@ -233,9 +239,21 @@ def _():
     tap.equal(set(problems), {f"{table}:{line}" for line in (5, 6, 7)})
     tap.contains(problems[f"{table}:5"], '"nobody"')
     tap.contains(problems[f"{table}:6"], "tabulator")
+    tap.contains(problems[f"{table}:7"], str(inbox / "missing.pem"))
     tap.equal(sorted(listed()), [("alice@example.org, postmaster@example.com", "manual"),
                                  ("bob@example.org", "manual"),
                                  ("gateway@example.net, @example.net", "manual")])
+
+
+@tap.test("a table with blanks is told from a file without keys; a glob in one stands for no domain")
+def _():
+    begin()
+    table = inbox / "table"
+    table.write_text("# who and file\nalice@example.com alice.pem\n")
+    tap.contains(answer("add", table, status=1)["problems"][0]["problem"], "goes a tabulator")
+    table.write_text("*@example.com\talice.pem\n")
+    tap.contains(answer("add", table, status=1)["problems"][0]["problem"], "all of it is @example.com")
+    tap.equal(keys("list", "--source", "store").output, b"keys: 0\n")
 
 
 @tap.test("below trust manual a key is for whom it names: another address fails")
@@ -255,7 +273,7 @@ def _():
     both = inbox / "both.pem"
     both.write_text(ALICE.read_text() + CA.read_text())
     keys("add", "--address", "sales@example.com", both)
-    tap.equal(sorted(listed()), [("", "manual"), ("alice@example.org, sales@example.com", "manual")])
+    tap.equal(sorted(listed()), [("(authority)", "manual"), ("alice@example.org, sales@example.com", "manual")])
 
 
 @tap.test("a bar shows how far a table is, on a terminal alone")
@@ -300,13 +318,69 @@ def _():
 @tap.test("what is more than one key is not removed, but by --all")
 def _():
     begin()
-    keys("add", "--address", "both@example.com", ALICE, BOB)
+    one = home.authority.person("both@example.com", name="both-1").cert
+    two = home.authority.person("both@example.com", name="both-2").cert
+    keys("add", one, two)
     said = keys("remove", "both@example.com", status=1).errors.decode()
-    tap.contains(said, fingerprint(ALICE))
-    tap.contains(said, fingerprint(BOB))
+    tap.contains(said, fingerprint(one))
+    tap.contains(said, fingerprint(two))
     tap.equal(len(listed()), 2)
-    keys("remove", "--all", "both@example.com")
+    told = answer("remove", "--all", "both@example.com")
+    tap.equal((told["removed"], told["forgotten"], len(told["keys"])), (2, 0, 2))
     tap.equal(listed(), [])
+
+
+@tap.test("a key that serves others, too, is taken out by its fingerprint alone")
+def _():
+    begin()
+    keys("add", "--address", "ops@example.org", ALICE)
+    keys("add", "--address", "@example.com", "--address", "bob@example.net", GATEWAY)
+    for word, other in (("ops@example.org", "alice@example.org"), ("alice@example.org", "ops@example.org"),
+                        ("bob@example.net", "gateway@example.net"), ("@example.com", "gateway@example.net")):
+        tap.contains(keys("remove", "--all", word, status=1).errors.decode(), f"also serves {other}")
+    tap.equal(len(listed()), 2)
+    keys("remove", fingerprint(ALICE))
+    tap.equal(len(listed()), 1)
+
+
+@tap.test("keys of the source file are listed, and one is not removed: what is written down of it stays")
+def _():
+    folder = home.folder / "filekeys"
+    folder.mkdir(exist_ok=True)
+    begin(policy={"min_trust": "discovered"},
+          **{"module keys-file": {"enabled": "true", "paths": folder, "trust": "discovered"}})
+    several = home.authority.leaf("several", "one@example.com", "keyAgreement", "20200101000000Z",
+                                  "20980101000000Z", "/CN=Old", kind="ec")
+    for name in (ALICE, several.cert, *([CAROL] if PGP else [])):
+        shutil.copy(name, folder)
+    rows = answer("list", "--source", "file")["keys"]
+    tap.equal({row["address"] for row in rows},
+              {"alice@example.org", "one@example.com"} | ({"carol@example.org"} if PGP else set()))
+    tap.equal(len(listed("alice@example.org", "--format", "smime")), 1)
+    tap.equal(answer("check", "--expiring", "5200w", status=1)["checked"], len(rows))
+    tap.contains(keys("export", fingerprint(ALICE)[:12]).output, b"BEGIN CERTIFICATE")
+    home.sealed(MESSAGE, "alice@example.org")
+    tap.equal(answer("list", "alice@example.org")["keys"][0]["standing"], "serving")
+    keys("add", ALICE)
+    said = keys("remove", fingerprint(ALICE)[:12], status=1).errors.decode()
+    tap.contains(said, f"stands as well in key source file ({folder / 'alice.pem'})")
+    result = keys("remove", fingerprint(ALICE)[:12], "--json", status=1)
+    tap.contains(result.errors.decode(), f"comes from key source file ({folder / 'alice.pem'})")
+    told = json.loads(result.output)
+    tap.equal((told["removed"], told["forgotten"], told["keys"]), (0, 0, []))
+    tap.equal(answer("list", "alice@example.org")["keys"][0]["standing"], "serving")
+    (folder / "alice.pem").unlink()
+    told = answer("remove", fingerprint(ALICE)[:12])
+    tap.equal((told["removed"], told["forgotten"]), (0, 1))
+
+
+@tap.test("where a key came from is written down whole, wherever the caller stands")
+def _():
+    begin()
+    keys("add", ALICE.name, cwd=inbox)
+    tap.equal(answer("show", "alice@example.org")["keys"][0]["place"], str(ALICE))
+    keys("add", CA)
+    tap.contains(keys("show", fingerprint(CA)).output, b"an authority: for chains alone")
 
 
 @tap.test("an OpenPGP key is exported as gpg takes it")
@@ -463,7 +537,7 @@ def _():
     path = pkcs12(home.alice, "right")
     told = answer("add", "--passphrase-file", secret, path)
     tap.equal((told["added"], told["left"], told["failed"]), (1, 1, 0))
-    tap.contains(told["left_out"][0]["note"], "private key")
+    tap.contains(told["left_out"][0]["note"], "a private key, left out")
     secret.write_text("wrong\n")
     tap.contains(keys("add", "--passphrase-file", secret, path, status=1).errors.decode(), str(path))
     keys("add", path, status=1, start_new_session=True)
@@ -557,6 +631,17 @@ def _():
               ("shared", "gateway@example.net, a@example.com, b@example.com")} <= found, found)
     soon = {row["problem"] for row in answer("check", "--expiring", "500d", status=1)["problems"]}
     tap.true("expiring" in soon, soon)
+
+
+@tap.test("a key is shared alike, whether it names a second address or was given to it")
+def _():
+    both = home.authority.leaf("both", "one@example.com,email:two@example.com", "keyAgreement",
+                               "20200101000000Z", "20980101000000Z", "/CN=Both", kind="ec")
+    for words in ((both.cert,), ("--address", "ops@example.com", ALICE)):
+        begin()
+        keys("add", *words)
+        rows = answer("check", status=1)["problems"]
+        tap.equal([row["problem"] for row in rows], ["shared"])
 
 
 # -- Whose the files are ------------------------------------------------------------------------
