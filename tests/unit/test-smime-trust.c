@@ -472,6 +472,27 @@ static void test_renewal(void)
     g_assert_false(may_follow(&named, old, other, "bob@example.org"));
 }
 
+/* Its private key may be in anybody's hands. */
+static void test_renewal_of_revoked(void)
+{
+    g_autoptr(X509) ca = pki_ca("CA", NULL);
+    g_autoptr(X509) old = person("P-256", FALSE, ca, 0, 0);
+    g_autoptr(X509) same = person("P-256", FALSE, ca, 0, 0);
+    g_autoptr(X509_CRL) crl = pki_crl(ca, pki_key("RSA"), old, 0, 30);
+    g_autoptr(GBytes) list = pki_crl_pem(crl), pem = pki_pem(ca);
+    g_auto(Smime) smime = {0};
+    g_autoptr(GError) error = NULL;
+
+    smime_prepare(&smime);
+    g_autofree char *crl_path = smime_write(&smime, "list.pem", list);
+    g_autofree char *anchor = smime_write(&smime, "anchor.pem", pem);
+    g_autofree char *settings = g_strdup_printf("trust_anchors=%s\ncrls=%s\n", anchor, crl_path);
+    g_assert_true(smime_open(&smime, settings, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_false(may_follow(&smime, old, same, "alice@example.org"));
+    g_assert_true(may_follow(&smime, same, same, "alice@example.org"));
+}
+
 /* Whoever holds a mailbox for an hour gets a certificate of a public CA. */
 static void test_public_change(void)
 {
@@ -542,6 +563,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/trust/domain-names", test_domain_names);
     g_test_add_func("/smime/trust/domain-trust", test_domain_trust);
     g_test_add_func("/smime/trust/renewal", test_renewal);
+    g_test_add_func("/smime/trust/renewal-of-revoked", test_renewal_of_revoked);
     g_test_add_func("/smime/trust/public-change", test_public_change);
     g_test_add_func("/smime/trust/signed-by-the-old", test_signed_by_the_old);
     g_test_add_func("/smime/trust/writing", test_writing);
