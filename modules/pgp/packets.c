@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * packets.c: what the packets of a key hold: signatures (RFC 4880 5.2).
+ * packets.c: what the packets of a key hold: numbers (RFC 4880 5.5.2), signatures (5.2).
  */
 #include "packets.h"
 
@@ -153,4 +153,65 @@ gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize l
     }
     /* The first octets of the hash, and at least one number. */
     return length - at > 4;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Keys
+ */
+
+/* Goes past an octet that says how many more there are: a curve, or how a key is derived. */
+static gboolean skip_counted(const guint8 *data, gsize length, gsize *at)
+{
+    if (*at == length || data[*at] >= length - *at)
+        return FALSE;
+    *at += 1u + data[*at];
+    return TRUE;
+}
+
+/* Numbers with their size in bits ahead. */
+static gboolean skip_numbers(const guint8 *data, gsize length, gsize *at, guint count)
+{
+    for (; count > 0; count--) {
+        if (length - *at < 2)
+            return FALSE;
+        gsize octets = ((gsize)(data[*at] << 8 | data[*at + 1]) + 7) / 8;
+        *at += 2;
+        if (length - *at < octets)
+            return FALSE;
+        *at += octets;
+    }
+    return TRUE;
+}
+
+gboolean pgp_material_is_whole(const guint8 *data, gsize length)
+{
+    gsize at = 6;
+    gboolean ok;
+
+    if (length < at || data[0] != 4)
+        return TRUE;
+    switch (data[5]) {
+    case 1: /* RSA */
+    case 2:
+    case 3:
+        ok = skip_numbers(data, length, &at, 2);
+        break;
+    case 16: /* Elgamal */
+        ok = skip_numbers(data, length, &at, 3);
+        break;
+    case 17: /* DSA */
+        ok = skip_numbers(data, length, &at, 4);
+        break;
+    case 18: /* ECDH */
+        ok = skip_counted(data, length, &at) && skip_numbers(data, length, &at, 1) &&
+             skip_counted(data, length, &at);
+        break;
+    case 19: /* ECDSA, EdDSA */
+    case 22:
+        ok = skip_counted(data, length, &at) && skip_numbers(data, length, &at, 1);
+        break;
+    default:
+        return TRUE;
+    }
+    return ok && at == length;
 }

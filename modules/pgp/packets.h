@@ -54,5 +54,8 @@ typedef struct {
 
 /** TRUE for the hashes of SHA-2, which alone count. */
 gboolean pgp_is_sound_hash(guint hash);
+/** FALSE where the numbers of a public key, whose packet this is, do not end with it: there could
+ * be anything behind them. What cannot be read here passes. */
+gboolean pgp_material_is_whole(const guint8 *data, gsize length);
 /** FALSE where it is no signature of a version known here. */
 gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize length);

@@ -349,7 +349,7 @@ static void take_subkey(Build *build, const GByteArray *data)
 {
     end_user_id(build);
     build->over = 0;
-    if (!is_key_material(data))
+    if (!is_key_material(data) || !pgp_material_is_whole(data->data, data->len))
         return;
     if (build->key->subkeys->len > MAX_SUBKEYS) {
         build->key->flooded = TRUE;
@@ -509,6 +509,8 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
         end_key(build, ring);
         if (tag == PGP_TAG_SECRET_KEY)
             begin_secret(ring);
+        else if (is_key_material(data) && !pgp_material_is_whole(data->data, data->len))
+            skip_key(ring, "its numbers do not end where it ends");
         else if (is_key_material(data))
             begin_key(build, ring->named, data);
         else if (data->len == 0 || data->data[0] > 3)

@@ -337,11 +337,17 @@ static void test_install_refused(void)
  */
 
 /* A primary key of version 4, with any numbers. */
+static void put_primary_and(GByteArray *to, gsize more)
+{
+    /* A curve of nine octets, a number of 263 bits. */
+    guint8 key[60] = {4, 1, 2, 3, 4, 22, 9, [16] = 1, 7};
+
+    put_packet(to, 6, key, 51 + more);
+}
+
 static void put_primary(GByteArray *to)
 {
-    guint8 key[51] = {4, 1, 2, 3, 4, 22};
-
-    put_packet(to, 6, key, sizeof key);
+    put_primary_and(to, 0);
 }
 
 static const guint8 SIGNATURE[] = {4, 0x13, 22, 8, 0, 6, 5, 2, 0x60, 0,    0, 0, 0, 10, 9, 16,
@@ -389,6 +395,15 @@ static void test_packets(void)
     put_packet(file, 6, large, 8 * 1024 * 1024);
     g_auto(Told) huge = import(&pgp, file->data, file->len);
     g_assert_cmpuint(huge.alive, ==, 0);
+
+    /* Octets behind the numbers, where anything could be hidden; and a number that is cut. */
+    for (guint i = 0; i < 2; i++) {
+        g_byte_array_set_size(file, 0);
+        put_primary_and(file, i == 0 ? 1 : (gsize)-1);
+        g_auto(Told) odd = import(&pgp, file->data, file->len);
+        g_assert_cmpuint(odd.failed, ==, 1);
+        g_assert_nonnull(strstr(odd.text->str, "do not end where it ends"));
+    }
 
     /* A length that reaches beyond the file. */
     g_byte_array_set_size(file, 0);
