@@ -14,6 +14,8 @@
 
 enum {
     MAX_CERTIFICATES = 10000,
+    MAX_IN_BAGS = 4000, /* PKCS#7 is read as a whole, also what it has several times */
+    MAX_NESTING = 30,
     MAX_LABEL = 64,
 };
 
@@ -104,18 +106,114 @@ gboolean smime_pem_next(SmimePem *pem)
 void smime_bundle_clear(SmimeBundle *bundle)
 {
     g_clear_pointer(&bundle->certs, g_ptr_array_unref);
+    g_clear_pointer(&bundle->seen, g_hash_table_unref);
+}
+
+static gboolean set_too_many(GError **error, int most, const char *where)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d certificates in %s", most,
+                where);
+    return FALSE;
 }
 
 static gboolean bundle_keep(SmimeBundle *bundle, X509 *cert, GError **error)
 {
     if (bundle->certs->len >= MAX_CERTIFICATES) {
         X509_free(cert);
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT, "more than %d certificates in one file",
-                    MAX_CERTIFICATES);
-        return FALSE;
+        return set_too_many(error, MAX_CERTIFICATES, "one file");
     }
     g_ptr_array_add(bundle->certs, cert);
     return TRUE;
+}
+
+/* The head of an element in BER, which ends within the octets unless it does not say where. */
+typedef struct {
+    guint8 tag;
+    const guint8 *inside;
+    const guint8 *stop; /* NULL where two zero octets end it */
+} Head;
+
+static gboolean read_length(Head *head, const guint8 *end, guint count)
+{
+    gsize length = 0;
+
+    if (count > 4 || (gsize)(end - head->inside) < count)
+        return FALSE;
+    for (guint i = 0; i < count; i++)
+        length = length << 8 | *head->inside++;
+    head->stop = head->inside + length;
+    return length <= (gsize)(end - head->inside);
+}
+
+static gboolean read_head(Head *head, const guint8 *at, const guint8 *end)
+{
+    if (end - at < 2 || (at[0] & 0x1f) == 0x1f)
+        return FALSE;
+    head->tag = at[0];
+    head->inside = at + 2;
+    head->stop = NULL;
+    if (at[1] == 0x80)
+        return (head->tag & V_ASN1_CONSTRUCTED) != 0;
+    if (at[1] > 0x80)
+        return read_length(head, end, at[1] - 0x80u);
+    head->stop = head->inside + at[1];
+    return head->stop <= end;
+}
+
+static gboolean is_end(const guint8 *at, const guint8 *end)
+{
+    return end - at >= 2 && at[0] == 0 && at[1] == 0;
+}
+
+/* To what is behind the element; NULL where it has no end. Nothing is looked at twice. */
+static const guint8 *skip_element(const guint8 *at, const guint8 *end, guint depth)
+{
+    Head head;
+
+    if (!at || depth > MAX_NESTING || !read_head(&head, at, end))
+        return NULL;
+    if (head.stop)
+        return head.stop;
+    for (at = head.inside; at && !is_end(at, end);)
+        at = skip_element(at, end, depth + 1);
+    return at ? at + 2 : NULL;
+}
+
+/* Into the element with @tag at *@at; *@end comes to be its own where it says where that is. */
+static gboolean enter_element(const guint8 **at, const guint8 **end, guint8 tag, gboolean *open)
+{
+    Head head;
+
+    if (!*at || !read_head(&head, *at, *end) || head.tag != tag)
+        return FALSE;
+    *at = head.inside;
+    *end = head.stop ? head.stop : *end;
+    *open = !head.stop;
+    return TRUE;
+}
+
+/* Of SignedData, without what takes time. FALSE where it is none, or is cut. */
+static gboolean count_in_bag(const guint8 *at, const guint8 *end, gsize *count)
+{
+    const guint8 sequence = V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED;
+    gboolean open;
+
+    *count = 0;
+    if (!enter_element(&at, &end, sequence, &open))
+        return FALSE;
+    at = skip_element(at, end, 0);
+    if (!enter_element(&at, &end, 0xa0, &open) || !enter_element(&at, &end, sequence, &open))
+        return FALSE;
+    for (guint i = 0; i < 3; i++) /* version, digests, content */
+        at = skip_element(at, end, 0);
+    if (!at)
+        return FALSE;
+    if (at == end || *at != 0xa0)
+        return TRUE;
+    enter_element(&at, &end, 0xa0, &open);
+    for (; at && (open ? !is_end(at, end) : at < end); ++*count)
+        at = skip_element(at, end, 0);
+    return at != NULL;
 }
 
 /* One certificate at @data; @used says how long it is, zero where there is none. */
@@ -123,10 +221,19 @@ static gboolean bundle_add_certificate(SmimeBundle *bundle, const guint8 *data, 
                                        gboolean trusted, gsize *used, GError **error)
 {
     const guint8 *at = data;
+    Head head = {0};
+    gsize size = read_head(&head, data, data + length) && head.stop ? (gsize)(head.stop - data) : 0;
+    g_autofree char *digest =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, trusted ? length : size);
+
+    *used = trusted ? length : size;
+    if (*used > 0 && g_hash_table_contains(bundle->seen, digest))
+        return TRUE;
     X509 *cert =
         trusted ? d2i_X509_AUX(NULL, &at, (long)length) : d2i_X509(NULL, &at, (long)length);
-
     ERR_clear_error();
+    if (cert && *used > 0)
+        g_hash_table_add(bundle->seen, g_steal_pointer(&digest));
     *used = cert ? (gsize)(at - data) : 0;
     return !cert || bundle_keep(bundle, cert, error);
 }
@@ -135,7 +242,13 @@ static gboolean bundle_add_pkcs7(SmimeBundle *bundle, const guint8 *data, gsize 
                                  GError **error)
 {
     const guint8 *at = data;
-    g_autoptr(CMS_ContentInfo) cms = d2i_CMS_ContentInfo(NULL, &at, (long)length);
+    gsize count = 0;
+    gboolean whole = count_in_bag(data, data + length, &count);
+
+    bundle->in_bags += count;
+    if (bundle->in_bags > MAX_IN_BAGS)
+        return set_too_many(error, MAX_IN_BAGS, "PKCS#7 in one file");
+    g_autoptr(CMS_ContentInfo) cms = whole ? d2i_CMS_ContentInfo(NULL, &at, (long)length) : NULL;
     g_autoptr(SmimeCerts) certs = cms ? CMS_get1_certs(cms) : NULL;
     gboolean ok = TRUE;
 
@@ -276,6 +389,7 @@ void smime_bundle_init(SmimeBundle *bundle)
 {
     memset(bundle, 0, sizeof *bundle);
     bundle->certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
+    bundle->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 gboolean smime_bundle_read(SmimeBundle *bundle, GBytes *data, GError **error)

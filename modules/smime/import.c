@@ -27,6 +27,8 @@ typedef struct {
     const SealSecret *passphrase;
     GPtrArray *passwords;
     GPtrArray *entries; /* element type Entry */
+    SmimeWork work;     /* of all of it */
+    SmimeBundle bundle; /* likewise; what is in it goes into the entries at once */
 } Importing;
 
 static void entry_free(gpointer data)
@@ -57,7 +59,6 @@ static void add_problem(Importing *importing, SealError code, const char *text)
     add_entry(importing)->problem = g_error_new_literal(SEAL_ERROR, code, text);
 }
 
-/* Takes the certificates out of @certs. */
 static void add_certs(Importing *importing, GPtrArray *certs)
 {
     for (guint i = 0; i < certs->len; i++) {
@@ -73,13 +74,18 @@ static void add_certs(Importing *importing, GPtrArray *certs)
     }
 }
 
-/* Likewise; FALSE where there was neither a certificate nor a broken one. */
-static gboolean add_bundle(Importing *importing, const SmimeBundle *bundle)
+static void add_bundle(Importing *importing)
 {
+    SmimeBundle *bundle = &importing->bundle;
+
     add_certs(importing, bundle->certs);
     for (guint i = 0; i < bundle->broken; i++)
         add_problem(importing, SEAL_ERROR_KEY, "a certificate that cannot be read");
-    return bundle->certs->len > 0 || bundle->broken > 0;
+    if (bundle->trailing > 0)
+        add_left(importing, "what follows the last certificate, and is none");
+    g_ptr_array_set_size(bundle->certs, 0);
+    bundle->broken = 0;
+    bundle->trailing = 0;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -92,7 +98,8 @@ static void import_pkcs12(Importing *importing, const guint8 *data, gsize length
     g_autoptr(GError) problem = NULL;
     guint keys = 0;
 
-    if (smime_pkcs12_certs(certs, &keys, data, length, importing->passwords, &problem)) {
+    if (smime_pkcs12_certs(certs, &keys, &importing->work, data, length, importing->passwords,
+                           &problem)) {
         add_certs(importing, certs);
         for (guint i = 0; i < keys; i++)
             add_left(importing, "a private key");
@@ -133,8 +140,6 @@ static const char *name_der(const guint8 *data, long length)
 
 static gboolean import_der(Importing *importing, const guint8 *data, gsize length, GError **error)
 {
-    g_auto(SmimeBundle) bundle = {0};
-
     if (smime_pkcs12_is(data, length)) {
         import_pkcs12(importing, data, length);
         return TRUE;
@@ -144,12 +149,9 @@ static gboolean import_der(Importing *importing, const guint8 *data, gsize lengt
         add_left(importing, name);
         return TRUE;
     }
-    smime_bundle_init(&bundle);
-    if (!smime_bundle_add_der(&bundle, data, length, error))
+    if (!smime_bundle_add_der(&importing->bundle, data, length, error))
         return FALSE;
-    add_bundle(importing, &bundle);
-    if (bundle.trailing > 0)
-        add_left(importing, "what follows the last certificate, and is none");
+    add_bundle(importing);
     return TRUE;
 }
 
@@ -170,8 +172,6 @@ static const struct {
 
 static gboolean import_block(Importing *importing, const SmimePem *pem, GError **error)
 {
-    g_auto(SmimeBundle) bundle = {0};
-
     for (guint i = 0; i < G_N_ELEMENTS(LEFT); i++) {
         if (g_str_has_suffix(pem->label, LEFT[i].suffix)) {
             add_left(importing, LEFT[i].name);
@@ -185,10 +185,9 @@ static gboolean import_block(Importing *importing, const SmimePem *pem, GError *
         import_pkcs12(importing, data, length);
         return TRUE;
     }
-    smime_bundle_init(&bundle);
-    if (!smime_bundle_add_block(&bundle, pem->label, pem->der, error))
+    if (!smime_bundle_add_block(&importing->bundle, pem->label, pem->der, error))
         return FALSE;
-    add_bundle(importing, &bundle);
+    add_bundle(importing);
     return TRUE;
 }
 
@@ -221,10 +220,11 @@ static gboolean import_bare(Importing *importing, GBytes *text, GError **error)
     if (seal_base64_decode(&base64, data, length, der, &size) && seal_base64_is_complete(&base64) &&
         size > 0 && *der == 0x30)
         return import_der(importing, der, size, error);
-    if (!smime_bundle_read(&bundle, text, error))
-        return FALSE;
-    add_bundle(importing, &bundle);
-    return TRUE;
+    gboolean ok = smime_bundle_read(&bundle, text, error);
+    add_certs(importing, bundle.certs);
+    for (guint i = 0; i < bundle.broken; i++)
+        add_problem(importing, SEAL_ERROR_KEY, "a certificate that cannot be read");
+    return ok;
 }
 
 static gboolean import_text(Importing *importing, GBytes *data, GError **error)
@@ -292,16 +292,18 @@ gboolean smime_import(SealModule *self, GBytes *data, const SealSecret *passphra
     const guint8 *octets = g_bytes_get_data(data, &length);
     g_autoptr(GPtrArray) passwords = smime_passwords_new(passphrase, error);
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
-    Importing importing = {passphrase, passwords, entries};
+    Importing importing = {.passphrase = passphrase, .passwords = passwords, .entries = entries};
 
     if (!passwords)
         return FALSE;
     if (length == 0)
         return TRUE;
+    smime_bundle_init(&importing.bundle);
     gboolean ok = *octets != 0x30 || import_der(&importing, octets, length, error);
     /* A digit of a text looks the same. */
     if (ok && entries->len == 0)
         ok = import_text(&importing, data, error);
     tell_entries(self, &importing, origin, import);
+    smime_bundle_clear(&importing.bundle);
     return ok;
 }

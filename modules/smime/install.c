@@ -92,10 +92,55 @@ static gboolean open_file(SealModule *self, SmimePrivate *found, const SealSecre
 
     if (open_as_later(self, found, data, length, &problem))
         return check_found(found, error);
-    if (opens_with(passphrase, data, length))
+    if (!smime_work_failed(&found->work) && opens_with(passphrase, data, length))
         return refuse_passphrase(self, error);
     g_propagate_error(error, g_steal_pointer(&problem));
     return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What is there already
+ */
+
+typedef struct {
+    const SmimePrivate *found;
+    EVP_PKEY *key;
+    char *place; /* of the key, with a certificate that was found */
+} Search;
+
+static void compare_listed(guint number, const guint8 *octets, gsize length, gpointer user_data)
+{
+    Search *search = user_data;
+    gsize front = strnlen((const char *)octets, length) + 1;
+    const guint8 *der = octets + front;
+
+    if (search->place || number == G_MAXUINT || front >= length)
+        return;
+    X509 *cert = d2i_X509(NULL, &der, (long)(length - front));
+    gboolean same = cert && X509_check_private_key(cert, search->key) == 1;
+    for (guint i = 0; same && !search->place && i < search->found->bundle.certs->len; i++) {
+        if (X509_cmp(cert, g_ptr_array_index(search->found->bundle.certs, i)) == 0)
+            search->place = g_strdup((const char *)octets);
+    }
+    X509_free(cert);
+    ERR_clear_error();
+}
+
+/* Where the keys are, of which each is; else NULL. (transfer full) */
+static char *find_place(SealModule *self, const SmimePrivate *found)
+{
+    g_autofree char *place = NULL;
+
+    for (guint i = 0; i < found->keys->len; i++) {
+        Search search = {.found = found, .key = g_ptr_array_index(found->keys, i)};
+        gboolean told = seal_module_list_private(self, compare_listed, &search, NULL);
+
+        g_free(place);
+        place = search.place;
+        if (!told || !place)
+            return NULL;
+    }
+    return g_steal_pointer(&place);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -274,8 +319,8 @@ gboolean smime_install(SealModule *self, GBytes *data, const SealSecret *passphr
     if (!folder)
         return fail_missing(&missing, error);
     g_autofree char *safe = safe_name(name ? name : "", *octets != 0x30);
-    *where = put_file(folder, safe, octets, length, error);
-    if (!*where)
+    *where = find_place(self, &found);
+    if (!*where && !(*where = put_file(folder, safe, octets, length, error)))
         return FALSE;
     *count = found.keys->len;
     return TRUE;

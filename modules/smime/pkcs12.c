@@ -18,8 +18,6 @@ enum {
     MAX_DEPTH = 4,   /* of safes within safes */
     MAX_BAGS = 1000, /* in all */
     MAX_TRIES = 100, /* places where a file may begin */
-    /* How often passphrases are hashed for a file of others': about a second. */
-    MAX_WORK = 1000000,
 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PKCS12, PKCS12_free)
@@ -36,7 +34,8 @@ typedef struct {
     GPtrArray *certs; /* element type X509 */
     guint bags;
     guint key_bags;
-    gint64 work; /* how often a password may still be hashed */
+    gboolean right; /* the password is: the MAC says so */
+    SmimeWork *work;
 } Opening;
 
 static gboolean read_bags(Opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bags, guint depth);
@@ -57,13 +56,16 @@ static const void *algorithm_parameter(const X509_ALGOR *algorithm, int *nid)
     return type == V_ASN1_SEQUENCE ? value : NULL;
 }
 
-/* G_MAXINT64 for what is no number of them. */
+/* Zero for what is no number of them. */
 static gint64 count_iterations(const ASN1_INTEGER *iterations)
 {
     gint64 number = 1;
 
-    return iterations && (!ASN1_INTEGER_get_int64(&number, iterations) || number <= 0) ? G_MAXINT64
-                                                                                       : number;
+    if (!iterations)
+        return 1;
+    if (!ASN1_INTEGER_get_int64(&number, iterations))
+        number = ASN1_STRING_type(iterations) == V_ASN1_NEG_INTEGER ? 0 : G_MAXINT64;
+    return MAX(number, 0);
 }
 
 static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)
@@ -76,7 +78,7 @@ static gpointer unpack_sequence(const ASN1_ITEM *item, const void *value)
 /* G_MAXINT64 where it is more. */
 static gint64 multiply(gint64 one, gint64 other)
 {
-    return one > G_MAXINT64 / other ? G_MAXINT64 : one * other;
+    return other > 0 && one > G_MAXINT64 / other ? G_MAXINT64 : one * other;
 }
 
 /* OpenSSL bounds the memory, and not the time. */
@@ -120,20 +122,39 @@ static gint64 pbe_iterations(const X509_ALGOR *algorithm)
     return pbe ? count_iterations(pbe->iter) : 1;
 }
 
-gboolean smime_pbe_bounded(const X509_ALGOR *algorithm)
+static gboolean spend(SmimeWork *work, gint64 iterations)
 {
-    return pbe_iterations(algorithm) <= SMIME_MAX_ITERATIONS;
+    if (iterations <= 0)
+        work->bad = TRUE;
+    else if (iterations > SMIME_MAX_ITERATIONS - work->spent)
+        work->refused =
+            iterations > G_MAXINT64 - work->spent ? iterations : work->spent + iterations;
+    else
+        work->spent += iterations;
+    return !smime_work_failed(work);
 }
 
-/* FALSE once that is too much work. */
-static gboolean opening_spend(Opening *opening, gint64 iterations)
+gboolean smime_work_spend(SmimeWork *work, const X509_ALGOR *algorithm)
 {
-    if (iterations > SMIME_MAX_ITERATIONS || iterations > opening->work) {
-        opening->work = 0;
-        return FALSE;
-    }
-    opening->work -= iterations;
-    return TRUE;
+    return spend(work, pbe_iterations(algorithm));
+}
+
+gboolean smime_work_failed(const SmimeWork *work)
+{
+    return work->bad || work->refused > 0;
+}
+
+void smime_work_set_error(const SmimeWork *work, GError **error)
+{
+    if (work->bad)
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_KEY, "its iteration count is not valid");
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                    "to open it, passphrases are to be hashed %" G_GINT64_FORMAT
+                    " times or more (for its MAC, each of its parts, and each passphrase that is "
+                    "tried), and at most %d times are allowed; export it again with fewer "
+                    "iterations",
+                    work->refused, SMIME_MAX_ITERATIONS);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -168,7 +189,7 @@ static gboolean read_shrouded(Opening *opening, const PKCS12_SAFEBAG *bag)
         return TRUE;
     if (sealed)
         X509_SIG_get0(sealed, &algorithm, NULL);
-    return sealed && opening_spend(opening, pbe_iterations(algorithm)) &&
+    return sealed && smime_work_spend(opening->work, algorithm) &&
            opening_add_key(opening, PKCS12_decrypt_skey(bag, opening->password, opening->length));
 }
 
@@ -234,7 +255,7 @@ static gboolean read_safe(Opening *opening, PKCS7 *safe)
         bags = PKCS12_unpack_p7data(safe);
     } else if (PKCS7_type_is_encrypted(safe)) {
         if (safe->d.encrypted &&
-            opening_spend(opening, pbe_iterations(safe->d.encrypted->enc_data->algorithm)))
+            smime_work_spend(opening->work, safe->d.encrypted->enc_data->algorithm))
             bags = PKCS12_unpack_p7encdata(safe, opening->password, opening->length);
     } else {
         /* Encrypted to a public key, which nobody does. */
@@ -393,16 +414,14 @@ typedef enum {
     TOO_MUCH_WORK,
 } Result;
 
-/* How often a password is hashed for the MAC. */
-static gint64 mac_iterations(PKCS12 *file)
+static gboolean spend_on_mac(SmimeWork *work, PKCS12 *file)
 {
     const ASN1_INTEGER *iterations = NULL;
     const X509_ALGOR *algorithm = NULL;
 
-    if (!PKCS12_mac_present(file))
-        return 0;
     PKCS12_get0_mac(NULL, &algorithm, NULL, &iterations, file);
-    return MAX(count_iterations(iterations), pbe_iterations(algorithm));
+    gint64 one = count_iterations(iterations), other = pbe_iterations(algorithm);
+    return spend(work, one > 0 && other > 0 ? MAX(one, other) : 0);
 }
 
 /* An empty password is either no octets or two zero ones: both are tried. */
@@ -410,24 +429,36 @@ static Result try_password(Opening *opening, PKCS12 *file, const guint8 *data, g
 {
     gboolean no_provider = FALSE;
 
-    if (!opening_spend(opening, mac_iterations(file)))
-        return TOO_MUCH_WORK;
-    if (PKCS12_mac_present(file) && !PKCS12_verify_mac(file, opening->password, opening->length))
-        return WRONG_PASSWORD;
+    opening->right = FALSE;
+    if (PKCS12_mac_present(file)) {
+        if (!spend_on_mac(opening->work, file))
+            return TOO_MUCH_WORK;
+        if (!PKCS12_verify_mac(file, opening->password, opening->length))
+            return WRONG_PASSWORD;
+        opening->right = TRUE;
+    }
     ERR_clear_error();
     if (open_safes(opening, data, length))
         return OPENED;
     if (was_unsupported() && open_with_legacy(opening, data, length, &no_provider))
         return OPENED;
-    if (opening->work == 0)
+    if (smime_work_failed(opening->work))
         return TOO_MUCH_WORK;
     return no_provider ? NO_PROVIDER : PKCS12_mac_present(file) ? BROKEN : WRONG_PASSWORD;
+}
+
+/* Where all that could be tried was wrong, another one may do. */
+static gboolean is_for_want_of_tries(const Opening *opening, guint tries)
+{
+    return tries > 0 && !opening->right && !opening->work->bad &&
+           opening->work->refused - opening->work->spent <= SMIME_MAX_ITERATIONS;
 }
 
 static Result try_passwords(Opening *opening, GPtrArray *passwords, PKCS12 *file,
                             const guint8 *data, gsize length)
 {
     Result worst = WRONG_PASSWORD;
+    guint tries = 0;
 
     for (guint i = 0; i < 2 * passwords->len; i++) {
         opening->password = g_ptr_array_index(passwords, i / 2);
@@ -440,10 +471,13 @@ static Result try_passwords(Opening *opening, GPtrArray *passwords, PKCS12 *file
 
         Result result = try_password(opening, file, data, length);
         ERR_clear_error();
+        if (result == TOO_MUCH_WORK && is_for_want_of_tries(opening, tries))
+            return worst;
         if (result == OPENED || result == TOO_MUCH_WORK)
             return result;
         if (result != WRONG_PASSWORD)
             worst = result;
+        tries++;
     }
     return worst;
 }
@@ -467,9 +501,7 @@ static gboolean set_why(Result result, gboolean pbmac1, GError **error)
     const char *why = "its content cannot be read, although its passphrase is right";
     SealError code = SEAL_ERROR_KEY;
 
-    if (result == TOO_MUCH_WORK) {
-        why = SMIME_TOO_MANY_ITERATIONS;
-    } else if (pbmac1 && OpenSSL_version_num() < FIRST_WITH_PBMAC1) {
+    if (pbmac1 && OpenSSL_version_num() < FIRST_WITH_PBMAC1) {
         why = "it is protected by PBMAC1, which this OpenSSL does not know (3.4 is the first that "
               "does); export it again without, as openssl pkcs12 -export does by default";
     } else if (result == WRONG_PASSWORD) {
@@ -509,6 +541,10 @@ static gboolean open_file(Opening *opening, const guint8 *data, gsize length, GP
     }
     Result result = try_passwords(opening, passwords, file, data, length);
     ERR_clear_error();
+    if (result == TOO_MUCH_WORK) {
+        smime_work_set_error(opening->work, error);
+        return FALSE;
+    }
     return result == OPENED || set_why(result, has_pbmac1(file), error);
 }
 
@@ -518,16 +554,16 @@ gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length
     g_autoptr(GPtrArray) bare =
         g_ptr_array_new_with_free_func((GDestroyNotify)PKCS8_PRIV_KEY_INFO_free);
     g_autoptr(GPtrArray) certs = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
-    Opening opening = {.keys = bare, .certs = certs, .work = G_MAXINT64};
+    Opening opening = {.keys = bare, .certs = certs, .work = &found->work};
 
     return open_file(&opening, data, length, passwords, error) &&
            keep_opened(found, &opening, error);
 }
 
-gboolean smime_pkcs12_certs(GPtrArray *certs, guint *keys, const guint8 *data, gsize length,
-                            GPtrArray *passwords, GError **error)
+gboolean smime_pkcs12_certs(GPtrArray *certs, guint *keys, SmimeWork *work, const guint8 *data,
+                            gsize length, GPtrArray *passwords, GError **error)
 {
-    Opening opening = {.certs = certs, .work = MAX_WORK};
+    Opening opening = {.certs = certs, .work = work};
 
     if (!open_file(&opening, data, length, passwords, error))
         return FALSE;

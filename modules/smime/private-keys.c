@@ -166,8 +166,8 @@ static gboolean read_sealed_key(SmimePrivate *found, const guint8 *data, long le
         return FALSE;
     }
     X509_SIG_get0(sealed, &algorithm, NULL);
-    gboolean bounded = smime_pbe_bounded(algorithm);
-    for (guint i = 0; bounded && !bare && i < passwords->len; i++) {
+    for (guint i = 0; !bare && i < passwords->len && smime_work_spend(&found->work, algorithm);
+         i++) {
         const char *password = g_ptr_array_index(passwords, i);
 
         ERR_clear_error();
@@ -175,8 +175,11 @@ static gboolean read_sealed_key(SmimePrivate *found, const guint8 *data, long le
     }
     X509_SIG_free(sealed);
     if (!bare) {
-        smime_set_error(error, SEAL_ERROR_KEY, "%s",
-                        bounded ? SMIME_WRONG_PASSPHRASE : SMIME_TOO_MANY_ITERATIONS);
+        ERR_clear_error();
+        if (smime_work_failed(&found->work))
+            smime_work_set_error(&found->work, error);
+        else
+            smime_set_error(error, SEAL_ERROR_KEY, SMIME_WRONG_PASSPHRASE);
         return FALSE;
     }
     gboolean ok = private_add_key(found, EVP_PKCS82PKEY(bare), error);
@@ -338,6 +341,7 @@ void smime_private_init(SmimePrivate *found)
 {
     found->keys = g_ptr_array_new_with_free_func((GDestroyNotify)EVP_PKEY_free);
     smime_bundle_init(&found->bundle);
+    memset(&found->work, 0, sizeof found->work);
 }
 
 void smime_private_clear(SmimePrivate *found)

@@ -108,6 +108,8 @@ typedef struct {
     GPtrArray *certs; /**< element type X509 */
     guint broken;     /**< blocks that should hold some and do not */
     gsize trailing;   /**< octets after DER certificates that are none */
+    GHashTable *seen; /**< digests of the octets of certificates: none is kept twice */
+    gsize in_bags;    /**< certificates in PKCS#7, kept or not */
 } SmimeBundle;
 
 void smime_bundle_clear(SmimeBundle *bundle);
@@ -234,15 +236,21 @@ SmimeCerts *smime_chain_between(SealModule *self, X509 *cert, gint64 at);
 
 #define SMIME_WRONG_PASSPHRASE                                                                     \
     "the passphrase (passphrase_file; empty without one) does not open it"
-#define SMIME_MAX_ITERATIONS 5000000 /* some seconds */
-#define SMIME_TOO_MANY_ITERATIONS                                                                  \
-    "its passphrase is to be hashed more than " G_STRINGIFY(                                       \
-        SMIME_MAX_ITERATIONS) " times; export it again with fewer iterations"
+/** How often passphrases are hashed for a file, all in all: a second or two. */
+#define SMIME_MAX_ITERATIONS 2500000
+
+/** How often they were. Begins as zeros. */
+typedef struct {
+    gint64 spent;
+    gint64 refused; /**< what was asked for and is too much, with what was spent before */
+    gboolean bad;   /**< a count is none */
+} SmimeWork;
 
 /** What was found in files. */
 typedef struct {
     GPtrArray *keys; /**< element type EVP_PKEY */
     SmimeBundle bundle;
+    SmimeWork work;
 } SmimePrivate;
 
 void smime_private_init(SmimePrivate *found);
@@ -255,8 +263,11 @@ GPtrArray *smime_passwords_new(const SealSecret *passphrase, GError **error);
  *  none. */
 gboolean smime_private_read(SmimePrivate *found, const guint8 *data, gsize length,
                             GPtrArray *passwords, GError **error);
-/** FALSE where to derive a key from a password would take for ever. */
-gboolean smime_pbe_bounded(const X509_ALGOR *algorithm);
+/** FALSE where to derive a key from a password is too much work. */
+gboolean smime_work_spend(SmimeWork *work, const X509_ALGOR *algorithm);
+/** Was it? */
+gboolean smime_work_failed(const SmimeWork *work);
+void smime_work_set_error(const SmimeWork *work, GError **error);
 /** Does it look like PKCS#12 in BER? */
 gboolean smime_pkcs12_is(const guint8 *data, gsize length);
 gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length,
@@ -264,8 +275,8 @@ gboolean smime_pkcs12_read(SmimePrivate *found, const guint8 *data, gsize length
 /** Adds what is public of one that others have made, in bounded time: certificates (element type
  *  X509, an alias is its name in the file), and how many private keys there are.
  *  SEAL_ERROR_UNAVAILABLE where another passphrase may do. */
-gboolean smime_pkcs12_certs(GPtrArray *certs, guint *keys, const guint8 *data, gsize length,
-                            GPtrArray *passwords, GError **error);
+gboolean smime_pkcs12_certs(GPtrArray *certs, guint *keys, SmimeWork *work, const guint8 *data,
+                            gsize length, GPtrArray *passwords, GError **error);
 /** The PKCS#12 behind some text, or NULL. */
 const guint8 *smime_pkcs12_find(const guint8 *data, gsize length);
 

@@ -213,17 +213,128 @@ static void test_empty_passphrase(void)
     assert_heard(&smime, none, NULL, "L entry 2: a private key\nK entry 1\n");
 }
 
+/* With another number in place of the 65537 iterations. */
+static GBytes *with_iterations(GBytes *file, guint number)
+{
+    static const guint8 before[] = {2, 3, 1, 0, 1};
+    gsize size;
+    guint8 *data = g_bytes_unref_to_data(g_bytes_ref(file), &size);
+
+    for (guint8 *at = data; (at = memmem(at, size - (gsize)(at - data), before, sizeof before));) {
+        for (guint i = 0; i < 3; i++)
+            at[2 + i] = (guint8)(number >> (16 - 8 * i));
+    }
+    return g_bytes_new_take(data, size);
+}
+
 /* It is refused before it is begun, whatever passphrase is given. */
 static void test_endless(void)
 {
+    static const struct {
+        guint iterations;
+        const char *why;
+    } rows[] = {
+        {2500001, "hashed 2500001 times or more"},
+        {0x7fffff, "at most 2500000 times are allowed"},
+        {0x800000, "iteration count is not valid"}, /* which is negative */
+    };
     g_autoptr(X509) cert = pki_person("alice@example.org", "P-256", NULL, NULL);
-    g_autoptr(GBytes) file = pkcs12_of(cert, NULL, "secret", NULL, 1100000);
+    g_autoptr(GBytes) file = pkcs12_of(cert, NULL, "secret", NULL, 65537);
     g_auto(Smime) smime = {0};
     smime_start(&smime, NULL, NULL);
-    g_autofree char *heard = import_with(&smime, file, "secret");
 
-    g_assert_nonnull(strstr(heard, "times; export it again"));
-    g_assert_null(strstr(heard, "(shut)"));
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GBytes) endless = with_iterations(file, rows[i].iterations);
+        g_autofree char *heard = import_with(&smime, endless, "secret");
+
+        g_test_message("%s", heard);
+        g_assert_nonnull(strstr(heard, rows[i].why));
+        g_assert_null(strstr(heard, "(shut)"));
+    }
+}
+
+/* As many as guides recommend. */
+static void test_slow(void)
+{
+    g_autoptr(X509) cert = pki_person("alice@example.org", "P-256", NULL, NULL);
+    g_autoptr(GBytes) file = pkcs12_of(cert, NULL, "secret", NULL, 600000);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, NULL, NULL);
+
+    assert_heard(&smime, file, "secret", "L entry 2: a private key\nK entry 1\n");
+}
+
+static void add_head(GByteArray *to, guint8 tag, gsize length)
+{
+    const guint8 head[] = {tag, 0x83, (guint8)(length >> 16), (guint8)(length >> 8),
+                           (guint8)length};
+
+    g_byte_array_append(to, head, sizeof head);
+}
+
+/* SignedData with @cert so many times, in BER without its end where @open. */
+static GBytes *bag_with(X509 *cert, guint times, gboolean open)
+{
+    static const guint8 type[] = {6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2};
+    static const guint8 front[] = {2,    1,    1,    0x31, 0,    0x30, 11, 6, 9,
+                                   0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1,  7, 1};
+    static const guint8 unended[] = {0xa0, 0x80, 0x30, 0x80};
+    g_autoptr(GBytes) der = pki_der(cert);
+    gsize certs = times * g_bytes_get_size(der);
+    gsize inner = sizeof front + 5 + certs + 2;
+    GByteArray *bag = g_byte_array_new();
+
+    if (open)
+        g_byte_array_append(bag, unended + 2, 2);
+    else
+        add_head(bag, 0x30, sizeof type + 10 + inner);
+    g_byte_array_append(bag, type, sizeof type);
+    if (open) {
+        g_byte_array_append(bag, unended, sizeof unended);
+    } else {
+        add_head(bag, 0xa0, 5 + inner);
+        add_head(bag, 0x30, inner);
+    }
+    g_byte_array_append(bag, front, sizeof front);
+    if (open)
+        g_byte_array_append(bag, unended, 2);
+    else
+        add_head(bag, 0xa0, certs);
+    for (guint i = 0; i < times; i++)
+        g_byte_array_append(bag, g_bytes_get_data(der, NULL), (guint)g_bytes_get_size(der));
+    if (!open)
+        g_byte_array_append(bag, (const guint8 *)"\x31", 2);
+    return g_byte_array_free_to_bytes(bag);
+}
+
+static GBytes *repeated(GBytes *bytes, guint times)
+{
+    GByteArray *all = g_byte_array_new();
+
+    for (guint i = 0; i < times; i++)
+        g_byte_array_append(all, g_bytes_get_data(bytes, NULL), (guint)g_bytes_get_size(bytes));
+    return g_byte_array_free_to_bytes(all);
+}
+
+/* None is read twice; what is read as a whole is counted before. */
+static void test_many_times(void)
+{
+    g_autoptr(X509) cert = pki_person("alice@example.org", "P-256", NULL, NULL);
+    g_autoptr(GBytes) pem = pki_pem(cert);
+    g_autoptr(GBytes) der = pki_der(cert);
+    g_autoptr(GBytes) pems = repeated(pem, 15000);
+    g_autoptr(GBytes) ders = repeated(der, 15000);
+    g_autoptr(GBytes) few = bag_with(cert, 2, FALSE);
+    g_autoptr(GBytes) many = bag_with(cert, 4001, FALSE);
+    g_autoptr(GBytes) open = bag_with(cert, 2, TRUE);
+    g_auto(Smime) smime = {0};
+    smime_start(&smime, NULL, NULL);
+
+    assert_heard(&smime, pems, NULL, "K -\n");
+    assert_heard(&smime, ders, NULL, "K -\n");
+    assert_heard(&smime, few, NULL, "K entry 1\n");
+    assert_heard(&smime, many, NULL, "F -: more than 4000 certificates in PKCS#7 in one file\n");
+    assert_heard(&smime, open, NULL, "F -: a certificate that cannot be read\n");
 }
 
 static void test_corpus(void)
@@ -339,6 +450,13 @@ static void test_install(void)
     g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
     g_assert_true(smime_open(&smime, settings, NULL, &error));
     g_assert_no_error(error);
+    /* What is there is not put there again, whatever it is called. */
+    g_autofree char *again = g_build_filename(folder, "again.pem", NULL);
+    g_autoptr(GString) said = g_string_new(NULL);
+    g_assert_true(install(&smime, pem, "again.pem", said, &error));
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(said->str, folder));
+    g_assert_false(g_file_test(again, G_FILE_TEST_EXISTS));
 }
 
 static void test_not_installed(void)
@@ -393,6 +511,8 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/import/pkcs12", test_pkcs12);
     g_test_add_func("/smime/import/empty-passphrase", test_empty_passphrase);
     g_test_add_func("/smime/import/endless", test_endless);
+    g_test_add_func("/smime/import/slow", test_slow);
+    g_test_add_func("/smime/import/many-times", test_many_times);
     g_test_add_func("/smime/import/corpus", test_corpus);
     g_test_add_func("/smime/install/files", test_install);
     g_test_add_func("/smime/install/refused", test_not_installed);
