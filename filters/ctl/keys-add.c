@@ -118,10 +118,11 @@ static void tell_left(Result *result, const Entry *entry)
         return;
     seal_out_text(adding->out, "format", "%s", entry->format ? entry->format : "");
     seal_out_text(adding->out, "note", "%s%s", entry->text,
-                  g_str_equal(entry->text, "a private key")
-                      ? ", left out: its certificate is what is wanted here; to sign with it: "
-                        "sealctl keys add --server"
-                      : "");
+                  !g_str_equal(entry->text, "a private key") ? ""
+                  : adding->server
+                      ? "; without -n it is put where the service finds it, if it opens there"
+                      : ", left out: its certificate is what is wanted here; to sign with it: "
+                        "sealctl keys add --server");
     seal_out_end_row(adding->out);
 }
 
@@ -164,7 +165,7 @@ static void tell_entries(Result *result)
             tell_key(result, entry);
         else if (entry->what == SEAL_IMPORT_FAILED)
             tell_failure(result, entry);
-        else if (!result->adding->server)
+        else if (!result->adding->server || result->adding->dry)
             tell_left(result, entry);
     }
 }
@@ -362,10 +363,12 @@ static void add_entries(Result *result)
         return;
     }
     adding->added += result->added;
+    guint failed = adding->failed;
     tell_entries(result);
     if (result->entries->len == 0 && !adding->server)
         tell_nothing(result);
-    if (adding->server && !adding->dry)
+    /* A file is wrong as a whole, or not at all. */
+    if (adding->server && !adding->dry && adding->failed == failed)
         install_file(result);
 }
 
@@ -495,7 +498,8 @@ static int run_add(Adding *adding, const CtlOptions *options, const char *passph
     g_auto(CtlOpened) opened = {.kept = {-1, -1}};
     g_autoptr(CtlFiles) files = NULL;
 
-    if (!read_passphrase(adding, passphrase, error) || !(files = ctl_files_open(paths, error)) ||
+    if (!read_passphrase(adding, passphrase, error) ||
+        !(files = ctl_files_open(paths, adding->server, error)) ||
         !ctl_keys_open(&opened, options, error))
         return CTL_PROBLEM;
     adding->dispatcher = opened.dispatcher;

@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -35,8 +37,9 @@ typedef struct {
     char *label;
     char *address;
     char *problem;
-    gboolean found;  /* in a folder */
-    gboolean folder; /* likewise, and one itself */
+    gboolean found;   /* in a folder */
+    gboolean folder;  /* likewise, and one itself */
+    const char *base; /* the folder, or the table that names it; NULL: who calls does */
 } Place;
 
 static void place_free(gpointer data)
@@ -83,6 +86,7 @@ static void add_folder(GPtrArray *places, const char *folder)
 
         place->found = TRUE;
         place->folder = is_folder(path);
+        place->base = folder;
     }
 }
 
@@ -129,7 +133,7 @@ static void add_line(GPtrArray *places, const char *table, guint number, char *l
     }
     bound = seal_key_bind_to(address);
     char *path = g_path_is_absolute(file) ? g_strdup(file) : g_build_filename(folder, file, NULL);
-    add_place(places, path, g_steal_pointer(&label), g_steal_pointer(&bound), NULL);
+    add_place(places, path, g_steal_pointer(&label), g_steal_pointer(&bound), NULL)->base = table;
 }
 
 /* The first line that says anything is a table's. */
@@ -213,17 +217,68 @@ static char *place_problem(const Place *place, const char *what)
                                                   : g_strdup_printf("%s: %s", place->path, what);
 }
 
-/* Not blocking, since a FIFO may stand where a file should. */
-static int open_place(const Place *place, char **problem)
+static gboolean is_trusted(const struct stat *st)
 {
-    int fd = open(place->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return st->st_uid == 0 || st->st_uid == getuid();
+}
+
+/* What somebody else wrote into the folder, or the table, must not name a file that only who calls
+ * can read. (transfer full) */
+static char *judge_owners(const Place *place, const struct stat *st)
+{
+    struct stat base;
+
+    if (!is_trusted(st))
+        return g_strdup("it belongs to another user, and may not be whose key it should be; name "
+                        "it itself with --server");
+    if (st->st_nlink > 1)
+        return g_strdup("it has several names (hard links), and may be somebody else's file; name "
+                        "it itself with --server");
+    if (!place->found && (stat(place->base, &base) != 0 || !is_trusted(&base)))
+        return g_strdup("the table that names it belongs to another user");
+    return NULL;
+}
+
+/* No link on the way from the folder, nor on that which a table names. */
+static int open_beneath(const Place *place, int flags)
+{
+    const struct open_how how = {.flags = (guint64)flags | O_NOFOLLOW,
+                                 .resolve = RESOLVE_NO_SYMLINKS};
+    g_autofree char *folder =
+        place->found ? g_strdup(place->base) : g_path_get_dirname(place->base);
+    const char *rest = place->path;
+    gsize length = strlen(folder);
+
+    if (strncmp(rest, folder, length) == 0 && (rest[length] == '/' || folder[length - 1] == '/'))
+        rest += length + strspn(rest + length, "/");
+    int base = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = base < 0 ? -1 : (int)syscall(SYS_openat2, base, rest, &how, sizeof how);
+    int problem = errno;
+
+    if (base >= 0)
+        close(base);
+    errno = problem;
+    return fd;
+}
+
+/* Not blocking, since a FIFO may stand where a file should. */
+static int open_place(const Place *place, gboolean careful, char **problem)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    gboolean strict = careful && place->base;
+    int fd = strict ? open_beneath(place, flags) : open(place->path, flags);
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
+    if (fd < 0 && strict && errno == ELOOP)
+        *problem = place_problem(place, "it is a link, or behind one, which may lead to anybody's "
+                                        "file; name the file itself with --server");
+    else if (fd < 0 || fstat(fd, &st) != 0)
         *problem = place_problem(place, g_strerror(errno));
     else if (!S_ISREG(st.st_mode))
         *problem = place_problem(place, S_ISDIR(st.st_mode) ? "it is a folder"
                                                             : "it is not a regular file");
+    else if (strict)
+        *problem = judge_owners(place, &st);
     if (fd >= 0 && *problem) {
         close(fd);
         fd = -1;
@@ -239,11 +294,11 @@ static void add_text(GString *record, const char *text)
     g_string_append_c(record, '\0');
 }
 
-static gboolean send_place(int socket, const Place *place)
+static gboolean send_place(int socket, const Place *place, gboolean careful)
 {
     g_autoptr(GString) record = g_string_new(NULL);
     g_autofree char *problem = g_strdup(place->problem);
-    int fd = problem ? -1 : open_place(place, &problem);
+    int fd = problem ? -1 : open_place(place, careful, &problem);
 
     add_text(record, place->path);
     add_text(record, place->label);
@@ -256,7 +311,7 @@ static gboolean send_place(int socket, const Place *place)
     return sent;
 }
 
-_Noreturn static void serve_files(int socket, char **paths, pid_t parent)
+_Noreturn static void serve_files(int socket, char **paths, gboolean careful, pid_t parent)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         _exit(CTL_PROBLEM);
@@ -267,7 +322,8 @@ _Noreturn static void serve_files(int socket, char **paths, pid_t parent)
     char word;
 
     for (guint i = 0; more && i < places->len; i++)
-        more = recv(socket, &word, 1, 0) == 1 && send_place(socket, g_ptr_array_index(places, i));
+        more = recv(socket, &word, 1, 0) == 1 &&
+               send_place(socket, g_ptr_array_index(places, i), careful);
     _exit(CTL_OK);
 }
 
@@ -296,7 +352,7 @@ static gboolean hear_count(CtlFiles *files, GError **error)
     return FALSE;
 }
 
-CtlFiles *ctl_files_open(char **paths, GError **error)
+CtlFiles *ctl_files_open(char **paths, gboolean careful, GError **error)
 {
     g_autoptr(CtlFiles) files = g_new0(CtlFiles, 1);
     pid_t child, parent = getpid();
@@ -310,7 +366,7 @@ CtlFiles *ctl_files_open(char **paths, GError **error)
     }
     if (child == 0) {
         close(pair[0]);
-        serve_files(pair[1], paths, parent);
+        serve_files(pair[1], paths, careful, parent);
     }
     close(pair[1]);
     files->socket = pair[0];

@@ -139,9 +139,9 @@ void ctl_file_clear(CtlFile *file);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlFile, ctl_file_clear)
 
 /** Finds the files, in a process of its own that stays who calls: before a service is opened. Of a
- *  folder all that are none, and do not begin with a dot; of a table those that it names. (transfer
- *  full) */
-CtlFiles *ctl_files_open(char **paths, GError **error);
+ *  folder all that are none, and do not begin with a dot; of a table those that it names. @careful,
+ *  for private keys: of these, only files that root or who calls has put there. (transfer full) */
+CtlFiles *ctl_files_open(char **paths, gboolean careful, GError **error);
 void ctl_files_free(CtlFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlFiles, ctl_files_free)
 guint ctl_files_count(const CtlFiles *files);

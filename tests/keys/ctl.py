@@ -561,6 +561,9 @@ def _():
     where = pathlib.Path(told["installed"][0]["where"])
     tap.equal((where.parent, where.stat().st_mode & 0o077), (server, 0))
     tap.equal(listed("alice@example.org"), [("alice@example.org", "manual")])
+    again = answer("add", "--server", "--passphrase-file", secret, home.folder / "person.p12")
+    tap.equal(pathlib.Path(again["installed"][0]["where"]), where, "is there already")
+    tap.equal(list(server.iterdir()), [where])
     begin(**{"module smime": {"server_keys": server}})
     where.unlink()
     add = "add", "--server", "--passphrase-file", secret, pkcs12(home.alice, "right")
@@ -595,6 +598,7 @@ def _():
     tap.equal(status.status, 0, f"{status.output} {status.errors}")
     os.chown(folder, 0, 0)
     folder.chmod(0o755)
+    (folder / pem.name).unlink()
     told = answer("add", "--server", pem, status=1)["problems"][0]["problem"]
     tap.contains(told, f"install -o root -m 0600 FILE {folder}/ where sealpiped")
     tap.contains(told, f"-g {group} -m 0640")
@@ -608,6 +612,57 @@ def _():
     status = home.run("sealctl", "status")
     home.state.mkdir(mode=0o700)
     tap.contains(status.output.decode(), f"there is no state_dir {home.state}")
+
+
+@tap.test("with --server a file that fails is not installed; -n says what would be, and installs none")
+def _():
+    server = home.folder / "server-2"
+    server.mkdir(mode=0o700)
+    secret = home.folder / "passphrase"
+    secret.write_text("right\n")
+    begin(**{"module smime": {"server_keys": server, "passphrase_file": secret}})
+    path = pkcs12(home.alice, "right")
+    told = answer("add", "--server", path, status=1, start_new_session=True)
+    tap.equal((told["private_keys"], told["failed"], list(server.iterdir())), (0, 1, []))
+    told = answer("add", "--server", "-n", "--passphrase-file", secret, path)
+    tap.equal((told["private_keys"], told["failed"], list(server.iterdir())), (0, 0, []))
+    tap.contains(told["left_out"][0]["note"], "without -n it is put where the service finds it")
+
+
+@tap.test("with --server no link of a folder or a table is followed, nor a stranger's file read")
+def _():
+    server = home.folder / "server-3"
+    server.mkdir(mode=0o700)
+    begin(**{"module smime": {"server_keys": server}})
+    drop, own = home.folder / "drop", home.folder / "own"
+    drop.mkdir()
+    own.mkdir()
+    pair = own / "pair.pem"
+    pair.write_bytes(home.alice.key.read_bytes() + home.alice.cert.read_bytes())
+    pair.chmod(0o600)
+    (drop / "link.pem").symlink_to(pair)
+    (drop / "behind").symlink_to(own)
+    table = drop / "table.tsv"
+    table.write_text("alice@example.org\tbehind/pair.pem\nalice@example.org\tlink.pem\n")
+    for words, count in (((table,), 2), ((drop / "link.pem", "-n"), 0)):
+        told = answer("add", "--server", *words, status=1 if count else 0)
+        tap.equal((told["private_keys"], told["failed"]), (0, count), words)
+    tap.contains(answer("add", "--server", table, status=1)["problems"][0]["problem"], "a link")
+    table.unlink()
+    tap.contains(answer("add", "--server", drop, status=1)["problems"][0]["problem"], "a link")
+    (drop / "link.pem").unlink()
+    os.link(pair, drop / "hard.pem")
+    tap.contains(answer("add", "--server", drop, status=1)["problems"][0]["problem"], "hard links")
+    (drop / "hard.pem").unlink()
+    if os.getuid() == 0:
+        shutil.copy(pair, drop / "theirs.pem")
+        os.chown(drop / "theirs.pem", pwd.getpwnam("nobody").pw_uid, -1)
+        problem = answer("add", "--server", drop, status=1)["problems"][0]["problem"]
+        tap.contains(problem, "another user")
+        (drop / "theirs.pem").unlink()
+    tap.equal(list(server.iterdir()), [])
+    shutil.copy(pair, drop / "ours.pem")
+    tap.equal(answer("add", "--server", drop)["private_keys"], 1)
 
 
 # -- Looking after them -------------------------------------------------------------------------
