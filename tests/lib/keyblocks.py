@@ -114,6 +114,15 @@ class Key:
                            and packet[1][0] == 4}
 
 
+def fingerprint_of(key):
+    """Of a key of any version (RFC 9580 5.5.4, and GnuPG's own 5); None where that is unknown."""
+    if key.fingerprint:
+        return key.fingerprint
+    body = packets(key.octets)[0][1]
+    lead = {5: b"\x9a", 6: b"\x9b"}.get(key.version)
+    return lead and hashlib.sha256(lead + len(body).to_bytes(4, "big") + body).hexdigest()
+
+
 def _split(data):
     """Octets to keys. One whose public part is of an unknown form is left out."""
     groups = []
