@@ -491,6 +491,10 @@ SEAL_API gboolean seal_packets_skip(SealPackets *packets);
 SEAL_API gboolean seal_packets_subpacket(const guint8 **at, gsize *left, guint8 *type,
                                          const guint8 **data, gsize *length);
 
+/** A transferable public key in ASCII armour, with its checksum (RFC 4880 6.1), which some readers
+ *  need. (transfer full) */
+SEAL_API GBytes *seal_packets_armor(GBytes *packets);
+
 /** Format.flags: ciphertext has at least the size of the canonical content. */
 #define SEAL_FORMAT_INCOMPRESSIBLE (1u << 0)
 /** Format.flags: recipients can be hidden from one another. */

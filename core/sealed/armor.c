@@ -16,6 +16,7 @@ enum {
     RAW = 64 * 1024,
     MAX_HEADERS = 8,
     MAX_HEADER = 200,
+    WRITTEN_LINE = 64, /* characters */
 };
 
 static const guint32 CRC_INIT = 0xb704ce;
@@ -304,4 +305,33 @@ gboolean seal_armor_ended(SealArmor *armor, gboolean *ended)
         return FALSE;
     *ended = armor->length == 0;
     return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Writing
+ */
+
+static void append_line(GString *text, const guint8 *data, gsize length)
+{
+    char line[WRITTEN_LINE];
+
+    g_string_append_len(text, line, (gssize)seal_base64_encode(data, length, line));
+    g_string_append_c(text, '\n');
+}
+
+/* With the checksum: without it and without padding gpg 2.2 reads the last line as data. */
+GBytes *seal_packets_armor(GBytes *packets)
+{
+    g_autoptr(GString) text = g_string_new("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n");
+    gsize size;
+    const guint8 *data = g_bytes_get_data(packets, &size);
+    guint32 crc = crc_add(CRC_INIT, data, size);
+    const guint8 sum[] = {(guint8)(crc >> 16), (guint8)(crc >> 8), (guint8)crc};
+
+    for (gsize at = 0; at < size; at += WRITTEN_LINE / 4 * 3)
+        append_line(text, data + at, MIN(size - at, WRITTEN_LINE / 4 * 3));
+    g_string_append_c(text, '=');
+    append_line(text, sum, sizeof sum);
+    g_string_append(text, "-----END PGP PUBLIC KEY BLOCK-----\n");
+    return g_string_free_to_bytes(g_steal_pointer(&text));
 }

@@ -32,31 +32,6 @@ static void append_base64(GString *text, const guint8 *data, gsize size)
     }
 }
 
-/* RFC 4880 6.1. */
-static guint32 armor_sum(const guint8 *data, gsize size)
-{
-    guint32 sum = 0xb704ce;
-
-    for (gsize i = 0; i < size; i++) {
-        sum ^= (guint32)data[i] << 16;
-        for (guint bit = 0; bit < 8; bit++)
-            sum = sum << 1 ^ (sum & 0x800000 ? 0x1864cfb : 0);
-    }
-    return sum & 0xffffff;
-}
-
-static void append_armor(GString *text, const guint8 *data, gsize size)
-{
-    guint32 sum = armor_sum(data, size);
-    const guint8 octets[] = {(guint8)(sum >> 16), (guint8)(sum >> 8), (guint8)sum};
-
-    g_string_append(text, "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n");
-    append_base64(text, data, size);
-    g_string_append_c(text, '=');
-    append_base64(text, octets, sizeof octets);
-    g_string_append(text, "-----END PGP PUBLIC KEY BLOCK-----\n");
-}
-
 /* Told by the first octet; what is text already stays as it is. */
 static void append_key(GString *text, GBytes *octets)
 {
@@ -64,7 +39,8 @@ static void append_key(GString *text, GBytes *octets)
     const guint8 *data = g_bytes_get_data(octets, &size);
 
     if (size > 0 && *data & PACKET) {
-        append_armor(text, data, size);
+        g_autoptr(GBytes) armor = seal_packets_armor(octets);
+        g_string_append_len(text, g_bytes_get_data(armor, NULL), (gssize)g_bytes_get_size(armor));
     } else if (size > 0 && *data == DER_SEQUENCE) {
         g_string_append(text, "-----BEGIN CERTIFICATE-----\n");
         append_base64(text, data, size);

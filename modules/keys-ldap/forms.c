@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { LINE = 64 };
-
 /* version 1, no digests, data without content (RFC 5652) */
 static const guint8 BEFORE[] = {0x02, 0x01, 0x01, 0x31, 0x00, 0x30, 0x0b, 0x06, 0x09,
                                 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01};
@@ -49,21 +47,4 @@ GBytes *ldap_form_pkcs7(GBytes *certificate)
     g_byte_array_prepend(all, OID_SIGNED, sizeof OID_SIGNED);
     put_head(all, 0x30);
     return g_byte_array_free_to_bytes(g_steal_pointer(&all));
-}
-
-GBytes *ldap_form_armor(GBytes *packets)
-{
-    g_autoptr(GString) text = g_string_new("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n");
-    gsize size;
-    const guint8 *data = g_bytes_get_data(packets, &size);
-
-    for (gsize at = 0; at < size; at += LINE / 4 * 3) {
-        char line[LINE];
-        gsize length = seal_base64_encode(data + at, MIN(size - at, LINE / 4 * 3), line);
-
-        g_string_append_len(text, line, (gssize)length);
-        g_string_append_c(text, '\n');
-    }
-    g_string_append(text, "-----END PGP PUBLIC KEY BLOCK-----\n");
-    return g_string_free_to_bytes(g_steal_pointer(&text));
 }

@@ -140,8 +140,6 @@ const char *ldap_search_pgp_base(LdapCall *call, const char *base, GError **erro
 
 /** PKCS#7 with this certificate (DER) alone in it. (transfer full) */
 GBytes *ldap_form_pkcs7(GBytes *certificate);
-/** Armour around OpenPGP packets. (transfer full) */
-GBytes *ldap_form_armor(GBytes *packets);
 
 /* -------------------------------------------------------------------------------------------
  * directory.c: what look-ups and publishing share

@@ -42,7 +42,7 @@ static GBytes *make_value(const Place *place, const char *attribute, GError **er
     if (!octets)
         return NULL;
     if (is_pgp(place))
-        return ldap_form_armor(octets);
+        return seal_packets_armor(octets);
     return g_ascii_strcasecmp(attribute, "userSMIMECertificate") == 0 ? ldap_form_pkcs7(octets)
                                                                       : g_bytes_ref(octets);
 }

@@ -801,6 +801,28 @@ static void test_cms_fields(void)
     assert_detected("a known one", seal_smime_detect, known, SEAL_DETECTED_ENCRYPTED);
 }
 
+/* gpg 2.2 takes the last line for data where neither padding nor a checksum ends them. */
+static void test_armor_written(void)
+{
+    guint8 octets[100];
+
+    memset(octets, 0x99, sizeof octets);
+    for (gsize size = 1; size <= sizeof octets; size++) {
+        g_autoptr(GBytes) packets = g_bytes_new(octets, size);
+        g_autoptr(GBytes) armor = seal_packets_armor(packets);
+        gsize length;
+        const char *text = g_bytes_get_data(armor, &length);
+        const char *sum = g_strstr_len(text, (gssize)length, "\n=");
+
+        g_assert_nonnull(sum);
+        g_assert_true(g_str_has_prefix(sum + 6, "\n-----END PGP PUBLIC KEY BLOCK-----\n"));
+    }
+    g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+    g_autoptr(GBytes) armor = seal_packets_armor(nothing);
+    g_assert_nonnull(g_strstr_len(g_bytes_get_data(armor, NULL), (gssize)g_bytes_get_size(armor),
+                                  "\n=twTO\n")); /* RFC 4880 6.1: what it begins with */
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -818,5 +840,6 @@ int main(int argc, char **argv)
     g_test_add_func("/sealed/signers-of-nothing", test_signers_of_nothing);
     g_test_add_func("/sealed/cms-text", test_cms_text);
     g_test_add_func("/sealed/cms-fields", test_cms_fields);
+    g_test_add_func("/sealed/armor-written", test_armor_written);
     return g_test_run();
 }
