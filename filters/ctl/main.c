@@ -7,6 +7,17 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#ifdef SEAL_SANITIZE
+const char *__asan_default_options(void);
+
+/* Looking for leaks, it takes the octets before a module's thread-local data for their length, and
+ * dies of it. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+    return "intercept_tls_get_addr=0";
+}
+#endif
+
 static const char usage[] =
     "Usage: sealctl [OPTION]... COMMAND [ARGUMENT]...\n"
     "Looks after sealpipe. Options stand before or after the command.\n"
