@@ -57,19 +57,6 @@ static char *plain_domain(const char *domain)
     return address ? g_strdup(seal_address_domain(address)) : NULL;
 }
 
-static char **plain_domains(const char *const *domains)
-{
-    g_autoptr(GStrvBuilder) list = g_strv_builder_new();
-
-    for (; domains && *domains; domains++) {
-        g_autofree char *domain = plain_domain(*domains);
-
-        if (domain)
-            g_strv_builder_add(list, domain);
-    }
-    return g_strv_builder_end(list);
-}
-
 char *seal_key_bind_to(const char *text)
 {
     gsize skip = g_str_has_prefix(text, "@.") ? 2 : g_str_has_prefix(text, "@") ? 1 : 0;
@@ -82,12 +69,13 @@ char *seal_key_bind_to(const char *text)
     return address ? g_strdup(seal_address_key(address)) : NULL;
 }
 
-static char **plain_bound(const char *const *bound)
+/* What @plain makes nothing of is left out. */
+static char **plain_list(const char *const *texts, char *(*plain)(const char *text))
 {
     g_autoptr(GStrvBuilder) list = g_strv_builder_new();
 
-    for (; bound && *bound; bound++) {
-        g_autofree char *one = seal_key_bind_to(*bound);
+    for (; texts && *texts; texts++) {
+        g_autofree char *one = plain(*texts);
 
         if (one)
             g_strv_builder_add(list, one);
@@ -107,8 +95,8 @@ SealKey *seal_key_new(const SealKeySpec *spec, const SealOrigin *origin)
     key->place = g_strdup(origin->place);
     key->detected_ids = g_strdupv((char **)spec->detected_ids);
     key->addresses = parse_addresses(spec->addresses);
-    key->domains = plain_domains(spec->domains);
-    key->bound = plain_bound(origin->bound);
+    key->domains = plain_list(spec->domains, plain_domain);
+    key->bound = plain_list(origin->bound, seal_key_bind_to);
     key->standing = origin->standing;
     key->added = origin->added;
     key->last_used = origin->last_used;
