@@ -370,6 +370,8 @@ static const Standing STANDINGS[] = {
      "serving A, pending B"},
     {"an anchor of the operator's is more trust", SERVES, LOW, "found=B," ALICE ",2,named",
      "sealed B", "serving B"},
+    {"but not more than the operator's word for another one", SERVES, LOW,
+     "kept=C," ALICE ",1,expired\nfound=B," ALICE ",2,named", "sealed A", "serving A, pending B"},
     {"the old one has signed it", SERVES, LOW, "found=B," ALICE ",2,after=A", "sealed B",
      "serving B"},
     {"and the old one stays as long as it is offered", SERVES, LOW,
