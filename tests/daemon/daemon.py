@@ -20,6 +20,7 @@ import home as homes
 import mail
 import tap
 
+COUNT = 300 if "--sanitize" in sys.argv else 1500  # messages under load
 home = homes.Home("daemon")
 CAROL = "carol@example.org"
 carol = home.authority.person(CAROL, "rsa")
@@ -382,7 +383,7 @@ class Load:
 @tap.test("32 clients, and a SIGHUP ten times a second: all is sealed")
 def _():
     with daemons.Daemon(home) as daemon:
-        load = Load(32, 1500)
+        load = Load(32, COUNT)
         while load.running():
             daemon.hup()
             threading.Event().wait(0.1)
@@ -392,7 +393,7 @@ def _():
 @tap.test("kill -9 of workers, keepers and generations at random: whole and right, or a 75")
 def _():
     with daemons.Daemon(home, **SIGNED) as daemon:
-        load = Load(8, 1500)
+        load = Load(8, COUNT)
         while load.running():
             victims = random.choice((daemon.workers, daemon.servers, daemon.keepers, daemon.generations))()
             if victims:

@@ -31,7 +31,7 @@ LONG_LIVED = {"recycle": 100000}  # processes that are measured live as long as 
 
 
 def messages(count):
-    return int(os.environ.get("SEALPIPE_LOAD", count // 5 if SANITIZED else count))
+    return int(os.environ.get("SEALPIPE_LOAD", count // 10 if SANITIZED else count))
 
 
 # -- What processes have -------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def assert_flat(daemon, before, growth):
 
 def assert_load(daemon, count, growth):
     """Warm-up, then @count messages; what leaked 256 octets a message would be seen."""
-    swarm.Swarm(home, CLIENTS, 1000).end()
+    swarm.Swarm(home, CLIENTS, 200 if SANITIZED else 1000).end()
     before = usage(daemon) if daemons.ROOT else None
     begun = time.monotonic()
     load = swarm.Swarm(home, CLIENTS, count)
