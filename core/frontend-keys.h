@@ -124,6 +124,37 @@ SEAL_FRONT gboolean seal_dispatcher_write_book(SealDispatcher *self, const SealA
 SEAL_FRONT gboolean seal_dispatcher_has_book(SealDispatcher *self);
 
 /* -------------------------------------------------------------------------------------------
+ * Publishing the organisation's own: what the local sources have for addresses in the domains of a
+ * directory. Those list their keys, lie behind no network, and are not of what was harvested.
+ */
+
+/** *@domains: what the module of the key source @to has in its setting `domains`; empty where it
+ *  has none. FALSE where nothing can be put into it. (@domains: borrowed) */
+SEAL_FRONT gboolean seal_dispatcher_publish_domains(SealDispatcher *self, const char *to,
+                                                    const char *const **domains, GError **error);
+/** Appends the addresses (element type SealAddress) in these domains that keys of the local sources
+ *  name, or are given to; each once. */
+SEAL_FRONT gboolean seal_dispatcher_publish_addresses(SealDispatcher *self, const char *to,
+                                                      GPtrArray *addresses, GError **error);
+/** @why is NULL where @key is to be published, and else says why not. */
+typedef void (*SealPublishVisitor)(SealKey *key, const char *why, gpointer user_data);
+/** Calls @visit with each key of the local sources for @address, judged as for a message to it,
+ *  with verified as the least trust; keys of its whole domain are passed over. FALSE where it could
+ *  not be found out. */
+SEAL_FRONT gboolean seal_dispatcher_publish_judge(SealDispatcher *self, const char *to,
+                                                  SealAddress *address, SealPublishVisitor visit,
+                                                  gpointer user_data, GError **error);
+/** Has @to keep @key for @address alone, or (@dry) say whether it could. *@added: it was not there.
+ */
+SEAL_FRONT gboolean seal_dispatcher_publish_key(SealDispatcher *self, const char *to, SealKey *key,
+                                                const SealAddress *address, gboolean dry,
+                                                gboolean *added, GError **error);
+/** Would @source find a place for each of @keys? Nothing is written. SEAL_ERROR_UNSUPPORTED where
+ *  it cannot tell. */
+SEAL_FRONT gboolean seal_dispatcher_rehearse_keys(SealDispatcher *self, const char *source,
+                                                  GPtrArray *keys, GError **error);
+
+/* -------------------------------------------------------------------------------------------
  * What gets out of date
  */
 

@@ -666,7 +666,10 @@ typedef struct {
     /** Something was encrypted to @key, which lookup() gave. Called at each message, so that it
      *  should write seldom, and wait for nobody. May be NULL. */
     void (*used)(SealModule *self, SealKey *key);
-    gpointer reserved[3];
+    /** Would put() find a place for each of @keys? Nothing is written. May be NULL: it cannot tell.
+     */
+    gboolean (*rehearse)(SealModule *self, GPtrArray *keys, GError **error);
+    gpointer reserved[2];
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */

@@ -449,6 +449,14 @@ gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, guint *
     return TRUE;
 }
 
+gboolean seal_source_rehearse(const SealSourceEntry *source, GPtrArray *keys, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.rehearse(source->module, keys, &problem);
+
+    return seal_call_ended(source->table.name, ok, problem, error);
+}
+
 gboolean seal_source_list(const SealSourceEntry *source, const SealKeyFilter *filter,
                           SealKeyListed visit, gpointer user_data, GError **error)
 {

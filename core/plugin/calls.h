@@ -83,6 +83,8 @@ gboolean seal_source_can_put(const SealSourceEntry *source);
 /** Of a source that can. */
 gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, guint *added,
                          GError **error);
+/** Of a source with rehearse(). */
+gboolean seal_source_rehearse(const SealSourceEntry *source, GPtrArray *keys, GError **error);
 /** Of a source with list(). */
 gboolean seal_source_list(const SealSourceEntry *source, const SealKeyFilter *filter,
                           SealKeyListed visit, gpointer user_data, GError **error);

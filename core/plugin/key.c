@@ -153,6 +153,13 @@ SealKey *seal_key_without_bound(SealKey *base)
     return key_derive(base, base->trust, none);
 }
 
+SealKey *seal_key_given_to(SealKey *base, const SealAddress *address)
+{
+    char *bound[] = {(char *)seal_address_key(address), NULL};
+
+    return key_derive(base, base->trust, bound);
+}
+
 SealKey *seal_key_as_found(SealKey *key)
 {
     return key->base && key->base->trust != key->trust ? key->base : key;

@@ -17,6 +17,9 @@ const char *seal_key_proven_by(const SealKey *key);
 /** @key without whom the operator has given it to. (transfer full) */
 SealKey *seal_key_without_bound(SealKey *key);
 
+/** @key as one that is given to @address, and to nobody else. (transfer full) */
+SealKey *seal_key_given_to(SealKey *key, const SealAddress *address);
+
 /** Octets of memory that it takes, about. */
 gsize seal_key_weight(const SealKey *key);
 

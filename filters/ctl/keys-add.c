@@ -14,8 +14,6 @@ enum {
     MAX_WRONG = 100, /* of them, entries of one file that are not kept */
     MAX_TRIES = 3,   /* to type a passphrase */
     MAX_HEAD = 4096, /* of what should be a table */
-    BAR = 30,
-    BAR_US = 100000,
 };
 
 typedef struct {
@@ -39,7 +37,7 @@ typedef struct {
     guint problems; /* rows of them */
     guint installed;
     char *first; /* the first failure */
-    gint64 drawn;
+    CtlBar bar;
 } Adding;
 
 /* What one file has come to. */
@@ -400,22 +398,6 @@ static void add_file(Adding *adding, const CtlFile *file)
  * All of them
  */
 
-/* For people who wait; over itself. */
-static void draw_bar(Adding *adding, guint count, gboolean end)
-{
-    gint64 now = g_get_monotonic_time();
-    int full = (int)((guint64)adding->files * BAR / MAX(count, 1));
-
-    if (count < 2 || !isatty(STDERR_FILENO) || (!end && now - adding->drawn < BAR_US))
-        return;
-    adding->drawn = now;
-    if (end)
-        fprintf(stderr, "\r%*s\r", BAR + 30, "");
-    else
-        fprintf(stderr, "\r[%.*s%*s] %u/%u", full, "##############################", BAR - full, "",
-                adding->files, count);
-}
-
 static void put_summary(const Adding *adding)
 {
     SealOut *out = adding->out;
@@ -443,9 +425,9 @@ static int add_all(Adding *adding, CtlFiles *files, GError **error)
     seal_out_list(adding->out, "problems");
     while (ctl_files_next(files, &file)) {
         add_file(adding, &file);
-        draw_bar(adding, count, FALSE);
+        ctl_bar_draw(&adding->bar, adding->files, count, FALSE);
     }
-    draw_bar(adding, count, TRUE);
+    ctl_bar_draw(&adding->bar, adding->files, count, TRUE);
     put_summary(adding);
     if (adding->failed == 0 && adding->files > 0)
         return CTL_OK;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * keys-export.c: `sealctl keys export`: keys as other programs read them, and `publish`, into a
- * directory.
+ * keys-export.c: `sealctl keys export`: keys as other programs read them.
  */
 #include "filters/ctl/keys.h"
 
@@ -137,69 +136,4 @@ int ctl_keys_export(const CtlOptions *options, int argc, char **argv, SealOut *o
     if (fd >= 0 && close(fd) != 0 && status == CTL_OK)
         status = CTL_PROBLEM;
     return status;
-}
-
-/* -------------------------------------------------------------------------------------------
- * Publish
- */
-
-static gboolean add_own(SealDispatcher *dispatcher, const char *word, GPtrArray *keys,
-                        GError **error)
-{
-    g_autoptr(SealAddress) address = seal_address_parse(word, error);
-    guint before = keys->len;
-
-    if (!address || !seal_dispatcher_own_keys(dispatcher, address, keys, error))
-        return FALSE;
-    if (keys->len > before)
-        return TRUE;
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "mail of %s is signed with no key here", word);
-    return FALSE;
-}
-
-static int publish_keys(const CtlOptions *options, const char *to, char **words, SealOut *out,
-                        GError **error)
-{
-    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
-    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
-    guint added = 0;
-
-    if (!ctl_keys_open(&opened, options, error))
-        return CTL_PROBLEM;
-    for (; *words; words++) {
-        if (!add_own(opened.dispatcher, *words, keys, error))
-            return CTL_PROBLEM;
-    }
-    if (!seal_dispatcher_put_keys(opened.dispatcher, to, keys, &added, error))
-        return CTL_PROBLEM;
-    seal_out_number(out, "added", added);
-    seal_out_list(out, "keys");
-    for (guint i = 0; i < keys->len; i++) {
-        seal_out_row(out, "keys");
-        ctl_key_put(g_ptr_array_index(keys, i), SEAL_STANDING_NONE, options, out);
-        seal_out_text(out, "written_to", "%s", to);
-        seal_out_end_row(out);
-    }
-    return CTL_OK;
-}
-
-int ctl_keys_publish(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
-{
-    g_autofree char *to = NULL;
-    gboolean ldap = FALSE;
-    char **words = NULL;
-    const GOptionEntry entries[] = {
-        {"to", 0, 0, G_OPTION_ARG_STRING, &to, NULL, NULL},
-        {"ldap", 0, 0, G_OPTION_ARG_NONE, &ldap, NULL, NULL},
-        {0},
-    };
-
-    if (!ctl_keys_parse(argc, argv, entries, 0, G_MAXUINT, &words, error))
-        return CTL_USAGE;
-    if (!*words)
-        return ctl_keys_misuse(error, "name the addresses: the keys with which mail is signed here "
-                                      "are found by address, and cannot be listed");
-    if (to && ldap && !g_str_equal(to, "ldap"))
-        return ctl_keys_misuse(error, "--ldap and --to %s are two places", to);
-    return publish_keys(options, to ? to : "ldap", words, out, error);
 }

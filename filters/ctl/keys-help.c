@@ -4,6 +4,7 @@
  */
 #include "filters/ctl/keys.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@ enum {
     SHORT = 16,     /* digits of a fingerprint in a table */
     LEAST = 4,      /* of one that is typed */
     MAX_SHOWN = 100,
+    BAR = 30,
+    BAR_US = 100000,
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -365,6 +368,25 @@ gboolean ctl_found_all(CtlKeys *found, SealDispatcher *dispatcher, const char *s
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "no key \"%s\" was found, but %s", word,
                 trouble);
     return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What takes long
+ */
+
+void ctl_bar_draw(CtlBar *bar, guint done, guint count, gboolean end)
+{
+    gint64 now = g_get_monotonic_time();
+    int full = (int)((guint64)done * BAR / MAX(count, 1));
+
+    if (count < 2 || !isatty(STDERR_FILENO) || (!end && now - bar->drawn < BAR_US))
+        return;
+    bar->drawn = now;
+    if (end)
+        fprintf(stderr, "\r%*s\r", BAR + 30, "");
+    else
+        fprintf(stderr, "\r[%.*s%*s] %u/%u", full, "##############################", BAR - full, "",
+                done, count);
 }
 
 /* -------------------------------------------------------------------------------------------

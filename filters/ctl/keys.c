@@ -78,10 +78,15 @@ static const CtlKeysCommand COMMANDS[] = {
      "\n"
      "      --all                  all of it, not only what is due\n",
      ctl_keys_refresh},
-    {"publish", "publish [--to NAME] ADDRESS...",
-     "Puts the public keys with which mail of these addresses is signed here into a directory.\n"
+    {"publish", "publish [OPTION]... [ADDRESS]...",
+     "Puts the public keys with which mail of these addresses is signed here into a directory. "
+     "With\n"
+     "--ldap and no address, those that the local key sources have for addresses in its domains=,\n"
+     "as far as they are fit and verified.\n"
      "\n"
-     "      --to NAME              the key source; ldap unless set\n",
+     "      --ldap                 into the key source ldap\n"
+     "      --to NAME              into that key source; ldap unless set\n"
+     "  -n, --dry-run              say what would be written, and write nothing\n",
      ctl_keys_publish},
     {NULL, NULL, NULL, NULL},
 };

@@ -94,6 +94,13 @@ gboolean ctl_key_is_among(GPtrArray *keys, const SealKey *key);
 gboolean ctl_keys_check_one(GPtrArray *keys, const char *word, gboolean all, const char *unlisted,
                             GError **error);
 
+/** How far something is, for people who wait. */
+typedef struct {
+    gint64 drawn;
+} CtlBar;
+/** Draws it over itself on standard error, where that is a terminal. @end: takes it away. */
+void ctl_bar_draw(CtlBar *bar, guint done, guint count, gboolean end);
+
 /** Options' values; else an error of the command line. */
 gboolean ctl_trust_read(const char *word, SealTrust *trust, GError **error);
 gboolean ctl_time_read(const char *word, gint64 *seconds, GError **error);

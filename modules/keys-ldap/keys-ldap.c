@@ -371,6 +371,7 @@ static const SealSource ldap_source = {
     .lookup = keys_ldap_lookup,
     .flags = SEAL_SOURCE_REMOTE,
     .put = keys_ldap_put,
+    .rehearse = keys_ldap_rehearse,
 };
 
 static const SealSource *const sources[] = {&ldap_source, NULL};

@@ -177,3 +177,5 @@ gboolean keys_ldap_read_value(SealModule *self, const char *format, const LdapVa
 
 /** publish.c: SealSource.put */
 gboolean keys_ldap_put(SealModule *self, GPtrArray *keys, guint *added, GError **error);
+/** publish.c: SealSource.rehearse */
+gboolean keys_ldap_rehearse(SealModule *self, GPtrArray *keys, GError **error);

@@ -11,6 +11,7 @@
 typedef struct {
     SealModule *self;
     GPtrArray *keys;
+    gboolean dry; /* the entries are found, and nothing is written */
     guint added;
 } Publication;
 
@@ -276,7 +277,7 @@ static gboolean publish_task(LdapCall *call, gpointer user_data, GError **error)
     Publication *publication = user_data;
 
     publication->added = 0;
-    for (gboolean write = FALSE; write <= TRUE; write++) {
+    for (gboolean write = FALSE; write <= !publication->dry; write++) {
         for (guint i = 0; i < publication->keys->len; i++) {
             if (!publish_key(publication, call, g_ptr_array_index(publication->keys, i), write,
                              error))
@@ -298,16 +299,30 @@ static gboolean open_servers(SealModule *self, LdapServers *servers, GError **er
                               "it has to say who may write into the directory");
 }
 
-gboolean keys_ldap_put(SealModule *self, GPtrArray *keys, guint *added, GError **error)
+static gboolean publish_all(Publication *publication, GError **error)
 {
     LdapServers servers = {.servers = NULL};
-    Publication publication = {.self = self, .keys = keys};
-    gboolean ok = open_servers(self, &servers, error) &&
-                  ldap_servers_run(&servers, NULL, publish_task, &publication, error);
+    gboolean ok = open_servers(publication->self, &servers, error) &&
+                  ldap_servers_run(&servers, NULL, publish_task, publication, error);
 
-    if (ok)
-        *added = publication.added;
     ldap_servers_clear(&servers);
     keys_ldap_clear_identity(&servers.identity);
     return ok;
+}
+
+gboolean keys_ldap_put(SealModule *self, GPtrArray *keys, guint *added, GError **error)
+{
+    Publication publication = {.self = self, .keys = keys};
+    gboolean ok = publish_all(&publication, error);
+
+    if (ok)
+        *added = publication.added;
+    return ok;
+}
+
+gboolean keys_ldap_rehearse(SealModule *self, GPtrArray *keys, GError **error)
+{
+    Publication publication = {.self = self, .keys = keys, .dry = TRUE};
+
+    return publish_all(&publication, error);
 }

@@ -6,6 +6,7 @@ ldap.py PUT: the program put.
 
 import base64
 import contextlib
+import json
 import os
 import pathlib
 import socket
@@ -631,6 +632,162 @@ def _():
     tap.contains(taker.gpg("--with-colons", "--list-keys").decode(), "paul2@example.org")
     result = home.seal(PLAIN, "--", "paul2@example.org")
     tap.equal(result.status, 0, home.log_text()[-600:])
+
+
+# ---------------------------------------------------------------------------------------------
+# The organisation's own
+
+def publish(*words, status=0):
+    """What `sealctl keys publish` answers, and complains of."""
+    result = home.run("sealctl", "--json", "keys", "publish", *words)
+    tap.equal(result.status, status, (words, result.output, result.errors))
+    return json.loads(result.output) if result.output else {}, result.errors.decode()
+
+
+def published(person, cn):
+    return der(person) in main.values(f"cn={cn},{slapd.PEOPLE}", "userCertificate")
+
+
+def directory():
+    """All octets of all values."""
+    values = []
+    for line in main.command("ldapsearch", "-LLL", "-o", "ldif-wrap=no", "-b", slapd.SUFFIX).stdout.splitlines():
+        _, _, value = line.partition(":")
+        values.append(base64.b64decode(value[1:]) if value.startswith(":") else value[1:].encode())
+    return values
+
+
+def scalar(person):
+    """The private number of a key on a curve."""
+    text = certs.openssl("pkey", "-in", person.key, "-noout", "-text").decode()
+    return bytes.fromhex("".join(text.partition("priv:")[2].partition("pub:")[0].split()).replace(":", ""))[-32:]
+
+
+def own(**ldap):
+    """The configuration of an organisation that keeps its keys itself."""
+    (home.folder / "own").mkdir(exist_ok=True)
+    return {"module keys-ldap": settings(**{
+                "publish_dn": slapd.ROOT, "publish_password_file": secret("writer", slapd.PASSWORD),
+                "domains": "example.org;*.example.org", **ldap}),
+            "module keys-store": {}, "module keys-file": {"paths": home.folder / "own", "trust": "verified"}}
+
+
+@tap.test("publishing the organisation's own: what local sources have, is fit and is verified")
+def _():
+    if not has_module("keys-store"):
+        raise tap.Skip("there is no module keys-store")
+    folder = home.folder / "own"
+    folder.mkdir(exist_ok=True)
+    uma, vera, will, xena, yves, zoe, away = (
+        enrol(f"{name}@{domain}") for name, domain in
+        [("uma", "example.org"), ("vera", "a.example.org"), ("will", "example.org"), ("xena", "example.org"),
+         ("yves", "example.org"), ("zoe", "example.org"), ("away", "example.com")])
+    stranger = certs.Authority(home.folder / "stranger").person("yorick@example.org")
+    old = home.authority.leaf("old", "otto@example.org", "keyAgreement", "20200101000000Z", "20210101000000Z",
+                              kind="ec")
+    # Vera's key lies beside her certificate; the others' are added, and one of them to what was harvested.
+    (folder / "vera.pem").write_bytes(vera.key.read_bytes() + vera.cert.read_bytes())
+    names = {"Uma": uma.address, "Vera": vera.address, "Xena": xena.address, "Yves": yves.address,
+             "Zoe": zoe.address, "Otto": "otto@example.org", "Yorick": stranger.address, "Away": away.address}
+    main.add("".join(slapd.person(name, address) for name, address in names.items()))
+    home.configure(own())
+    for words in ((uma.cert, uma.key, will.cert, xena.cert, away.cert, old.cert),
+                  ("--trust", "harvested", "--source", "harvested", yves.cert),
+                  ("--trust", "harvested", zoe.cert), ("--trust", "unverified", stranger.cert)):
+        result = home.run("sealctl", "keys", "add", *words)
+        tap.true(result.status == 0 or uma.key in words, (words, result.errors))
+    result = home.run("sealctl", "keys", "reject", xena.address, xena.fingerprint())
+    tap.equal(result.status, 0, result.errors)
+
+    before = directory()
+    answer, errors = publish("--ldap", "--dry-run", status=1)
+    tap.equal({row["address"]: row["result"] for row in answer["keys"]},
+              {uma.address: "would be written", vera.address: "would be written"})
+    tap.equal([row["address"] for row in answer["problems"]], [will.address])
+    tap.contains(errors, f"there is no entry for {will.address}")
+    tap.equal(directory(), before, "a rehearsal writes nothing")
+
+    answer, errors = publish("--ldap", status=1)
+    tap.equal({row["address"]: row["result"] for row in answer["keys"]},
+              {uma.address: "written", vera.address: "written"})
+    tap.equal({row["address"]: row["text"] for row in answer["problems"]}.keys(), {will.address})
+    left = {row["address"]: row["text"] for row in answer["left_out"]}
+    tap.equal(sorted(left), sorted([xena.address, zoe.address, "otto@example.org", stranger.address]), left)
+    for address, why in ((xena.address, "rejected"), (zoe.address, "harvested"), ("otto@example.org", "expired"),
+                         (stranger.address, "unverified")):
+        tap.contains(left[address], why)
+    tap.equal([answer[name] for name in ("addresses", "found", "added", "known", "left", "failed")],
+              [7, 3, 2, 0, 4, 1])
+    tap.equal([(name, published(person, name)) for name, person in
+               (("Uma", uma), ("Vera", vera), ("Xena", xena), ("Yves", yves), ("Zoe", zoe), ("Away", away))],
+              [("Uma", True), ("Vera", True), ("Xena", False), ("Yves", False), ("Zoe", False), ("Away", False)])
+    tap.equal(main.command("ldapsearch", "-b", slapd.SUFFIX, f"(mail={will.address})", "dn").stdout.count("dn:"), 0,
+              "no entry is made up")
+    # What is private stays here, whatever lies beside it.
+    values = directory()
+    for person in (uma, vera):
+        certificate, number = der(person), scalar(person)
+        tap.true(any(certificate in value for value in values), "the test sees what is there")
+        tap.true(len(number) == 32 and not any(number in value for value in values), "a private number")
+    tap.true(not any(b"PRIVATE KEY" in value for value in values), "a private key")
+
+    main.add(slapd.person("Will", will.address))
+    answer, _ = publish("--to", "ldap")
+    tap.equal([answer[name] for name in ("found", "added", "known", "failed")], [3, 1, 2, 0])
+    tap.true(published(will, "Will"), "once there is an entry")
+
+
+@tap.test("publishing the organisation's own: a key goes into the entry of nobody else whom it names")
+def _():
+    if not has_module("keys-store"):
+        raise tap.Skip("there is no module keys-store")
+    pair = home.authority.person("pair@example.org\nemail.2 = boss@example.org", name="pair")
+    main.add(slapd.person("Two", "pair@example.org") + slapd.person("Boss", "boss@example.org"))
+    home.configure(own())
+    result = home.run("sealctl", "keys", "add", pair.cert)
+    tap.equal(result.status, 0, result.errors)
+    result = home.run("sealctl", "keys", "reject", "boss@example.org", pair.fingerprint())
+    tap.equal(result.status, 0, result.errors)
+    answer, _ = publish("--ldap")
+    tap.equal((published(pair, "Two"), published(pair, "Boss")), (True, False), answer)
+
+
+@tap.test("publishing the organisation's own: OpenPGP keys, without their secret parts")
+def _():
+    if not has_module("pgp") or not has_module("keys-store"):
+        raise tap.Skip("a module is not there: pgp or keys-store")
+    ring = gnupg.Ring(home.folder / "ring3")
+    ring.generate("Ruth <ruth@example.org>")
+    main.add(slapd.person("Ruth", "ruth@example.org"))
+    (home.folder / "own" / "ruth.asc").write_bytes(ring.export_secret("ruth") + ring.export("ruth"))
+    (home.folder / "ruth.asc").write_bytes(ring.export("ruth"))
+    home.configure({**own(pgp_base=slapd.PEOPLE), "module pgp": {}})
+    result = home.run("sealctl", "keys", "add", home.folder / "ruth.asc")
+    tap.equal(result.status, 0, result.errors)
+    answer, _ = publish("--ldap")
+    tap.contains([(row["address"], row["format"]) for row in answer["keys"]], ("ruth@example.org", "pgp"))
+    (value,) = main.values(f"cn=Ruth,{slapd.PEOPLE}", "pgpKey")
+    packets = ring.gpg("--list-packets", stdin=value).decode()
+    tap.contains(packets, ":public key packet:")
+    tap.true("secret" not in packets, packets)
+
+
+@tap.test("publishing the organisation's own: what is missing is said, and a dead directory is not asked for all")
+def _():
+    if not has_module("keys-store"):
+        raise tap.Skip("there is no module keys-store")
+    home.configure(own(domains=None))
+    _, errors = publish("--ldap", status=2)
+    for part in ("name the addresses", "domains="):
+        tap.contains(errors, part)
+    home.configure(own(domains="example.net"))
+    _, errors = publish("--ldap", status=1)
+    tap.contains(errors, "no local key source has a key for example.net")
+    gone = f"ldap://127.0.0.1:{sink.free_port()}"
+    home.configure(own(servers=gone))
+    answer, errors = publish("--ldap", status=1)
+    tap.equal((len(answer["problems"]), answer["not_tried"] > 0), (3, True), answer)
+    tap.contains(errors, "were not tried")
 
 
 tap.main()
