@@ -2,7 +2,7 @@
 """Speed and memory of sealpipe beside the commands that do the same: a table for people, or JSON.
 
 bench.py [--quick] [--json] [--only=PART]...: all of it takes about ten minutes, the quick one less
-than two. Parts: times, load, memory, keys, store, exim, postfix. Times are medians, of runs that took turns
+than two. Parts: times, load, memory, keys, store, ldap, exim, postfix. Times are medians, of runs that took turns
 with what they are compared with: what else the machine does falls on all of them.
 """
 
@@ -17,6 +17,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import directories
 import memory
 import works
 from works import GIB, KIB, MIB
@@ -24,7 +25,7 @@ from works import GIB, KIB, MIB
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = (1, 2, 8, 32)
 STORE_ASKED = 2000
-PARTS = ("times", "load", "memory", "keys", "store", "exim", "postfix")
+PARTS = ("times", "load", "memory", "keys", "store", "ldap", "exim", "postfix")
 
 
 class Scale:
@@ -37,6 +38,7 @@ class Scale:
         self.large = 64 * MIB if quick else GIB
         self.mails = 60 if quick else 500
         self.stored = 10000 if quick else 100000
+        self.processes = 3 if quick else 11
 
 
 def say(text):
@@ -265,6 +267,18 @@ def print_store(rows):
               f"99 of 100 within {row['processor_99'] * 1000:.2f}; resident {row['resident'] / MIB:.1f} MiB")
 
 
+def print_ldap(rows):
+    print(f"\nLook-ups among {directories.PEOPLE} people in a directory on this host, ms: the first of a process, with the\n"
+          f"connection; those after it; and again, when what was said is remembered\n"
+          f"{'':>34}  {'first':>8}  {'after it':>8}  {'99 of 100':>9}  {'remembered':>10}")
+    for row in rows:
+        if "why" in row:
+            print(f"  not measured: {row['why']}")
+            continue
+        print(f"{row['how']:>34}  {row['first'] * 1000:>8.2f}  {row['asked'] * 1000:>8.2f}  "
+              f"{row['asked_99'] * 1000:>9.2f}  {row['remembered'] * 1000:>10.3f}")
+
+
 def print_servers(rows):
     print("\nMail servers, messages a second")
     for row in rows:
@@ -279,7 +293,7 @@ def print_all(results):
     print(f"{results['processors']} processors, load {results['before']} before and {results['after']} "
           f"after; {results['versions']}")
     for part, show in (("times", print_times), ("load", print_load), ("memory", print_memory),
-                       ("store", print_store), ("servers", print_servers)):
+                       ("store", print_store), ("ldap", print_ldap), ("servers", print_servers)):
         if results[part]:
             show(results[part])
     print("\nAims")
@@ -296,7 +310,7 @@ def versions():
 def measure(home, parts, scale):
     drive = Drive(home)
     results = {"processors": os.cpu_count(), "before": f"{os.getloadavg()[0]:.1f}", "versions": versions(),
-               "times": [], "load": [], "memory": [], "store": [], "servers": []}
+               "times": [], "load": [], "memory": [], "store": [], "ldap": [], "servers": []}
     for work in works.all_works(home) if parts & {"times", "load", "memory"} else ():
         client = work.start(workers=2)
         try:
@@ -314,10 +328,13 @@ def measure(home, parts, scale):
         say(f"one of {memory.MANY} certificates")
         results["memory"].append(measure_keys(drive, home))
     if "store" in parts:
-        program = works.build_store(home)
+        program = works.build_program(home, "store")
         for count in (100, scale.stored):
             say(f"a store of {count} keys")
             results["store"].append(measure_store(home, program, count))
+    if "ldap" in parts:
+        say("look-ups in a directory")
+        results["ldap"] = directories.measure(home, scale.processes)
     for server in ("exim", "postfix"):
         if server in parts:
             say(server)

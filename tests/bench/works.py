@@ -50,16 +50,17 @@ def build_drive(home):
     return drive
 
 
-def build_store(home):
-    """The program that fills the key store and asks it, as a part of sealpipe's own would."""
-    store = home.folder / "store"
+def build_program(home, name):
+    """One that fills and asks key sources, as a part of sealpipe's own would."""
+    program = home.folder / name
     root = pathlib.Path(__file__).resolve().parents[2]
     library = next(homes.prefix().rglob("libsealpipe.so")).parent
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "gio-2.0", "libcrypto"], check=True,
                            capture_output=True, text=True).stdout.split()
-    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", f"-I{root}", "-o", store, root / "tests/bench/store.c",
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", f"-I{root}", "-o", program,
+                    root / f"tests/bench/{name}.c",
                     f"-L{library}", "-lsealpipe", f"-Wl,-rpath,{library}", *flags], check=True)
-    return store
+    return program
 
 
 def make_keys(home):
