@@ -92,6 +92,11 @@ SEAL_FRONT gboolean seal_dispatcher_has_format(SealDispatcher *self, const char 
 SEAL_FRONT gboolean seal_dispatcher_remove_keys(SealDispatcher *self, const char *source,
                                                 const SealKeyFilter *filter, guint *removed,
                                                 GError **error);
+/** Takes @bound, as seal_key_bound() has it, from what @filter lets through: the keys stay.
+ * *@count: how many were bound to it. What is written down of them is another matter. */
+SEAL_FRONT gboolean seal_dispatcher_unbind_keys(SealDispatcher *self, const char *source,
+                                                const SealKeyFilter *filter, const char *bound,
+                                                guint *count, GError **error);
 /** Appends what the sources that cannot list their keys have for @address, in every format. A
  *  source that could not find out is passed over, and *@trouble then says so. (@trouble: transfer
  *  full) */

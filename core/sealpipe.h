@@ -669,7 +669,11 @@ typedef struct {
     /** Would put() find a place for each of @keys? Nothing is written. May be NULL: it cannot tell.
      */
     gboolean (*rehearse)(SealModule *self, GPtrArray *keys, GError **error);
-    gpointer reserved[2];
+    /** Takes @bound, as seal_key_bound() has it, from what @filter lets through: the keys stay.
+     *  *@count: how many were bound to it. May be NULL: it binds none. */
+    gboolean (*unbind)(SealModule *self, const SealKeyFilter *filter, const char *bound,
+                       guint *count, GError **error);
+    gpointer reserved[1];
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */

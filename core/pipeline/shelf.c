@@ -376,6 +376,29 @@ gboolean seal_dispatcher_remove_keys(SealDispatcher *self, const char *source,
     return TRUE;
 }
 
+gboolean seal_dispatcher_unbind_keys(SealDispatcher *self, const char *source,
+                                     const SealKeyFilter *filter, const char *bound, guint *count,
+                                     GError **error)
+{
+    GPtrArray *sources = seal_registry_sources(self->registry);
+    guint all = 0;
+
+    if (source && !shelf_source(self, source, error))
+        return FALSE;
+    for (guint i = 0; i < sources->len; i++) {
+        const SealSourceEntry *entry = g_ptr_array_index(sources, i);
+        guint taken = 0;
+
+        if (!is_meant(entry, source) || !entry->table.unbind)
+            continue;
+        if (!seal_source_unbind(entry, filter, bound, &taken, error))
+            return FALSE;
+        all += taken;
+    }
+    *count = all;
+    return TRUE;
+}
+
 static void find_in_source(const SealSourceEntry *source, const char *format, SealAddress *address,
                            GPtrArray *keys, char **trouble)
 {

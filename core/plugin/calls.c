@@ -479,6 +479,19 @@ gboolean seal_source_remove(const SealSourceEntry *source, const SealKeyFilter *
     return TRUE;
 }
 
+gboolean seal_source_unbind(const SealSourceEntry *source, const SealKeyFilter *filter,
+                            const char *bound, guint *count, GError **error)
+{
+    GError *problem = NULL;
+    guint taken = 0;
+    gboolean ok = source->table.unbind(source->module, filter, bound, &taken, &problem);
+
+    if (!seal_call_ended(source->table.name, ok, problem, error))
+        return FALSE;
+    *count = taken;
+    return TRUE;
+}
+
 gboolean seal_book_read(const SealSourceEntry *source, const SealAddress *address,
                         const char *format, SealStanding standing, GPtrArray *keys, GError **error)
 {

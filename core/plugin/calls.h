@@ -91,6 +91,9 @@ gboolean seal_source_list(const SealSourceEntry *source, const SealKeyFilter *fi
 /** Of a source with remove(). */
 gboolean seal_source_remove(const SealSourceEntry *source, const SealKeyFilter *filter,
                             guint *removed, GError **error);
+/** Of a source with unbind(). */
+gboolean seal_source_unbind(const SealSourceEntry *source, const SealKeyFilter *filter,
+                            const char *bound, guint *count, GError **error);
 /** Of a source that keeps look-ups alone. */
 gboolean seal_source_recall(const SealSourceEntry *source, SealRecollection *recollection,
                             gboolean *known, GError **error);

@@ -787,6 +787,41 @@ gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *fi
     return TRUE;
 }
 
+static gboolean unbind_id(Store *store, gint64 id, const char *bound, guint *count, GError **error)
+{
+    if (!store_run(store,
+                   store_query(store, error,
+                               "DELETE FROM names WHERE kind = 'bound' AND name = ?1 AND key = ?2",
+                               "ti", bound, id),
+                   error))
+        return FALSE;
+    *count += (guint)sqlite3_changes(store->db);
+    return TRUE;
+}
+
+gboolean store_keys_unbind(Store *store, StorePart part, const SealKeyFilter *filter,
+                           const char *bound, guint *count, GError **error)
+{
+    g_autoptr(GArray) ids = NULL;
+    gboolean there = FALSE;
+    guint taken = 0;
+
+    *count = 0;
+    if (!store_begin(store, STORE_REMOVE, NULL, &there, error))
+        return FALSE;
+    if (!there)
+        return TRUE;
+    ids = find_filtered(store, part, filter, error);
+    gboolean ok = ids != NULL;
+    for (guint i = 0; ok && i < ids->len; i++)
+        ok = unbind_id(store, g_array_index(ids, gint64, i), bound, &taken, error);
+    ok = ok && (taken == 0 || store_count_change(store, part, error));
+    if (!store_end(store, ok, error))
+        return FALSE;
+    *count = taken;
+    return TRUE;
+}
+
 /* Once a day; nothing is lost where another process writes just now. */
 void store_keys_touch(Store *store, StorePart part, const SealKey *key)
 {

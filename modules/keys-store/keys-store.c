@@ -43,6 +43,19 @@ static gboolean keys_store_remove_harvested(SealModule *self, const SealKeyFilte
     return store_keys_remove(seal_module_data(self), STORE_OF_HARVESTED, filter, removed, error);
 }
 
+static gboolean keys_store_unbind(SealModule *self, const SealKeyFilter *filter, const char *bound,
+                                  guint *count, GError **error)
+{
+    return store_keys_unbind(seal_module_data(self), STORE_OF_STORE, filter, bound, count, error);
+}
+
+static gboolean keys_store_unbind_harvested(SealModule *self, const SealKeyFilter *filter,
+                                            const char *bound, guint *count, GError **error)
+{
+    return store_keys_unbind(seal_module_data(self), STORE_OF_HARVESTED, filter, bound, count,
+                             error);
+}
+
 static gboolean keys_store_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
                                 gpointer user_data, GError **error)
 {
@@ -146,6 +159,7 @@ static const SealSource source = {
     .remember = keys_store_remember,
     .book = &store_book,
     .used = keys_store_used,
+    .unbind = keys_store_unbind,
 };
 
 static const SealSource harvested = {
@@ -159,6 +173,7 @@ static const SealSource harvested = {
     .list = keys_store_list_harvested,
     .remove = keys_store_remove_harvested,
     .used = keys_store_used_harvested,
+    .unbind = keys_store_unbind_harvested,
 };
 
 static const SealSource *const sources[] = {&source, &harvested, NULL};

@@ -168,6 +168,8 @@ gboolean store_keys_list(Store *store, StorePart part, const SealKeyFilter *filt
                          SealKeyListed visit, gpointer user_data, GError **error);
 gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *filter,
                            guint *removed, GError **error);
+gboolean store_keys_unbind(Store *store, StorePart part, const SealKeyFilter *filter,
+                           const char *bound, guint *count, GError **error);
 /** Writes down that it was used just now. */
 void store_keys_touch(Store *store, StorePart part, const SealKey *key);
 /** *@count: how many there are of both parts. */

@@ -75,6 +75,14 @@ static gboolean source_lookup(SealModule *self, SealAddress *address, const char
     return behave(error);
 }
 
+static gboolean source_unbind(SealModule *self, const SealKeyFilter *filter, const char *bound,
+                              guint *count, GError **error)
+{
+    g_assert_cmpstr(bound, ==, "@example.org");
+    *count = 3;
+    return behave(error);
+}
+
 static gboolean check_run(SealModule *self, SealOut *out, GError **error)
 {
     return behave(error);
@@ -128,8 +136,11 @@ static void set_up(Fixture *f, gconstpointer data)
                                    .encrypt = format_make,
                                    .sign = format_make,
                                    .signers = format_signers}};
-    f->source = (SealSourceEntry){
-        &f->module, {.name = "called", .trust = SEAL_TRUST_DISCOVERED, .lookup = source_lookup}};
+    f->source = (SealSourceEntry){&f->module,
+                                  {.name = "called",
+                                   .trust = SEAL_TRUST_DISCOVERED,
+                                   .lookup = source_lookup,
+                                   .unbind = source_unbind}};
     f->check = (SealCheckEntry){&f->module, {.name = "called", .run = check_run}};
     f->module.descriptor.name = "called";
     f->module.descriptor.refresh = module_refresh;
@@ -201,6 +212,16 @@ static gboolean call_lookup(Fixture *f, GError **error)
     return seal_source_lookup(&f->source, f->address, "called", NULL, f->keys, &doubt, error);
 }
 
+/* What one that fails has counted is nobody's. */
+static gboolean call_unbind(Fixture *f, GError **error)
+{
+    guint count = 0;
+    gboolean ok = seal_source_unbind(&f->source, NULL, "@example.org", &count, error);
+
+    g_assert_cmpuint(count, ==, ok ? 3 : 0);
+    return ok;
+}
+
 static gboolean call_check(Fixture *f, GError **error)
 {
     g_autoptr(SealOut) out = seal_out_new();
@@ -226,6 +247,7 @@ static const struct {
     {"/calls/format-encrypt", call_encrypt, FALSE}, {"/calls/format-sign", call_sign, FALSE},
     {"/calls/format-signers", call_signers, FALSE}, {"/calls/source-lookup", call_lookup, FALSE},
     {"/calls/check-run", call_check, FALSE},        {"/calls/refresh", call_refresh, FALSE},
+    {"/calls/source-unbind", call_unbind, FALSE},
 };
 
 static void test_call(Fixture *f, gconstpointer data)
