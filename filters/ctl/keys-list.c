@@ -462,19 +462,26 @@ int ctl_keys_remove(const CtlOptions *options, int argc, char **argv, SealOut *o
     g_autofree char *source = NULL, *unlisted = NULL;
     g_auto(CtlOpened) opened = {.kept = {-1, -1}};
     g_auto(CtlTarget) target = {0};
+    g_auto(GStrv) addresses = NULL;
     gboolean all = FALSE;
     char **words = NULL;
     const GOptionEntry entries[] = {
         {"source", 0, 0, G_OPTION_ARG_STRING, &source, NULL, NULL},
+        {"address", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &addresses, NULL, NULL},
         {"all", 0, 0, G_OPTION_ARG_NONE, &all, NULL, NULL},
         {0},
     };
 
     if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
-        !ctl_target_read(&target, *words, error))
+        !ctl_target_read(&target, *words, error) ||
+        (addresses && !ctl_unbind_check(addresses, error)))
         return CTL_USAGE;
     if (!ctl_keys_open(&opened, options, error))
         return CTL_PROBLEM;
+    if (addresses) {
+        const CtlUnbind how = {source, &target, *words, all, addresses};
+        return ctl_unbind_run(opened.dispatcher, &how, options, out, error) ? CTL_OK : CTL_PROBLEM;
+    }
 
     Removing removing = {.dispatcher = opened.dispatcher,
                          .options = options,

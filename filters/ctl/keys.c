@@ -40,6 +40,9 @@ static const CtlKeysCommand COMMANDS[] = {
      "Takes a key out of the key sources, and what is written down of it. One that serves others\n"
      "than ADDRESS, too, is taken out by its fingerprint alone.\n"
      "\n"
+     "      --address ADDRESS      take back that it was given to ADDRESS, @DOMAIN or @.DOMAIN by\n"
+     "                             `keys add --address`; the key stays, for its others; may stand\n"
+     "                             several times\n"
      "      --source NAME          out of that key source alone\n"
      "      --all                  all that are meant, not only where that is one\n",
      ctl_keys_remove},

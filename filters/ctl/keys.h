@@ -127,6 +127,24 @@ void ctl_key_put(const SealKey *key, SealStanding standing, const CtlOptions *op
                  SealOut *out);
 
 /* -------------------------------------------------------------------------------------------
+ * keys-unbind.c: takes back that keys were given to somebody.
+ */
+
+typedef struct {
+    const char *source;      /**< or NULL: all */
+    const CtlTarget *target; /**< which keys */
+    const char *word;        /**< the same, in the command line */
+    gboolean all;            /**< all that are meant, not only where that is one */
+    char **addresses;        /**< from whom: addresses, @domain, @.domain */
+} CtlUnbind;
+
+/** FALSE: one of @addresses is nobody to whom a key can be given; the command line is wrong. */
+gboolean ctl_unbind_check(char **addresses, GError **error);
+/** All of it, or none where something does not fit. */
+gboolean ctl_unbind_run(SealDispatcher *dispatcher, const CtlUnbind *how, const CtlOptions *options,
+                        SealOut *out, GError **error);
+
+/* -------------------------------------------------------------------------------------------
  * keys-files.c: what the command line names, read as who calls.
  */
 

@@ -14,6 +14,7 @@ import pwd
 import random
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -342,6 +343,114 @@ def _():
     tap.equal(len(listed()), 2)
     keys("remove", fingerprint(ALICE))
     tap.equal(len(listed()), 1)
+
+
+def store(sql):
+    """What the store's file says."""
+    database = sqlite3.connect(home.state / "keys-store" / "keys.db")
+    with database:
+        rows = database.execute(sql).fetchall()
+    database.close()
+    return rows
+
+
+@tap.test("that a key was given to somebody is taken back; the key stays, and what is said of it is exact")
+def _():
+    begin()
+    alice, gateway = fingerprint(ALICE), fingerprint(GATEWAY)
+    keys("add", "--address", "ops@example.org", "--address", "alice@example.org", ALICE)
+    keys("add", "--address", "@example.com", "--address", "@.example.com", "--address", "bob@example.com",
+         GATEWAY)
+    texts, values = "", []
+    for words, status in (
+            (("--address", "ops@example.org", alice[:8]), 0),
+            (("--address", "ops@example.org", alice[:8]), 1),
+            (("--address", "alice@example.org", alice[:8]), 0),
+            (("--address", "alice@example.org", alice[:8]), 1),
+            (("--address", "eve@example.com", gateway[:8]), 1),
+            (("--address", "bob@example.com", "gateway@example.net"), 0),
+            (("--address", "@.EXAMPLE.com", "--address", "@example.com", "--address", "@example.com",
+              "@example.com"), 0)):
+        result = keys("remove", *words, status=status)
+        texts += f"$ sealctl keys remove {' '.join(words)}\n"
+        texts += result.output.decode() + result.errors.decode() + "\n"
+    golden("unbind.txt", texts)
+    tap.equal(listed(), [("alice@example.org", "manual"), ("gateway@example.net", "manual")])
+    keys("add", "--address", "ops@example.org", ALICE)
+    values.append(answer("remove", "--address", "ops@example.org", alice))
+    golden("unbind.json", json.dumps(values, indent=2) + "\n")
+
+
+@tap.test("what cannot be taken back, or leaves nobody whose key it is, changes nothing")
+def _():
+    begin()
+    config, nobody = inbox / "nobody.cnf", inbox / "nobody.pem"
+    config.write_text("[req]\ndistinguished_name=d\nx509_extensions=e\n[d]\n"
+                      "[e]\nbasicConstraints=CA:FALSE\nkeyUsage=keyAgreement\n")
+    certs.openssl("req", "-x509", *certs.KINDS["ec"][0], "-nodes", "-subj", "/CN=Nobody", "-config", config,
+                  "-keyout", os.devnull, "-out", nobody)
+    keys("add", "--address", "one@example.com", "--address", "@two.example", ALICE)
+    keys("add", "--address", "one@example.com", "--address", "@two.example", nobody)
+    before = store("SELECT * FROM names ORDER BY key, kind, name")
+    own = fingerprint(nobody)
+    for words, said in ((("one@example.com", "--address", "@two.example", own), "would be for nobody then"),
+                        (("one@example.com", "one@example.com"), "is more than one key"),
+                        (("one@example.com", "--all", "--address", "@two.example", "one@example.com"),
+                         "would be for nobody then"),
+                        (("one@example.com", "--address", "three@example.com", own),
+                         "was not given to three@example.com; it is for @two.example, one@example.com"),
+                        (("eve@two.example", own), f"reject eve@two.example {own}"),
+                        (("one@example.com", "eve@example.com"), "there is no key"),
+                        (("one@example.com", "--source", "harvested", own), "there is no key"),
+                        (("one@example.com", "--source", "nowhere", own), '"nowhere"')):
+        tap.contains(keys("remove", "--address", *words, status=1).errors.decode(), said, words)
+    for wrong in ("nobody", "*@example.com", ""):
+        tap.contains(keys("remove", "--address", wrong, own, status=2).errors.decode(), f'"{wrong}"')
+    tap.equal(store("SELECT * FROM names ORDER BY key, kind, name"), before)
+    told = answer("remove", "--all", "--address", "one@example.com", "one@example.com")
+    tap.equal((told["unbound"], len(told["keys"])), (2, 2))
+    tap.equal(listed("one@example.com"), [])
+    tap.equal(len(listed("@two.example")), 2)
+
+
+@tap.test("what is taken back serves no more, whatever was written down; what is rejected stays so")
+def _():
+    begin()
+    ops, own = "ops@example.com", fingerprint(ALICE)
+
+    def serves(address):
+        return answer("lookup", address, status=None)["found"]
+
+    def give(*more):
+        keys("add", "--address", ops, "--address", "@example.com", "--address", "@.example.com", *more, ALICE)
+
+    give()
+    for address in (ops, "x@sub.example.com", "y@example.com", "alice@example.org"):
+        keys("pin", address, own)
+    keys("reject", "z@example.com", own)
+    # As where it was found by itself, or waits.
+    store("UPDATE standings SET standing = 1 WHERE address LIKE 'x@%'")
+    store("UPDATE standings SET standing = 2 WHERE address LIKE 'y@%'")
+    told = answer("remove", "--address", ops, own)
+    tap.equal((told["unbound"], told["forgotten"]), (1, 0), "it has the domain still")
+    tap.true(serves(ops), ops)
+    told = answer("remove", "--address", "@example.com", own)
+    tap.equal((told["unbound"], told["forgotten"]), (1, 2))
+    told = answer("remove", "--address", "@.example.com", own)
+    tap.equal((told["unbound"], told["forgotten"]), (1, 1))
+    tap.equal(store("SELECT address, standing FROM standings ORDER BY address"),
+              [("alice@example.org", 4), ("z@example.com", 3)])
+    tap.equal(store("SELECT count(*) FROM found"), [(0,)])
+    tap.equal([serves(a) for a in (ops, "x@sub.example.com", "y@example.com", "alice@example.org")],
+              [False, False, False, True])
+    # What an earlier call did not come to is made up for.
+    give()
+    keys("pin", ops, own)
+    store("DELETE FROM names WHERE kind = 'bound'")
+    tap.true(serves(ops), "its pin has it serve")
+    told = answer("remove", "--address", ops, own)
+    tap.equal((told["unbound"], told["forgotten"]), (0, 1))
+    tap.true(not serves(ops), ops)
 
 
 @tap.test("keys of the source file are listed, and one is not removed: what is written down of it stays")
