@@ -74,6 +74,8 @@ typedef struct {
     char *folder;
     guint tried;
     guint failed;
+    guint lacking; /* of those put off: not there, or out of date */
+    char *lack;    /* the first of them */
     gint64 next;
     GError *first;
 } Round;
@@ -433,14 +435,20 @@ static void drop_broken(const Round *round, const char *id)
         g_unlink(path);
 }
 
+static gboolean is_current(const Round *round, const Wanted *wanted)
+{
+    gint64 until = g_key_file_get_int64(wanted->note, "tried", "until", NULL);
+
+    return g_file_test(wanted->path, G_FILE_TEST_EXISTS) && (until == 0 || until >= round->now);
+}
+
 /* Whether a current list is there. */
 static void look_at(Round *round, const Wanted *wanted)
 {
-    gint64 until = g_key_file_get_int64(wanted->note, "tried", "until", NULL);
     g_autofree char *problem = g_key_file_get_string(wanted->note, "tried", "problem", NULL);
 
     round->tried++;
-    if (g_file_test(wanted->path, G_FILE_TEST_EXISTS) && (until == 0 || until >= round->now))
+    if (is_current(round, wanted))
         return;
     if (round->failed++ == 0)
         g_set_error(&round->first, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s",
@@ -452,6 +460,15 @@ static gboolean is_time_up(const Round *round, const char *id)
     g_autofree char *issuer = get_issuer(id);
 
     return seconds_since(round->begun) >= ROUND_TIME || get_spent(round, issuer) >= CA_TIME;
+}
+
+/* One that is there and current can wait; else it is needed now. */
+static void put_off(Round *round, const Wanted *wanted)
+{
+    round->put_off++;
+    round->next = round->now;
+    if (!is_current(round, wanted) && round->lacking++ == 0)
+        round->lack = g_strdup(wanted->urls[0]);
 }
 
 static void visit_wanted(Round *round, const char *id)
@@ -475,8 +492,7 @@ static void visit_wanted(Round *round, const char *id)
         return;
     }
     if (due && is_time_up(round, id)) {
-        round->put_off++;
-        round->next = round->now;
+        put_off(round, wanted);
         return;
     }
     if (due)
@@ -607,6 +623,26 @@ static void say_rest(const Round *round)
         say_row(round, SMIME_WANTED, "left out", 0, left_out);
 }
 
+/* What was tried in vain, and what is needed now and did not have its turn. One that failed before
+ * and is not due again was told then. */
+static gboolean judge_round(const Round *round, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (round->failed > 0)
+        g_string_append_printf(text,
+                               "%u of %u revocation lists could not be fetched; the first: %s",
+                               round->failed, round->tried, round->first->message);
+    if (round->lacking > 0)
+        g_string_append_printf(text,
+                               "%s%u revocation lists that are missing or out of date were put off "
+                               "to the next round; the first: %s",
+                               text->len > 0 ? "; " : "", round->lacking, round->lack);
+    if (text->len > 0)
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, text->str);
+    return text->len == 0;
+}
+
 static gboolean run_round(Round *round, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -626,12 +662,7 @@ static gboolean run_round(Round *round, GError **error)
     sweep_folder(round, round->folder);
     sweep_folder(round, wanted);
     close(lock);
-    if (round->failed == 0)
-        return TRUE;
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                "%u of %u revocation lists could not be fetched; the first: %s", round->failed,
-                round->tried, round->first->message);
-    return FALSE;
+    return judge_round(round, error);
 }
 
 char *smime_refresh_lack(SealModule *self)
@@ -705,9 +736,10 @@ gboolean smime_refresh(SealModule *self, gboolean all, gint64 now, GCancellable 
     round.begun = g_get_monotonic_time();
     round.spent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     gboolean ok = load_fetcher(&round, error) && run_round(&round, error);
-    module->crl_due = ok || round.failed > 0 ? round.next : now;
+    module->crl_due = ok || round.failed > 0 || round.lacking > 0 ? round.next : now;
     g_hash_table_unref(round.spent);
     g_clear_error(&round.first);
+    g_free(round.lack);
     g_free(round.folder);
     return ok;
 }

@@ -453,6 +453,50 @@ def slow():
     tap.true(asked[-1].startswith("/slow"), asked)
 
 
+@tap.test("what is put off is a problem where no current list is there, and none where one is")
+def put_off():
+    if "--sanitize" in sys.argv:
+        raise tap.Skip("sanitizers come before everything else that is loaded")
+    clock = next(word for word in sys.argv if word.endswith("/clock.so"))
+    forget()
+    configure("hard")
+    enrol(ANN, server.url("/ann"))
+    serve("/ann", crl())
+    answer(ANN)
+    refresh(status=0)
+    octets = crl()
+
+    def slow_new(name):
+        """One that was never tried has its turn first, and all the time that its CA has."""
+        def late(handler):
+            time.sleep(1.2)
+            reply(handler, 200, {}, octets)
+        enrol(f"{name}@example.org", server.url(f"/{name}"))
+        server.answers[f"/{name}"] = late
+        answer(f"{name}@example.org")
+
+    def refreshed():
+        server.asked.clear()
+        result = home.run("sealctl", "--json", "keys", "refresh", "--all", env={"LD_PRELOAD": clock})
+        tap.equal(len(server.asked), 1, result.output)
+        rows = json.loads(result.output)["refreshed"]
+        tap.equal([row["result"] for row in rows], ["fetched", "put off"])
+        return result
+
+    slow_new("late")
+    result = refreshed()
+    tap.equal((result.status, result.errors), (0, b""))
+    forget()
+    server.answers["/ann"] = (503, {}, b"")
+    answer(ANN)
+    refresh(status=1)
+    slow_new("later")
+    result = refreshed()
+    tap.equal(result.status, 1)
+    tap.contains(result.errors.decode(), "1 revocation lists that are missing or out of date were put off to the "
+                                         f"next round; the first: {server.url('/ann')}")
+
+
 @tap.test("crl_deadline is for all places of a list, and each has its share")
 def shares():
     forget()
