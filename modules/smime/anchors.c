@@ -27,8 +27,9 @@ static gboolean add_anchor(SmimeModule *module, X509 *cert, GError **error)
         smime_set_error(error, SEAL_ERROR_CONFIG, "a certificate in it cannot be kept");
         return FALSE;
     }
+    /* Two files may have the same one. */
+    module->anchor_count += !smime_pool_find(module->anchors, cert);
     smime_pool_add(module->anchors, cert, TRUE);
-    module->anchor_count++;
     return TRUE;
 }
 

@@ -43,8 +43,11 @@ static gboolean run_check(SealModule *self, SealOut *out, G_GNUC_UNUSED GError *
     const SmimeModule *module = seal_module_data(self);
     g_autofree char *lack = smime_refresh_lack(self);
 
-    if (g_hash_table_size(module->mail_roots) > 0)
-        seal_out_number(out, "mail_roots", g_hash_table_size(module->mail_roots));
+    guint roots = g_hash_table_size(module->mail_roots);
+
+    seal_out_number(out, "anchors", module->anchor_count - roots);
+    if (roots > 0)
+        seal_out_number(out, "mail_roots", roots);
     seal_out_text(out, "warning", "%s%s%s", module->notes->str,
                   lack && module->notes->len > 0 ? "; " : "", lack ? lack : "");
     return TRUE;

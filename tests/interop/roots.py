@@ -4,6 +4,7 @@ are meant for something else."""
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -44,8 +45,16 @@ def _():
              for line in listed.splitlines() if line.startswith("Builtin Object Token:")]
     trusted = sum(len(f) > 1 and "C" in f[1] for f in flags)
     tap.true(50 < trusted < len(flags), (trusted, len(flags)))
-    tap.equal(said("mail")["mail_roots"], trusted)
-    tap.equal(said(f"mail;{home.authority.cert}")["mail_roots"], trusted)
+    def counts(anchors):
+        row = said(anchors)
+        return row["anchors"], row.get("mail_roots")
+
+    own = home.authority.cert
+    copy = home.folder / "copy.pem"
+    shutil.copy(own, copy)
+    tap.equal(counts("mail"), (0, trusted))
+    tap.equal(counts(f"mail;{own}"), (1, trusted))
+    tap.equal(counts(f"{own};{copy}"), (1, None), "one that stands in two files is one")
 
 
 @tap.test("a bundle of web servers' CAs draws a warning; an organisation's own CA does not")
