@@ -179,7 +179,7 @@ SealKey *pgp_merge(SealModule *self, GPtrArray *copies, GError **error)
     merged->flooded = merged->flooded || flooded || all.flooded;
     merged->overwhelmed = merged->overwhelmed || overwhelmed;
     if (merged->octets->len == own->octets->len && in_home == own->in_home &&
-        merged->flooded == own->flooded) {
+        merged->flooded == own->flooded && merged->overwhelmed == own->overwhelmed) {
         pgp_key_free(merged);
         return seal_key_ref(first);
     }

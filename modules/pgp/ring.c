@@ -429,6 +429,9 @@ static void end_key(Build *build, PgpRing *ring)
     end_user_id(build);
     place_late(build);
     build->key->revoked_by_other = is_revoked_by_other(build);
+    /* One that was left out may be by somebody whom the key has named. */
+    if (build->revokers->len > 0 && build->revocations > MAX_REVOCATIONS)
+        build->key->flooded = TRUE;
     if (!build->key->label)
         build->key->label = g_strdup_printf("key %s", pgp_key_primary(build->key)->id);
     g_ptr_array_add(ring->keys, g_steal_pointer(&build->key));
