@@ -39,6 +39,7 @@ typedef struct {
     SealKey *key;          /**< of KEY */
     const char *text;      /**< of LEFT: what it is */
     const GError *problem; /**< of FAILED */
+    SealPut kept;          /**< of KEY: what has become of it, of all its copies together */
 } SealImportEntry;
 
 typedef void (*SealImportVisitor)(const SealImportEntry *entry, gpointer user_data);

@@ -152,6 +152,13 @@ typedef enum {
 /** @key as one of the Format of @self is written: see SealFormat.write. SEAL_ERROR_UNSUPPORTED
  * where that Format writes none. (transfer full) */
 SEAL_API GBytes *seal_module_write_key(SealModule *self, SealKey *key, GError **error);
+/** One key of @keys (element type SealKey, each as its Format has read it): copies of a key, the
+ *  first of them whole, and parts of it, as a revocation by itself. See SealFormat.merge; the
+ *  origin is the first one's. It is what the Format reads of *@octets, which it has written, and
+ *  says all that any of them says: where that cannot be, SEAL_ERROR_LIMIT, or the Format's own
+ *  error. SEAL_ERROR_UNSUPPORTED where the Format does not merge. (both: transfer full) */
+SEAL_API SealKey *seal_module_merge_keys(SealModule *self, GPtrArray *keys, GBytes **octets,
+                                         GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * Importing: what a Format says of each entry of a file. @entry names it for people ("certificate
@@ -181,6 +188,15 @@ typedef struct {
     gint64 expires_before; /**< 0: whenever */
     gpointer reserved[4];
 } SealKeyFilter;
+
+/** What has become of a key that was put. */
+typedef enum {
+    SEAL_PUT_UNTOLD = 0, /**< the source does not say */
+    SEAL_PUT_KNOWN,      /**< it was there as it is now */
+    SEAL_PUT_CHANGED,    /**< it was there: its trust, what it is bound to, or what it says has
+                               changed */
+    SEAL_PUT_ADDED,      /**< it was not there */
+} SealPut;
 
 /** Is called with each key. It may lack its native part: seal_key_native() is then NULL, and
  * @octets are what the Format reads it from. FALSE ends the visits. */

@@ -673,7 +673,10 @@ typedef struct {
      *  *@count: how many were bound to it. May be NULL: it binds none. */
     gboolean (*unbind)(SealModule *self, const SealKeyFilter *filter, const char *bound,
                        guint *count, GError **error);
-    gpointer reserved[1];
+    /** As put(), and says of each of @keys what has become of it, in as many @kept. May be NULL:
+     *  then put() is called. */
+    gboolean (*put_each)(SealModule *self, GPtrArray *keys, SealPut *kept, GError **error);
+    gpointer reserved[4];
 } SealSource;
 
 /** What a module says of its own readiness when asked, by `sealctl status`. */

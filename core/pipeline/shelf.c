@@ -77,7 +77,7 @@ typedef struct {
     GPtrArray *keys;  /* of SealKey: what is to be kept, all copies of it */
     GPtrArray *told;  /* of SealKey: the first of each */
     GPtrArray *names; /* of char *: of each that is told, or NULL */
-    GHashTable *seen; /* "format fingerprint" of each */
+    GHashTable *kept; /* "format fingerprint" of each to SealPut */
 } Adding;
 
 static void adding_clear(Adding *adding)
@@ -85,7 +85,7 @@ static void adding_clear(Adding *adding)
     g_ptr_array_unref(adding->keys);
     g_ptr_array_unref(adding->told);
     g_ptr_array_unref(adding->names);
-    g_hash_table_unref(adding->seen);
+    g_hash_table_unref(adding->kept);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Adding, adding_clear)
 
@@ -96,14 +96,18 @@ static SealKey *adding_key(SealKey *key)
                                                        : seal_key_ref(key);
 }
 
+static char *adding_id(const SealKey *key)
+{
+    return g_strdup_printf("%s %s", seal_key_format(key), seal_key_fingerprint(key));
+}
+
 /* Another copy may say what the first does not: a revocation has the fingerprint of its key. */
 static void adding_take(Adding *adding, const SealImportEntry *entry)
 {
     SealKey *key = adding_key(entry->key);
-    char *id = g_strdup_printf("%s %s", seal_key_format(key), seal_key_fingerprint(key));
 
     g_ptr_array_add(adding->keys, key);
-    if (!g_hash_table_add(adding->seen, id))
+    if (!g_hash_table_insert(adding->kept, adding_id(key), GUINT_TO_POINTER(SEAL_PUT_UNTOLD)))
         return;
     g_ptr_array_add(adding->told, seal_key_ref(key));
     g_ptr_array_add(adding->names, g_strdup(entry->entry));
@@ -131,10 +135,14 @@ static void adding_tell_kept(const Adding *adding)
 {
     for (guint i = 0; i < adding->told->len; i++) {
         SealKey *key = g_ptr_array_index(adding->told, i);
-        const SealImportEntry entry = {.what = SEAL_IMPORT_KEY,
-                                       .format = seal_key_format(key),
-                                       .entry = g_ptr_array_index(adding->names, i),
-                                       .key = key};
+        g_autofree char *id = adding_id(key);
+        const SealImportEntry entry = {
+            .what = SEAL_IMPORT_KEY,
+            .format = seal_key_format(key),
+            .entry = g_ptr_array_index(adding->names, i),
+            .key = key,
+            .kept = (SealPut)GPOINTER_TO_UINT(g_hash_table_lookup(adding->kept, id)),
+        };
 
         adding->visit(&entry, adding->user_data);
     }
@@ -206,6 +214,30 @@ static gboolean is_of_key(const GError *problem)
            g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_LIMIT);
 }
 
+/* Of several copies the one of which the most has become. */
+static void adding_note(Adding *adding, GPtrArray *keys, const SealPut *kept)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        g_autofree char *id = adding_id(g_ptr_array_index(keys, i));
+        guint before = GPOINTER_TO_UINT(g_hash_table_lookup(adding->kept, id));
+
+        if (before < (guint)kept[i])
+            g_hash_table_insert(adding->kept, g_steal_pointer(&id),
+                                GUINT_TO_POINTER((guint)kept[i]));
+    }
+}
+
+static gboolean adding_put(Adding *adding, const SealSourceEntry *source, GPtrArray *keys,
+                           guint *added, GError **error)
+{
+    g_autofree SealPut *kept = g_new0(SealPut, keys->len + 1);
+
+    if (!seal_source_put(source, keys, kept, added, error))
+        return FALSE;
+    adding_note(adding, keys, kept);
+    return TRUE;
+}
+
 /* One that is at fault keeps no other one of the file out. */
 static gboolean adding_put_each(Adding *adding, const SealSourceEntry *source, guint *added,
                                 GError **error)
@@ -217,7 +249,7 @@ static gboolean adding_put_each(Adding *adding, const SealSourceEntry *source, g
         GError *problem = NULL;
 
         g_ptr_array_add(one, seal_key_ref(key));
-        if (seal_source_put(source, one, &count, &problem)) {
+        if (adding_put(adding, source, one, &count, &problem)) {
             *added += count;
         } else if (is_of_key(problem)) {
             adding_drop(adding, key, problem);
@@ -239,7 +271,7 @@ static gboolean adding_keep(Adding *adding, const SealSourceEntry *source, guint
     if (!adding_check_bound(adding, error))
         return FALSE;
     if (adding->keys->len == 0 || adding->how->dry ||
-        seal_source_put(source, adding->keys, added, &problem))
+        adding_put(adding, source, adding->keys, added, &problem))
         return TRUE;
     *added = 0;
     if (is_of_key(problem) && adding->keys->len > 1)
@@ -268,7 +300,7 @@ gboolean seal_dispatcher_add_keys(SealDispatcher *self, GBytes *data, const Seal
                              .keys = keys_new(),
                              .told = keys_new(),
                              .names = g_ptr_array_new_with_free_func(g_free),
-                             .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
+                             .kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
     g_autoptr(GError) problem = NULL;
 
     if (!seal_registry_import(self->registry, data, how->passphrase, &origin, adding_visit, &adding,
@@ -284,8 +316,9 @@ gboolean seal_dispatcher_put_keys(SealDispatcher *self, const char *source, GPtr
                                   guint *added, GError **error)
 {
     const SealSourceEntry *entry = shelf_to_put(self, source, error);
+    g_autofree SealPut *kept = g_new0(SealPut, keys->len + 1);
 
-    return entry && seal_source_put(entry, keys, added, error);
+    return entry && seal_source_put(entry, keys, kept, added, error);
 }
 
 gboolean seal_dispatcher_install_keys(SealDispatcher *self, GBytes *data,

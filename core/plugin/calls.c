@@ -298,6 +298,84 @@ GBytes *seal_module_write_key(SealModule *self, SealKey *key, GError **error)
                : NULL;
 }
 
+/* The one key in @octets, which the Format has written. (transfer full) */
+static SealKey *read_written(SealModule *self, const SealKey *key, GBytes *octets, GError **error)
+{
+    const SealOrigin origin = {.size = sizeof origin,
+                               .source = seal_key_source(key),
+                               .place = seal_key_place(key),
+                               .trust = seal_key_trust(key),
+                               .bound = seal_key_bound(key),
+                               .standing = seal_key_standing(key),
+                               .added = seal_key_added(key),
+                               .last_used = seal_key_last_used(key)};
+    const char *format = seal_key_format(key), *fingerprint = seal_key_fingerprint(key);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+
+    if (!seal_module_read_keys(self, format, octets, &origin, keys, error))
+        return NULL;
+    if (keys->len == 1 &&
+        g_str_equal(seal_key_fingerprint(g_ptr_array_index(keys, 0)), fingerprint))
+        return seal_key_ref(g_ptr_array_index(keys, 0));
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s reads another key than it wrote of %s",
+                format, fingerprint);
+    return NULL;
+}
+
+/* A copy that would add something says what was lost: a Format may keep less than all of many. */
+static gboolean check_whole(SealModule *self, const SealFormatEntry *format, SealKey *whole,
+                            GBytes *octets, SealKey *copy, GError **error)
+{
+    g_autoptr(GPtrArray) both = g_ptr_array_new();
+
+    g_ptr_array_add(both, whole);
+    g_ptr_array_add(both, copy);
+    g_autoptr(SealKey) again = seal_format_merge(format, both, error);
+    g_autoptr(GBytes) written = again ? seal_module_write_key(self, again, error) : NULL;
+    if (!written || g_bytes_equal(written, octets))
+        return written != NULL;
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_LIMIT,
+                "what the copies of the key %s say together is more than %s keeps of one",
+                seal_key_fingerprint(whole), format->table.name);
+    return FALSE;
+}
+
+static const SealFormatEntry *find_merging(SealModule *self, GPtrArray *keys, GError **error)
+{
+    const SealKey *first = g_ptr_array_index(keys, 0);
+    const SealFormatEntry *format = seal_registry_format(self->registry, seal_key_format(first));
+
+    if (!format || !format->table.merge) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                    "no enabled format merges copies of %s keys", seal_key_format(first));
+        return NULL;
+    }
+    for (guint i = 0; i < keys->len; i++) {
+        if (seal_key_native(g_ptr_array_index(keys, i)))
+            continue;
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY, "the %s key %s has not been read by it",
+                    seal_key_format(first), seal_key_fingerprint(first));
+        return NULL;
+    }
+    return format;
+}
+
+SealKey *seal_module_merge_keys(SealModule *self, GPtrArray *keys, GBytes **octets, GError **error)
+{
+    const SealFormatEntry *format = find_merging(self, keys, error);
+    g_autoptr(SealKey) merged = format ? seal_format_merge(format, keys, error) : NULL;
+    g_autoptr(GBytes) written = merged ? seal_module_write_key(self, merged, error) : NULL;
+    g_autoptr(SealKey) whole = written ? read_written(self, merged, written, error) : NULL;
+
+    for (guint i = 0; whole && i < keys->len; i++) {
+        if (!check_whole(self, format, whole, written, g_ptr_array_index(keys, i), error))
+            return NULL;
+    }
+    if (whole)
+        *octets = g_steal_pointer(&written);
+    return g_steal_pointer(&whole);
+}
+
 SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealing *sealing,
                                  GCancellable *cancellable, GError **error)
 {
@@ -436,13 +514,31 @@ gboolean seal_source_can_put(const SealSourceEntry *source)
     return source->table.put != NULL;
 }
 
-gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, guint *added,
-                         GError **error)
+static gboolean source_put_each(const SealSourceEntry *source, GPtrArray *keys, SealPut *kept,
+                                guint *added, GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok = source->table.put_each(source->module, keys, kept, &problem);
+
+    if (!seal_call_ended(source->table.name, ok, problem, error))
+        return FALSE;
+    *added = 0;
+    for (guint i = 0; i < keys->len; i++)
+        *added += kept[i] == SEAL_PUT_ADDED;
+    return TRUE;
+}
+
+gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, SealPut *kept,
+                         guint *added, GError **error)
 {
     GError *problem = NULL;
     guint count = 0;
-    gboolean ok = source->table.put(source->module, keys, &count, &problem);
 
+    for (guint i = 0; i < keys->len; i++)
+        kept[i] = SEAL_PUT_UNTOLD;
+    if (source->table.put_each)
+        return source_put_each(source, keys, kept, added, error);
+    gboolean ok = source->table.put(source->module, keys, &count, &problem);
     if (!seal_call_ended(source->table.name, ok, problem, error))
         return FALSE;
     *added = count;

@@ -80,9 +80,9 @@ gboolean seal_source_copies(const SealSourceEntry *source, SealKey *key, GCancel
 
 /** TRUE where keys can be put into it. */
 gboolean seal_source_can_put(const SealSourceEntry *source);
-/** Of a source that can. */
-gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, guint *added,
-                         GError **error);
+/** Of a source that can. @kept, as many as @keys, says what has become of each. */
+gboolean seal_source_put(const SealSourceEntry *source, GPtrArray *keys, SealPut *kept,
+                         guint *added, GError **error);
 /** Of a source with rehearse(). */
 gboolean seal_source_rehearse(const SealSourceEntry *source, GPtrArray *keys, GError **error);
 /** Of a source with list(). */
