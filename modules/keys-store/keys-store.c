@@ -71,13 +71,25 @@ static gboolean keys_store_list_harvested(SealModule *self, const SealKeyFilter 
 
 static gboolean keys_store_put(SealModule *self, GPtrArray *keys, guint *added, GError **error)
 {
-    return store_keys_put(seal_module_data(self), STORE_OF_STORE, keys, added, error);
+    return store_keys_put_counted(seal_module_data(self), STORE_OF_STORE, keys, added, error);
+}
+
+static gboolean keys_store_put_each(SealModule *self, GPtrArray *keys, SealPut *kept,
+                                    GError **error)
+{
+    return store_keys_put(seal_module_data(self), STORE_OF_STORE, keys, kept, error);
 }
 
 static gboolean keys_store_put_harvested(SealModule *self, GPtrArray *keys, guint *added,
                                          GError **error)
 {
-    return store_keys_put(seal_module_data(self), STORE_OF_HARVESTED, keys, added, error);
+    return store_keys_put_counted(seal_module_data(self), STORE_OF_HARVESTED, keys, added, error);
+}
+
+static gboolean keys_store_put_each_harvested(SealModule *self, GPtrArray *keys, SealPut *kept,
+                                              GError **error)
+{
+    return store_keys_put(seal_module_data(self), STORE_OF_HARVESTED, keys, kept, error);
 }
 
 static gboolean keys_store_lookup(SealModule *self, SealAddress *address, const char *format,
@@ -160,6 +172,7 @@ static const SealSource source = {
     .book = &store_book,
     .used = keys_store_used,
     .unbind = keys_store_unbind,
+    .put_each = keys_store_put_each,
 };
 
 static const SealSource harvested = {
@@ -174,6 +187,7 @@ static const SealSource harvested = {
     .remove = keys_store_remove_harvested,
     .used = keys_store_used_harvested,
     .unbind = keys_store_unbind_harvested,
+    .put_each = keys_store_put_each_harvested,
 };
 
 static const SealSource *const sources[] = {&source, &harvested, NULL};

@@ -146,6 +146,11 @@ char *store_join(const char *const *list);
 
 /** The key as it is known without its Format. (transfer full) */
 SealKey *store_row_key(const StoreRow *row, const SealOrigin *origin);
+/** Appends what the Format reads of @octets. FALSE where it is not that key alone, once or more
+ *  often. */
+gboolean store_octets_read(Store *store, const char *format, const char *fingerprint,
+                           GBytes *octets, const SealOrigin *origin, GPtrArray *keys,
+                           GError **error);
 /** Appends the key as its Format reads it, with all that was added to it. FALSE, with
  *  SEAL_ERROR_KEY, where it reads nothing, or another one. */
 gboolean store_row_read(Store *store, const StoreRow *row, const SealOrigin *origin,
@@ -162,8 +167,6 @@ gboolean store_keys_find(Store *store, StorePart part, const SealAddress *addres
                          char **doubt, GError **error);
 gboolean store_keys_copies(Store *store, StorePart part, const SealKey *key,
                            GCancellable *cancellable, GPtrArray *keys, GError **error);
-gboolean store_keys_put(Store *store, StorePart part, GPtrArray *keys, guint *added,
-                        GError **error);
 gboolean store_keys_list(Store *store, StorePart part, const SealKeyFilter *filter,
                          SealKeyListed visit, gpointer user_data, GError **error);
 gboolean store_keys_remove(Store *store, StorePart part, const SealKeyFilter *filter,
@@ -174,6 +177,16 @@ gboolean store_keys_unbind(Store *store, StorePart part, const SealKeyFilter *fi
 void store_keys_touch(Store *store, StorePart part, const SealKey *key);
 /** *@count: how many there are of both parts. */
 gboolean store_keys_count(Store *store, gint64 *count, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * Putting keys (put.c)
+ */
+
+/** In a transaction of its own. See SealSource. */
+gboolean store_keys_put(Store *store, StorePart part, GPtrArray *keys, SealPut *kept,
+                        GError **error);
+gboolean store_keys_put_counted(Store *store, StorePart part, GPtrArray *keys, guint *added,
+                                GError **error);
 
 /* -------------------------------------------------------------------------------------------
  * What is written down of keys (book.c)
