@@ -30,6 +30,7 @@ typedef struct {
     guint files;
     guint keys;
     guint added;
+    guint changed;
     guint intermediates;
     guint left;
     guint notes; /* rows of what is left out */
@@ -45,6 +46,7 @@ typedef struct {
     Adding *adding;
     const CtlFile *file;
     GPtrArray *entries; /* of Entry */
+    GHashTable *kept;   /* "format fingerprint" to SealPut, of a file that is read again too */
     guint added;
     guint wrong;   /* rows of what is not kept */
     gboolean shut; /* something takes another passphrase */
@@ -56,6 +58,7 @@ typedef struct {
     char *entry;
     char *text;
     SealKey *key;
+    SealPut kept;
 } Entry;
 
 static void entry_free(gpointer data)
@@ -91,6 +94,14 @@ static gboolean is_intermediate(const SealKey *key)
     return seal_key_addresses(key)->len == 0 && !*seal_key_domains(key) && !*seal_key_bound(key);
 }
 
+/* What has become of a key; where nothing is kept, or the source does not say, nothing. */
+static const char *kept_word(SealPut kept)
+{
+    static const char *const words[] = {"", "known", "changed", "added"};
+
+    return (guint)kept < G_N_ELEMENTS(words) ? words[kept] : "";
+}
+
 static void tell_key(const Result *result, const Entry *entry)
 {
     Adding *adding = result->adding;
@@ -98,12 +109,14 @@ static void tell_key(const Result *result, const Entry *entry)
     g_autofree char *until = seal_text_day(seal_key_valid_until(entry->key));
 
     adding->intermediates += is_intermediate(entry->key);
+    adding->changed += entry->kept == SEAL_PUT_CHANGED;
     if (!begin_row(result, "keys", ++adding->keys, entry))
         return;
     seal_out_text(adding->out, "address", "%s", addresses);
     seal_out_text(adding->out, "format", "%s", entry->format);
     seal_out_text(adding->out, "fingerprint", "%s", seal_key_fingerprint(entry->key));
     seal_out_text(adding->out, "valid_until", "%s", until);
+    seal_out_text(adding->out, "kept", "%s", kept_word(entry->kept));
     seal_out_end_row(adding->out);
 }
 
@@ -217,6 +230,17 @@ static char *java_advice(const char *name, const char *path)
  * One file
  */
 
+/* With another passphrase, what was added at the first reading is there at the second. */
+static SealPut note_kept(const Result *result, const SealImportEntry *found)
+{
+    g_autofree char *id = g_strdup_printf("%s %s", found->format, seal_key_fingerprint(found->key));
+    guint before = GPOINTER_TO_UINT(g_hash_table_lookup(result->kept, id));
+    guint kept = MAX(before, (guint)found->kept);
+
+    g_hash_table_insert(result->kept, g_steal_pointer(&id), GUINT_TO_POINTER(kept));
+    return (SealPut)kept;
+}
+
 static void take_entry(const SealImportEntry *found, gpointer user_data)
 {
     Result *result = user_data;
@@ -227,6 +251,7 @@ static void take_entry(const SealImportEntry *found, gpointer user_data)
     entry->entry = g_strdup(found->entry);
     entry->text = g_strdup(found->problem ? found->problem->message : found->text);
     entry->key = found->key ? seal_key_ref(found->key) : NULL;
+    entry->kept = found->key ? note_kept(result, found) : SEAL_PUT_UNTOLD;
     g_ptr_array_add(result->entries, entry);
     if (found->problem && g_error_matches(found->problem, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE))
         result->shut = TRUE;
@@ -381,7 +406,8 @@ static void tell_folder(Result *result)
 static void add_file(Adding *adding, const CtlFile *file)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
-    Result result = {.adding = adding, .file = file, .entries = entries};
+    g_autoptr(GHashTable) kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Result result = {.adding = adding, .file = file, .entries = entries, .kept = kept};
 
     if (file->folder) {
         tell_folder(&result);
@@ -401,12 +427,14 @@ static void add_file(Adding *adding, const CtlFile *file)
 static void put_summary(const Adding *adding)
 {
     SealOut *out = adding->out;
+    guint told = adding->added + adding->changed;
 
     seal_out_number(out, "files", adding->files);
     seal_out_number(out, "found", adding->keys);
     if (!adding->dry) {
         seal_out_number(out, "added", adding->added);
-        seal_out_number(out, "known", adding->keys - MIN(adding->added, adding->keys));
+        seal_out_number(out, "changed", adding->changed);
+        seal_out_number(out, "known", adding->keys - MIN(told, adding->keys));
     }
     seal_out_number(out, "intermediates", adding->intermediates);
     seal_out_number(out, "left", adding->left);

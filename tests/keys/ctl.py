@@ -140,6 +140,25 @@ def _():
         golden("list.json", keys("list", "--json").output.decode())
 
 
+@tap.test("what was there and has changed is told from what was there as it is, in text and JSON")
+def _():
+    def told(*words):
+        found = answer("add", *words)
+        tap.equal(found["found"], found["added"] + found["changed"] + found["known"])
+        return [row["kept"] for row in found["keys"]], found["changed"]
+
+    for name, more in (("add.txt", ()), ("add.json", ("--json",))):
+        begin()
+        keys("add", "--trust", "verified", ALICE)
+        keys("add", BOB)
+        golden(name, keys("add", ALICE, BOB, GATEWAY, *more).output.decode())
+    tap.equal(told(ALICE, BOB), (["known", "known"], 0))
+    tap.equal(told("--address", "@example.com", GATEWAY), (["changed"], 1))
+    tap.equal(told("--address", "@example.com", GATEWAY), (["known"], 0))
+    tap.equal(told("--trust", "verified", GATEWAY), (["changed"], 1))
+    tap.equal([row["kept"] for row in answer("add", "-n", ALICE, CA)["keys"]], ["", ""])
+
+
 @tap.test("lists are narrowed by address, domain, trust, format, source and end")
 def _():
     begin()

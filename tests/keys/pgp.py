@@ -17,6 +17,7 @@ if not has_module("keys-store") or not has_module("pgp"):
     tap.skip_all("built without the modules keys-store and pgp")
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
+COPIES = 30
 home = Home("keys-pgp")
 people = gnupg.Ring(home.folder / "people")
 for address in (ALICE, BOB):
@@ -79,6 +80,65 @@ def _():
         newer.write_bytes(people.export(ALICE))
         keys("add", newer)
         tap.equal(seals(ALICE), (False, 0), "with a newer copy")
+
+
+def listing(ring, whose):
+    """User ids and subkeys, until when, and what they are for."""
+    rows = [line.split(":") for line in ring.gpg("--with-colons", "--list-keys", whose).decode().splitlines()]
+    return sorted((row[0], row[4], row[6], row[9], row[11].upper()) for row in rows
+                  if row[0] in ("pub", "sub", "uid"))
+
+
+def packets(data):
+    """As gpg lists them."""
+    return people.gpg("--list-packets", stdin=data).decode().count("\n:")
+
+
+@tap.test("many differing copies of one key are kept as one, as large as all of them together")
+def _():
+    begin()
+    whose = "erin@example.org"
+    people.generate(f"<{whose}>")
+    erin = people.fingerprint(whose)
+    copies, names = [], [whose]
+    for i in range(COPIES):
+        if i % 6 == 1:
+            people.gpg("--quick-set-expire", erin, f"{i + 1}y")
+        elif i % 6 == 3:
+            people.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", erin,
+                       "cv25519", "encr")
+        else:
+            names.append(f"erin-{i}@example.net")
+            people.gpg("--quick-add-uid", erin, f"<{names[-1]}>")
+        # Each lacks what most of the others have.
+        copies.append(files / f"erin-{i}.asc")
+        copies[-1].write_bytes(people.gpg("--armor", "--export-filter",
+                                          f"keep-uid=uid =~ {whose} || uid =~ {names[-1]}",
+                                          "--export", erin))
+    for i in range(COPIES):
+        file = copies[i * 7 % COPIES]
+        told = json.loads(keys("add", file, "--json"))
+        tap.equal(told["failed"], 0, file)
+        tap.equal(told["keys"][0]["kept"] == "added", i == 0, file)
+    tap.equal([fingerprint for _, fingerprint in listed()], [erin.lower()], "one row")
+    tap.equal(len(listing(people, whose)), 1 + len(names) + 1 + 5, "what there is to keep")
+    union, other = (gnupg.Ring(home.folder / name) for name in ("union", "other"))
+    kept = keys("export", erin.lower()).encode()
+    for file in copies:
+        union.take(file.read_bytes())
+    other.take(kept)
+    tap.equal(packets(kept), packets(union.export(whose)), "as large as what gpg makes of them")
+    tap.equal(listing(other, whose), listing(people, whose), "it says what the owner's own does")
+    again = json.loads(keys("add", *copies, "--json"))
+    tap.equal((again["known"], again["changed"], again["added"]), (COPIES, 0, 0), "each once more")
+    tap.equal(keys("export", erin.lower()).encode(), kept, "the row is as it was")
+    # Nothing that an older copy lacks is lost by it.
+    revoked = files / "erin-revoked.asc"
+    revoked.write_bytes((people.path / "openpgp-revocs.d" / f"{erin}.rev").read_bytes()
+                        .replace(b":-----BEGIN", b"-----BEGIN"))
+    tap.equal(json.loads(keys("add", revoked, "--json"))["changed"], 1, "a revocation")
+    keys("add", *copies)
+    tap.equal(seals(whose), (False, 0), "it stays")
 
 
 @tap.test("one file of many kinds: what is good is added, and the rest is named")
