@@ -342,8 +342,10 @@ static const SealSetting settings[] = {
              "read."},
     {.key = "domains",
      .type = SEAL_SETTING_LIST,
-     .help = "The domains of which there are addresses in the directory, * and ? standing for any "
-             "characters; of others it is not asked. Empty: all."},
+     .help =
+         "The domains of which there are addresses in the directory, * and ? standing for any "
+         "characters; of others it is not asked. Empty: all. sealctl keys publish --ldap, without "
+         "addresses, writes the keys of these domains."},
     {.key = "timeout",
      .type = SEAL_SETTING_DURATION,
      .preset = "5s",
