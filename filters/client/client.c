@@ -194,6 +194,8 @@ static int give_reason(SealAnswer *answer)
         written = print_name(": cannot tell now");
     if (isatty(STDOUT_FILENO))
         written = print_text("\n") && written;
+    if (!written)
+        seal_person_tell("standard output cannot be written to: %s", strerror(errno));
     return written ? status : EX_TEMPFAIL;
 }
 
@@ -287,23 +289,34 @@ static int run_client(int argc, char **argv, const Options *options, const SealC
     return status;
 }
 
+/* Whoever asks for that is no mail server, and standard error is his. */
+static int tell_about(const Options *options)
+{
+    bool written =
+        options->help ? print_text(seal_client.usage) : print_name(" " SEALPIPE_VERSION "\n");
+
+    if (written)
+        return 0;
+    fprintf(stderr, "%s: standard output cannot be written to: %s\n", seal_client.name,
+            strerror(errno));
+    return EX_TEMPFAIL;
+}
+
 static int answer_words(int argc, char **argv, const Options *options, const SealClientJob *job)
 {
     bool is_wrong;
     int status;
 
+    /* A reader that is gone is an error of write(), not our end. */
+    signal(SIGPIPE, SIG_IGN);
+    if (options->help || options->version)
+        return tell_about(options);
     seal_person_look(seal_client.name);
     if (!open_standard_fds(options->debug)) {
         if (takes_message())
             seal_take_nothing();
         return EX_TEMPFAIL;
     }
-    /* A reader that is gone is an error of write(), not our end. */
-    signal(SIGPIPE, SIG_IGN);
-    if (options->help)
-        return print_text(seal_client.usage) ? 0 : EX_TEMPFAIL;
-    if (options->version)
-        return print_name(" " SEALPIPE_VERSION "\n") ? 0 : EX_TEMPFAIL;
     /* At a terminal he would wait for us, as we for his message. */
     is_wrong = seal_person_check(argc, argv, seal_client.usage);
     if (is_wrong && takes_message() && isatty(STDIN_FILENO))

@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/** Puts something in the place of standard descriptors that are closed, so that no file opened
+ *  later is taken for them; to write there fails, as it would have. FALSE: that was not possible.
+ */
+bool seal_io_hold_standard(void);
 /** Closes it where it is open; it is -1 afterwards. */
 void seal_io_close(int *fd);
 /** Writes all of it; FALSE with errno set. */

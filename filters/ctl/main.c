@@ -4,7 +4,11 @@
  */
 #include "filters/ctl/ctl.h"
 
+#include "filters/client/io.h"
+
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #ifdef SEAL_SANITIZE
@@ -73,6 +77,19 @@ static gboolean parse_words(CtlOptions *options, char **argv)
     return ok;
 }
 
+/* An answer that nobody got is none. What did not fit into the buffer may have failed before. */
+static int end_output(int status)
+{
+    gboolean failed = ferror(stdout) != 0;
+
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed)
+        return status;
+    fprintf(stderr, "sealctl: standard output cannot be written to: %s\n",
+            errno ? strerror(errno) : "its reader is gone, or there is no room");
+    return status == CTL_OK ? CTL_PROBLEM : status;
+}
+
 static int run_command(const CtlOptions *options, SealOut *out, GError **error)
 {
     const char *name = g_ptr_array_index(options->words, 0);
@@ -102,8 +119,7 @@ static int answer_words(const CtlOptions *options)
     ctl_print(result, options->json);
     if (error)
         fprintf(stderr, "sealctl: %s\n", error->message);
-    /* An answer that nobody got is none. */
-    return fflush(stdout) == 0 || status != CTL_OK ? status : CTL_PROBLEM;
+    return end_output(status);
 }
 
 int main(int argc, char **argv)
@@ -112,6 +128,8 @@ int main(int argc, char **argv)
     CtlOptions options = {.words = words};
 
     seal_secret_guard_process();
+    if (!seal_io_hold_standard())
+        return CTL_PROBLEM;
     umask(077);
     g_set_prgname("sealctl");
     seal_log_open("ctl", FALSE);
@@ -123,11 +141,11 @@ int main(int argc, char **argv)
         options.help = TRUE;
     if (options.help && words->len > 1 && g_str_equal(g_ptr_array_index(words, 0), "keys")) {
         ctl_keys_help(g_ptr_array_index(words, 1));
-        return fflush(stdout) == 0 ? CTL_OK : CTL_PROBLEM;
+        return end_output(CTL_OK);
     }
     if (options.help || options.version) {
         printf("%s", options.help ? usage : "sealctl " SEALPIPE_VERSION "\n");
-        return fflush(stdout) == 0 ? CTL_OK : CTL_PROBLEM;
+        return end_output(CTL_OK);
     }
     if (words->len == 1) {
         fputs(usage, stderr);

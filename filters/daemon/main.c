@@ -94,7 +94,10 @@ int main(int argc, char **argv)
         return 2;
     if (options.help || options.version) {
         fputs(options.help ? usage : "sealpiped " SEALPIPE_VERSION "\n", stdout);
-        return fflush(stdout) == 0 ? 0 : 1;
+        if (fflush(stdout) == 0)
+            return 0;
+        perror("sealpiped: standard output cannot be written to");
+        return 1;
     }
     if (options.generation)
         return daemon_generation(options.conf_dir);

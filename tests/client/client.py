@@ -845,4 +845,15 @@ def _():
             tap.equal(call(program, *args)[0], 75, f"{args}")
 
 
+
+@tap.test("what they say to people and cannot write is 75 and a line")
+def _():
+    for program in (TRANSPORT, CHECK, PIPE):
+        for word in ("--help", "--version"):
+            for to, why in ((">/dev/full", b"No space left"), (">&-", b"Bad file descriptor")):
+                status, _, errors = call("sh", "-c", f'exec "$0" {word} {to}', program)
+                tap.equal((status, errors.count(b"\n")), (75, 1), errors)
+                tap.contains(errors, b": standard output cannot be written to: " + why)
+
+
 tap.main()
