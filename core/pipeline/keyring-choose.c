@@ -218,11 +218,29 @@ static void tell_copy(SealSearch *search, SealKey *key, const SealAddress *addre
                           SEAL_VERDICT_SKIP, "copy", "it is the same key as one before it");
 }
 
+/* What is pinned is shown first, as it is written down; its source has it once more. */
+static gboolean was_shown(const SealSearch *search, const SealKey *key)
+{
+    const GArray *seen = search->pinned ? search->query->seen : NULL;
+
+    for (guint i = 0; seen && i < seen->len; i++) {
+        const SealKey *shown = g_array_index(seen, SealKeySeen, i).key;
+
+        if (g_str_equal(seal_key_fingerprint(shown), seal_key_fingerprint(key)) &&
+            g_strcmp0(seal_key_source(shown), seal_key_source(key)) == 0 &&
+            g_strcmp0(seal_key_place(shown), seal_key_place(key)) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean judge_all(SealSearch *search, Choice *choice, GPtrArray *keys, GError **error)
 {
     for (guint i = 0; i < keys->len && goes_on(search, choice); i++) {
         SealKey *key = g_ptr_array_index(keys, i);
 
+        if (was_shown(search, key))
+            continue;
         if (seal_keys_find(search->found, seal_key_fingerprint(key)))
             tell_copy(search, key, choice->find->address);
         else if (!is_beside_better(search, choice, key) && !judge_one(search, choice, key, error))
