@@ -80,12 +80,25 @@ SEAL_FRONT gboolean seal_dispatcher_install_keys(SealDispatcher *self, GBytes *d
  * Keys that are kept. @source is a key source's name; NULL means all that can do this.
  */
 
-/** Calls @visit with each key that @filter lets through, one source after the other. @unlisted,
- * which may be NULL, are the names of sources that do not tell, with commas between them, or NULL.
- * (@unlisted: transfer full) */
-SEAL_FRONT gboolean seal_dispatcher_list_keys(SealDispatcher *self, const char *source,
+/** Which sources are looked through, and what comes of that. To be cleared. */
+typedef struct {
+    const char *source; /**< one alone; or NULL */
+    gboolean nearby;    /**< what seal_dispatcher_find_keys() asks by address, such as what is
+                             behind a network, is not looked through unless @source names it */
+    char *unlisted;     /**< names of sources that do not tell, with commas between; or NULL. With
+                             @nearby and an address, not of those that are asked by it */
+    gboolean hidden;    /**< one of them is not asked by address either: this process is not to
+                             know what it has */
+    char *trouble;      /**< which could not tell, or not all, and why; or NULL */
+} SealLooking;
+SEAL_FRONT void seal_looking_clear(SealLooking *looking);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealLooking, seal_looking_clear)
+
+/** Calls @visit with each key that @filter lets through, one source after the other. FALSE where
+ *  @visit ended it, or there is no such source. */
+SEAL_FRONT gboolean seal_dispatcher_list_keys(SealDispatcher *self, SealLooking *looking,
                                               const SealKeyFilter *filter, SealKeyListed visit,
-                                              gpointer user_data, char **unlisted, GError **error);
+                                              gpointer user_data, GError **error);
 /** TRUE where an enabled module has the Format @name; else the error names those that there are. */
 SEAL_FRONT gboolean seal_dispatcher_has_format(SealDispatcher *self, const char *name,
                                                GError **error);
@@ -98,9 +111,9 @@ SEAL_FRONT gboolean seal_dispatcher_remove_keys(SealDispatcher *self, const char
 SEAL_FRONT gboolean seal_dispatcher_unbind_keys(SealDispatcher *self, const char *source,
                                                 const SealKeyFilter *filter, const char *bound,
                                                 guint *count, GError **error);
-/** Appends what the sources that cannot list their keys have for @address, in every format. A
- *  source that could not find out is passed over, and *@trouble then says so. (@trouble: transfer
- *  full) */
+/** Appends what the sources that cannot list their keys, or are behind a network, have for
+ *  @address, in every format. A source that could not find out is passed over, and *@trouble then
+ * says so. (@trouble: transfer full) */
 SEAL_FRONT void seal_dispatcher_find_keys(SealDispatcher *self, SealAddress *address,
                                           GPtrArray *keys, char **trouble);
 /** @key with its native part, read from @octets where it has none. (transfer full) */

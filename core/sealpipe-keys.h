@@ -149,6 +149,8 @@ typedef enum {
     SEAL_PROVEN_NAMED,  /**< one whom the operator has named: an anchor in a file, an introducer */
 } SealProven;
 
+/** TRUE where keys of @format can be read here: its module is enabled. */
+SEAL_API gboolean seal_module_reads_keys(const SealModule *self, const char *format);
 /** @key as one of the Format of @self is written: see SealFormat.write. SEAL_ERROR_UNSUPPORTED
  * where that Format writes none. (transfer full) */
 SEAL_API GBytes *seal_module_write_key(SealModule *self, SealKey *key, GError **error);
@@ -188,6 +190,9 @@ typedef struct {
     gint64 expires_before; /**< 0: whenever */
     gpointer reserved[4];
 } SealKeyFilter;
+
+/** TRUE where every member of @filter that is set fits @key. */
+SEAL_API gboolean seal_key_passes(const SealKey *key, const SealKeyFilter *filter);
 
 /** What has become of a key that was put. */
 typedef enum {

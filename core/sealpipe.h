@@ -650,7 +650,9 @@ typedef struct {
      *  added. *@added: how many were not there. May be NULL, as the next two: its keys are managed
      *  otherwise. */
     gboolean (*put)(SealModule *self, GPtrArray *keys, guint *added, GError **error);
-    /** Calls @visit with each key that @filter lets through, in order of addresses and formats. */
+    /** Calls @visit with each key that @filter lets through; in order of addresses and formats,
+     *  where it has one. FALSE also where it has not come to all of them, and the error says what
+     *  was left out. SEAL_ERROR_UNSUPPORTED where this process is not to know. */
     gboolean (*list)(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
                      gpointer user_data, GError **error);
     /** Forgets what @filter lets through. *@removed: how many. */

@@ -127,8 +127,14 @@ static gboolean enrol_all(const SealDispatcher *self, const char *to, Roll *roll
     for (guint i = 0; i < sources->len; i++) {
         const SealSourceEntry *source = g_ptr_array_index(sources, i);
 
-        if (is_local(source, to) && !seal_source_list(source, &filter, enrol_key, roll, error))
-            return FALSE;
+        g_autoptr(GError) problem = NULL;
+
+        /* What this process is not to know is none of its own. */
+        if (!is_local(source, to) || seal_source_list(source, &filter, enrol_key, roll, &problem) ||
+            g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED))
+            continue;
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
     }
     return TRUE;
 }

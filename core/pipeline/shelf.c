@@ -363,27 +363,83 @@ static gboolean is_meant(const SealSourceEntry *entry, const char *name)
     return !name || g_str_equal(entry->table.name, name);
 }
 
-gboolean seal_dispatcher_list_keys(SealDispatcher *self, const char *source,
+static void tell_trouble(char **trouble, const SealSourceEntry *source, const char *why)
+{
+    g_autofree char *text = g_strdup_printf("key source %s: %s", source->table.name, why);
+
+    add_name(trouble, text);
+}
+
+/* All that it has would be too much to ask for one key. */
+static gboolean is_asked_by_address(const SealSourceEntry *source)
+{
+    return !source->table.list || source->table.flags & SEAL_SOURCE_REMOTE;
+}
+
+/* While sources are looked through. */
+typedef struct {
+    SealKeyListed visit;
+    gpointer user_data;
+    gboolean ended; /* by the visitor */
+} Visiting;
+
+static gboolean visiting_visit(SealModule *self, SealKey *key, GBytes *octets, gpointer user_data,
+                               GError **error)
+{
+    Visiting *visiting = user_data;
+
+    visiting->ended = !visiting->visit(self, key, octets, visiting->user_data, error);
+    return !visiting->ended;
+}
+
+/* One that cannot tell keeps no other one from it. */
+static gboolean list_source(SealLooking *looking, const SealSourceEntry *source,
+                            const SealKeyFilter *filter, Visiting *visiting, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (seal_source_list(source, filter, visiting_visit, visiting, &problem))
+        return TRUE;
+    if (visiting->ended) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    if (g_error_matches(problem, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED)) {
+        add_name(&looking->unlisted, source->table.name);
+        looking->hidden = TRUE;
+    } else {
+        tell_trouble(&looking->trouble, source, problem->message);
+    }
+    return TRUE;
+}
+
+void seal_looking_clear(SealLooking *looking)
+{
+    g_clear_pointer(&looking->unlisted, g_free);
+    g_clear_pointer(&looking->trouble, g_free);
+}
+
+gboolean seal_dispatcher_list_keys(SealDispatcher *self, SealLooking *looking,
                                    const SealKeyFilter *filter, SealKeyListed visit,
-                                   gpointer user_data, char **unlisted, GError **error)
+                                   gpointer user_data, GError **error)
 {
     GPtrArray *sources = seal_registry_sources(self->registry);
-    g_autofree char *names = NULL;
+    Visiting visiting = {visit, user_data, FALSE};
+    gboolean nearby = looking->nearby && !looking->source;
 
-    if (source && !shelf_source(self, source, error))
+    if (looking->source && !shelf_source(self, looking->source, error))
         return FALSE;
     for (guint i = 0; i < sources->len; i++) {
         const SealSourceEntry *entry = g_ptr_array_index(sources, i);
+        gboolean by_address = is_asked_by_address(entry);
 
-        if (!is_meant(entry, source))
+        if (!is_meant(entry, looking->source) || (nearby && by_address && filter->address))
             continue;
-        if (!entry->table.list)
-            add_name(&names, entry->table.name);
-        else if (!seal_source_list(entry, filter, visit, user_data, error))
+        if (!entry->table.list || (nearby && by_address))
+            add_name(&looking->unlisted, entry->table.name);
+        else if (!list_source(looking, entry, filter, &visiting, error))
             return FALSE;
     }
-    if (unlisted)
-        *unlisted = g_steal_pointer(&names);
     return TRUE;
 }
 
@@ -439,11 +495,8 @@ static void find_in_source(const SealSourceEntry *source, const char *format, Se
     g_autoptr(GError) problem = NULL;
     g_autofree char *doubt = NULL;
 
-    if (!seal_source_lookup(source, address, format, NULL, found, &doubt, &problem) || doubt) {
-        g_autofree char *text = g_strdup_printf("key source %s: %s", source->table.name,
-                                                problem ? problem->message : doubt);
-        add_name(trouble, text);
-    }
+    if (!seal_source_lookup(source, address, format, NULL, found, &doubt, &problem) || doubt)
+        tell_trouble(trouble, source, problem ? problem->message : doubt);
     for (guint i = 0; i < found->len; i++) {
         SealKey *key = g_ptr_array_index(found, i);
 
@@ -462,7 +515,7 @@ void seal_dispatcher_find_keys(SealDispatcher *self, SealAddress *address, GPtrA
     for (guint i = 0; i < sources->len; i++) {
         const SealSourceEntry *source = g_ptr_array_index(sources, i);
 
-        for (guint f = 0; f < formats->len && !source->table.list; f++) {
+        for (guint f = 0; f < formats->len && is_asked_by_address(source); f++) {
             const SealFormatEntry *format = g_ptr_array_index(formats, f);
 
             find_in_source(source, format->table.name, address, keys, trouble);

@@ -123,6 +123,11 @@ gboolean seal_module_read_keys(SealModule *self, const char *format, GBytes *dat
     return FALSE;
 }
 
+gboolean seal_module_reads_keys(const SealModule *self, const char *format)
+{
+    return seal_registry_format(self->registry, format) != NULL;
+}
+
 /* While a Format scans. */
 struct SealKeyScan {
     SealModule *self;

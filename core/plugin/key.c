@@ -304,6 +304,18 @@ SealServes seal_key_serves(const SealKey *key, const SealAddress *address)
     return SEAL_SERVES_NOT;
 }
 
+gboolean seal_key_passes(const SealKey *key, const SealKeyFilter *filter)
+{
+    const char *const *bound = (const char *const *)key->bound;
+
+    return (!filter->format || g_str_equal(filter->format, key->format)) &&
+           (!filter->fingerprint || g_str_has_prefix(key->fingerprint, filter->fingerprint)) &&
+           (!filter->address || seal_key_is_for(key, filter->address) ||
+            g_strv_contains(bound, seal_address_key(filter->address))) &&
+           (!filter->domain || g_strv_contains(bound, filter->domain)) &&
+           (filter->expires_before == 0 || key->valid_until < filter->expires_before);
+}
+
 const char *const *seal_key_domains(const SealKey *key)
 {
     return (const char *const *)key->domains;

@@ -196,7 +196,7 @@ static gboolean find_key(Call *call, GPtrArray *keys, GError **error)
             !ctl_key_is_among(keys, key))
             g_ptr_array_add(keys, seal_key_ref(key));
     }
-    return TRUE;
+    return keys->len > 0 || ctl_looking_check(&found.looking, error);
 }
 
 /* One that serves nobody of that address would leave it without a key. */

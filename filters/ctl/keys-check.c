@@ -299,19 +299,19 @@ static gboolean check_pending(Checking *checking, GError **error)
 static int check_all(Checking *checking, GError **error)
 {
     const SealKeyFilter filter = {.size = sizeof filter};
-    g_autofree char *unlisted = NULL;
+    g_auto(SealLooking) looking = {0};
 
     seal_out_list(checking->out, "problems");
-    if (!seal_dispatcher_list_keys(checking->dispatcher, NULL, &filter, check_key, checking,
-                                   &unlisted, error) ||
+    if (!seal_dispatcher_list_keys(checking->dispatcher, &looking, &filter, check_key, checking,
+                                   error) ||
         !check_pending(checking, error))
         return CTL_PROBLEM;
     tell_owners(checking);
     seal_out_number(checking->out, "checked", checking->checked);
     seal_out_number(checking->out, "found", checking->problems);
-    if (unlisted)
-        seal_out_text(checking->out, "not_checked", "%s", unlisted);
-    return checking->problems > 0 ? CTL_PROBLEM : CTL_OK;
+    if (looking.unlisted)
+        seal_out_text(checking->out, "not_checked", "%s", looking.unlisted);
+    return ctl_looking_check(&looking, error) && checking->problems == 0 ? CTL_OK : CTL_PROBLEM;
 }
 
 int ctl_keys_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)

@@ -133,7 +133,9 @@ int ctl_keys_export(const CtlOptions *options, int argc, char **argv, SealOut *o
     if (path && fd < 0)
         return CTL_PROBLEM;
     int status = export_keys(options, source, &target, *words, fd, path, out, error);
-    if (fd >= 0 && close(fd) != 0 && status == CTL_OK)
+    if (fd >= 0 && close(fd) != 0 && status == CTL_OK) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s: %s", path, g_strerror(errno));
         status = CTL_PROBLEM;
+    }
     return status;
 }

@@ -155,7 +155,7 @@ void ctl_found_clear(CtlKeys *found)
 {
     g_clear_pointer(&found->keys, g_ptr_array_unref);
     g_clear_pointer(&found->octets, g_ptr_array_unref);
-    g_clear_pointer(&found->unlisted, g_free);
+    seal_looking_clear(&found->looking);
 }
 
 static gboolean found_visit(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes *octets,
@@ -176,9 +176,18 @@ static gboolean found_visit(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes
 gboolean ctl_found_list(CtlKeys *found, SealDispatcher *dispatcher, const char *source,
                         const SealKeyFilter *filter, GError **error)
 {
-    g_clear_pointer(&found->unlisted, g_free);
-    return seal_dispatcher_list_keys(dispatcher, source, filter, found_visit, found,
-                                     &found->unlisted, error);
+    seal_looking_clear(&found->looking);
+    found->looking.source = source;
+    found->looking.nearby = TRUE;
+    return seal_dispatcher_list_keys(dispatcher, &found->looking, filter, found_visit, found,
+                                     error);
+}
+
+gboolean ctl_looking_check(const SealLooking *looking, GError **error)
+{
+    if (looking->trouble)
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, looking->trouble);
+    return !looking->trouble;
 }
 
 SealKey *ctl_found_read(const CtlKeys *found, SealDispatcher *dispatcher, guint at, GError **error)
@@ -363,10 +372,10 @@ gboolean ctl_found_all(CtlKeys *found, SealDispatcher *dispatcher, const char *s
     append_found(found, others);
     if (found->keys->len > 0)
         return TRUE;
-    if (!trouble)
-        return refuse_none(word, target->address && !source ? NULL : found->unlisted, error);
+    if (!trouble && !found->looking.trouble)
+        return refuse_none(word, found->looking.unlisted, error);
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "no key \"%s\" was found, but %s", word,
-                trouble);
+                trouble ? trouble : found->looking.trouble);
     return FALSE;
 }
 

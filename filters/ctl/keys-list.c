@@ -34,7 +34,7 @@ static int list_all(Listing *listing, const char *source, const SealKeyFilter *f
                     GError **error)
 {
     g_auto(CtlOpened) opened = {.kept = {-1, -1}};
-    g_autofree char *unlisted = NULL;
+    g_auto(SealLooking) looking = {.source = source};
 
     if (!ctl_keys_open(&opened, listing->options, error) ||
         !(listing->book = ctl_book_read(opened.dispatcher, error)))
@@ -44,12 +44,12 @@ static int list_all(Listing *listing, const char *source, const SealKeyFilter *f
         return CTL_USAGE;
     }
     seal_out_list(listing->out, "keys");
-    gboolean ok = seal_dispatcher_list_keys(opened.dispatcher, source, filter, list_key, listing,
-                                            &unlisted, error);
+    gboolean ok =
+        seal_dispatcher_list_keys(opened.dispatcher, &looking, filter, list_key, listing, error);
     g_hash_table_unref(listing->book);
-    if (unlisted)
-        seal_out_text(listing->out, "not_listed", "%s", unlisted);
-    return ok ? CTL_OK : CTL_PROBLEM;
+    if (looking.unlisted)
+        seal_out_text(listing->out, "not_listed", "%s", looking.unlisted);
+    return ok && ctl_looking_check(&looking, error) ? CTL_OK : CTL_PROBLEM;
 }
 
 int ctl_keys_list(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error)
@@ -280,6 +280,16 @@ static SealKey *find_same(GPtrArray *keys, const SealKey *key)
     return NULL;
 }
 
+/* Always FALSE. */
+static gboolean refuse_unknown(const SealKey *key, const char *trouble, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                "whether the key %s is there still cannot be told, and so nothing that is written "
+                "down of it is forgotten: %s",
+                seal_key_fingerprint(key), trouble);
+    return FALSE;
+}
+
 /* FALSE where a source that does not list its keys cannot say whether it has this one. */
 static gboolean ask_for_key(Removing *removing, SealAddress *address, const SealKey *key,
                             SealKey **left, GError **error)
@@ -291,21 +301,21 @@ static gboolean ask_for_key(Removing *removing, SealAddress *address, const Seal
     *left = find_same(keys, key);
     if (*left || !trouble)
         return TRUE;
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                "whether the key %s is there still cannot be told, and so nothing that is written "
-                "down of it is forgotten: %s",
-                seal_key_fingerprint(key), trouble);
-    return FALSE;
+    return refuse_unknown(key, trouble, error);
 }
 
-/* Those of the sources that list none, where something is written down of it. */
-static gboolean find_unlisted(Removing *removing, const SealKey *key, SealKey **left,
-                              GError **error)
+/* Those of the sources that are asked by address, where something is written down of it. */
+static gboolean find_unlisted(Removing *removing, const SealKey *key, const SealLooking *looking,
+                              SealKey **left, GError **error)
 {
     for (guint i = 0; i < removing->written->len && !*left; i++) {
         g_autoptr(SealAddress) address =
             written_address(g_ptr_array_index(removing->written, i), key);
 
+        if (address && looking->hidden) {
+            g_autofree char *why = g_strconcat("not looked through: ", looking->unlisted, NULL);
+            return refuse_unknown(key, why, error);
+        }
         if (address && !ask_for_key(removing, address, key, left, error))
             return FALSE;
     }
@@ -322,7 +332,11 @@ static gboolean find_left(Removing *removing, const SealKeyFilter *filter, const
     if (!ctl_found_list(&found, removing->dispatcher, removing->source, filter, error))
         return FALSE;
     *left = find_same(found.keys, key);
-    return *left || removing->source || find_unlisted(removing, key, left, error);
+    if (*left)
+        return TRUE;
+    if (found.looking.trouble)
+        return refuse_unknown(key, found.looking.trouble, error);
+    return removing->source || find_unlisted(removing, key, &found.looking, left, error);
 }
 
 static gboolean refuse_left(const SealKey *left, guint removed, GError **error)
@@ -441,11 +455,14 @@ static gboolean find_meant(Removing *removing, const CtlTarget *target, GPtrArra
     if (!ctl_found_list(&found, removing->dispatcher, removing->source, &filter, error) ||
         !find_written(removing->dispatcher, target, removing->written, error))
         return FALSE;
-    *unlisted = g_steal_pointer(&found.unlisted);
+    *unlisted = g_steal_pointer(&found.looking.unlisted);
     keep_distinct(keys, found.keys);
+    if (!removing->source)
+        keep_distinct(keys, removing->written);
+    if (keys->len == 0 && !ctl_looking_check(&found.looking, error))
+        return FALSE;
     if (removing->source)
         return TRUE;
-    keep_distinct(keys, removing->written);
     if (keys->len == 0 && target->address)
         seal_dispatcher_find_keys(removing->dispatcher, target->address, others, &trouble);
     if (others->len > 0)

@@ -293,7 +293,8 @@ static GPtrArray *list_copies(const Unbinding *unbinding, const SealKeyFilter *f
     g_auto(CtlKeys) found = {0};
 
     ctl_found_init(&found);
-    if (!ctl_found_list(&found, unbinding->dispatcher, NULL, filter, error))
+    if (!ctl_found_list(&found, unbinding->dispatcher, NULL, filter, error) ||
+        !ctl_looking_check(&found.looking, error))
         return NULL;
     keep_same(copies, found.keys, key);
     return g_steal_pointer(&copies);
@@ -384,7 +385,8 @@ static gboolean find_meant(Unbinding *unbinding, const CtlUnbind *how, GPtrArray
         if (!ctl_key_is_among(keys, key))
             g_ptr_array_add(keys, seal_key_ref(key));
     }
-    return ctl_keys_check_one(keys, how->word, how->all, found.unlisted, error);
+    return (keys->len > 0 || ctl_looking_check(&found.looking, error)) &&
+           ctl_keys_check_one(keys, how->word, how->all, found.looking.unlisted, error);
 }
 
 gboolean ctl_unbind_run(SealDispatcher *dispatcher, const CtlUnbind *how, const CtlOptions *options,

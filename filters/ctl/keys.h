@@ -72,14 +72,18 @@ void ctl_target_fill(const CtlTarget *target, SealKeyFilter *filter);
 typedef struct {
     GPtrArray *keys;
     GPtrArray *octets;
-    char *unlisted; /**< sources that do not tell what they have, or NULL */
+    SealLooking looking;
 } CtlKeys;
 void ctl_found_init(CtlKeys *found);
 void ctl_found_clear(CtlKeys *found);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlKeys, ctl_found_clear)
-/** Appends what @filter lets through. SEAL_ERROR_LIMIT where these are more than 1,000. */
+/** Appends what @filter lets through, of sources that are not behind a network, or of @source.
+ *  SEAL_ERROR_LIMIT where these are more than 1,000. What a source could not tell is in
+ *  @found.looking. */
 gboolean ctl_found_list(CtlKeys *found, SealDispatcher *dispatcher, const char *source,
                         const SealKeyFilter *filter, GError **error);
+/** FALSE where a source could not tell what it has, or not all of it. */
+gboolean ctl_looking_check(const SealLooking *looking, GError **error);
 /** The key with its native part. (transfer full) */
 SealKey *ctl_found_read(const CtlKeys *found, SealDispatcher *dispatcher, guint at, GError **error);
 
@@ -90,7 +94,7 @@ gboolean ctl_found_all(CtlKeys *found, SealDispatcher *dispatcher, const char *s
 gboolean ctl_key_is_same(const SealKey *one, const SealKey *other);
 gboolean ctl_key_is_among(GPtrArray *keys, const SealKey *key);
 /** FALSE, with the names of all, where @word means no key, or several that are not all meant.
- *  @unlisted: see CtlKeys. */
+ *  @unlisted: see SealLooking. */
 gboolean ctl_keys_check_one(GPtrArray *keys, const char *word, gboolean all, const char *unlisted,
                             GError **error);
 

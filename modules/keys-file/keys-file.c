@@ -281,17 +281,6 @@ typedef struct {
     gpointer user_data;
 } Listing;
 
-/* None of them is bound to a domain. */
-static gboolean is_wanted(const SealKeyFilter *filter, const SealKey *key)
-{
-    return !filter->domain &&
-           (!filter->format || g_str_equal(filter->format, seal_key_format(key))) &&
-           (!filter->fingerprint ||
-            g_str_has_prefix(seal_key_fingerprint(key), filter->fingerprint)) &&
-           (!filter->address || seal_key_is_for(key, filter->address)) &&
-           (filter->expires_before == 0 || seal_key_valid_until(key) < filter->expires_before);
-}
-
 static gboolean list_keys(const Listing *listing, const KeysIndex *index, GPtrArray *keys,
                           GError **error)
 {
@@ -300,7 +289,7 @@ static gboolean list_keys(const Listing *listing, const KeysIndex *index, GPtrAr
         gint number = keys_index_number(index, seal_key_place(key));
 
         if (number < 0 || keys_file_is_gone(listing->source, index, (guint)number) ||
-            !is_wanted(listing->filter, key))
+            !seal_key_passes(key, listing->filter))
             continue;
         if (!listing->visit(listing->self, key, NULL, listing->user_data, error))
             return FALSE;

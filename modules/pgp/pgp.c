@@ -66,6 +66,7 @@ static void clear_module(PgpModule *module)
     pgp_engine_free(module->engine);
     pgp_judged_free(module->judged);
     seal_key_index_free(module->ring);
+    g_clear_pointer(&module->ring_keys, g_ptr_array_unref);
     g_clear_pointer(&module->certifiers, seal_key_index_free);
     g_clear_pointer(&module->introducers, g_ptr_array_unref);
     g_clear_pointer(&module->named, g_byte_array_unref);
@@ -155,6 +156,7 @@ static const SealSource source = {
     .lookup = pgp_lookup,
     .copies = pgp_copies,
     .changes = pgp_changes,
+    .list = pgp_list,
 };
 
 /* Files of options in the home are refused; those for the whole system are not ours. */

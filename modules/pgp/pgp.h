@@ -20,6 +20,7 @@ typedef struct {
     GByteArray *named;        /**< their key ids, 8 octets each */
     SealKeyIndex *certifiers; /**< keys in files, some of them the introducers' */
     SealKeyIndex *ring;       /**< the keys of the home, once they were read */
+    GPtrArray *ring_keys;     /**< likewise, of SealKey; or NULL */
     char *ring_state;         /**< that of the home then */
     char *seen_state;         /**< and when changes were asked for last */
     guint64 changes;
@@ -52,6 +53,8 @@ gboolean pgp_succeeds(SealModule *self, SealKey *old, SealKey *key, SealAddress 
 gboolean pgp_lookup(SealModule *self, SealAddress *address, const char *format, SealTrust trust,
                     GCancellable *cancellable, GPtrArray *keys, char **doubt, GError **error);
 
+gboolean pgp_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
+                  gpointer user_data, GError **error);
 gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellable *cancellable,
                     GPtrArray *keys, GError **error);
 

@@ -6,6 +6,8 @@
  */
 #include "pgp.h"
 
+#include <string.h>
+
 static GPtrArray *read_ring(SealModule *self, const char *home, GError **error)
 {
     const char *place = seal_module_string(self, "home");
@@ -48,6 +50,8 @@ gboolean pgp_load_ring(SealModule *self, GError **error)
     module->ring = seal_key_index_new();
     for (guint i = 0; i < keys->len; i++)
         seal_key_index_add(module->ring, g_ptr_array_index(keys, i));
+    g_clear_pointer(&module->ring_keys, g_ptr_array_unref);
+    module->ring_keys = g_steal_pointer(&keys);
     g_free(module->ring_state);
     module->ring_state = g_steal_pointer(&state);
     return TRUE;
@@ -96,6 +100,52 @@ gboolean pgp_copies(SealModule *self, SealKey *key, SealTrust trust, GCancellabl
         return TRUE;
     seal_key_index_find_copies(module->ring, key, keys);
     return TRUE;
+}
+
+static const char *first_address(const SealKey *key)
+{
+    GPtrArray *addresses = seal_key_addresses(key);
+
+    return addresses->len > 0 ? seal_address_key(g_ptr_array_index(addresses, 0)) : "";
+}
+
+static int by_address(gconstpointer a, gconstpointer b)
+{
+    const SealKey *one = *(SealKey *const *)a, *other = *(SealKey *const *)b;
+    int order = strcmp(first_address(one), first_address(other));
+
+    return order ? order : strcmp(seal_key_fingerprint(one), seal_key_fingerprint(other));
+}
+
+/* A revocation that lies there by itself is no key. */
+static gboolean is_listed(const SealKey *key, const SealKeyFilter *filter)
+{
+    const PgpKey *native = seal_key_native(key);
+
+    return !native->is_revocation && seal_key_passes(key, filter);
+}
+
+/* Who visits may ask gpg for each, and meanwhile the ring may be read anew. */
+gboolean pgp_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
+                  gpointer user_data, GError **error)
+{
+    PgpModule *module = seal_module_data(self);
+    gboolean ok = TRUE;
+
+    if (module->missing)
+        g_set_error_literal(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED, module->missing);
+    if (module->missing || !pgp_load_ring(self, error))
+        return FALSE;
+    if (!module->ring_keys)
+        return TRUE;
+    g_autoptr(GPtrArray) keys = g_ptr_array_ref(module->ring_keys);
+    g_ptr_array_sort(keys, by_address);
+    for (guint i = 0; i < keys->len && ok; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        ok = !is_listed(key, filter) || visit(self, key, NULL, user_data, error);
+    }
+    return ok;
 }
 
 gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -36,6 +37,7 @@ if not all(has_module(name) for name in ("keys-store", "smime", "pgp")):
 home = Home("keysadd")
 gnupg = home.folder / "gnupg"
 gnupg.mkdir(mode=0o700)
+subprocess.run(["gpg", "--homedir", gnupg, "--batch", "--list-keys"], check=True, capture_output=True)
 home.configure({"module pgp": {"home": gnupg}, "module keys-store": {},
                 "module keys-file": {"enabled": "false", "paths": None}})
 paths = [path for folder in FOLDERS for path in sorted((CORPUS / folder).rglob("*"))

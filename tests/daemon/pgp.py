@@ -343,6 +343,9 @@ def _():
     tap.equal(seal(CAROL), (75, b""))
     tap.contains(home.log_text(), "is that of [daemon] keys_user")
     tap.contains(home.run("sealctl", "status").output, b"is that of [daemon] keys_user")
+    listed = home.run("sealctl", "keys", "list")
+    tap.equal(listed.status, 0, listed.errors)
+    tap.contains(listed.output, b"not_listed: gnupg")
 
 
 tap.main()

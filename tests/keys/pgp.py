@@ -62,8 +62,9 @@ def seals(to):
     return b"BEGIN PGP MESSAGE" in result.output, result.status
 
 
-def listed():
-    return [(row["address"], row["fingerprint"]) for row in json.loads(keys("list", "--json"))["keys"]]
+def listed(*words, status=0):
+    rows = json.loads(keys("list", "--json", *words, status=status))["keys"]
+    return [(row["address"], row["fingerprint"]) for row in rows]
 
 
 @tap.test("a revocation counts whether it comes before its key, after it, or with a newer copy")
@@ -185,6 +186,51 @@ def _():
     sealed, status = seals("dora@example.net")
     tap.true(not sealed and status != 0, "on_unsupported=refuse")
     tap.equal(seals("nobody@example.net"), (False, 0), "others are not concerned")
+
+
+
+@tap.test("the keys of home are listed and checked with the others; a ring that cannot be read hides none")
+def _():
+    folder = home.folder / "listed"
+    ring = gnupg.Ring(folder)
+    ring.gpg("--list-keys")
+    begin(module_pgp={"home": folder})
+    tap.equal(listed(), [], "a home without keys")
+    carol, dave = "carol@example.org", "dave@example.org"
+    for address in (dave, carol):
+        ring.generate(f"<{address}>")
+    ring.take(people.export(ALICE))
+    ring.take(REVOCATION.read_bytes())
+    bob = files / "bob.asc"
+    bob.write_bytes(people.export(BOB))
+    keys("add", bob)
+    rows = json.loads(keys("list", "--json"))
+    tap.true("not_listed" not in rows, rows)
+    tap.equal({(row["origin"], row["fingerprint"]) for row in rows["keys"]},
+              {("store", people.fingerprint(BOB).lower()), ("gnupg", people.fingerprint(ALICE).lower()),
+               *(("gnupg", ring.fingerprint(address).lower()) for address in (carol, dave))})
+    tap.equal(listed("--source", "gnupg", carol), [(carol, ring.fingerprint(carol).lower())])
+    tap.equal(listed("--format", "smime"), [])
+    tap.equal(listed("--source", "gnupg", "@example.org"), [], "none is given to a domain")
+    # What is in home is judged as for a message, and taken out there.
+    checked = json.loads(keys("check", "--json", status=1))
+    tap.equal(checked["checked"], 4)
+    tap.equal([row["fingerprint"] for row in checked["problems"] if row["problem"] == "revoked"],
+              [people.fingerprint(ALICE).lower()], checked["problems"])
+    tap.contains(keys("show", ring.fingerprint(dave)), "usable: yes")
+    result = home.run("sealctl", "keys", "remove", ring.fingerprint(dave))
+    tap.equal(result.status, 1, result.output)
+    tap.contains(result.errors.decode(), "comes from key source gnupg")
+    # Most of it is gone.
+    (keybox := folder / "pubring.kbx").write_bytes(keybox.read_bytes()[:900])
+    for words in (("list",), ("check",)):
+        result = home.run("sealctl", "keys", *words, "--json")
+        tap.equal((result.status, result.errors.count(b"key source gnupg: ")), (1, 1), (words, result.errors))
+    tap.equal([row[0] for row in listed(status=1)], [BOB], "what another source has")
+    tap.contains(keys("show", BOB), "origin: store")
+    keys("pin", BOB, people.fingerprint(BOB))
+    result = home.run("sealctl", "keys", "show", carol)
+    tap.contains(result.errors.decode(), "no key \"carol@example.org\" was found, but key source gnupg: ")
 
 
 tap.main()
