@@ -4,6 +4,10 @@
  */
 #include "keys-ldap.h"
 
+#include <string.h>
+
+enum { MAX_DN = 200 };
+
 gboolean keys_ldap_read_servers(SealModule *self, LdapServers *servers, GError **error)
 {
     const char *wrong = NULL, *why = NULL;
@@ -64,27 +68,51 @@ const char *const *keys_ldap_attributes(SealModule *self, const char *format)
     return g_str_equal(format, KEYS_LDAP_PGP) ? seal_module_list(self, "pgp_attributes") : none;
 }
 
-static const char *find_pgp_base(LdapCall *call, SealModule *self, GError **error)
+const char *keys_ldap_base(LdapCall *call, SealModule *self, const char *format, GError **error)
 {
     const KeysLdap *source = seal_module_data(self);
     const char *set = seal_module_string(self, "pgp_base");
 
+    if (!g_str_equal(format, KEYS_LDAP_PGP))
+        return source->base;
     return set ? set : ldap_search_pgp_base(call, source->base, error);
+}
+
+const char *keys_ldap_template(SealModule *self, const char *format)
+{
+    const KeysLdap *source = seal_module_data(self);
+
+    return g_str_equal(format, KEYS_LDAP_PGP) ? seal_module_string(self, "pgp_filter")
+                                              : source->filter;
+}
+
+gboolean keys_ldap_is_served(const KeysLdap *source, const SealAddress *address)
+{
+    for (guint i = 0; i < source->domains->len; i++) {
+        if (g_pattern_spec_match_string(g_ptr_array_index(source->domains, i),
+                                        seal_address_domain(address)))
+            return TRUE;
+    }
+    return source->domains->len == 0;
+}
+
+char *keys_ldap_place(const char *uri, const char *dn)
+{
+    g_autofree char *line = seal_text_line(dn, strlen(dn), MAX_DN);
+
+    return g_strdup_printf("%s/%s", uri, line);
 }
 
 gboolean keys_ldap_find(LdapCall *call, SealModule *self, const SealAddress *address,
                         const char *format, GPtrArray *values, GPtrArray *entries, GError **error)
 {
-    const KeysLdap *source = seal_module_data(self);
-    gboolean pgp = g_str_equal(format, KEYS_LDAP_PGP);
-    g_autofree char *filter =
-        ldap_template_fill(pgp ? seal_module_string(self, "pgp_filter") : source->filter, address);
+    g_autofree char *filter = ldap_template_fill(keys_ldap_template(self, format), address);
     const LdapSearch search = {
-        .base = pgp ? find_pgp_base(call, self, error) : source->base,
+        .base = keys_ldap_base(call, self, format, error),
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = filter,
         .attributes = keys_ldap_attributes(self, format),
-        .unless = pgp ? "pgpDisabled" : NULL,
+        .unless = g_str_equal(format, KEYS_LDAP_PGP) ? "pgpDisabled" : NULL,
     };
 
     return search.base && ldap_search_run(call, &search, values, entries, error);

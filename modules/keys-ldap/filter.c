@@ -63,3 +63,26 @@ char *ldap_template_fill(const char *filter, const SealAddress *address)
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
+
+/* Presence, or any octets; two of these in a row are none of RFC 4515's. */
+static void append_any(GString *text)
+{
+    if (text->len == 0 || text->str[text->len - 1] != '*')
+        g_string_append_c(text, '*');
+}
+
+char *ldap_template_fill_any(const char *filter)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const char *at = filter; *at; at++) {
+        gboolean wild = *at == '*' || (*at == '%' && at[1] != '%');
+
+        at += *at == '%';
+        if (wild)
+            append_any(text);
+        else
+            g_string_append_c(text, *at);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}

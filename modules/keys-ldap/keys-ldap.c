@@ -14,8 +14,7 @@
 #define FILTER_PGP "(|(gpgMailbox=%a)(pgpUserID=*<%a>*)(pgpUserID=%a)(mail=%a))"
 
 enum {
-    MAX_NAMED = 3, /* in one sentence */
-    MAX_DN = 200,
+    MAX_NAMED = 3,   /* in one sentence */
     MAX_KEYS = 1000, /* of one address: core takes no more, so that no more are read */
     MAX_TIMES = 2,   /* so much of max_value is read */
 };
@@ -110,16 +109,6 @@ static gboolean keys_ldap_init(SealModule *self, GError **error)
  * Searching
  */
 
-static gboolean is_served(const KeysLdap *source, const SealAddress *address)
-{
-    for (guint i = 0; i < source->domains->len; i++) {
-        if (g_pattern_spec_match_string(g_ptr_array_index(source->domains, i),
-                                        seal_address_domain(address)))
-            return TRUE;
-    }
-    return source->domains->len == 0;
-}
-
 static gboolean lookup_task(LdapCall *call, gpointer user_data, GError **error)
 {
     Lookup *lookup = user_data;
@@ -133,13 +122,6 @@ static gboolean lookup_task(LdapCall *call, gpointer user_data, GError **error)
 /* -------------------------------------------------------------------------------------------
  * Values
  */
-
-static char *place_of(const Lookup *lookup, const LdapValue *value)
-{
-    g_autofree char *dn = seal_text_line(value->dn, strlen(value->dn), MAX_DN);
-
-    return g_strdup_printf("%s/%s", lookup->uri, dn);
-}
 
 static void append_doubt(GString *doubt, guint number, const LdapValue *value, const char *place,
                          const GError *problem)
@@ -177,7 +159,7 @@ static char *read_values(Lookup *lookup, SealTrust trust, GPtrArray *keys)
 
     for (guint i = 0; i < lookup->values->len && keys->len <= MAX_KEYS; i++) {
         const LdapValue *value = g_ptr_array_index(lookup->values, i);
-        g_autofree char *place = place_of(lookup, value);
+        g_autofree char *place = keys_ldap_place(lookup->uri, value->dn);
         const SealOrigin origin = {
             .size = sizeof origin, .source = "ldap", .place = place, .trust = trust};
         g_autoptr(GError) problem = NULL;
@@ -226,7 +208,7 @@ static gboolean keys_ldap_lookup(SealModule *self, SealAddress *address, const c
     g_autoptr(GPtrArray) values = ldap_values_new();
     Lookup lookup = {.self = self, .address = address, .format = format, .values = values};
 
-    if (!*keys_ldap_attributes(self, format) || !is_served(source, address))
+    if (!*keys_ldap_attributes(self, format) || !keys_ldap_is_served(source, address))
         return TRUE;
     gboolean ok = ldap_servers_run(&source->servers, cancellable, lookup_task, &lookup, error);
     if (ok)
@@ -374,6 +356,7 @@ static const SealSource ldap_source = {
     .flags = SEAL_SOURCE_REMOTE,
     .put = keys_ldap_put,
     .rehearse = keys_ldap_rehearse,
+    .list = keys_ldap_list,
 };
 
 static const SealSource *const sources[] = {&ldap_source, NULL};

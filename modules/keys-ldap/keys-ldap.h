@@ -20,6 +20,9 @@ gboolean ldap_template_check(const char *filter, const char **why);
  *  that they only ever stand for themselves. (transfer full) */
 char *ldap_template_fill(const char *filter, const SealAddress *address);
 
+/** The same for whatever address: it finds at least what it finds for any. (transfer full) */
+char *ldap_template_fill_any(const char *filter);
+
 /* -------------------------------------------------------------------------------------------
  * patience.c: waiting that ends
  */
@@ -123,6 +126,18 @@ typedef struct {
     gboolean may_lack;             /* that there is no such base says that nothing is there */
 } LdapSearch;
 
+/** Which of @search's attributes @attribute is; -1: none. Options say how it is sent, not what it
+ *  is. */
+int ldap_search_rank(const LdapSearch *search, const char *attribute);
+/** The attributes to be asked for. (transfer full) */
+GStrv ldap_search_names(const LdapSearch *search);
+/** TRUE where @search passes @entry over. */
+gboolean ldap_search_is_off(LdapCall *call, const LdapSearch *search, LDAPMessage *entry);
+/** Who has a part of what was searched for: frees @uris, of a referral or a reference. NULL where
+ *  that is nobody's. (transfer full) */
+char *ldap_search_elsewhere(char **uris);
+/** There is no such base. Always FALSE. */
+gboolean ldap_search_refuse_base(const LdapCall *call, const LdapSearch *search, GError **error);
 /** An array of LdapValue. (transfer full) */
 GPtrArray *ldap_values_new(void);
 /** Puts what is found in place of what is in @values, in the order of the attributes; @entries, if
@@ -168,6 +183,14 @@ gboolean keys_ldap_read_servers(SealModule *self, LdapServers *servers, GError *
 gboolean keys_ldap_check_bare(SealModule *self, const LdapServers *servers, GError **error);
 /** The attributes with keys of @format; none of a format that is not kept in directories. */
 const char *const *keys_ldap_attributes(SealModule *self, const char *format);
+/** The entry below which keys of @format are. NULL on error. (borrowed) */
+const char *keys_ldap_base(LdapCall *call, SealModule *self, const char *format, GError **error);
+/** The template of the filter for keys of @format. (borrowed) */
+const char *keys_ldap_template(SealModule *self, const char *format);
+/** TRUE where there may be keys of @address, by the setting domains. */
+gboolean keys_ldap_is_served(const KeysLdap *source, const SealAddress *address);
+/** Within @uri, for people. (transfer full) */
+char *keys_ldap_place(const char *uri, const char *dn);
 /** What there is in @format for @address, as ldap_search_run() has it. */
 gboolean keys_ldap_find(LdapCall *call, SealModule *self, const SealAddress *address,
                         const char *format, GPtrArray *values, GPtrArray *entries, GError **error);
@@ -175,6 +198,9 @@ gboolean keys_ldap_find(LdapCall *call, SealModule *self, const SealAddress *add
 gboolean keys_ldap_read_value(SealModule *self, const char *format, const LdapValue *value,
                               const SealOrigin *origin, GPtrArray *keys, GError **error);
 
+/** list.c: SealSource.list */
+gboolean keys_ldap_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed visit,
+                        gpointer user_data, GError **error);
 /** publish.c: SealSource.put */
 gboolean keys_ldap_put(SealModule *self, GPtrArray *keys, guint *added, GError **error);
 /** publish.c: SealSource.rehearse */

@@ -54,8 +54,7 @@ static gboolean refuse_many(const Found *found, const char *what, guint max, GEr
  * Entries
  */
 
-/* -1: it was not asked for. Options such as ;binary say how it is sent, not what it is. */
-static int find_rank(const LdapSearch *search, const char *attribute)
+int ldap_search_rank(const LdapSearch *search, const char *attribute)
 {
     gsize length = strcspn(attribute, ";");
 
@@ -87,7 +86,7 @@ static gboolean take_value(Found *found, const char *dn, const char *name, guint
 static gboolean take_attribute(Found *found, LDAPMessage *entry, const char *dn,
                                const char *attribute, GError **error)
 {
-    int rank = find_rank(found->search, attribute);
+    int rank = ldap_search_rank(found->search, attribute);
     struct berval **all =
         rank < 0 ? NULL : ldap_get_values_len(found->call->server->connection, entry, attribute);
     gboolean ok = TRUE;
@@ -99,12 +98,11 @@ static gboolean take_attribute(Found *found, LDAPMessage *entry, const char *dn,
     return ok;
 }
 
-static gboolean is_switched_off(const Found *found, LDAPMessage *entry)
+gboolean ldap_search_is_off(LdapCall *call, const LdapSearch *search, LDAPMessage *entry)
 {
-    struct berval **all =
-        found->search->unless
-            ? ldap_get_values_len(found->call->server->connection, entry, found->search->unless)
-            : NULL;
+    struct berval **all = search->unless
+                              ? ldap_get_values_len(call->server->connection, entry, search->unless)
+                              : NULL;
     gboolean off = all && all[0] && all[0]->bv_len == 1 && *all[0]->bv_val == '1';
 
     if (all)
@@ -140,7 +138,7 @@ static gboolean take_entry(Found *found, LDAPMessage *entry, GError **error)
         ok = ldap_call_fail_last(found->call, "an entry without a name", error);
     else if (strlen(dn) > MAX_NAME)
         ok = refuse_many(found, "octets in an entry's name", MAX_NAME, error);
-    else if (!is_switched_off(found, entry))
+    else if (!ldap_search_is_off(found->call, found->search, entry))
         ok = take_attributes(found, entry, dn, error);
     ldap_memfree(dn);
     return ok;
@@ -151,12 +149,12 @@ static gboolean take_entry(Found *found, LDAPMessage *entry, GError **error)
  */
 
 /* A directory that does not let its asker see an entry says as well that there is none. */
-static gboolean refuse_base(const Found *found, GError **error)
+gboolean ldap_search_refuse_base(const LdapCall *call, const LdapSearch *search, GError **error)
 {
     g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
                 "%s: there is no %s, or whoever binds may not see it: who has a key there cannot "
                 "be told",
-                found->call->server->uri, found->search->base);
+                call->server->uri, search->base);
     return FALSE;
 }
 
@@ -183,12 +181,24 @@ static gboolean is_housekeeping(const char *uri)
     return FALSE;
 }
 
-/* Frees @uris, of a referral or a reference; each of them has the same. */
+/* Each of them has the same. */
+char *ldap_search_elsewhere(char **uris)
+{
+    char *elsewhere = uris && uris[0] && !is_housekeeping(uris[0])
+                          ? seal_text_line(uris[0], strlen(uris[0]), MAX_URI)
+                          : NULL;
+
+    ber_memvfree((void **)uris);
+    return elsewhere;
+}
+
+/* Frees @uris. */
 static void take_elsewhere(Found *found, char **uris)
 {
-    if (uris && uris[0] && !found->elsewhere && !is_housekeeping(uris[0]))
-        found->elsewhere = seal_text_line(uris[0], strlen(uris[0]), MAX_URI);
-    ber_memvfree((void **)uris);
+    g_autofree char *elsewhere = ldap_search_elsewhere(uris);
+
+    if (!found->elsewhere)
+        found->elsewhere = g_steal_pointer(&elsewhere);
 }
 
 static gboolean take_reference(Found *found, LDAPMessage *message, GError **error)
@@ -207,7 +217,7 @@ static gboolean judge_end(Found *found, int code, const char *said, GError **err
     gboolean may_lack = found->search->may_lack;
 
     if (code == LDAP_NO_SUCH_OBJECT)
-        return may_lack || refuse_base(found, error);
+        return may_lack || ldap_search_refuse_base(found->call, found->search, error);
     if (code == LDAP_SIZELIMIT_EXCEEDED && found->count >= MAX_ENTRIES)
         return refuse_many(found, "entries", MAX_ENTRIES, error);
     if (code == LDAP_REFERRAL && found->elsewhere)
@@ -253,7 +263,7 @@ static gboolean take_messages(Found *found, int id, GError **error)
 }
 
 /* Servers may give an attribute only under the option that it has there. */
-static GStrv name_attributes(const LdapSearch *search)
+GStrv ldap_search_names(const LdapSearch *search)
 {
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 
@@ -284,7 +294,7 @@ gboolean ldap_search_run(LdapCall *call, const LdapSearch *search, GPtrArray *va
 {
     Found found = {.call = call, .search = search, .values = values, .entries = entries};
     struct timeval wait = {.tv_sec = (time_t)call->servers->timeout};
-    g_auto(GStrv) attributes = name_attributes(search);
+    g_auto(GStrv) attributes = ldap_search_names(search);
     int id;
 
     g_ptr_array_set_size(values, 0);
