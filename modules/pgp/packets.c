@@ -12,6 +12,11 @@ guint32 pgp_number(const guint8 *data)
 }
 
 enum {
+    MAX_BITS = 16384, /* of a number */
+    MAX_AREA = 10000, /* octets of subpackets; gpg 2.2 reads no longer ones */
+};
+
+enum {
     SUB_CREATED = 2,
     SUB_EXPIRES = 3,
     SUB_KEY_EXPIRES = 9,
@@ -156,7 +161,7 @@ gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize l
 }
 
 /* -------------------------------------------------------------------------------------------
- * Keys
+ * Numbers
  */
 
 /* Goes past an octet that says how many more there are: a curve, or how a key is derived. */
@@ -168,20 +173,65 @@ static gboolean skip_counted(const guint8 *data, gsize length, gsize *at)
     return TRUE;
 }
 
-/* Numbers with their size in bits ahead. */
+/* Numbers with their size in bits ahead; gpg reads none that is larger. */
 static gboolean skip_numbers(const guint8 *data, gsize length, gsize *at, guint count)
 {
     for (; count > 0; count--) {
         if (length - *at < 2)
             return FALSE;
-        gsize octets = ((gsize)(data[*at] << 8 | data[*at + 1]) + 7) / 8;
+        gsize bits = (gsize)(data[*at] << 8 | data[*at + 1]), octets = (bits + 7) / 8;
         *at += 2;
-        if (length - *at < octets)
+        if (bits > MAX_BITS || length - *at < octets)
             return FALSE;
         *at += octets;
     }
     return TRUE;
 }
+
+/* Of version 4: where its numbers begin. 0: its areas are none, or longer than every gpg reads. */
+static gsize find_signature_numbers(const guint8 *data, gsize length)
+{
+    gsize at = 4;
+
+    for (guint area = 0; area < 2; area++) {
+        gsize size;
+
+        if (!read_size(data, length, 4, &at, &size) || size > MAX_AREA)
+            return 0;
+        at += size;
+    }
+    return length - at > 2 ? at + 2 : 0;
+}
+
+/* A revocation is kept however long its areas are: a newer gpg may read it. */
+static gboolean is_revocation(guint8 type)
+{
+    return type == 0x20 || type == 0x28 || type == 0x30;
+}
+
+gboolean pgp_signature_is_whole(const guint8 *data, gsize length)
+{
+    if (length < 19 || (data[0] != 3 && data[0] != 4))
+        return TRUE;
+    gsize at = data[0] == 3 ? 19 : find_signature_numbers(data, length);
+    if (at == 0)
+        return is_revocation(data[1]);
+    switch (data[data[0] == 3 ? 15 : 2]) {
+    case 1: /* RSA */
+    case 3:
+        return skip_numbers(data, length, &at, 1);
+    case 17: /* DSA */
+    case 19: /* ECDSA */
+    case 22: /* EdDSA */
+        return skip_numbers(data, length, &at, 2);
+    default:
+        return TRUE;
+    }
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Keys
+ */
 
 gboolean pgp_material_is_whole(const guint8 *data, gsize length)
 {

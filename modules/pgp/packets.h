@@ -14,6 +14,7 @@ enum {
     PGP_TAG_TRUST = 12,
     PGP_TAG_USER_ID = 13,
     PGP_TAG_PUBLIC_SUBKEY = 14,
+    PGP_TAG_ATTRIBUTE = 17,
 };
 
 enum {
@@ -57,5 +58,8 @@ gboolean pgp_is_sound_hash(guint hash);
 /** FALSE where the numbers of a public key, whose packet this is, do not end with it: there could
  * be anything behind them. What cannot be read here passes. */
 gboolean pgp_material_is_whole(const guint8 *data, gsize length);
+/** FALSE where gpg could not read a signature: it then takes none of the key it stands in. What
+ *  cannot be read here passes. */
+gboolean pgp_signature_is_whole(const guint8 *data, gsize length);
 /** FALSE where it is no signature of a version known here. */
 gboolean pgp_signature_read(PgpSignature *signature, const guint8 *data, gsize length);

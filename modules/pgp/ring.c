@@ -316,10 +316,14 @@ static void take_signature(Build *build, const GByteArray *data)
 {
     PgpSignature signature;
 
-    if (build->over == 0 || !pgp_signature_read(&signature, data->data, data->len) ||
-        !signature.has_issuer || !fits_version(build, &signature))
+    if (!pgp_signature_read(&signature, data->data, data->len) || !signature.has_issuer ||
+        !fits_version(build, &signature) || !pgp_signature_is_whole(data->data, data->len))
         return;
-    if (memcmp(signature.issuer, build->id, PGP_KEY_ID) != 0) {
+    gboolean own = memcmp(signature.issuer, build->id, PGP_KEY_ID) == 0;
+    /* What revokes the key does so behind anything. */
+    if (build->over == 0 && !(own && signature.type == 0x20))
+        return;
+    if (!own) {
         take_foreign(build, &signature, data);
         return;
     }
@@ -535,7 +539,7 @@ static void take_packet(Build *build, PgpRing *ring, guint8 tag, const GByteArra
         begin_user_id(build, data);
     else if (tag == PGP_TAG_PUBLIC_SUBKEY)
         take_subkey(build, data);
-    else if (tag != PGP_TAG_TRUST)
+    else if (tag == PGP_TAG_ATTRIBUTE)
         build->over = 0;
 }
 

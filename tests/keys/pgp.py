@@ -10,6 +10,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 import gnupg
+import keyblocks
 import tap
 from home import Home, has_module
 
@@ -26,6 +27,7 @@ files = home.folder / "files"
 files.mkdir()
 ALICE_FILE, REVOCATION = files / "alice.asc", files / "revocation.asc"
 ALICE_FILE.write_bytes(people.export(ALICE))
+(files / "bob.asc").write_bytes(people.export(BOB))
 stored = people.path / "openpgp-revocs.d" / f"{people.fingerprint(ALICE).upper()}.rev"
 REVOCATION.write_bytes(stored.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
 
@@ -140,6 +142,51 @@ def _():
     tap.equal(json.loads(keys("add", revoked, "--json"))["changed"], 1, "a revocation")
     keys("add", *copies)
     tap.equal(seals(whose), (False, 0), "it stays")
+
+
+def packet(tag, body):
+    """One with a long head (RFC 4880 4.2.2)."""
+    return bytes([0xc0 | tag, 255]) + len(body).to_bytes(4, "big") + body
+
+
+@tap.test("a revocation counts behind whatever else stands in its key")
+def _():
+    key = keyblocks.packets(people.export(ALICE, armor=False))
+    revocation = people.gpg("--dearmor", stdin=REVOCATION.read_bytes())
+    odd = {"a user id that is no UTF-8": packet(13, b"J\xfcrgen <j@example.net>"), "an empty user id": packet(13, b""),
+           "a photograph": packet(17, b"\x06\x02\x10\x00\x01\x01" + bytes(12)), "a comment": packet(61, b"words")}
+    for name, other in odd.items():
+        whole = b"".join(octets for _, _, octets in key)
+        for layout in (whole + other + revocation, key[0][2] + other + revocation):
+            begin()
+            keys("add", ALICE_FILE)
+            tap.equal(seals(ALICE), (True, 0), "before")
+            (files / "odd.pgp").write_bytes(layout)
+            keys("add", files / "odd.pgp")
+            tap.equal(seals(ALICE), (False, 0), name)
+
+
+@tap.test("what gpg cannot read in a copy of a key shuts nobody out")
+def _():
+    key = keyblocks.packets(people.export(BOB, armor=False))
+    signature = next(body for tag, body, _ in key if tag == 2)
+    # A note of 10,500 octets, which the signature does not cover, so that gpg 2.2 gives all of the key up.
+    at = 6 + int.from_bytes(signature[4:6], "big")
+    area = int.from_bytes(signature[at:at + 2], "big")
+    note = b"\xff" + (10501).to_bytes(4, "big") + b"\x14" + bytes(10500)
+    long = (signature[:at] + (area + len(note)).to_bytes(2, "big") + signature[at + 2:at + 2 + area] + note +
+            signature[at + 2 + area:])
+    subkey = bytearray(next(body for tag, body, _ in key if tag == 14)[:5]) + b"\x01"
+    large = bytes(subkey) + (20000).to_bytes(2, "big") + b"\x80" + bytes(2499) + b"\x00\x11\x01\x00\x01"
+    for name, hostile in (("a signature that breaks off", packet(2, signature[:-20])),
+                          ("a signature with a long note", packet(2, long)),
+                          ("a number of 20,000 bits", packet(14, large))):
+        begin()
+        (files / "hostile.pgp").write_bytes(b"".join(octets for _, _, octets in key[:2]) + hostile +
+                                            b"".join(octets for _, _, octets in key[2:]))
+        keys("add", files / "bob.asc")
+        keys("add", files / "hostile.pgp")
+        tap.equal(seals(BOB), (True, 0), name)
 
 
 @tap.test("one file of many kinds: what is good is added, and the rest is named")
