@@ -617,6 +617,9 @@ typedef struct {
 /** SealSource.flags: what it knows lies behind a network: answers are remembered beyond the process
  *  where a source can recall(), and it is not asked for copies of others' keys where it is down. */
 #define SEAL_SOURCE_REMOTE (1u << 0)
+/** SealSource.flags: what is in it came from anywhere and is trusted as a whole, as gpg's key ring:
+ *  it is not what an organisation publishes as its own. */
+#define SEAL_SOURCE_MIXED (1u << 1)
 
 /** Where keys are found. Core adds the settings `trust` and `on_error` to its module. */
 typedef struct {

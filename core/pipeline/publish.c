@@ -32,10 +32,12 @@ static const SealSourceEntry *find_target(const SealDispatcher *self, const char
     return source && seal_source_can_put(source) ? source : NULL;
 }
 
-/* What was harvested is other people's word, whoever vouches for it. */
+/* What was harvested is other people's word, whoever vouches for it, and a ring of everybody's keys
+ * is not the organisation's. */
 static gboolean is_local(const SealSourceEntry *source, const char *to)
 {
-    return source->table.list && !(source->table.flags & SEAL_SOURCE_REMOTE) &&
+    return source->table.list &&
+           !(source->table.flags & (SEAL_SOURCE_REMOTE | SEAL_SOURCE_MIXED)) &&
            seal_source_trust(source) != SEAL_TRUST_HARVESTED &&
            !g_str_equal(source->table.name, to);
 }
@@ -172,22 +174,39 @@ static void seen_clear(gpointer data)
     seal_key_unref(((SealKeySeen *)data)->key);
 }
 
-/* That another one comes first, or is the same one, is not said of a key that is not fit. */
-static gboolean is_fit(const SealKeySeen *seen)
+static gboolean is_same(const SealKey *a, const SealKey *b)
 {
-    const char *code = seal_decision_code(seen->decision);
-
-    return seal_key_trust(seen->key) >= SEAL_TRUST_VERIFIED &&
-           (seal_decision_verdict(seen->decision) == SEAL_VERDICT_PASS ||
-            g_strcmp0(code, "beaten") == 0 || g_strcmp0(code, "copy") == 0);
+    return g_str_equal(seal_key_format(a), seal_key_format(b)) &&
+           g_str_equal(seal_key_fingerprint(a), seal_key_fingerprint(b));
 }
 
-static void tell_seen(Judging *judging, const SealKeySeen *seen)
+static gboolean is_used(const SealKeySeen *seen)
+{
+    return seal_decision_verdict(seen->decision) == SEAL_VERDICT_PASS;
+}
+
+/* A key that mail is encrypted to, or another source's copy of one. */
+static gboolean is_fit(const GArray *all, const SealKeySeen *seen)
+{
+    gboolean used = is_used(seen);
+
+    if (g_strcmp0(seal_decision_code(seen->decision), "copy") == 0) {
+        for (guint i = 0; i < all->len && !used; i++) {
+            const SealKeySeen *other = &g_array_index(all, SealKeySeen, i);
+
+            used = is_used(other) && is_same(other->key, seen->key);
+        }
+    }
+    return used && seal_key_trust(seen->key) >= SEAL_TRUST_VERIFIED;
+}
+
+static void tell_seen(Judging *judging, const GArray *all, const SealKeySeen *seen)
 {
     SealRegistry *registry = judging->dispatcher->registry;
     const char *name = seal_key_source(seen->key);
     const SealSourceEntry *source = name ? seal_registry_source(registry, name) : NULL;
-    const char *why = is_fit(seen) ? NULL : seal_decision_text(seen->decision);
+    const char *text = seal_decision_text(seen->decision);
+    const char *why = is_fit(all, seen) ? NULL : text && *text ? text : "it could not be judged";
 
     if (!source || !is_local(source, judging->to) || seen->serves == SEAL_SERVES_DOMAIN)
         return;
@@ -208,15 +227,13 @@ static SealJob *ask_about(const SealAddress *address, GError **error)
     return job;
 }
 
-static gboolean judge_format(Judging *judging, SealJob *job, const SealPolicy *policy,
-                             const SealFormatEntry *format, GError **error)
+static void judge_format(Judging *judging, SealJob *job, const SealPolicy *policy,
+                         const SealFormatEntry *format, GError **error)
 {
     g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(SealKeySeen));
     g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
     g_autofree char *why = NULL;
     gboolean in_doubt = FALSE;
-    guint before = judging->told;
-    g_autoptr(GError) problem = NULL;
     const SealKeyQuery query = {
         .address = judging->address,
         .format = format,
@@ -229,15 +246,10 @@ static gboolean judge_format(Judging *judging, SealJob *job, const SealPolicy *p
     };
 
     g_array_set_clear_func(seen, seen_clear);
-    gboolean ok = seal_keyring_find(judging->dispatcher->outbound->keyring, job, &query, NULL, keys,
-                                    &why, NULL, &in_doubt, &problem);
+    seal_keyring_find(judging->dispatcher->outbound->keyring, job, &query, NULL, keys, &why, NULL,
+                      &in_doubt, error);
     for (guint i = 0; i < seen->len; i++)
-        tell_seen(judging, &g_array_index(seen, SealKeySeen, i));
-    /* What a directory could not say is no reason where a local source did. */
-    if (ok || judging->told > before)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
+        tell_seen(judging, seen, &g_array_index(seen, SealKeySeen, i));
 }
 
 gboolean seal_dispatcher_publish_judge(SealDispatcher *self, const char *to, SealAddress *address,
@@ -250,13 +262,18 @@ gboolean seal_dispatcher_publish_judge(SealDispatcher *self, const char *to, Sea
         return FALSE;
     SealRecipient *recipient = g_ptr_array_index(job->recipients, 0);
     const SealPolicy *policy = seal_policies_find(self->outbound->policies, job, recipient, 0);
+    g_autoptr(GError) first = NULL;
     for (const char *const *name = policy->formats; *name; name++) {
         const SealFormatEntry *format = seal_pipeline_format(self->outbound, *name);
 
-        if (format && !judge_format(&judging, job, policy, format, error))
-            return FALSE;
+        if (format)
+            judge_format(&judging, job, policy, format, first ? NULL : &first);
     }
-    return TRUE;
+    /* What one source could not say is no reason where a local one did. */
+    if (!first || judging.told > 0)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -157,6 +157,7 @@ static const SealSource source = {
     .copies = pgp_copies,
     .changes = pgp_changes,
     .list = pgp_list,
+    .flags = SEAL_SOURCE_MIXED,
 };
 
 /* Files of options in the home are refused; those for the whole system are not ours. */

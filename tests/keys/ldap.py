@@ -772,6 +772,34 @@ def _():
     tap.true("secret" not in packets, packets)
 
 
+@tap.test("publishing the organisation's own: nobody's key who names himself after it, nor one that is not used")
+def _():
+    if not has_module("pgp") or not has_module("keys-store"):
+        raise tap.Skip("a module is not there: pgp or keys-store")
+    partner, other = gnupg.Ring(home.folder / "ring4"), gnupg.Ring(home.folder / "ring5")
+    partner.generate("Pat <pat@example.net>")
+    partner.gpg("--quick-add-uid", partner.fingerprint("pat"), "Chief <chief@example.org>")
+    for name in ("chief", "uschi"):
+        main.add(slapd.person(name.title(), f"{name}@example.org"))
+    for ring, where in ((partner, home.folder / "uschi.asc"), (other, home.folder / "own" / "uschi.asc")):
+        ring.generate("Uschi <uschi@example.org>")
+        where.write_bytes(ring.export("uschi"))
+    used = partner.fingerprint("uschi")
+    partner.stop()
+    for path in (partner.path, *partner.path.rglob("*")):
+        os.chown(path, home.state.stat().st_uid, -1)
+    home.configure({**own(pgp_base=slapd.PEOPLE), "module pgp": {"home": partner.path}})
+    result = home.run("sealctl", "keys", "add", home.folder / "uschi.asc")
+    tap.equal(result.status, 0, result.errors)
+    answer, _ = publish("--ldap")
+    tap.true("chief@example.org" not in str(answer["keys"]), answer)
+    tap.equal(main.values(f"cn=Chief,{slapd.PEOPLE}", "pgpKey"), [])
+    (value,) = main.values(f"cn=Uschi,{slapd.PEOPLE}", "pgpKey")
+    tap.contains(other.gpg("--show-keys", "--with-colons", stdin=value).decode(), used)
+    tap.contains([row["address"] for row in answer["left_out"]], "uschi@example.org")
+    (home.folder / "own" / "uschi.asc").unlink()
+
+
 @tap.test("publishing the organisation's own: what is missing is said, and a dead directory is not asked for all")
 def _():
     if not has_module("keys-store"):
