@@ -146,8 +146,9 @@ class OpenSmtpd:
                                   rb"2\.0\.0 (\S+) Message accepted")
 
     def queue(self):
-        return [path.name for path in self.spool.rglob("*")
-                if path.is_file() and "temporary" not in path.parts]
+        # A message's folder may go while it is looked into, which os.walk() bears.
+        return [name for folder, _, names in os.walk(self.spool)
+                for name in names if "temporary" not in pathlib.Path(folder).parts]
 
     def _wait_line(self, ident, result):
         def found():
