@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The walls of the source: who includes whom, who calls whom, and whether README names all of it.
+"""The walls of the source: who includes whom, who calls whom, and whether the tour, docs/source.md, names all of it.
 
 structure.py BUILD: the folder with the object files, whose symbols tell who calls whom.
 """
@@ -141,10 +141,9 @@ def _():
         tap.true(lines <= MAX_LINES, f"{path} has {lines}")
 
 
-@tap.test("README's tour names every folder and every file")
+@tap.test("the tour, docs/source.md, names every folder and every file")
 def _():
-    readme = (SOURCE / "README.md").read_text()
-    tour = re.search(r"(?ms)^## A tour of the source$(.*?)^## ", readme)
+    tour = re.search(r"(?ms)^```\n(.*?)^```$", (SOURCE / "docs/source.md").read_text())
     tap.true(tour, "there is no tour")
     words = set(re.findall(r"[A-Za-z0-9][\w.-]*", tour[1]))
     for path in files():
