@@ -102,6 +102,7 @@ static int show_config(const CtlOptions *options, SealOut *out, GError **error)
 }
 
 const CtlCommand CTL_COMMANDS[] = {
+    {"check", ctl_check},
     {"status", show_status},
     {"suspend", suspend_mail},
     {"resume", resume_mail},
@@ -177,7 +178,6 @@ static int refuse_unknown(const char *const *names, GError **error)
     static const struct {
         const char *name, *instead;
     } planned[] = {
-        {"check", "status says whether all is ready"},
         {"test", "sealpipe-check and sealpipe --debug say what would become of a message"},
         {"explain", "sealpipe --debug says what was decided about a message, and why"},
         {"ca", "openssl makes certificates"},

@@ -50,6 +50,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlKept, ctl_kept_close)
 /** Ends with a NULL name. */
 extern const CtlCommand CTL_COMMANDS[];
 
+/** All that may be wrong, and what to do about it. */
+int ctl_check(const CtlOptions *options, SealOut *out, GError **error);
 int ctl_modules(const CtlOptions *options, SealOut *out, GError **error);
 /** Runs what the word behind "keys" names. */
 int ctl_keys(const CtlOptions *options, SealOut *out, GError **error);

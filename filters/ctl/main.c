@@ -27,6 +27,7 @@ static const char usage[] =
     "Looks after sealpipe. Options stand before or after the command.\n"
     "\n"
     "Commands:\n"
+    "  check           all that may be wrong, and what to do about it\n"
     "  status          whether mail is handled, and whether the modules are ready\n"
     "  suspend         let outbound mail pass as it comes, unencrypted\n"
     "  resume          handle outbound mail again\n"

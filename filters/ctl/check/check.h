@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check.h: what the parts of `sealctl check` share. A topic looks at one thing and puts what it
+ * finds; each finding that is not fine says what to do about it.
+ */
+#pragma once
+
+#include "filters/ctl/ctl.h"
+
+typedef struct CheckRun CheckRun;
+
+typedef enum {
+    CHECK_OK,
+    CHECK_WARNING, /* mail goes on, but the operator should know */
+    CHECK_PROBLEM, /* some mail waits, is refused, or leaves otherwise than it should */
+} CheckState;
+
+/** Who a topic is looked at as. */
+typedef enum {
+    CHECK_AS_CALLER,  /* root, as a rule: in sealctl's own process */
+    CHECK_AS_SERVICE, /* the service's user, with service and dispatcher; not where these do not
+                         open */
+} CheckAs;
+
+/** One of the things that are looked at. One whose @run is NULL is found by others. */
+typedef struct {
+    const char *name;
+    CheckAs as;
+    void (*run)(CheckRun *run);
+} CheckTopic;
+
+/** Puts a finding. @topic is a name of the table; @remedy is what to do, a sentence without a full
+ *  stop, and NULL where @state is CHECK_OK. */
+void check_put(CheckRun *run, CheckState state, const char *topic, const char *remedy,
+               const char *format, ...) G_GNUC_PRINTF(5, 6);
+/** A problem whose text is that of @error. */
+void check_put_error(CheckRun *run, const char *topic, const char *remedy, const GError *error);
+/** TRUE where @topic has a finding that is not fine. */
+gboolean check_has_trouble(const CheckRun *run, const char *topic);
+
+/** The configuration's folder. (borrowed) */
+const char *check_conf_dir(const CheckRun *run);
+/** Open in topics CHECK_AS_SERVICE, NULL in others. (borrowed) */
+SealService *check_service(const CheckRun *run);
+SealDispatcher *check_dispatcher(const CheckRun *run);
+/** What is in force of a setting, as `sealctl config` prints it, as in ("core", "size_limit").
+ *  NULL: the configuration does not load, or there is no such setting. (borrowed) */
+const char *check_setting(const CheckRun *run, const char *group, const char *key);
+/** The service's user; NULL where that is not known. (borrowed) */
+const char *check_user(const CheckRun *run);
+/** A mail server's user, as whom the topic "access" is to look; twice is once. */
+void check_add_peer(CheckRun *run, const char *user);
+/** Those added. (borrowed, element type char *) */
+GPtrArray *check_peers(const CheckRun *run);
+
+/** Does @work in a child, with what it puts heard here. FALSE where the child did not end by
+ *  itself: then @topic has a problem. */
+gboolean check_in_child(CheckRun *run, const char *topic,
+                        void (*work)(CheckRun *run, gpointer data), gpointer data);
+/** To those who read the settings: what check_setting() answers from then on. */
+void check_keep_settings(CheckRun *run, SealDispatcher *dispatcher);
+
+/** Does all of it. @topics: in the order in which they are shown; ends with a NULL name. An exit
+ *  code. */
+int check_run(const CheckTopic *topics, const CtlOptions *options, SealOut *out);
+
+/* -------------------------------------------------------------------------------------------
+ * What was found
+ */
+
+typedef struct {
+    const CheckTopic *topic;
+    CheckState state;
+    char *text;
+    char *remedy; /* "" where there is none */
+} CheckFinding;
+
+/** "ok", "warning", "problem". */
+const char *check_state_name(CheckState state);
+/** For people, on standard output. @findings: element type CheckFinding; @left: names of topics
+ *  that were not looked at, or "". */
+void check_show(GPtrArray *findings, const char *left);
+
+/* -------------------------------------------------------------------------------------------
+ * Topics
+ */
+
+void check_configuration(CheckRun *run);

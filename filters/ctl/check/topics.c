@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * topics.c: what is looked at, in the order in which it is shown: what breaks others first.
+ */
+#include "filters/ctl/check/check.h"
+
+static const CheckTopic topics[] = {
+    {"configuration", CHECK_AS_SERVICE, check_configuration},
+    {NULL, CHECK_AS_CALLER, NULL},
+};
+
+int ctl_check(const CtlOptions *options, SealOut *out, G_GNUC_UNUSED GError **error)
+{
+    return check_run(topics, options, out);
+}
