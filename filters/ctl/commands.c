@@ -36,7 +36,8 @@ static SealDispatcher *open_dispatcher(SealService *service, const CtlKept *kept
 }
 
 /* Also of a configuration that does not load. */
-static int show_status(const CtlOptions *options, SealOut *out, GError **error)
+static int show_status(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
+                       SealOut *out, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     g_auto(CtlKept) kept = {-1, -1};
@@ -77,12 +78,14 @@ static int set_suspended(const CtlOptions *options, gboolean suspend, SealOut *o
     return suspended == suspend ? CTL_OK : CTL_PROBLEM;
 }
 
-static int suspend_mail(const CtlOptions *options, SealOut *out, GError **error)
+static int suspend_mail(const CtlOptions *options, int argc G_GNUC_UNUSED,
+                        char **argv G_GNUC_UNUSED, SealOut *out, GError **error)
 {
     return set_suspended(options, TRUE, out, error);
 }
 
-static int resume_mail(const CtlOptions *options, SealOut *out, GError **error)
+static int resume_mail(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
+                       SealOut *out, GError **error)
 {
     return set_suspended(options, FALSE, out, error);
 }
@@ -91,7 +94,8 @@ static int resume_mail(const CtlOptions *options, SealOut *out, GError **error)
  * Config
  */
 
-static int show_config(const CtlOptions *options, SealOut *out, GError **error)
+static int show_config(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
+                       SealOut *out, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
 
@@ -101,15 +105,43 @@ static int show_config(const CtlOptions *options, SealOut *out, GError **error)
     return CTL_OK;
 }
 
+static int print_help(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
+                      SealOut *out G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+{
+    return ctl_help(CTL_COMMANDS, options);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * All of them. --help, the completion and the manual page's test go by this.
+ */
+
 const CtlCommand CTL_COMMANDS[] = {
-    {"check", ctl_check},
-    {"status", show_status},
-    {"suspend", suspend_mail},
-    {"resume", resume_mail},
-    {"modules", ctl_modules},
-    {"config", show_config},
-    {"keys", ctl_keys, TRUE},
-    {NULL, NULL},
+    {"check", NULL, "all that may be wrong, and what to do about it",
+     "Looks for all that may be wrong, in order, and says what to do about it. It works with a "
+     "configuration that does not load.",
+     NULL, ctl_check},
+    {"status", NULL, "whether mail is handled, and whether the modules are ready",
+     "Says whether mail is handled, whether the daemon runs, where the log goes, and whether each "
+     "module is ready. It works with a configuration that does not load, and says why.",
+     NULL, show_status},
+    {"suspend", NULL, "let outbound mail pass as it comes, unencrypted",
+     "Lets outbound mail pass as it comes, unencrypted, until `sealctl resume`.", NULL,
+     suspend_mail},
+    {"resume", NULL, "handle outbound mail again", "Ends what `sealctl suspend` began.", NULL,
+     resume_mail},
+    {"modules", NULL, "the modules that are installed",
+     "Lists the modules that are installed, enabled or not, and what they offer.", NULL,
+     ctl_modules},
+    {"config", NULL, "every setting in force, and where it was written",
+     "Lists every setting in force, and the file and line where it was written.", NULL,
+     show_config},
+    {"keys", "COMMAND [ARGUMENT]...", "keys of those whom mail goes to: add, list, lookup, ...",
+     "Looks after the keys of those whom mail is sent to.", .commands = CTL_KEYS_COMMANDS},
+    {"license", "COMMAND [ARGUMENT]...",
+     "show, install, request; for issuers keygen, issue, verify"},
+    {"help", "[COMMAND]...", "print this, or what a command does, and exit", NULL, NULL,
+     print_help},
+    {NULL},
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -158,20 +190,6 @@ static int refuse_planned(const char *name, const char *instead, GError **error)
     return CTL_USAGE;
 }
 
-/* The commands of the module of that name. TRUE where @both is one of them. */
-static gboolean list_commands(const char *word, const char *both, GString *list)
-{
-    const SealModuleDescriptor *module = seal_module_peek(NULL, word, NULL);
-    const SealCommand *const *commands = module ? module->commands : NULL;
-    gboolean found = FALSE;
-
-    for (; commands && *commands; commands++) {
-        found = found || g_strcmp0((*commands)->name, both) == 0;
-        g_string_append_printf(list, "\n  sealctl %s", (*commands)->usage);
-    }
-    return found;
-}
-
 /* Always CTL_USAGE. */
 static int refuse_unknown(const char *const *names, GError **error)
 {
@@ -189,7 +207,7 @@ static int refuse_unknown(const char *const *names, GError **error)
         if (g_str_equal(names[0], planned[i].name))
             return refuse_planned(names[0], planned[i].instead, error);
     }
-    gboolean known = list_commands(names[0], names[1], list);
+    gboolean known = ctl_module_usages(names[0], names[1], list);
     if (list->len == 0)
         g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED,
                     "no enabled module offers the command \"%s\"; see --help", names[0]);
@@ -204,7 +222,7 @@ static int refuse_unknown(const char *const *names, GError **error)
     return CTL_USAGE;
 }
 
-int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
+static int run_of_module(const CtlOptions *options, SealOut *out, GError **error)
 {
     g_autoptr(SealDispatcher) dispatcher = NULL;
     const char *first = g_ptr_array_index(options->words, 0);
@@ -229,4 +247,54 @@ int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error)
             return call_command(command, module, i + 1, options, out, error);
     }
     return refuse_unknown(names, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * The command line
+ */
+
+/* Always CTL_USAGE. */
+static int refuse_word(const CtlCommand *group, const char *word, GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (const CtlCommand *command = group->commands; command->name; command++)
+        g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", command->name);
+    return word
+               ? ctl_misuse(error, "there is no command %s \"%s\"; there are %s", group->name, word,
+                            names->str)
+               : ctl_misuse(error, "usage: sealctl %s COMMAND, one of %s", group->name, names->str);
+}
+
+/* @skip words stand in front of its name. */
+static int run_own(const CtlCommand *command, const CtlCommand *above, const CtlOptions *options,
+                   SealOut *out, GError **error)
+{
+    guint skip = above ? 1 : 0;
+    /* The last word is the NULL behind them. */
+    int argc = (int)(options->words->len - 1 - skip);
+    g_autofree char **argv =
+        g_memdup2(options->words->pdata + skip, ((gsize)argc + 1) * sizeof *argv);
+
+    if (argc > 1 && !command->words && !command->options)
+        return ctl_misuse(error, "%s takes no arguments, not \"%s\"", command->name, argv[1]);
+    int status = command->run(options, argc, argv, out, error);
+    if (status == CTL_USAGE) {
+        g_autofree char *usage = ctl_command_usage(command, above);
+        g_prefix_error(error, "usage: sealctl %s: ", usage);
+    }
+    return status;
+}
+
+int ctl_run_words(const CtlOptions *options, SealOut *out, GError **error)
+{
+    const char *const *words = (const char *const *)options->words->pdata;
+    const CtlCommand *command = ctl_command_find(CTL_COMMANDS, words[0]), *own;
+
+    if (!command || (!command->run && !command->commands))
+        return run_of_module(options, out, error);
+    if (!command->commands)
+        return run_own(command, NULL, options, out, error);
+    own = ctl_command_find(command->commands, words[1]);
+    return own ? run_own(own, command, options, out, error) : refuse_word(command, words[1], error);
 }

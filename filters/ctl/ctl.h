@@ -21,12 +21,28 @@ typedef struct {
     GPtrArray *words; /* the command and what belongs to it; NULL-terminated, borrowed */
 } CtlOptions;
 
-/** One of sealctl's own commands. */
+/** An option, for --help, the manual page's test and the shell's completion. */
 typedef struct {
+    const char *name;  /* "--trust"; "-n, --dry-run" where it has a letter */
+    const char *value; /* what it takes, in capitals: FILE, DIR, TRUST, ...; NULL: nothing */
+    const char *help;
+} CtlOption;
+
+/** A command, and what is said of it. */
+typedef struct CtlCommand CtlCommand;
+struct CtlCommand {
     const char *name;
-    int (*run)(const CtlOptions *options, SealOut *out, GError **error);
-    gboolean has_words; /* more of them follow */
-} CtlCommand;
+    const char *words;        /* what follows the options: "FILE [RECIPIENT]..."; NULL: nothing */
+    const char *summary;      /* one line for the list of commands, 60 characters at most */
+    const char *help;         /* sentences for its own --help, a line end between paragraphs; NULL:
+                                 the summary alone */
+    const CtlOption *options; /* ends with a NULL name; NULL: none but sealctl's */
+    /* Does it, an exit code. @argv[0] is the name, and NULL stands behind the last: made for
+     * ctl_parse_words(). Nothing but the name, unless the command has words or options. An error
+     * with CTL_USAGE gets "usage: ..." in front. NULL: a module's, or one of @commands. */
+    int (*run)(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+    const CtlCommand *commands; /* the next word is one of these; ends with a NULL name */
+};
 
 /** What sealctl does, once it knows its options; an exit code. */
 typedef int CtlWork(const CtlOptions *options);
@@ -47,18 +63,46 @@ gboolean ctl_kept_open(CtlKept *kept, const char *conf_dir, GError **error);
 void ctl_kept_close(CtlKept *kept);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlKept, ctl_kept_close)
 
-/** Ends with a NULL name. */
+/** All of them, and those of `sealctl keys`. Both end with a NULL name. */
 extern const CtlCommand CTL_COMMANDS[];
+extern const CtlCommand CTL_KEYS_COMMANDS[];
 
 /** All that may be wrong, and what to do about it. */
-int ctl_check(const CtlOptions *options, SealOut *out, GError **error);
-int ctl_modules(const CtlOptions *options, SealOut *out, GError **error);
-/** Runs what the word behind "keys" names. */
-int ctl_keys(const CtlOptions *options, SealOut *out, GError **error);
-/** Prints how it is called; @name may be NULL, or none. */
-void ctl_keys_help(const char *name);
-/** Runs a command of a module: its name is the first word, or the first two. */
-int ctl_module_command(const CtlOptions *options, SealOut *out, GError **error);
+int ctl_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+int ctl_modules(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+/** Runs what the words name. */
+int ctl_run_words(const CtlOptions *options, SealOut *out, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * usage.c
+ */
+
+/** The one of that name; NULL where there is none. (borrowed) */
+const CtlCommand *ctl_command_find(const CtlCommand *commands, const char *name);
+/** How it is called, behind "sealctl "; @above: the command that it is one of, or NULL.
+ *  (transfer full) */
+char *ctl_command_usage(const CtlCommand *command, const CtlCommand *above);
+/** Prints the help that the words ask for, sealctl's own where they name no command. */
+int ctl_help(const CtlCommand *commands, const CtlOptions *options);
+/** Appends how the commands of the module of that name are called, each behind a line end. TRUE
+ *  where @both is one of them. */
+gboolean ctl_module_usages(const char *name, const char *both, GString *list);
+
+/* -------------------------------------------------------------------------------------------
+ * words.c
+ */
+
+/** Sets an error of the command line. Always CTL_USAGE. */
+int ctl_misuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/** Reads the options of a command (@entries may be NULL). *@words, borrowed and NULL-terminated,
+ * are what is left: @least of them or more, and no more than @most. FALSE: the command line is
+ * wrong. */
+gboolean ctl_parse_words(int argc, char **argv, const GOptionEntry *entries, guint least,
+                         guint most, char ***words, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * Answers
+ */
 
 /** A value for people. Text may come from outside: nothing in it can steer a terminal or begin a
  *  line. (transfer full) */

@@ -480,12 +480,12 @@ static gboolean check_addresses(const Adding *adding, GError **error)
         g_autofree char *problem = ctl_bind_problem(*address);
 
         if (problem)
-            return ctl_keys_misuse(error, "%s", problem) == CTL_OK;
+            return ctl_misuse(error, "%s", problem) == CTL_OK;
         if (*bound == '@' && adding->trust != SEAL_TRUST_MANUAL)
-            return ctl_keys_misuse(error,
-                                   "a key is for all of %s on your own word alone: --trust manual "
-                                   "goes with that",
-                                   bound) == CTL_OK;
+            return ctl_misuse(error,
+                              "a key is for all of %s on your own word alone: --trust manual "
+                              "goes with that",
+                              bound) == CTL_OK;
     }
     return TRUE;
 }
@@ -532,7 +532,7 @@ int ctl_keys_add(const CtlOptions *options, int argc, char **argv, SealOut *out,
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 1, G_MAXUINT, &paths, error))
+    if (!ctl_parse_words(argc, argv, entries, 1, G_MAXUINT, &paths, error))
         return CTL_USAGE;
     adding.trust = SEAL_TRUST_MANUAL;
     adding.addresses = addresses;

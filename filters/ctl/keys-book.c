@@ -35,15 +35,15 @@ static gboolean read_words(Call *call, int argc, char **argv, guint least, guint
 {
     g_autoptr(GError) problem = NULL;
 
-    if (!ctl_keys_parse(argc, argv, NULL, least, most, &call->words, error))
+    if (!ctl_parse_words(argc, argv, NULL, least, most, &call->words, error))
         return FALSE;
     const char *address = call->words[0], *which = address ? call->words[1] : NULL;
     if (address && !(call->address = seal_address_parse(address, &problem)))
-        return ctl_keys_misuse(error, "%s", problem->message) == CTL_OK;
+        return ctl_misuse(error, "%s", problem->message) == CTL_OK;
     if (!which || (ctl_target_read(&call->which, which, error) && call->which.fingerprint))
         return TRUE;
     if (!call->which.fingerprint && (!error || !*error))
-        ctl_keys_misuse(error, "\"%s\" is not the beginning of a fingerprint", which);
+        ctl_misuse(error, "\"%s\" is not the beginning of a fingerprint", which);
     return FALSE;
 }
 

@@ -329,7 +329,7 @@ int ctl_keys_check(const CtlOptions *options, int argc, char **argv, SealOut *ou
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 0, 0, &words, error) ||
+    if (!ctl_parse_words(argc, argv, entries, 0, 0, &words, error) ||
         (expiring && !ctl_time_read(expiring, &window, error)))
         return CTL_USAGE;
     if (!ctl_keys_open(&opened, options, error))
@@ -359,7 +359,7 @@ int ctl_keys_refresh(const CtlOptions *options, int argc, char **argv, SealOut *
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 0, 0, &words, error))
+    if (!ctl_parse_words(argc, argv, entries, 0, 0, &words, error))
         return CTL_USAGE;
     if (!ctl_keys_open(&opened, options, error))
         return CTL_PROBLEM;

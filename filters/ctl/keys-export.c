@@ -126,7 +126,7 @@ int ctl_keys_export(const CtlOptions *options, int argc, char **argv, SealOut *o
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
+    if (!ctl_parse_words(argc, argv, entries, 1, 1, &words, error) ||
         !ctl_target_read(&target, *words, error))
         return CTL_USAGE;
     int fd = path ? open_out(path, error) : -1;

@@ -19,44 +19,6 @@ enum {
 };
 
 /* -------------------------------------------------------------------------------------------
- * The command line
- */
-
-int ctl_keys_misuse(GError **error, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    if (error)
-        *error = g_error_new_valist(SEAL_ERROR, SEAL_ERROR_FAILED, format, args);
-    va_end(args);
-    return CTL_USAGE;
-}
-
-gboolean ctl_keys_parse(int argc, char **argv, const GOptionEntry *entries, guint least, guint most,
-                        char ***words, GError **error)
-{
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-
-    g_option_context_set_help_enabled(context, FALSE);
-    if (entries)
-        g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
-        return FALSE;
-
-    char **rest = argv + 1;
-    if (*rest && g_str_equal(*rest, "--"))
-        rest++;
-    guint count = g_strv_length(rest);
-    if (count < least || count > most) {
-        ctl_keys_misuse(error, "%s", count < least ? "something is missing" : "too many words");
-        return FALSE;
-    }
-    *words = rest;
-    return TRUE;
-}
-
-/* -------------------------------------------------------------------------------------------
  * Opening
  */
 
@@ -114,10 +76,10 @@ gboolean ctl_target_read(CtlTarget *target, const char *word, GError **error)
         target->fingerprint = plain_fingerprint(word);
     if (target->domain || target->address || target->fingerprint)
         return TRUE;
-    ctl_keys_misuse(error,
-                    "\"%s\" is neither an address, nor @domain or @.domain, nor the beginning of a "
-                    "fingerprint: at least %d hexadecimal digits",
-                    word, LEAST);
+    ctl_misuse(error,
+               "\"%s\" is neither an address, nor @domain or @.domain, nor the beginning of a "
+               "fingerprint: at least %d hexadecimal digits",
+               word, LEAST);
     return FALSE;
 }
 
@@ -407,9 +369,9 @@ gboolean ctl_trust_read(const char *word, SealTrust *trust, GError **error)
     *trust = seal_trust_parse(word);
     if (*trust != SEAL_TRUST_UNSET)
         return TRUE;
-    ctl_keys_misuse(error,
-                    "--trust is unverified, harvested, discovered, verified or manual, not \"%s\"",
-                    word);
+    ctl_misuse(error,
+               "--trust is unverified, harvested, discovered, verified or manual, not \"%s\"",
+               word);
     return FALSE;
 }
 
@@ -428,10 +390,10 @@ gboolean ctl_time_read(const char *word, gint64 *seconds, GError **error)
         *seconds = (gint64)number * units[i].seconds;
         return TRUE;
     }
-    ctl_keys_misuse(error,
-                    "\"%s\" is no time: a number with s, m, h, d or w behind it was expected, as "
-                    "30d are 30 days",
-                    word);
+    ctl_misuse(error,
+               "\"%s\" is no time: a number with s, m, h, d or w behind it was expected, as "
+               "30d are 30 days",
+               word);
     return FALSE;
 }
 

@@ -68,7 +68,7 @@ int ctl_keys_list(const CtlOptions *options, int argc, char **argv, SealOut *out
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 0, 1, &words, error) ||
+    if (!ctl_parse_words(argc, argv, entries, 0, 1, &words, error) ||
         (*words && !ctl_target_read(&target, *words, error)) ||
         (expiring && !ctl_time_read(expiring, &seconds, error)) ||
         (trust && !ctl_trust_read(trust, &listing.trust, error)))
@@ -183,7 +183,7 @@ int ctl_keys_show(const CtlOptions *options, int argc, char **argv, SealOut *out
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
+    if (!ctl_parse_words(argc, argv, entries, 1, 1, &words, error) ||
         !ctl_target_read(&target, *words, error))
         return CTL_USAGE;
     ctl_found_init(&found);
@@ -489,7 +489,7 @@ int ctl_keys_remove(const CtlOptions *options, int argc, char **argv, SealOut *o
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 1, 1, &words, error) ||
+    if (!ctl_parse_words(argc, argv, entries, 1, 1, &words, error) ||
         !ctl_target_read(&target, *words, error) ||
         (addresses && !ctl_unbind_check(addresses, error)))
         return CTL_USAGE;

@@ -11,7 +11,7 @@ int ctl_keys_lookup(const CtlOptions *options, int argc, char **argv, SealOut *o
     gboolean found = FALSE;
     char **words = NULL;
 
-    if (!ctl_keys_parse(argc, argv, NULL, 1, 1, &words, error))
+    if (!ctl_parse_words(argc, argv, NULL, 1, 1, &words, error))
         return CTL_USAGE;
     if (!ctl_keys_open(&opened, options, error) ||
         !seal_dispatcher_lookup_keys(opened.dispatcher, *words, out, &found, error))

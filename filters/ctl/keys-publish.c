@@ -283,11 +283,11 @@ static int publish_own(const CtlOptions *options, const char *to, gboolean dry, 
         !seal_dispatcher_publish_domains(opened.dispatcher, to, &domains, error))
         return CTL_PROBLEM;
     if (!*domains)
-        return ctl_keys_misuse(error,
-                               "name the addresses with whose keys mail is signed here; or set "
-                               "domains= of the key source %s, and the keys of the local sources "
-                               "for addresses in them are published",
-                               to);
+        return ctl_misuse(error,
+                          "name the addresses with whose keys mail is signed here; or set "
+                          "domains= of the key source %s, and the keys of the local sources "
+                          "for addresses in them are published",
+                          to);
     if (!seal_dispatcher_publish_addresses(opened.dispatcher, to, addresses, error))
         return CTL_PROBLEM;
     g_ptr_array_sort(addresses, compare_addresses);
@@ -317,14 +317,13 @@ int ctl_keys_publish(const CtlOptions *options, int argc, char **argv, SealOut *
         {0},
     };
 
-    if (!ctl_keys_parse(argc, argv, entries, 0, G_MAXUINT, &words, error))
+    if (!ctl_parse_words(argc, argv, entries, 0, G_MAXUINT, &words, error))
         return CTL_USAGE;
     if (!*words && !to && !ldap)
-        return ctl_keys_misuse(error,
-                               "name the addresses with whose keys mail is signed here; or, with "
-                               "--ldap, none of them, for the organisation's own keys");
+        return ctl_misuse(error, "name the addresses with whose keys mail is signed here; or, with "
+                                 "--ldap, none of them, for the organisation's own keys");
     if (to && ldap && !g_str_equal(to, "ldap"))
-        return ctl_keys_misuse(error, "--ldap and --to %s are two places", to);
+        return ctl_misuse(error, "--ldap and --to %s are two places", to);
     if (*words)
         return publish_named(options, to ? to : "ldap", words, dry, out, error);
     return publish_own(options, to ? to : "ldap", dry, out, error);

@@ -348,7 +348,7 @@ gboolean ctl_unbind_check(char **addresses, GError **error)
         g_autofree char *problem = ctl_bind_problem(*address);
 
         if (problem)
-            return ctl_keys_misuse(error, "%s", problem) == CTL_OK;
+            return ctl_misuse(error, "%s", problem) == CTL_OK;
     }
     return TRUE;
 }

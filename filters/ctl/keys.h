@@ -6,15 +6,6 @@
 
 #include "filters/ctl/ctl.h"
 
-/** One of its commands. */
-typedef struct {
-    const char *name;
-    const char *usage; /**< behind "sealctl keys" */
-    const char *help;  /**< lines, each with its end */
-    /** As CtlCommand.run; @argv[0] is the name. */
-    int (*run)(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
-} CtlKeysCommand;
-
 int ctl_keys_add(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_list(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_show(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
@@ -37,14 +28,6 @@ int ctl_keys_publish(const CtlOptions *options, int argc, char **argv, SealOut *
 /* -------------------------------------------------------------------------------------------
  * keys-help.c
  */
-
-/** Sets an error of the command line. Always CTL_USAGE. */
-int ctl_keys_misuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/** Reads the options of a command (@entries may be NULL). *@words, borrowed and NULL-terminated,
- * are what is left: @least of them or more, and no more than @most. FALSE: the command line is
- * wrong. */
-gboolean ctl_keys_parse(int argc, char **argv, const GOptionEntry *entries, guint least, guint most,
-                        char ***words, GError **error);
 
 /** Everything open; cleared whether or not that worked. */
 typedef struct {

@@ -22,29 +22,6 @@ __attribute__((visibility("default"))) const char *__asan_default_options(void)
 }
 #endif
 
-static const char usage[] =
-    "Usage: sealctl [OPTION]... COMMAND [ARGUMENT]...\n"
-    "Looks after sealpipe. Options stand before or after the command.\n"
-    "\n"
-    "Commands:\n"
-    "  check           all that may be wrong, and what to do about it\n"
-    "  status          whether mail is handled, and whether the modules are ready\n"
-    "  suspend         let outbound mail pass as it comes, unencrypted\n"
-    "  resume          handle outbound mail again\n"
-    "  modules         the modules that are installed\n"
-    "  config          every setting in force, and where it was written\n"
-    "  keys COMMAND    keys of those whom mail goes to: add, list, lookup; keys --help has all\n"
-    "  license COMMAND show, install FILE, request; for issuers keygen, issue, verify\n"
-    "  help            print this and exit\n"
-    "\n"
-    "Options:\n"
-    "  -c DIR          configuration folder, instead of the built-in conf.d\n"
-    "      --json      answer in JSON\n"
-    "      --help      print this and exit\n"
-    "      --version   print the version and exit\n"
-    "\n"
-    "Exit status: 0 all is well, 1 a problem was found, 2 the command line is wrong.\n";
-
 static gboolean take_option(CtlOptions *options, char **argv, int *at, gboolean *ok)
 {
     const char *word = argv[*at];
@@ -91,27 +68,11 @@ static int end_output(int status)
     return status == CTL_OK ? CTL_PROBLEM : status;
 }
 
-static int run_command(const CtlOptions *options, SealOut *out, GError **error)
-{
-    const char *name = g_ptr_array_index(options->words, 0);
-
-    for (const CtlCommand *command = CTL_COMMANDS; command->name; command++) {
-        if (!g_str_equal(command->name, name))
-            continue;
-        if (options->words->len == 2 || command->has_words)
-            return command->run(options, out, error);
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_FAILED, "%s takes no arguments, not \"%s\"", name,
-                    (const char *)g_ptr_array_index(options->words, 1));
-        return CTL_USAGE;
-    }
-    return ctl_module_command(options, out, error);
-}
-
 static int answer_words(const CtlOptions *options)
 {
     g_autoptr(SealOut) out = seal_out_new();
     g_autoptr(GError) error = NULL;
-    int status = run_command(options, out, &error);
+    int status = ctl_run_words(options, out, &error);
     g_autoptr(GVariant) result = NULL;
 
     if (error && options->json)
@@ -121,6 +82,11 @@ static int answer_words(const CtlOptions *options)
     if (error)
         fprintf(stderr, "sealctl: %s\n", error->message);
     return end_output(status);
+}
+
+static int answer_help(const CtlOptions *options)
+{
+    return end_output(ctl_help(CTL_COMMANDS, options));
 }
 
 int main(int argc, char **argv)
@@ -138,18 +104,14 @@ int main(int argc, char **argv)
         fputs("sealctl: -c needs a folder; see --help\n", stderr);
         return CTL_USAGE;
     }
-    if (words->len > 1 && g_str_equal(g_ptr_array_index(words, 0), "help"))
-        options.help = TRUE;
-    if (options.help && words->len > 1 && g_str_equal(g_ptr_array_index(words, 0), "keys")) {
-        ctl_keys_help(g_ptr_array_index(words, 1));
+    if (options.version && !options.help) {
+        puts("sealctl " SEALPIPE_VERSION);
         return end_output(CTL_OK);
     }
-    if (options.help || options.version) {
-        printf("%s", options.help ? usage : "sealctl " SEALPIPE_VERSION "\n");
-        return end_output(CTL_OK);
-    }
+    if (options.help)
+        return ctl_guard(answer_help, &options);
     if (words->len == 1) {
-        fputs(usage, stderr);
+        fputs("sealctl: no command was given; sealctl --help lists them\n", stderr);
         return CTL_USAGE;
     }
     return ctl_guard(answer_words, &options);

@@ -73,7 +73,8 @@ static char *ask_child(const char *name)
     return text;
 }
 
-int ctl_modules(const CtlOptions *options, SealOut *out, GError **error)
+int ctl_modules(const CtlOptions *options G_GNUC_UNUSED, int argc G_GNUC_UNUSED,
+                char **argv G_GNUC_UNUSED, SealOut *out, GError **error)
 {
     g_autoptr(GPtrArray) names = seal_module_names(NULL, error);
     int status = CTL_OK;

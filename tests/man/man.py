@@ -56,6 +56,12 @@ def tags(lines):
     return [plain(line) for before, line in zip(lines, lines[1:]) if before == ".TP"]
 
 
+def options(text):
+    """Those of a --help: the first column of its list. The rest is prose."""
+    return {option for line in text.splitlines() if re.match(r"\s+--?\w", line)
+            for option in OPTION.findall(re.split(r" {2,}", line.strip())[0])}
+
+
 def page_of(program):
     found = list(MAN.glob(f"man[18]/{program.name}.[18]"))
     tap.equal(len(found), 1, f"pages of {program.name}")
@@ -107,9 +113,7 @@ def _():
     for program in PROGRAMS:
         page = page_of(program)
         text = run(str(program), "--help").stdout
-        # The first column of the help's list; the rest is prose.
-        said = {option for line in text.splitlines() if re.match(r"\s+--?\w", line)
-                for option in OPTION.findall(re.split(r" {2,}", line.strip())[0])}
+        said = options(text)
         tap.true({"-c", "--help", "--version"} <= said, f"{program.name} --help: {said}")
         documented = {o for tag in tags(section(page, "OPTIONS")) for o in OPTION.findall(tag)}
         tap.equal(documented, said, f"options of {page.name}")
@@ -119,13 +123,15 @@ def _():
 
 @tap.test("every command of sealctl --help stands in its page, with the options of its module")
 def _():
-    text = run(str(PREFIX / "bin/sealctl"), "--help").stdout
-    commands = re.findall(r"^  ([a-z]+)(?: COMMAND)? ", text, re.M)
+    sealctl = str(PREFIX / "bin/sealctl")
+    listed = run(sealctl, "--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+    commands = re.findall(r"^  ([a-z]+)(?: COMMAND)? ", listed, re.M)
     heads = tags(section(MAN / "man8/sealctl.8", "COMMANDS"))
     tap.true({"status", "suspend", "resume", "modules", "config"} <= set(commands), f"{commands}")
-    for command in commands:
-        if command not in [name.split()[0] for name in MODULES]:
-            tap.true(any(head.split()[0] == command for head in heads), f"{command} in the page")
+    for command in set(commands) - {name.split()[0] for name in MODULES} - {"help", "keys"}:
+        said = options(run(sealctl, command, "--help").stdout)
+        documented = [set(OPTION.findall(head)) for head in heads if head.split()[0] == command]
+        tap.equal(documented, [said], f"{command} in the page")
     for name in MODULES:
         said = {}
         for path in (SOURCE / "modules" / name).glob("*.c"):
@@ -144,9 +150,7 @@ def _():
     said = {}
     for name in re.findall(r"^  ([a-z]+)", listed, re.M):
         text = run(sealctl, "keys", name, "--help").stdout
-        lines = [line for line in text.splitlines() if re.match(r" +-", line)]
-        said[f"keys {name}"] = {option for line in lines
-                                for option in OPTION.findall(re.split(r" {2,}|(?<=[A-Z]) ", line.strip())[0])}
+        said[f"keys {name}"] = options(text)
     heads = tags(section(MAN / "man8/sealctl.8", "COMMANDS"))
     documented = {" ".join(head.split()[:2]): set(OPTION.findall(head)) for head in heads
                   if head.split()[0] == "keys"}

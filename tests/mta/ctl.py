@@ -61,6 +61,30 @@ def _():
         tap.equal(status, 2, f"{words}")
         tap.contains(errors, "\n  sealctl license show\n  sealctl license install FILE\n")
     tap.contains(ctl("license", "show")[2], "[module license] in the configuration does it")
+    tap.equal(ctl(), (2, "", "sealctl: no command was given; sealctl --help lists them\n"))
+
+
+@tap.test("every command that help lists has a help of its own, wherever --help stands")
+def _():
+    listed = ctl("--help")[1].partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    names = [line.split()[0] for line in listed]
+    tap.true({"status", "suspend", "resume", "modules", "config", "keys", "license"} <= set(names), names)
+    for name in names:
+        text = ctl(name, "--help")
+        if name == "help":  # is itself
+            continue
+        tap.equal((text[0], text[2]), (0, ""), name)
+        tap.true(text[1].startswith(f"Usage:\n  sealctl {name} " if name == "license"
+                                    else f"Usage: sealctl {name}"), text)
+        tap.equal([ctl("--help", name), ctl("help", name)], [text, text], name)
+    tap.contains(ctl("keys", "--help")[1], "\n  lookup ")
+    tap.contains(ctl("license", "issue", "--help")[1], "--valid-until")
+    tap.equal(ctl("help", "keys", "add"), ctl("keys", "add", "--help"))
+    for line in (line for words in ((), ("keys",), ("keys", "add"), ("keys", "publish"))
+                 for line in ctl(*words, "--help")[1].splitlines()):
+        tap.true(len(line) <= 80, line)
+    tap.equal(ctl("help", "nonsense"), (2, "", 'sealctl: there is no command "nonsense", and no module of '
+                                               "that name; see --help\n"))
 
 
 @tap.test("tables are as wide as the terminal, and lose nothing")

@@ -9,7 +9,8 @@ static const CheckTopic topics[] = {
     {NULL, CHECK_AS_CALLER, NULL},
 };
 
-int ctl_check(const CtlOptions *options, SealOut *out, G_GNUC_UNUSED GError **error)
+int ctl_check(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
+              SealOut *out, GError **error G_GNUC_UNUSED)
 {
     return check_run(topics, options, out);
 }
