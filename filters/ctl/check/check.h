@@ -86,3 +86,5 @@ void check_show(GPtrArray *findings, const char *left);
  */
 
 void check_configuration(CheckRun *run);
+/** Puts findings of wiring, exim and postfix. */
+void check_wiring(CheckRun *run);

@@ -6,6 +6,9 @@
 
 static const CheckTopic topics[] = {
     {"configuration", CHECK_AS_SERVICE, check_configuration},
+    {"wiring", CHECK_AS_CALLER, check_wiring},
+    {"exim", CHECK_AS_CALLER, NULL},
+    {"postfix", CHECK_AS_CALLER, NULL},
     {NULL, CHECK_AS_CALLER, NULL},
 };
 
