@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""docs/examples/daemon: what systemd says of the units, whether sealpiped speaks with it as it expects,
+"""The units: what systemd says of the units, whether sealpiped speaks with it as it expects,
 and whether it works within what the unit leaves it."""
 
 import os
@@ -14,13 +14,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import daemons
 import home as homes
 import mounts
-import snippets
 import tap
 
-EXAMPLES = snippets.SOURCE / "docs/examples/daemon"
 MESSAGE = b"From: carol@example.org\nTo: alice@example.org\nSubject: x\n\nwords\n"
 home = homes.Home("units")
 PROGRAM = homes.prefix() / "sbin" / "sealpiped"
+UNITS = homes.prefix() / "lib/systemd/system"
+ALL = ("sealpiped.service", "sealpiped.socket", "sealpipe-refresh.service", "sealpipe-refresh.timer")
 
 
 def tool(name):
@@ -31,7 +31,7 @@ def tool(name):
 
 def setting(unit, name):
     """All values of a setting, in their order."""
-    return re.findall(rf"^{name}=(.*)$", (EXAMPLES / unit).read_text(), re.M)
+    return re.findall(rf"^{name}=(.*)$", (UNITS / unit).read_text(), re.M)
 
 
 @tap.test("systemd finds nothing wrong, and calls the exposure OK")
@@ -39,9 +39,8 @@ def _():
     tool("systemd-analyze")
     folder = home.folder / "units"
     folder.mkdir()
-    for unit in ("sealpiped.service", "sealpiped.socket"):
-        text = (EXAMPLES / unit).read_text()
-        (folder / unit).write_text(text.replace("/usr/sbin/sealpiped", str(PROGRAM)))
+    for unit in ALL:
+        shutil.copy(UNITS / unit, folder)
     said = subprocess.run(["systemd-analyze", "verify", "--man=no", *folder.iterdir()],
                           capture_output=True, text=True, timeout=homes.BOUND)
     tap.equal((said.returncode, said.stdout, said.stderr), (0, "", ""))
@@ -58,8 +57,8 @@ def _():
         (root / name).mkdir(parents=True)
     if not daemons.ROOT:
         raise tap.Skip("folders of others need root")
-    for words in (["systemd-sysusers", f"--root={root}", EXAMPLES / "sysusers.conf"],
-                  ["systemd-tmpfiles", f"--root={root}", "--create", EXAMPLES / "tmpfiles.conf"]):
+    for words in (["systemd-sysusers", f"--root={root}", UNITS.parent.parent / "sysusers.d/sealpipe.conf"],
+                  ["systemd-tmpfiles", f"--root={root}", "--create", UNITS.parent.parent / "tmpfiles.d/sealpipe.conf"]):
         tool(words[0])
         said = subprocess.run(words, capture_output=True, text=True, timeout=homes.BOUND)
         tap.equal(said.returncode, 0, said.stderr)
