@@ -24,11 +24,11 @@ ETC = pathlib.Path("/etc/exim4")
 class DebianExim(exims.Exim):
     """The host's own."""
 
-    def __init__(self):
+    def __init__(self, own_sink=True):
         self.folder = pathlib.Path("/var/spool/exim4")
         self.log = pathlib.Path("/var/log/exim4/mainlog")
         self.port, self.daemon, self.command = 25, None, [exims.EXIM]
-        self.sink = sinks.Sink((mailhost.OUTSIDE, 25))
+        self.sink = sinks.Sink((mailhost.OUTSIDE, 25)) if own_sink else None
         for folder in (self.folder, self.log.parent, pathlib.Path("/run/exim4")):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o750)

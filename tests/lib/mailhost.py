@@ -48,7 +48,7 @@ def _mount(*args):
         tap.skip_all(f"mount {' '.join(map(str, args))}: {result.stderr.strip()}")
 
 
-def _bring_up_network():
+def bring_up_network():
     """127.0.0.1 and OUTSIDE."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for name, address in ((b"lo", None), (b"lo:1", OUTSIDE)):
@@ -109,7 +109,7 @@ class MailHost:
                    f"workdir={folder}/{top}-work", f"/{top}")
         _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         self._install()
-        _bring_up_network()
+        bring_up_network()
         pathlib.Path("/etc/resolv.conf").unlink(missing_ok=True)
         pathlib.Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         Names().start()
