@@ -125,8 +125,9 @@ def mailbox(name):
 def _():
     page = (snippets.SOURCE / "docs/mta/exim.md").read_text()
     tap.equal(len(re.findall(r"^```", page, re.M)), 2 * len(PAGE), "fences")
-    tests = "".join((pathlib.Path(__file__).parent / name).read_text()
-                    for name in ("exim-debian.py", "exim-pages.py", "daemon-exim.py"))
+    tests = "".join((snippets.SOURCE / name).read_text() for name in (
+        "tests/mta/exim-debian.py", "tests/mta/exim-pages.py", "tests/mta/daemon-exim.py",
+        "debian/tests/exim"))
     tap.equal([name for name in PAGE if f'"{name}"' not in tests], [])
 
 
