@@ -251,8 +251,10 @@ typedef struct {
     const char *const *authors; /**< whom its word may make the author: addresses and @domains,
                                      NULL-terminated; NULL: anybody */
     gboolean one_output;        /**< the front end can hand back one message only */
-    gboolean any_size; /**< the front end could only defer what is larger than [core] size_limit,
-                            and whoever is given it says at once that it is too large */
+    gboolean any_size;  /**< the front end could only defer what is larger than [core] size_limit,
+                             and whoever is given it says at once that it is too large */
+    gboolean rehearsal; /**< for seal_dispatcher_explain() alone: nothing is written down, and
+                             nothing of what comes of it may leave */
 } SealJobSpec;
 
 /** SEAL_ERROR_ADDRESS names the address that does not parse. A message that is malformed or passes
@@ -269,6 +271,25 @@ SEAL_FRONT gboolean seal_dispatcher_run(SealDispatcher *dispatcher, SealJob *job
  *  as can be told without one. FALSE: cannot tell. */
 SEAL_FRONT gboolean seal_dispatcher_check(SealDispatcher *dispatcher, SealJob *job,
                                           GCancellable *cancellable, GError **error);
+
+/** Runs @job, which is a rehearsal, and says all that was decided on its way. In @out: "id",
+ *  "octets", "sender", "author", "no_author" (why there is none), "submitted", "login", "came"
+ *  (plain, signed, encrypted) and "bounce"; and rows of
+ *
+ *  "recipients":  recipient, result, code, reason, detail (for the operator alone), status,
+ * delivery (0: nothing leaves), named (in To or Cc), rule, and of its policy encrypt, sign,
+ *                 formats, fallback, min_trust, already_sealed and archive_to.
+ *  "decisions":   in their order: recipient or delivery (which it was made for), step, subject,
+ *                 verdict, code, text; of a source or key purpose, format and source; of a key, as
+ *                 well, key, label, origin, place, trust, proof, until and used. Steps are rule,
+ *                 stage, source, problem (what a source said), key, format, step (of the pipeline,
+ *                 with what leaves), gate, result, and what else the log has of them.
+ *  "deliveries":  delivery, what, recipients, format, keys, hidden, signer, signature, octets,
+ * note. "parts":       delivery, encrypted (it is within), depth, type, encoding, octets.
+ *
+ *  FALSE: all are deferred, and the error says why; what is in @out counts all the same. */
+SEAL_FRONT gboolean seal_dispatcher_explain(SealDispatcher *dispatcher, SealJob *job, SealOut *out,
+                                            GError **error);
 
 /** (borrowed, element type SealDelivery) What leaves; empty before seal_dispatcher_run(). */
 SEAL_FRONT GPtrArray *seal_job_deliveries(const SealJob *job);
@@ -342,6 +363,8 @@ typedef struct SealMessage SealMessage;
 SEAL_FRONT SealMessage *seal_message_new(SealContent *content, GError **error);
 SEAL_FRONT void seal_message_free(SealMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealMessage, seal_message_free)
+/** Appends whom To, Cc and Bcc name (element type char *), each as often as they do. */
+SEAL_FRONT gboolean seal_message_recipients(SealMessage *message, GPtrArray *texts, GError **error);
 /** The MIME view of the whole. (borrowed) */
 SEAL_FRONT SealEntity *seal_message_entity(SealMessage *message);
 

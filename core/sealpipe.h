@@ -308,6 +308,9 @@ SEAL_API gboolean seal_job_has_header(const SealJob *job);
 /** TRUE where the front end knows that the message was submitted by somebody who may use this
  *  server. Whether he may write as the author is another question: seal_module_prove_author(). */
 SEAL_API gboolean seal_job_submitted(const SealJob *job);
+/** TRUE where nothing of what becomes of it leaves, since somebody only wants to know: a module
+ * then answers as ever, and writes nothing down. */
+SEAL_API gboolean seal_job_is_rehearsal(const SealJob *job);
 /** Who logged in to submit it, octet by octet as the mail server has it; NULL where nobody did, or
  *  where the front end does not tell. (borrowed) */
 SEAL_API const char *seal_job_login(const SealJob *job);

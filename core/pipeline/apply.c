@@ -8,6 +8,7 @@
 #include "core/base/content.h"
 #include "core/pipeline/notice.h"
 #include "core/pipeline/signature.h"
+#include "core/pipeline/trace.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 
@@ -70,6 +71,8 @@ static gboolean encrypt_delivery(const SealPipeline *pipeline, SealJob *job, Sea
     g_autoptr(SealContent) wrapped = seal_message_wrap(message, entity);
     seal_delivery_set_content(delivery, wrapped);
     delivery->is_signed = delivery->is_signed || sealing.signer;
+    if (job->explains)
+        delivery->inner = g_steal_pointer(&inner);
     return TRUE;
 }
 
@@ -104,6 +107,23 @@ static gboolean take_step(const SealPipeline *pipeline, SealJob *job, SealDelive
     return TRUE;
 }
 
+static void trace_step(SealJob *job, const SealDelivery *delivery, const SealStep *step,
+                       const SealContent *before, const SealKey *signer)
+{
+    gboolean changed = delivery->content != before;
+    gboolean signs = delivery->signer != signer;
+
+    seal_trace_note(job, "step", step->name,
+                    changed || signs ? SEAL_VERDICT_PASS : SEAL_VERDICT_SKIP,
+                    changed ? "changed"
+                    : signs ? "signer"
+                            : "unchanged",
+                    "%s",
+                    changed ? "it has changed the message"
+                    : signs ? "it has chosen the key to sign with"
+                            : "it has changed nothing");
+}
+
 static gboolean apply_step(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                            const SealStep *step, GCancellable *cancellable, GError **error)
 {
@@ -115,6 +135,7 @@ static gboolean apply_step(const SealPipeline *pipeline, SealJob *job, SealDeliv
         return FALSE;
     if (delivery->content != before)
         seal_delivery_add_change(delivery, step->name);
+    trace_step(job, delivery, step, before, signer);
     if (delivery->content != before || delivery->signer != signer)
         note_stage(job, step->name);
     return TRUE;

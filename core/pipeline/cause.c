@@ -67,7 +67,10 @@ guint seal_cause_rank(const char *code)
 static gboolean passes_over(const SealDecision *decision)
 {
     const char *step = seal_decision_step(decision);
+    const SealAbout *about = seal_decision_is_about(decision);
 
+    if (about && about->is_extra)
+        return FALSE;
     return seal_decision_verdict(decision) == SEAL_VERDICT_SKIP && seal_decision_text(decision) &&
            (g_str_equal(step, "key") || g_str_equal(step, "source"));
 }

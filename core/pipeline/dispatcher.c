@@ -12,6 +12,7 @@
 #include "core/pipeline/group.h"
 #include "core/pipeline/plan.h"
 #include "core/pipeline/size.h"
+#include "core/pipeline/trace.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/daemon.h"
 #include "core/plugin/service.h"
@@ -309,6 +310,7 @@ static gboolean try_delivery(const SealPipeline *pipeline, SealJob *job, SealDel
 {
     gboolean fits = TRUE;
 
+    seal_trace_delivery(job, delivery);
     seal_clock_allow(job->size);
     if (!seal_size_foresee(pipeline, job, delivery, &fits, error))
         return FALSE;
@@ -335,7 +337,7 @@ static gboolean make_delivery(const SealPipeline *pipeline, SealJob *job, SealDe
     g_autoptr(GError) problem = NULL;
 
     if (try_delivery(pipeline, job, delivery, refused, cancellable, &problem)) {
-        if (!*refused)
+        if (!*refused && !job->asks)
             tell_used(pipeline, delivery);
         return TRUE;
     }

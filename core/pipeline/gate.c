@@ -9,6 +9,7 @@
 #include "core/pipeline/already.h"
 #include "core/pipeline/archive.h"
 #include "core/pipeline/signature.h"
+#include "core/pipeline/trace.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 
@@ -419,6 +420,25 @@ static void settle_recipients(SealJob *job, const SealDelivery *delivery)
     }
 }
 
+static const char *what_passed(const SealDelivery *delivery)
+{
+    switch (delivery->choice) {
+    case SEAL_CHOICE_SEAL:
+        return delivery->is_signed
+                   ? "wholly encrypted, to the planned keys and no other, and signed"
+                   : "wholly encrypted, to the planned keys and no other";
+    case SEAL_CHOICE_ALREADY:
+        return "encrypted as it came";
+    case SEAL_CHOICE_REPORT:
+        return "a problem report, with nothing of the message";
+    case SEAL_CHOICE_REDUCED:
+        return "a delivery report, reduced to its status fields";
+    default:
+        return delivery->is_signed ? "in clear, as policy allows, and signed"
+                                   : "in clear, as policy allows";
+    }
+}
+
 gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *delivery,
                    GCancellable *cancellable, GError **error)
 {
@@ -440,6 +460,7 @@ gboolean seal_gate(const SealPipeline *pipeline, SealJob *job, SealDelivery *del
                               "is there, which never leaves", error);
     if (!check_choice(pipeline, job, delivery, message, cancellable, error))
         return FALSE;
+    seal_trace_note(job, "gate", "", SEAL_VERDICT_PASS, "pass", "%s", what_passed(delivery));
     settle_recipients(job, delivery);
     seal_delivery_forget(delivery);
     return TRUE;

@@ -6,6 +6,7 @@
 #include "core/pipeline/group.h"
 
 #include "core/pipeline/archive.h"
+#include "core/pipeline/trace.h"
 
 static void set_reason(SealRecipient *recipient, const char *reason)
 {
@@ -98,6 +99,7 @@ static gboolean group_each(const SealPipeline *pipeline, SealJob *job, GCancella
 
         if (recipient->result != SEAL_VERDICT_NONE)
             continue;
+        seal_trace_recipient(job, recipient);
         facts.another_has_none = keyless;
         if (!seal_archive_choose(pipeline, job, recipient, &facts, cancellable, &answer, error))
             return FALSE;
@@ -362,6 +364,7 @@ gboolean seal_group(const SealPipeline *pipeline, SealJob *job, GCancellable *ca
     for (guint i = 0; i < job->deliveries->len; i++) {
         SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);
 
+        seal_trace_delivery(job, delivery);
         if (!add_author(pipeline, job, delivery, cancellable, error) ||
             !add_archives(pipeline, job, delivery, cancellable, error))
             return FALSE;

@@ -47,6 +47,7 @@ static void delivery_free(gpointer data)
     seal_message_free(delivery->view);
     seal_content_unref(delivery->content);
     seal_content_unref(delivery->as_signed);
+    seal_content_unref(delivery->inner);
     g_ptr_array_unref(delivery->changes);
     g_free(delivery->note);
     g_free(delivery);
@@ -180,6 +181,8 @@ SealJob *seal_job_new(const SealJobSpec *spec, GError **error)
     job->unproven = g_strdup(spec->unproven);
     job->authors = g_strdupv((GStrv)spec->authors);
     job->header_only = spec->header_only;
+    job->asks = spec->rehearsal;
+    job->explains = spec->rehearsal;
     job->started = g_get_monotonic_time();
     job->recipients = g_ptr_array_new_with_free_func(recipient_free);
     job->deliveries = g_ptr_array_new_with_free_func(delivery_free);
@@ -259,6 +262,10 @@ SealDecision *seal_job_decide(SealJob *job, const char *step, const char *subjec
 {
     SealDecision *decision = seal_decision_new(step, subject);
 
+    if (job->explains) {
+        seal_decision_about(decision)->recipient = job->scope.recipient;
+        seal_decision_about(decision)->delivery = job->scope.delivery;
+    }
     g_ptr_array_add(job->decisions, decision);
     return decision;
 }
@@ -343,6 +350,7 @@ SealDelivery *seal_job_add_delivery(SealJob *job, SealChoice choice, const char 
 {
     SealDelivery *delivery = g_new0(SealDelivery, 1);
 
+    delivery->number = ++job->made;
     delivery->choice = choice;
     delivery->format = format;
     delivery->sign = sign;
@@ -481,6 +489,11 @@ SealAddress *seal_job_author(const SealJob *job)
 gboolean seal_job_submitted(const SealJob *job)
 {
     return job->submitted;
+}
+
+gboolean seal_job_is_rehearsal(const SealJob *job)
+{
+    return job->explains;
 }
 
 gboolean seal_job_has_header(const SealJob *job)

@@ -36,6 +36,12 @@ struct SealRecipient {
     char *reason;
 };
 
+/** What decisions are about that are made now; of a job that explains. */
+typedef struct {
+    const SealRecipient *recipient; /* or NULL */
+    guint delivery;                 /* or 0 */
+} SealScope;
+
 /** What a step made of a delivery. */
 typedef struct {
     const char *step;
@@ -43,6 +49,7 @@ typedef struct {
 } SealChange;
 
 struct SealDelivery {
+    guint number;          /* from 1 on, in the order in which they are made */
     GPtrArray *recipients; /* of SealRecipient, borrowed from the job */
     SealChoice choice;
     const char *format; /* of its keys; NULL where it is not encrypted */
@@ -61,6 +68,7 @@ struct SealDelivery {
     SealMessage *view;   /* of the content, once it is asked for */
     GPtrArray *changes;  /* of SealChange, in their order */
     guint64 sealed_size; /* of what was encrypted, in canonical form */
+    SealContent *inner;  /* that, of a job that explains; else NULL */
 };
 
 struct SealJob {
@@ -95,7 +103,10 @@ struct SealJob {
     char *login;             /* NULL for nobody */
     char *unproven;          /* why it is not submitted, or NULL */
     GStrv authors;           /* whom the front end may speak for; NULL: anybody */
-    gboolean asks;           /* no message: nothing is written down */
+    gboolean asks;           /* nobody's mail hangs on it: nothing is written down */
+    gboolean explains;       /* and all that is found out is a decision */
+    SealScope scope;
+    guint made; /* deliveries, so far */
     gboolean one_output;
     gboolean any_size; /* what is too large leaves all the same */
     guint64 body_size; /* where it is not there: in octets with CRLF; 0: not known */

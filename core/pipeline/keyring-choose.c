@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/cause.h"
 #include "core/pipeline/keyring-search.h"
+#include "core/pipeline/trace.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
@@ -16,6 +17,7 @@ SealDecision *seal_search_decide(SealSearch *search, SealKey *key, SealServes se
         seal_job_decide(search->job, "key", seal_address_text(search->query->address));
 
     seal_decision_set_key(decision, seal_key_fingerprint(key));
+    seal_trace_search(search->job, decision, search->query, key, NULL);
     if (search->query->seen) {
         const SealKeySeen seen = {seal_key_ref(key), serves, decision};
 
@@ -234,10 +236,26 @@ static gboolean was_shown(const SealSearch *search, const SealKey *key)
     return FALSE;
 }
 
+/* Whether they are fit, nobody has asked. */
+static void tell_rest(SealSearch *search, const SealFind *find, const GPtrArray *keys, guint first)
+{
+    for (guint i = first; search->job->explains && i < keys->len; i++) {
+        SealKey *key = g_ptr_array_index(keys, i);
+
+        SealDecision *decision = seal_search_decide(search, key, serves_of(key, find->address));
+
+        seal_trace_extra(decision);
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, "not-asked",
+                          "one that comes before it serves");
+    }
+}
+
 static gboolean judge_all(SealSearch *search, Choice *choice, GPtrArray *keys, GError **error)
 {
-    for (guint i = 0; i < keys->len && goes_on(search, choice); i++) {
-        SealKey *key = g_ptr_array_index(keys, i);
+    guint next = 0;
+
+    while (next < keys->len && goes_on(search, choice)) {
+        SealKey *key = g_ptr_array_index(keys, next++);
 
         if (was_shown(search, key))
             continue;
@@ -246,6 +264,7 @@ static gboolean judge_all(SealSearch *search, Choice *choice, GPtrArray *keys, G
         else if (!is_beside_better(search, choice, key) && !judge_one(search, choice, key, error))
             return FALSE;
     }
+    tell_rest(search, choice->find, keys, next);
     return TRUE;
 }
 

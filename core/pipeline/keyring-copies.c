@@ -3,6 +3,7 @@
  * keyring-copies.c: one key may lie in several places, here with its revocation and there without.
  */
 #include "core/pipeline/keyring-search.h"
+#include "core/pipeline/trace.h"
 
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
@@ -35,11 +36,13 @@ gboolean seal_search_pass_over(SealSearch *search, const SealSourceEntry *source
     gboolean skip = seal_source_may_skip(source, search->gave);
     gboolean gave = !skip && seal_source_may_skip(source, FALSE);
 
-    seal_decision_set(
-        seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
-        skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
-        "key source %s could not find out%s", source->table.name,
-        gave ? ", and has had a key for the address before" : "");
+    SealDecision *decision =
+        seal_job_decide(search->job, "source", seal_address_text(search->query->address));
+
+    seal_trace_search(search->job, decision, search->query, NULL, source->table.name);
+    seal_decision_set(decision, skip ? SEAL_VERDICT_SKIP : SEAL_VERDICT_DEFER, "unavailable",
+                      "key source %s could not find out%s", source->table.name,
+                      gave ? ", and has had a key for the address before" : "");
     seal_decision_set(
         seal_job_decide(search->job, "problem", seal_address_text(search->query->address)),
         SEAL_VERDICT_NONE, "unavailable", "key source %s: %s", source->table.name, own->message);
@@ -80,11 +83,14 @@ static void leave_out(SealSearch *search, const SealSourceEntry *source, GError 
     const char *subject = seal_address_text(search->query->address);
     g_autoptr(GError) own = problem;
 
+    SealDecision *decision = seal_job_decide(search->job, "source", subject);
+
     search->partly = TRUE;
+    seal_trace_search(search->job, decision, search->query, NULL, source->table.name);
     if (!g_error_matches(own, SEAL_ERROR, SEAL_ERROR_KEY))
         seal_keyring_note_down(search->keyring, source);
     seal_decision_set(
-        seal_job_decide(search->job, "source", subject), SEAL_VERDICT_SKIP, "unavailable",
+        decision, SEAL_VERDICT_SKIP, "unavailable",
         "key source %s could not be asked: what else it has of a key that another one "
         "has does not count",
         source->table.name);

@@ -6,6 +6,7 @@
  */
 #include "core/base/log.h"
 #include "core/pipeline/keyring-search.h"
+#include "core/pipeline/trace.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
@@ -152,12 +153,15 @@ static void close_search(SealSearch *search, const SealPage *page)
         if (seal_key_standing(key) == SEAL_STANDING_PINNED)
             pinned = key;
     }
+    SealDecision *decision =
+        seal_job_decide(search->job, "source", seal_address_text(search->query->address));
+
     seal_search_tell_pinned(search);
-    seal_decision_set(
-        seal_job_decide(search->job, "source", seal_address_text(search->query->address)),
-        SEAL_VERDICT_SKIP, "pinned", "the %s key %.*s is pinned for %s, and no other is used",
-        seal_key_format(pinned), KEY_ID, seal_key_fingerprint(pinned),
-        seal_address_text(page->address));
+    seal_trace_search(search->job, decision, search->query, NULL, NULL);
+    seal_decision_set(decision, SEAL_VERDICT_SKIP, "pinned",
+                      "the %s key %.*s is pinned for %s, and no other is used",
+                      seal_key_format(pinned), KEY_ID, seal_key_fingerprint(pinned),
+                      seal_address_text(page->address));
 }
 
 void seal_search_tell_pinned(SealSearch *search)

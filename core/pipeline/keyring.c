@@ -5,6 +5,7 @@
 #include "core/pipeline/keyring.h"
 
 #include "core/pipeline/keyring-search.h"
+#include "core/pipeline/trace.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
 #include "core/plugin/key.h"
@@ -129,6 +130,7 @@ static gboolean find_in_source(SealSearch *search, const SealSourceEntry *source
 
     if (!all)
         return FALSE;
+    seal_trace_source(search->job, search->query, source->table.name, address, all);
     g_ptr_array_extend(keys, all, copy_ref, NULL);
     keep_domain_keys(search, &find);
     return seal_search_find_usable(search, &find, error);
@@ -151,12 +153,15 @@ static gboolean ask_source(SealSearch *search, const SealSourceEntry *source, GE
     GError *problem = NULL;
 
     if (!seal_keyring_may_reach(query->format, source, query->min_trust)) {
+        SealDecision *decision =
+            seal_job_decide(search->job, "source", seal_address_text(query->address));
+
         seal_decision_set(
-            seal_job_decide(search->job, "source", seal_address_text(query->address)),
-            SEAL_VERDICT_SKIP, "source-trust",
+            decision, SEAL_VERDICT_SKIP, "source-trust",
             "key source %s is not asked: its keys are trusted as %s only, and min_trust is %s",
             source->table.name, seal_trust_name(seal_source_trust(source)),
             seal_trust_name(query->min_trust));
+        seal_trace_search(search->job, decision, query, NULL, source->table.name);
         return TRUE;
     }
     if (ask_both_ways(search, source, &problem))
@@ -194,17 +199,26 @@ static gboolean is_over(const SealSearch *search)
     return search->over && !search->query->seen;
 }
 
+static void tell_not_asked(SealSearch *search, guint first, const char *why)
+{
+    seal_trace_not_asked(search->job, search->query, search->keyring->sources, first, why);
+}
+
 static gboolean ask_sources(SealSearch *search, GError **error)
 {
     GPtrArray *sources = search->keyring->sources;
+    guint next = 0;
 
-    for (guint i = 0; i < sources->len && !is_over(search); i++) {
+    while (next < sources->len && !is_over(search)) {
         GError *problem = NULL;
-        gboolean ok = ask_source(search, g_ptr_array_index(sources, i), &problem);
+        gboolean ok = ask_source(search, g_ptr_array_index(sources, next++), &problem);
 
-        if (!goes_on(search, ok, problem, error))
+        if (!goes_on(search, ok, problem, error)) {
+            tell_not_asked(search, next, "mail waits for one before it");
             return FALSE;
+        }
     }
+    tell_not_asked(search, next, "one before it has a key");
     for (guint i = 0; search->domain && i < search->domain->len && !is_over(search); i++) {
         GError *problem = NULL;
         const SealFind *find = g_ptr_array_index(search->domain, i);
@@ -220,10 +234,14 @@ static void tell_pinned(SealSearch *search)
 {
     const char *address = seal_address_text(search->query->address);
 
-    if (search->found->len == 0 && !search->other)
-        seal_decision_set(
-            seal_job_decide(search->job, "source", address), SEAL_VERDICT_SKIP, "pinned",
-            "the key that is pinned for %s is not fit, and no other is used", address);
+    if (search->found->len == 0 && !search->other) {
+        SealDecision *decision = seal_job_decide(search->job, "source", address);
+
+        seal_decision_set(decision, SEAL_VERDICT_SKIP, "pinned",
+                          "the key that is pinned for %s is not fit, and no other is used",
+                          address);
+        seal_trace_search(search->job, decision, search->query, NULL, NULL);
+    }
     seal_search_tell_pinned(search);
 }
 
@@ -240,8 +258,10 @@ static gboolean search_all(SealSearch *search, GError **error)
     }
     g_clear_pointer(&pinned.address, seal_address_unref);
     g_clear_pointer(&pinned.keys, g_ptr_array_unref);
-    if (!ok || is_over(search))
+    if (!ok || is_over(search)) {
+        tell_not_asked(search, 0, "a key is pinned");
         return ok;
+    }
     if (!ask_sources(search, error))
         return FALSE;
     if (!search->stopped)

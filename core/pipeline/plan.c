@@ -10,6 +10,7 @@
 #include "core/pipeline/cause.h"
 #include "core/pipeline/rehearse.h"
 #include "core/pipeline/size.h"
+#include "core/pipeline/trace.h"
 #include "core/pipeline/verify.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/decision.h"
@@ -132,6 +133,7 @@ static gboolean ask_stage(SealJob *job, SealRecipient *recipient, const SealStag
     SealDecision *decision =
         seal_job_decide(job, stage->table.name, seal_address_text(recipient->address));
 
+    seal_trace_stage(job, decision);
     if (!seal_stage_plan(stage, job, recipient, decision, error))
         return FALSE;
     if (seal_decision_verdict(decision) == SEAL_VERDICT_REFUSE)
@@ -253,6 +255,9 @@ static gboolean find_keys(const SealPipeline *pipeline, SealJob *job, SealRecipi
         if (format && !find_key(pipeline, job, recipient, format, causes, cancellable, error))
             return FALSE;
     }
+    for (; *formats; formats++)
+        seal_trace_note(job, "format", *formats, SEAL_VERDICT_SKIP, "not-asked",
+                        "no %s key was looked for: a format before it has one", *formats);
     if (causes->len > 0) {
         g_free(recipient->no_key);
         recipient->no_key = seal_cause_tell((SealCause *)(void *)causes->data, causes->len);
@@ -359,6 +364,9 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
         const SealPolicy *policy = seal_policies_find(pipeline->policies, job, recipient, 0);
 
+        seal_trace_recipient(job, recipient);
+        if (job->explains)
+            seal_policies_explain(pipeline->policies, job, recipient);
         highest = MAX(highest, policy->encrypt);
         if (!begin_recipient(pipeline, job, recipient, policy, cancellable, error))
             return FALSE;
@@ -368,10 +376,12 @@ gboolean seal_plan(const SealPipeline *pipeline, SealJob *job, GCancellable *can
 
         SealNeed need = key_need(job, recipient, highest);
 
+        seal_trace_recipient(job, recipient);
         if (need != SEAL_NEED_NEVER &&
             !find_keys_or_defer(pipeline, job, recipient, need, shared, cancellable, error))
             return FALSE;
     }
+    seal_trace_message(job);
     return TRUE;
 }
 

@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/pipeline/notice.h"
 #include "core/pipeline/rule.h"
+#include "core/pipeline/trace.h"
 #include "core/plugin/tables.h"
 
 #include <string.h>
@@ -402,4 +403,34 @@ char *seal_policies_undecided(const SealPolicies *policies, SealJob *job,
     if (count > MAX_NAMES)
         g_string_append_printf(names, " and %u more", count - MAX_NAMES);
     return count > 0 ? g_strdup(names->str) : NULL;
+}
+
+/* As far as it is about what somebody wrote, by the words of the configuration alone. */
+static void explain_rule(const Entry *entry, SealJob *job, const SealRecipient *recipient,
+                         SealMatch match)
+{
+    static const char *const codes[] = {"no", "maybe", "some", "yes"};
+    g_autofree char *why = seal_rule_tell(entry->rule, entry->settings, job, recipient, match);
+
+    seal_trace_note(job, "rule", entry->policy.rule,
+                    match >= SEAL_MATCH_SOME ? SEAL_VERDICT_PASS : SEAL_VERDICT_SKIP, codes[match],
+                    "%s", why);
+}
+
+void seal_policies_explain(const SealPolicies *policies, SealJob *job,
+                           const SealRecipient *recipient)
+{
+    gboolean over = FALSE;
+
+    for (guint i = 0; i < policies->rules->len; i++) {
+        const Entry *entry = g_ptr_array_index(policies->rules, i);
+        SealMatch match = over ? SEAL_MATCH_NO : seal_rule_match(entry->rule, i, job, recipient);
+
+        if (over)
+            seal_trace_note(job, "rule", entry->policy.rule, SEAL_VERDICT_SKIP, "not-asked",
+                            "a rule before it holds");
+        else
+            explain_rule(entry, job, recipient, match);
+        over = over || match == SEAL_MATCH_YES;
+    }
 }

@@ -25,6 +25,11 @@ const SealPolicy *seal_policies_nth(const SealPolicies *policies, guint index);
 char *seal_policies_undecided(const SealPolicies *policies, SealJob *job,
                               const SealRecipient *recipient);
 
+/** For a job that explains: a decision of each rule, in their order: whether it holds for
+ * @recipient, and by what of it. */
+void seal_policies_explain(const SealPolicies *policies, SealJob *job,
+                           const SealRecipient *recipient);
+
 /** The policy for @recipient of @job: that of the first rule that matches, else [policy]. A rule
  *  that matches in one reading of the message and not in another may be it or not: then the
  *  strictest of what may hold counts, key by key, by the name of the one that asks most for

@@ -426,3 +426,171 @@ SealMatch seal_rule_match(const SealRule *rule, guint index, SealJob *job,
         *of_message = (int)match_message(rule, job);
     return MIN(match, (SealMatch)*of_message);
 }
+
+/* -------------------------------------------------------------------------------------------
+ * Telling why
+ */
+
+/* One match_... of a rule, and what is said where it does not hold: never what the message says. */
+typedef struct {
+    const char *key;
+    gboolean (*asks)(const SealRule *rule);
+    SealMatch (*match)(const SealRule *rule, SealJob *job, const SealRecipient *recipient);
+    char *(*tell)(SealJob *job, const SealRecipient *recipient);
+} Criterion;
+
+static gboolean asks_sender(const SealRule *rule)
+{
+    return rule->senders != NULL;
+}
+
+static SealMatch ask_sender(const SealRule *rule, SealJob *job,
+                            G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return match_sender(rule, job);
+}
+
+static char *tell_sender(SealJob *job, G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return g_strdup_printf("the sender is %s", *job->sender_text ? job->sender_text : "not known");
+}
+
+static gboolean asks_author(const SealRule *rule)
+{
+    return rule->authors != NULL;
+}
+
+static SealMatch ask_author(const SealRule *rule, SealJob *job,
+                            G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return match_author(rule, job);
+}
+
+static char *tell_author(SealJob *job, G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return job->author ? g_strdup_printf("the author is %s", seal_address_text(job->author))
+                       : seal_job_no_author_reason(job);
+}
+
+static gboolean asks_recipient(const SealRule *rule)
+{
+    return rule->recipients != NULL;
+}
+
+static SealMatch ask_recipient(const SealRule *rule, G_GNUC_UNUSED SealJob *job,
+                               const SealRecipient *recipient)
+{
+    return match_address(rule->recipients, recipient->address);
+}
+
+static char *tell_recipient(G_GNUC_UNUSED SealJob *job, const SealRecipient *recipient)
+{
+    return g_strdup_printf("the recipient is %s", seal_address_text(recipient->address));
+}
+
+static gboolean asks_size(const SealRule *rule)
+{
+    return rule->has_size;
+}
+
+static SealMatch ask_size(const SealRule *rule, SealJob *job,
+                          G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return match_size(rule, job);
+}
+
+static char *tell_size(SealJob *job, G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return g_strdup_printf("it has %" G_GUINT64_FORMAT " octets", job->size);
+}
+
+static gboolean asks_tag(const SealRule *rule)
+{
+    return rule->tag != NULL;
+}
+
+static SealMatch ask_tag(const SealRule *rule, SealJob *job,
+                         G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return match_tag(rule, job);
+}
+
+static char *tell_tag(G_GNUC_UNUSED SealJob *job, G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return g_strdup("it does not stand in the Subject");
+}
+
+static gboolean asks_fields(const SealRule *rule)
+{
+    return rule->fields != NULL;
+}
+
+static SealMatch ask_fields(const SealRule *rule, SealJob *job,
+                            G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return match_fields(rule, job);
+}
+
+static char *tell_fields(G_GNUC_UNUSED SealJob *job, G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return g_strdup("no header field of the message is so");
+}
+
+static gboolean asks_parts(const SealRule *rule)
+{
+    return rule->parts != NULL;
+}
+
+static SealMatch ask_parts(const SealRule *rule, SealJob *job,
+                           G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return match_parts(rule, job);
+}
+
+static char *tell_parts(G_GNUC_UNUSED SealJob *job, G_GNUC_UNUSED const SealRecipient *recipient)
+{
+    return g_strdup("no part of the message is so");
+}
+
+static const Criterion CRITERIA[] = {
+    {"match_recipient", asks_recipient, ask_recipient, tell_recipient},
+    {"match_sender", asks_sender, ask_sender, tell_sender},
+    {"match_from", asks_author, ask_author, tell_author},
+    {"match_size", asks_size, ask_size, tell_size},
+    {"match_tag", asks_tag, ask_tag, tell_tag},
+    {"match_header", asks_fields, ask_fields, tell_fields},
+    {"match_part", asks_parts, ask_parts, tell_parts},
+};
+
+/* All that it asks for, as it is written. (transfer full) */
+static char *tell_criteria(const SealRule *rule, const SealSettings *settings)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(CRITERIA); i++) {
+        if (CRITERIA[i].asks(rule))
+            g_string_append_printf(text, "%s%s=%s", text->len > 0 ? ", " : "", CRITERIA[i].key,
+                                   seal_settings_place(settings, CRITERIA[i].key)->text);
+    }
+    return g_strdup(text->str);
+}
+
+char *seal_rule_tell(const SealRule *rule, const SealSettings *settings, SealJob *job,
+                     const SealRecipient *recipient, SealMatch match)
+{
+    for (guint i = 0; match == SEAL_MATCH_NO && i < G_N_ELEMENTS(CRITERIA); i++) {
+        const Criterion *one = &CRITERIA[i];
+
+        if (!one->asks(rule) || one->match(rule, job, recipient) != SEAL_MATCH_NO)
+            continue;
+        g_autofree char *found = one->tell(job, recipient);
+        return g_strdup_printf("%s=%s: %s", one->key, seal_settings_place(settings, one->key)->text,
+                               found);
+    }
+    g_autofree char *criteria = tell_criteria(rule, settings);
+    return g_strdup_printf("%s%s", criteria,
+                           match == SEAL_MATCH_SOME
+                               ? ": in one reading of the message and not in another, so that the "
+                                 "strictest of all that may hold counts"
+                               : "");
+}

@@ -27,5 +27,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealRule, seal_rule_free)
 SealMatch seal_rule_match(const SealRule *rule, guint index, SealJob *job,
                           const SealRecipient *recipient);
 
+/** Why it holds (@match, as seal_rule_match() has it) or does not, by what is written in @settings,
+ *  of which it was made. (transfer full) */
+char *seal_rule_tell(const SealRule *rule, const SealSettings *settings, SealJob *job,
+                     const SealRecipient *recipient, SealMatch match);
+
 /** The text that comes out of the Subject where the rule wins; NULL: none. (borrowed) */
 const char *seal_rule_tag(const SealRule *rule);

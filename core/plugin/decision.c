@@ -11,6 +11,7 @@ struct SealDecision {
     char *code;
     char *key;
     char *text;
+    SealAbout *about; /* NULL but in a job that explains */
 };
 
 struct SealDetection {
@@ -48,6 +49,9 @@ void seal_decision_free(SealDecision *decision)
     g_free(decision->code);
     g_free(decision->key);
     g_free(decision->text);
+    if (decision->about)
+        seal_key_unref(decision->about->key);
+    g_free(decision->about);
     g_free(decision);
 }
 
@@ -106,6 +110,18 @@ void seal_decision_set_usable(SealDecision *decision, SealKeyVerdict verdict, co
     va_start(args, format);
     decision_set(decision, known ? verdicts[verdict] : SEAL_VERDICT_NONE, code, format, args);
     va_end(args);
+}
+
+SealAbout *seal_decision_about(SealDecision *decision)
+{
+    if (!decision->about)
+        decision->about = g_new0(SealAbout, 1);
+    return decision->about;
+}
+
+const SealAbout *seal_decision_is_about(const SealDecision *decision)
+{
+    return decision->about;
 }
 
 void seal_decision_set_key(SealDecision *decision, const char *fingerprint)

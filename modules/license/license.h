@@ -153,9 +153,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LicenseVerdict, license_verdict_clear)
 
 /** What a sender is judged for. */
 typedef enum {
-    LICENSE_ASKED,      /* nothing is sent: nobody takes a place */
-    LICENSE_SENT,       /* by somebody who has not shown that he is the sender: nor here */
-    LICENSE_SENT_BY_HIM /* the sender takes one of max-senders' places */
+    LICENSE_ASKED,       /* nothing is sent: nobody takes a place */
+    LICENSE_REHEARSED,   /* likewise, and nothing is written down */
+    LICENSE_SENT,        /* by somebody who has not shown that he is the sender: nor here */
+    LICENSE_SENT_BY_HIM, /* the sender takes one of max-senders' places */
 } LicenseUse;
 
 /** Judges at @now, and puts into @state what is to be remembered. @license is NULL where there is

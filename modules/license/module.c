@@ -57,7 +57,8 @@ static gboolean find_use(SealModule *self, SealJob *job, LicenseUse *use, GError
 
     if (!seal_module_prove_author(self, job, &proof, &why, error))
         return FALSE;
-    *use = !seal_job_entity(job)        ? LICENSE_ASKED
+    *use = seal_job_is_rehearsal(job)   ? LICENSE_REHEARSED
+           : !seal_job_entity(job)      ? LICENSE_ASKED
            : proof == SEAL_PROOF_AUTHOR ? LICENSE_SENT_BY_HIM
                                         : LICENSE_SENT;
     return TRUE;
@@ -78,7 +79,7 @@ static gboolean license_plan(SealModule *self, SealJob *job, SealRecipient *reci
     if (!find_use(self, job, &use, error) ||
         !license_ask(self, find_sender(job), use, &answer, error))
         return FALSE;
-    if (verdict->warn)
+    if (verdict->warn && use != LICENSE_REHEARSED)
         seal_module_warn(self, "%s", verdict->text);
     if (verdict->lapsed) {
         /* Its words begin with the strictest. */
