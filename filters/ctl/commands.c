@@ -120,6 +120,12 @@ const CtlCommand CTL_COMMANDS[] = {
      "Looks for all that may be wrong, in order, and says what to do about it. It works with a "
      "configuration that does not load.",
      NULL, ctl_check},
+    {"explain", "FILE [RECIPIENT]...", "what would become of a message, and why",
+     "Says what would become of the message in FILE (-: standard input) for each RECIPIENT, or, "
+     "without one, for all that To, Cc and Bcc name: the rules, key sources and keys that were "
+     "asked and what came of it, and the structure of what would leave. Nothing is sent, and "
+     "nothing is written down; body and Subject are not shown.",
+     CTL_EXPLAIN_OPTIONS, ctl_explain},
     {"status", NULL, "whether mail is handled, and whether the modules are ready",
      "Says whether mail is handled, whether the daemon runs, where the log goes, and whether each "
      "module is ready. It works with a configuration that does not load, and says why.",
@@ -197,7 +203,6 @@ static int refuse_unknown(const char *const *names, GError **error)
         const char *name, *instead;
     } planned[] = {
         {"test", "sealpipe-check and sealpipe --debug say what would become of a message"},
-        {"explain", "sealpipe --debug says what was decided about a message, and why"},
         {"ca", "openssl makes certificates"},
         {"report", "the log has a line for each recipient"},
     };
