@@ -18,7 +18,7 @@ import tap
 import unpacked
 
 # Numbers that no Debian system gives away by itself.
-USERS = {"opensmtpd": 64931, "opensmtpq": 64932, "sealpipe": 64903, "lou": 64920}
+USERS = {"opensmtpd": 64931, "opensmtpq": 64932, "sealpipe": 64903, "sealpipe-keys": 64904, "lou": 64920}
 SENDMAIL = "/usr/sbin/sendmail"
 PASSWORD = "a-password"
 

@@ -20,7 +20,7 @@ import unpacked
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf", "m4", "libsasl2-modules", "sasl2-bin")
 # Numbers that no Debian system gives away by itself.
-USERS = {"smmta": 64911, "smmsp": 64912, "sealpipe": 64903, "lou": 64920, "carol": 64921}
+USERS = {"smmta": 64911, "smmsp": 64912, "sealpipe": 64903, "sealpipe-keys": 64904, "lou": 64920, "carol": 64921}
 QUEUES = ("mqueue", "mqueue-client", "mqueue-sealed")
 PASSWORD = "a-password"
 SENDMAIL = "/usr/sbin/sendmail"

@@ -3,15 +3,18 @@
 
 import os
 import pathlib
+import shutil
 import ssl
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import daemons
 import mail
 import mounts
 import opensmtpd
 import outcomes
 import sink as sinks
+import snippets
 import tap
 from home import Home
 
@@ -119,6 +122,25 @@ def _():
     tap.contains(text, b"5.7.1refused:nobody@example.org:")
     o.deferred_without_program()
     sealed_for(o.dora)
+
+
+@tap.test("with the daemon, as the page has it: what waits until it is there leaves sealed")
+def _():
+    keys, run_dir = home.folder / "server-keys", home.folder / "run"
+    keys.mkdir(mode=0o700)
+    shutil.copy(o.server_key, keys)  # mode 0600, and root's now
+    settings = snippets.groups(snippets.read("opensmtpd.md")["daemon-conf"])
+    o.begin(core={**settings["core"], "run_dir": run_dir}, daemon=settings["daemon"],
+            **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": keys}})
+    ident = server.send(MAIL, outcomes.DORA)
+    server.deferred(ident)
+    tap.contains(home.log_text(), "in_process=false leaves the work to the daemon")
+    running = daemons.Shared(home, run_dir).start(by=server.view)
+    try:
+        server.try_again(ident)
+        sealed_for(o.dora)
+    finally:
+        running.stop()
 
 
 @tap.test("hostile addresses come through as they are, in their places")

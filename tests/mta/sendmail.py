@@ -4,14 +4,17 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import daemons
 import mail
 import mounts
 import outcomes
 import sendmail
+import signed
 import sink as sinks
 import snippets
 import tap
@@ -127,6 +130,29 @@ def _():
     tap.contains((server.boxes / "inbox").read_bytes(), b"5.7.1 refused: nobody@example.org: ")
     o.deferred_without_program()
     sealed_for(o.dora)
+
+
+@tap.test("with the daemon, as the page has it: keys of root's sign, and mail waits until it is there")
+def _():
+    keys, run_dir = home.folder / "server-keys", home.folder / "run"
+    keys.mkdir(mode=0o700)
+    shutil.copy(o.server_key, keys)  # mode 0600, and root's now
+    settings = snippets.groups(snippets.read("sendmail.md")["daemon-conf"])
+    o.begin(core={**settings["core"], "run_dir": run_dir}, daemon=settings["daemon"],
+            policy={"encrypt": "required", "sign": "required"},
+            **{"module smime": {"trust_anchors": home.authority.cert, "server_keys": keys},
+               "module sign": {"submission_domains": "example.net"}})
+    ident = server.send(MAIL, outcomes.DORA, port=server.submission, login="carol")
+    server.deferred(ident)
+    tap.contains(home.log_text(), "in_process=false leaves the work to the daemon")
+    running = daemons.Shared(home, run_dir).start(by=server.view)
+    try:
+        server.try_again(ident)
+        server.wait_empty()
+        inner = mail.opened(o.by_recipient()[outcomes.DORA].message(), o.dora)
+        tap.contains(signed.by_smime(inner, home.authority.cert), outcomes.MARK)
+    finally:
+        running.stop()
 
 
 @tap.test("hostile addresses come through as they are, in their places")
