@@ -404,6 +404,13 @@ SEAL_FRONT void seal_log_open(const char *by, gboolean to_stderr);
 SEAL_FRONT const char *seal_log_target(int *level, int *file);
 /** Writes a line `warning="..."`. */
 SEAL_FRONT void seal_log_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** Likewise `error="..."`: something does not work. */
+SEAL_FRONT void seal_log_failure(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** Likewise `notice="..."`, at log_level=info: nothing is wrong. */
+SEAL_FRONT void seal_log_notice(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** TRUE where another file stands in the place of the log's, as after a rotation: this process goes
+ *  on writing to the one before. */
+SEAL_FRONT gboolean seal_log_is_behind(void);
 /** One line for each recipient, and at log_level=debug one for each decision. */
 SEAL_FRONT void seal_log_job(SealJob *job);
 /** Likewise for a question, which comes ahead of each message: that it will be handled is said at

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * log.c: where the log goes, and lines of key=value for it. Whatever came from outside is quoted,
- * so that no address can write a line of its own.
+ * log.c: where the log goes.
  */
 #include "core/base/log.h"
 
 #include "core/base/files.h"
-#include "core/base/text.h"
+#include "core/base/journal.h"
 #include "core/base/user.h"
 
 #include <errno.h>
@@ -19,11 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define JOURNAL_SOCKET "/run/systemd/journal/socket"
-#define SYSLOG_SOCKET  "/dev/log"
-#define OWN_FILE       "sealpipe.log"
-
-enum { MAX_VALUE = 600 };
+#define SYSLOG_SOCKET "/dev/log"
+#define OWN_FILE      "sealpipe.log"
 
 typedef enum {
     TO_SYSLOG,
@@ -114,7 +110,7 @@ char *seal_log_resolve(const char *target, const char *state_dir)
 {
     if (!g_str_equal(target, "auto"))
         return g_strdup(target);
-    if (is_heard(JOURNAL_SOCKET))
+    if (is_heard(SEAL_JOURNAL_SOCKET))
         return g_strdup("journal");
 
     g_autofree char *path = g_build_filename(state_dir, OWN_FILE, NULL);
@@ -156,7 +152,7 @@ void seal_log_configure(const char *target, SealLogLevel level)
     else if (*target == '/')
         the_log.target = TO_FILE;
     else
-        the_log.target = access(JOURNAL_SOCKET, W_OK) == 0 ? TO_JOURNAL : TO_SYSLOG;
+        the_log.target = access(SEAL_JOURNAL_SOCKET, W_OK) == 0 ? TO_JOURNAL : TO_SYSLOG;
     if (the_log.target != TO_FILE)
         return;
 
@@ -181,11 +177,20 @@ gboolean seal_log_make(const char *target, uid_t user)
     return ok;
 }
 
+gboolean seal_log_is_behind(void)
+{
+    struct stat there, here;
+
+    return the_log.target == TO_FILE && the_log.fd >= 0 && lstat(the_log.path, &there) == 0 &&
+           S_ISREG(there.st_mode) && fstat(the_log.fd, &here) == 0 &&
+           (there.st_dev != here.st_dev || there.st_ino != here.st_ino);
+}
+
 char *seal_log_describe(void)
 {
     gboolean journal = the_log.target == TO_JOURNAL;
     const char *name = journal ? "journal" : "syslog";
-    const char *path = journal ? JOURNAL_SOCKET : SYSLOG_SOCKET;
+    const char *path = journal ? SEAL_JOURNAL_SOCKET : SYSLOG_SOCKET;
 
     if (the_log.target == TO_FILE || the_log.target == TO_STDERR)
         return g_strdup(the_log.target == TO_FILE ? the_log.path : "stderr");
@@ -203,16 +208,18 @@ const char *seal_log_target(int *level, int *file)
     return the_log.target == TO_FILE ? "file" : the_log.target == TO_JOURNAL ? "journal" : "syslog";
 }
 
-static void write_journal(SealLogLevel level, const char *line)
+static gboolean write_journal(SealLogLevel level, const SealLogLine *line)
 {
-    g_autofree char *priority = g_strdup_printf("%d", PRIORITIES[level]);
-    const GLogField fields[] = {
-        {"MESSAGE", line, -1},
-        {"PRIORITY", priority, -1},
-        {"SYSLOG_IDENTIFIER", "sealpipe", -1},
-    };
+    GPtrArray *fields = seal_log_line_fields(line);
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
 
-    g_log_writer_journald(G_LOG_LEVEL_MESSAGE, fields, G_N_ELEMENTS(fields), NULL);
+    g_ptr_array_add(all, g_strconcat("MESSAGE=", seal_log_line_text(line), NULL));
+    g_ptr_array_add(all, g_strdup_printf("PRIORITY=%d", PRIORITIES[level]));
+    g_ptr_array_add(all, g_strdup("SYSLOG_IDENTIFIER=sealpipe"));
+    g_ptr_array_add(all, g_strdup_printf("SYSLOG_FACILITY=%d", LOG_FAC(LOG_MAIL)));
+    for (guint i = 0; i < fields->len; i++)
+        g_ptr_array_add(all, g_strdup(g_ptr_array_index(fields, i)));
+    return seal_journal_send(all);
 }
 
 /* One write, so that lines of several processes do not mix. */
@@ -235,68 +242,59 @@ static void write_file(SealLogLevel level, const char *line)
     syslog(PRIORITIES[level], "%s", line);
 }
 
-void seal_log_write(SealLogLevel level, const char *line)
+void seal_log_write(SealLogLevel level, const SealLogLine *line)
 {
+    const char *text = seal_log_line_text(line);
+
     if (!seal_log_has_level(level))
         return;
-    switch (the_log.target) {
-    case TO_SYSLOG:
-        syslog(PRIORITIES[level], "%s", line);
-        break;
-    case TO_JOURNAL:
-        write_journal(level, line);
-        break;
-    case TO_FILE:
-        write_file(level, line);
-        break;
-    case TO_STDERR:
-        break;
-    }
+    if (the_log.target == TO_FILE)
+        write_file(level, text);
+    else if (the_log.target == TO_SYSLOG ||
+             (the_log.target == TO_JOURNAL && !write_journal(level, line)))
+        syslog(PRIORITIES[level], "%s", text);
     if (the_log.target == TO_STDERR || the_log.copy_to_stderr)
-        write_fd(STDERR_FILENO, level, line);
+        write_fd(STDERR_FILENO, level, text);
 }
 
-void seal_log_put(GString *line, const char *name, const char *value)
-{
-    g_autofree char *safe = g_utf8_make_valid(value ? value : "", -1);
-    gboolean plain = *safe != '\0';
-
-    for (const char *c = safe; *c && plain; c++)
-        plain = g_ascii_isgraph(*c) && !strchr("\"\\=", *c);
-    g_string_append_printf(line, "%s%s=", line->len ? " " : "", name);
-    if (plain && strlen(safe) <= MAX_VALUE) {
-        g_string_append(line, safe);
-        return;
-    }
-
-    gsize start = line->len;
-    g_string_append_c(line, '"');
-    for (const char *c = safe; *c && line->len - start < MAX_VALUE; c = g_utf8_next_char(c)) {
-        gunichar u = g_utf8_get_char(c);
-        if (u == '"' || u == '\\')
-            g_string_append_printf(line, "\\%c", (char)u);
-        else if (seal_text_is_shown(u))
-            g_string_append_unichar(line, u);
-        else
-            g_string_append_printf(line, "\\u%04x", u);
-    }
-    g_string_append_c(line, '"');
-}
-
-void seal_log_put_by(GString *line)
+void seal_log_put_by(SealLogLine *line)
 {
     seal_log_put(line, "by", the_log.by);
 }
 
+static void log_news(SealLogLevel level, const char *name, const char *format, va_list args)
+{
+    g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_NEWS);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+
+    seal_log_put(line, name, text);
+    seal_log_put_by(line);
+    seal_log_write(level, line);
+}
+
 void seal_log_warning(const char *format, ...)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
     va_list args;
 
     va_start(args, format);
-    g_autofree char *text = g_strdup_vprintf(format, args);
+    log_news(SEAL_LOG_WARNING, "warning", format, args);
     va_end(args);
-    seal_log_put(line, "warning", text);
-    seal_log_put_by(line);
-    seal_log_write(SEAL_LOG_WARNING, line->str);
+}
+
+void seal_log_failure(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_news(SEAL_LOG_ERROR, "error", format, args);
+    va_end(args);
+}
+
+void seal_log_notice(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_news(SEAL_LOG_INFO, "notice", format, args);
+    va_end(args);
 }

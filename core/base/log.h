@@ -33,9 +33,33 @@ char *seal_log_describe(void);
 
 /** TRUE where lines of @level are written at all. */
 gboolean seal_log_has_level(SealLogLevel level);
+
+/** What a line is about: its MESSAGE_ID in the journal, which log-line.c has. */
+typedef enum {
+    SEAL_LOG_RESULT,   /**< what became of a message for a recipient */
+    SEAL_LOG_DECISION, /**< why */
+    SEAL_LOG_NEWS,     /**< anything else */
+    SEAL_LOG_DISABLED, /**< mail leaves as it comes */
+} SealLogKind;
+
+/** A line of key=value, and each value by itself for the journal. */
+typedef struct SealLogLine SealLogLine;
+/** (transfer full) */
+SealLogLine *seal_log_line_new(SealLogKind kind);
+void seal_log_line_free(SealLogLine *line);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealLogLine, seal_log_line_free)
 /** Appends ` name=value` to @line; quotes what is not plain, escapes what is not printable. */
-void seal_log_put(GString *line, const char *name, const char *value);
+void seal_log_put(SealLogLine *line, const char *name, const char *value);
+/** Likewise a number. */
+void seal_log_put_number(SealLogLine *line, const char *name, gint64 number);
+/** Appends a sentence that is no value. */
+void seal_log_put_text(SealLogLine *line, const char *text);
+/** The line as it is written. (borrowed) */
+const char *seal_log_line_text(const SealLogLine *line);
+/** The journal's fields of it, NAME=VALUE in valid UTF-8 without control characters. (borrowed,
+ *  element type char *) */
+GPtrArray *seal_log_line_fields(const SealLogLine *line);
 /** Appends ` by=` and the program's name in the log. */
-void seal_log_put_by(GString *line);
+void seal_log_put_by(SealLogLine *line);
 /** Writes one line. */
-void seal_log_write(SealLogLevel level, const char *line);
+void seal_log_write(SealLogLevel level, const SealLogLine *line);

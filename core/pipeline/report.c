@@ -42,7 +42,7 @@ static const char *serves_as(const SealRecipient *recipient)
 }
 
 /* Where the key comes from, and how far it is believed: by its source, or by whom else. */
-static void put_origin(GString *line, const SealRecipient *recipient)
+static void put_origin(SealLogLine *line, const SealRecipient *recipient)
 {
     const SealKey *key = recipient->key;
     g_autofree char *origin =
@@ -56,7 +56,7 @@ static void put_origin(GString *line, const SealRecipient *recipient)
 
 static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogLevel level)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
+    g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_RESULT);
     g_autofree char *names = key_names(recipient);
     const SealKey *key = recipient->key;
 
@@ -75,18 +75,18 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogL
     seal_log_put(line, "stages", job->stages);
     seal_log_put(line, "signer", recipient->signer ? seal_key_fingerprint(recipient->signer) : "");
     seal_log_put_by(line);
-    g_string_append_printf(line, " bytes=%" G_GUINT64_FORMAT " ms=%" G_GINT64_FORMAT, job->size,
-                           (g_get_monotonic_time() - job->started) / 1000);
+    seal_log_put_number(line, "bytes", (gint64)job->size);
+    seal_log_put_number(line, "ms", (g_get_monotonic_time() - job->started) / 1000);
     g_autofree char *reason = recipient->detail && recipient->reason
                                   ? g_strjoin("; ", recipient->reason, recipient->detail, NULL)
                                   : NULL;
     seal_log_put(line, "reason", reason ? reason : recipient->reason);
-    seal_log_write(level, line->str);
+    seal_log_write(level, line);
 }
 
 static void log_decision(SealJob *job, const SealDecision *decision)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
+    g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_DECISION);
 
     seal_log_put(line, "id", seal_job_id(job));
     seal_log_put(line, "step", seal_decision_step(decision));
@@ -95,7 +95,7 @@ static void log_decision(SealJob *job, const SealDecision *decision)
     seal_log_put(line, "code", seal_decision_code(decision));
     seal_log_put(line, "key", seal_decision_key(decision));
     seal_log_put(line, "text", seal_decision_text(decision));
-    seal_log_write(SEAL_LOG_DEBUG, line->str);
+    seal_log_write(SEAL_LOG_DEBUG, line);
 }
 
 static void log_decisions(SealJob *job)
@@ -133,7 +133,7 @@ void seal_log_answer(SealJob *job)
 static void log_result(SealLogLevel level, const char *id, const char *sender, const char *to,
                        SealVerdict result, const char *reason)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
+    g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_RESULT);
 
     seal_log_put(line, "id", id);
     seal_log_put(line, "from", sender && !*sender ? "<>" : sender);
@@ -141,14 +141,16 @@ static void log_result(SealLogLevel level, const char *id, const char *sender, c
     seal_log_put(line, "result", seal_verdict_name(result));
     seal_log_put_by(line);
     seal_log_put(line, "reason", reason);
-    seal_log_write(level, line->str);
+    seal_log_write(level, line);
 }
 
 void seal_log_disabled(const char *id, const char *sender, const char *const *recipients)
 {
     static const char notice[] = "sealpipe is disabled. Emails will not be encrypted.";
+    g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_DISABLED);
 
-    seal_log_write(SEAL_LOG_WARNING, notice);
+    seal_log_put_text(line, notice);
+    seal_log_write(SEAL_LOG_WARNING, line);
     for (; *recipients; recipients++)
         log_result(SEAL_LOG_INFO, id, sender, *recipients, SEAL_VERDICT_PLAIN, notice);
 }

@@ -77,20 +77,11 @@ static void put_text(Line *line, const char *text)
     line->text[line->size] = '\0';
 }
 
-/* Whatever came from outside is quoted, so that it cannot write a line of its own. */
-static void put_value(Line *line, const char *name, const char *value)
+/* Nothing in it ends a line. */
+static void put_escaped(Line *line, const char *value)
 {
-    size_t start;
+    size_t start = line->size;
 
-    put_text(line, line->size > 0 ? " " : "");
-    put_text(line, name);
-    put_text(line, "=");
-    if (is_plain(value)) {
-        put_text(line, value);
-        return;
-    }
-    start = line->size;
-    put_text(line, "\"");
     for (; *value && line->size - start < VALUE_MAX; value++) {
         unsigned char octet = (unsigned char)*value;
         char escaped[8] = {*value};
@@ -101,7 +92,28 @@ static void put_value(Line *line, const char *name, const char *value)
             snprintf(escaped, sizeof escaped, "\\x%02x", octet);
         put_text(line, escaped);
     }
-    put_text(line, "\"");
+}
+
+/* Whatever came from outside is quoted, so that it cannot write a line of its own. */
+static void put_value(Line *line, const char *name, const char *value)
+{
+    bool plain = is_plain(value);
+
+    put_text(line, line->size > 0 ? " " : "");
+    put_text(line, name);
+    put_text(line, plain ? "=" : "=\"");
+    put_escaped(line, value);
+    put_text(line, plain ? "" : "\"");
+}
+
+/* The journal's, by the names that core gives them. */
+static void put_field(Line *fields, const char *name, const char *value)
+{
+    if (*value == '\0')
+        return;
+    put_text(fields, name);
+    put_escaped(fields, value);
+    put_text(fields, "\n");
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -125,22 +137,26 @@ static bool write_file(int fd, SealClientLevel level, const char *text)
            seal_io_write(fd, line, (size_t)size);
 }
 
-static bool write_journal(SealClientLevel level, const char *text)
+/* As core/base/log-line.c has it for what became of a message. */
+#define RESULT_ID "MESSAGE_ID=2c6d4aab6f4b4e0f9bbd0c3d5e0f7a11\n"
+
+static bool write_journal(SealClientLevel level, const char *text, const Line *fields)
 {
     const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
-    char fields[LINE_SIZE + 128];
-    int size =
-        snprintf(fields, sizeof fields, "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=" TAG "\n",
-                 text, levels[level].priority);
+    char entry[2 * LINE_SIZE + 256];
+    int size = snprintf(entry, sizeof entry,
+                        "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=" TAG
+                        "\nSYSLOG_FACILITY=2\n" RESULT_ID "%s",
+                        text, levels[level].priority, fields->text);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && sendto(fd, fields, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL,
+    bool ok = fd >= 0 && sendto(fd, entry, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL,
                                 (const struct sockaddr *)&journal, sizeof journal) == size;
 
     seal_io_close(&fd);
     return ok;
 }
 
-static void write_line(SealClientLevel level, const char *text)
+static void write_line(SealClientLevel level, const char *text, const Line *fields)
 {
     bool written = false;
 
@@ -151,22 +167,27 @@ static void write_line(SealClientLevel level, const char *text)
     if (the_log.to.target == SEAL_CLIENT_LOG_FILE)
         written = write_file(the_log.to.file, level, text);
     else if (the_log.to.target == SEAL_CLIENT_LOG_JOURNAL)
-        written = write_journal(level, text);
+        written = write_journal(level, text, fields);
     if (!written)
         syslog(levels[level].priority, "%s", text);
 }
 
 void seal_client_log(SealClientLevel level, const SealClientLine *line)
 {
-    Line text = {.size = 0};
+    Line text = {.size = 0}, fields = {.size = 0};
+    const struct {
+        const char *name, *field, *value;
+    } values[] = {
+        {"id", "SEALPIPE_ID=", line->id},        {"from", "SEALPIPE_SENDER=", line->from},
+        {"to", "SEALPIPE_RECIPIENT=", line->to}, {"result", "SEALPIPE_RESULT=", line->result},
+        {"by", "SEALPIPE_BY=", the_log.by},      {"reason", "SEALPIPE_REASON=", line->reason},
+    };
 
-    put_value(&text, "id", line->id);
-    put_value(&text, "from", line->from);
-    put_value(&text, "to", line->to);
-    put_value(&text, "result", line->result);
-    put_value(&text, "by", the_log.by);
-    put_value(&text, "reason", line->reason);
-    write_line(level, text.text);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        put_value(&text, values[i].name, values[i].value);
+        put_field(&fields, values[i].field, values[i].value);
+    }
+    write_line(level, text.text, &fields);
 }
 
 void seal_client_log_deferred(const SealClientJob *job, const char *reason)

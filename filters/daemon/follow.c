@@ -24,7 +24,8 @@ static void look_at_files(DaemonFollow *self, const SealDispatcher *dispatcher)
 {
     gint64 begun = now_ms();
 
-    self->changed = seal_dispatcher_look(dispatcher, &self->sum);
+    /* Workers could not open another log: a new generation has it from its start. */
+    self->changed = seal_dispatcher_look(dispatcher, &self->sum) || seal_log_is_behind();
     self->next = now_ms() + MAX(LOOK_MS, (now_ms() - begun) * SHARE);
 }
 

@@ -162,7 +162,7 @@ static void fill_places(Generation *self)
         Place *place = &self->places[i];
 
         if (!place->pid && place->again <= now_ms() && !start_worker(self, place)) {
-            seal_log_warning("a worker cannot be started: %s", g_strerror(errno));
+            seal_log_failure("a worker cannot be started: %s", g_strerror(errno));
             place->again = now_ms() + LEAST_PAUSE_MS;
         }
     }
@@ -318,6 +318,13 @@ static void look_for_changes(Generation *self)
         daemon_say(DAEMON_CONTROL_FD, 'X', 0);
 }
 
+static void begin_work(Generation *self)
+{
+    self->accepts = TRUE;
+    seal_log_notice("sealpiped " SEALPIPE_VERSION " handles mail with the configuration of %s",
+                    self->settings.conf_dir);
+}
+
 static void hear_supervisor(Generation *self)
 {
     char text[DAEMON_TEXT_MAX + 1];
@@ -325,7 +332,7 @@ static void hear_supervisor(Generation *self)
 
     while ((letter = daemon_hear_text(DAEMON_CONTROL_FD, text, sizeof text)) > 0) {
         if (letter == 'G')
-            self->accepts = TRUE;
+            begin_work(self);
         else if (letter == 'W')
             seal_log_warning("%s", text);
         else if (letter == 'D' || letter == 'S')
@@ -488,7 +495,7 @@ static void close_generation(Generation *self)
 
 static void say_problem(const GError *error)
 {
-    seal_log_warning("the daemon cannot work with this configuration: %s", error->message);
+    seal_log_failure("the daemon cannot work with this configuration: %s", error->message);
     daemon_say_text(DAEMON_CONTROL_FD, 'E', error->message);
 }
 

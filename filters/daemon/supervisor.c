@@ -290,7 +290,7 @@ static void miss_coming(Supervisor *self)
 
 static void miss_current(Supervisor *self)
 {
-    seal_log_warning("the daemon's generation %d has ended; a new one is started",
+    seal_log_failure("the daemon's generation %d has ended; a new one is started",
                      (int)self->current);
     self->current = 0;
     self->lame = FALSE;
@@ -428,7 +428,7 @@ static int run_supervisor(Supervisor *self, const char *conf_dir)
     if (!open_all(self, conf_dir, &error)) {
         const char *why = error ? error->message : g_strerror(errno);
 
-        seal_log_warning("the daemon cannot start: %s", why);
+        seal_log_failure("the daemon cannot start: %s", why);
         fprintf(stderr, "sealpiped: %s\n", why);
         return 1;
     }

@@ -385,7 +385,7 @@ int daemon_work(const DaemonShop *shop, int listening, int control, int keys)
         return 1;
     }
     if (!open_epoll(&worker)) {
-        seal_log_warning("a worker cannot wait for work: %s", g_strerror(errno));
+        seal_log_failure("a worker cannot wait for work: %s", g_strerror(errno));
         return 1;
     }
     daemon_say(control, 'I', 0);

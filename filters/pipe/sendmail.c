@@ -59,7 +59,7 @@ static bool start_sendmail(Run *run, char *const *argv, int input)
     return true;
 }
 
-/* The first line or so is kept; the rest is read, so that it does not wait for us. */
+/* Some lines are kept; the rest is read, so that it does not wait for us. */
 static void read_says(Run *run, SealSendmailEnd *end)
 {
     char bytes[4096];
@@ -70,7 +70,8 @@ static void read_says(Run *run, SealSendmailEnd *end)
     if (size <= 0)
         seal_io_close(&run->output[0]);
     for (ssize_t i = 0; i < size && run->says + 1 < sizeof end->says; i++)
-        end->says[run->says++] = bytes[i] >= ' ' && bytes[i] < 0x7f ? bytes[i] : ' ';
+        end->says[run->says++] =
+            (bytes[i] >= ' ' && bytes[i] < 0x7f) || bytes[i] == '\n' ? bytes[i] : ' ';
 }
 
 static bool has_ended(const Run *run)
@@ -189,13 +190,23 @@ static void stop_sendmail(Run *run, SealSendmailEnd *end, char *const *argv)
              SEAL_SENDMAIL_LIMIT_MS / 1000);
 }
 
-/* The last line's end. */
-static void trim_says(SealSendmailEnd *end)
+/* The line that says why. What stands behind it is the message, where Exim is: its copy of what it
+ * does not take goes to its standard error, and from here would to the log. */
+static void keep_line(SealSendmailEnd *end)
 {
-    size_t size = strlen(end->says);
+    char *line = end->says + strspn(end->says, " \n"), *next;
 
-    while (size > 0 && end->says[size - 1] == ' ')
-        end->says[--size] = '\0';
+    while (end->too_big && (next = strchr(line, '\n'))) {
+        *next = '\0';
+        if (says_too_big(line))
+            break;
+        line = next + 1;
+    }
+    size_t size = strcspn(line, "\n");
+    while (size > 0 && line[size - 1] == ' ')
+        size--;
+    memmove(end->says, line, size);
+    end->says[size] = '\0';
 }
 
 void seal_sendmail_run(char *const *argv, int input, SealSendmailEnd *end)
@@ -209,7 +220,7 @@ void seal_sendmail_run(char *const *argv, int input, SealSendmailEnd *end)
         reap_sendmail(&run, end, argv);
     else
         stop_sendmail(&run, end, argv);
-    trim_says(end);
+    keep_line(end);
     seal_io_close(&run.output[0]);
     seal_io_close(&run.output[1]);
     seal_io_close(&run.process);

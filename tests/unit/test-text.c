@@ -278,10 +278,10 @@ static void test_log_value(void)
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(GString) line = g_string_new(NULL);
+        g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_RESULT);
 
         seal_log_put(line, "name", rows[i][0]);
-        g_assert_cmpstr(line->str, ==, rows[i][1]);
+        g_assert_cmpstr(seal_log_line_text(line), ==, rows[i][1]);
     }
 }
 
