@@ -274,22 +274,30 @@ SEAL_FRONT gboolean seal_dispatcher_check(SealDispatcher *dispatcher, SealJob *j
 
 /** Runs @job, which is a rehearsal, and says all that was decided on its way. In @out: "id",
  *  "octets", "sender", "author", "no_author" (why there is none), "submitted", "login", "came"
- *  (plain, signed, encrypted) and "bounce"; and rows of
+ *  (plain, signed, encrypted) and "bounce"; and rows.
  *
- *  "recipients":  recipient, result, code, reason, detail (for the operator alone), status,
- * delivery (0: nothing leaves), named (in To or Cc), rule, and of its policy encrypt, sign,
- *                 formats, fallback, min_trust, already_sealed and archive_to.
- *  "decisions":   in their order: recipient or delivery (which it was made for), step, subject,
- *                 verdict, code, text; of a source or key purpose, format and source; of a key, as
- *                 well, key, label, origin, place, trust, proof, until and used. Steps are rule,
- *                 stage, source, problem (what a source said), key, format, step (of the pipeline,
- *                 with what leaves), gate, result, and what else the log has of them.
- *  "deliveries":  delivery, what, recipients, format, keys, hidden, signer, signature, octets,
- * note. "parts":       delivery, encrypted (it is within), depth, type, encoding, octets.
+ *  Rows of "recipients" have recipient, result, code, reason, detail (for the operator alone),
+ *  status, delivery (0: nothing leaves), named (in To or Cc), rule, and of its policy encrypt,
+ * sign, formats, fallback, min_trust, already_sealed and archive_to.
+ *
+ *  Rows of "decisions", in their order, have recipient or delivery (which it was made for), step,
+ *  subject, verdict, code and text; of a source or key purpose, format and source as well; of a key
+ *  key, label, origin, place, trust, proof, until and used. Steps are rule, stage, source, problem
+ *  (what a source said), key, format, step (of the pipeline, with what leaves), gate, result, and
+ *  what else the log has of them.
+ *
+ *  Rows of "deliveries" have delivery, what, recipients, format, keys, hidden, signer, signature
+ *  (detached, opaque, combined with the encryption, or ""), octets and note; rows of "parts"
+ *  delivery, encrypted (it is within), depth, type, encoding and octets.
  *
  *  FALSE: all are deferred, and the error says why; what is in @out counts all the same. */
 SEAL_FRONT gboolean seal_dispatcher_explain(SealDispatcher *dispatcher, SealJob *job, SealOut *out,
                                             GError **error);
+
+/** Opens what would leave sealed again, as its Format can: a row of "opened" in @out for each:
+ *  delivery, format, opened, same (it is what was sealed) and text. A private key that is not here
+ *  is no problem; FALSE where what was opened is something else. */
+SEAL_FRONT gboolean seal_dispatcher_reopen(SealDispatcher *dispatcher, SealJob *job, SealOut *out);
 
 /** (borrowed, element type SealDelivery) What leaves; empty before seal_dispatcher_run(). */
 SEAL_FRONT GPtrArray *seal_job_deliveries(const SealJob *job);

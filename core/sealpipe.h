@@ -560,8 +560,9 @@ typedef struct {
      *  signed. May be NULL. (transfer full) */
     SealContent *(*sign)(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                          GError **error);
-    /** Decrypts, with every layer described in @detection. May be NULL. Not called in this
-     *  version. (transfer full) */
+    /** Decrypts, with every layer described in @detection. SEAL_ERROR_KEY where no private key for
+     *  it is here. May be NULL. In this version only what encrypt() has made is to be opened, for
+     *  `sealctl test`, which needs no layer described. (transfer full) */
     SealContent *(*open)(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                          SealDetection *detection, GError **error);
     /** Appends the keys that could sign for @address, fit for it or not: usable() decides. Core

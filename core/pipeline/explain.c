@@ -259,7 +259,20 @@ static char *join_recipients(const GPtrArray *recipients)
     return g_strdup(names->str);
 }
 
-static void put_delivery(const SealDelivery *delivery, SealOut *out)
+/* How what leaves is signed. */
+static const char *signature_of(const SealDispatcher *self, const SealDelivery *delivery)
+{
+    const SealFormatEntry *format =
+        delivery->format ? seal_registry_format(self->registry, delivery->format) : NULL;
+
+    if (!delivery->is_signed)
+        return "";
+    if (format && format->table.flags & SEAL_FORMAT_COMBINES)
+        return "combined";
+    return delivery->opaque ? "opaque" : "detached";
+}
+
+static void put_delivery(const SealDispatcher *self, const SealDelivery *delivery, SealOut *out)
 {
     g_autofree char *recipients = join_recipients(delivery->recipients);
     g_autofree char *keys = join_keys(delivery->keys);
@@ -277,7 +290,7 @@ static void put_delivery(const SealDelivery *delivery, SealOut *out)
     seal_out_text(out, "keys", "%s", keys);
     seal_out_boolean(out, "hidden", delivery->hide);
     seal_out_text(out, "signer", "%s", signer ? seal_key_fingerprint(signer) : "");
-    seal_out_text(out, "signature", "%s", !signer ? "" : delivery->opaque ? "opaque" : "detached");
+    seal_out_text(out, "signature", "%s", signature_of(self, delivery));
     seal_out_number(out, "octets", (gint64)seal_content_size(delivery->content));
     seal_out_text(out, "note", "%s", delivery->note ? delivery->note : "");
     seal_out_end_row(out);
@@ -299,7 +312,7 @@ gboolean seal_dispatcher_explain(SealDispatcher *self, SealJob *job, SealOut *ou
     seal_out_list(out, "deliveries");
     seal_out_list(out, "parts");
     for (guint i = 0; i < job->deliveries->len; i++)
-        put_delivery(g_ptr_array_index(job->deliveries, i), out);
+        put_delivery(self, g_ptr_array_index(job->deliveries, i), out);
     return done;
 }
 

@@ -399,6 +399,22 @@ SealContent *seal_format_sign(const SealFormatEntry *format, const SealSealing *
     return content_made(format->table.name, made, problem, error);
 }
 
+SealContent *seal_format_open(const SealFormatEntry *format, SealEntity *entity,
+                              GCancellable *cancellable, SealDetection *detection, GError **error)
+{
+    GError *problem = NULL;
+
+    if (!format->table.open) {
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNSUPPORTED,
+                    "not opened again: %s cannot open anything in this version",
+                    format->table.name);
+        return NULL;
+    }
+    SealContent *made =
+        format->table.open(format->module, entity, cancellable, detection, &problem);
+    return content_made(format->table.name, made, problem, error);
+}
+
 gboolean seal_format_verify(const SealFormatEntry *format, const SealVerifying *verifying,
                             GCancellable *cancellable, GPtrArray *signers, char **why,
                             GError **error)

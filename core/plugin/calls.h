@@ -46,6 +46,9 @@ SealContent *seal_format_encrypt(const SealFormatEntry *format, const SealSealin
 /** (transfer full) */
 SealContent *seal_format_sign(const SealFormatEntry *format, const SealSealing *sealing,
                               GCancellable *cancellable, GError **error);
+/** SEAL_ERROR_UNSUPPORTED where the Format cannot open anything. (transfer full) */
+SealContent *seal_format_open(const SealFormatEntry *format, SealEntity *entity,
+                              GCancellable *cancellable, SealDetection *detection, GError **error);
 /** Appends nothing where the Format cannot verify. *@why may be NULL. */
 gboolean seal_format_verify(const SealFormatEntry *format, const SealVerifying *verifying,
                             GCancellable *cancellable, GPtrArray *signers, char **why,

@@ -35,6 +35,10 @@ gboolean pgp_engine_verify(PgpEngine *engine, GPtrArray *keys, SealContent *text
  *  it may be NULL. (transfer full) */
 SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOutputStream *spool,
                              guint *hash, GCancellable *cancellable, GError **error);
+/** Decrypts the armoured message @armor with what is in the operator's home. SEAL_ERROR_KEY where
+ *  that has no key for it. (transfer full) */
+SealContent *pgp_engine_open(PgpEngine *engine, SealContent *armor, GOutputStream *spool,
+                             GCancellable *cancellable, GError **error);
 /** Has gpg import private keys into the operator's home; they keep their passphrase. *@taken: how
  *  many are there now. */
 gboolean pgp_engine_install(PgpEngine *engine, GBytes *data, const SealSecret *passphrase,

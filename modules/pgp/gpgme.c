@@ -326,6 +326,15 @@ static gpgme_error_t give_passphrase(void *hook, const char *hint, const char *i
     return gpgme_io_writen(fd, "\n", 1) == 0 ? 0 : gpgme_error_from_errno(errno);
 }
 
+/* An agent of others asks nobody for a passphrase, and its keys have none. */
+static gpgme_error_t allow_secrets(PgpEngine *engine, gpgme_ctx_t ctx)
+{
+    if (engine->tended)
+        return 0;
+    gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
+    return gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
+}
+
 static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *key, GError **error)
 {
     PgpKey *signer = seal_key_native(key);
@@ -340,12 +349,8 @@ static gboolean add_signer(PgpEngine *engine, gpgme_ctx_t ctx, const SealKey *ke
         return FALSE;
     }
     gpgme_error_t problem = gpgme_signers_add(ctx, judgement->own);
-    /* An agent of others asks nobody for a passphrase, and its keys have none. */
-    if (!engine->tended) {
-        if (!problem)
-            problem = gpgme_set_pinentry_mode(ctx, GPGME_PINENTRY_MODE_LOOPBACK);
-        gpgme_set_passphrase_cb(ctx, give_passphrase, engine);
-    }
+    if (!problem)
+        problem = allow_secrets(engine, ctx);
     return !problem ||
            pgp_fail_gpgme(error, SEAL_ERROR_FAILED, "gpg cannot be told to sign", problem);
 }
@@ -474,6 +479,47 @@ SealContent *pgp_engine_make(PgpEngine *engine, const SealSealing *sealing, GOut
     if (hash)
         *hash = status.hash;
     return seal_spool_finish(spool, error);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Opening
+ */
+
+static gboolean fail_opening(const PgpEngine *engine, gpgme_error_t problem, GError **error)
+{
+    gpgme_err_code_t code = gpgme_err_code(problem);
+
+    if (engine->home && code != GPG_ERR_NO_SECKEY)
+        return pgp_fail_gpgme(error, SEAL_ERROR_KEY, "not opened again: gpg cannot decrypt it",
+                              problem);
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_KEY,
+                "not opened again: no private key for it is in %s",
+                engine->home ? engine->home : "a home: home= is not set");
+    return FALSE;
+}
+
+SealContent *pgp_engine_open(PgpEngine *engine, SealContent *armor, GOutputStream *spool,
+                             GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GInputStream) in = seal_content_read(armor);
+    g_auto(Flow) flow = {.in = in, .out = spool, .cancellable = cancellable};
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    PgpStatus status = {0};
+
+    if (!pgp_context_open(engine, TRUE, &status, &loop, &ctx, error) || !make_data(&flow, error))
+        return NULL;
+    gpgme_error_t problem = allow_secrets(engine, ctx);
+    if (!problem)
+        problem = gpgme_op_decrypt_start(ctx, flow.data_in, flow.data_out);
+    if (!problem)
+        problem = pgp_loop_run(&loop, ctx, cancellable);
+    if (flow.error) {
+        g_propagate_error(error, g_steal_pointer(&flow.error));
+        return NULL;
+    }
+    return !problem || fail_opening(engine, problem, error) ? seal_spool_finish(spool, error)
+                                                            : NULL;
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ static const SealFormat format = {
     .sign = pgp_sign,
     .signers = pgp_signers,
     .verify = pgp_verify,
+    .open = pgp_open,
 };
 
 static const SealSource source = {

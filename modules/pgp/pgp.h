@@ -38,6 +38,8 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
                       GError **error);
 gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                      GPtrArray *keys, GError **error);
+SealContent *pgp_open(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                      SealDetection *detection, GError **error);
 gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
                     GPtrArray *signers, char **why, GError **error);
 gboolean pgp_import(SealModule *self, GBytes *data, const SealSecret *passphrase,

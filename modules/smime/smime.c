@@ -121,6 +121,7 @@ static const SealFormat format = {
     .signers = smime_signers,
     .scan = smime_scan,
     .verify = smime_verify,
+    .open = smime_open,
     .write = smime_write,
     .prove = smime_prove,
     .succeeds = smime_succeeds,

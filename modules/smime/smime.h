@@ -420,5 +420,7 @@ gboolean smime_verify(SealModule *self, const SealVerifying *verifying, GCancell
                       GPtrArray *signers, char **why, GError **error);
 SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                         GError **error);
+SealContent *smime_open(SealModule *self, SealEntity *entity, GCancellable *cancellable,
+                        SealDetection *detection, GError **error);
 SealContent *smime_encrypt(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,
                            GError **error);
