@@ -120,6 +120,12 @@ const CtlCommand CTL_COMMANDS[] = {
      "Looks for all that may be wrong, in order, and says what to do about it. It works with a "
      "configuration that does not load.",
      NULL, ctl_check},
+    {"test", "ADDRESS", "what would become of a test message to an address",
+     "Makes a test message for ADDRESS, and says what would become of it as `sealctl explain` "
+     "does, "
+     "and whether what would leave can be opened again, where a private key for that is here. "
+     "Nothing is sent, unless with --send.",
+     CTL_TEST_OPTIONS, ctl_test},
     {"explain", "FILE [RECIPIENT]...", "what would become of a message, and why",
      "Says what would become of the message in FILE (-: standard input) for each RECIPIENT, or, "
      "without one, for all that To, Cc and Bcc name: the rules, key sources and keys that were "
@@ -202,7 +208,6 @@ static int refuse_unknown(const char *const *names, GError **error)
     static const struct {
         const char *name, *instead;
     } planned[] = {
-        {"test", "sealpipe-check and sealpipe --debug say what would become of a message"},
         {"ca", "openssl makes certificates"},
         {"report", "the log has a line for each recipient"},
     };

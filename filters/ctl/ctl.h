@@ -68,10 +68,12 @@ extern const CtlCommand CTL_COMMANDS[];
 extern const CtlCommand CTL_KEYS_COMMANDS[];
 /** What commands take; each ends with a NULL name. */
 extern const CtlOption CTL_EXPLAIN_OPTIONS[];
+extern const CtlOption CTL_TEST_OPTIONS[];
 
 /** All that may be wrong, and what to do about it. */
 int ctl_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_explain(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+int ctl_test(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_modules(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 /** Runs what the words name. */
 int ctl_run_words(const CtlOptions *options, SealOut *out, GError **error);

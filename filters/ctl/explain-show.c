@@ -291,6 +291,18 @@ static void show_part(GVariant *row, gpointer user_data)
     g_ptr_array_add(show->path, part);
 }
 
+static void show_opened(GVariant *row, gpointer user_data)
+{
+    const Show *show = user_data;
+
+    if (number_of(row, "delivery") == show->delivery)
+        ctl_tree_add(show->path->pdata[0],
+                     is_set(row, "same")     ? CTL_STYLE_GOOD
+                     : is_set(row, "opened") ? CTL_STYLE_BAD
+                                             : CTL_STYLE_FAINT,
+                     "%s", text_of(row, "text"));
+}
+
 static void show_parts(Show *show, CtlTree *delivery)
 {
     g_autoptr(GPtrArray) path = g_ptr_array_new();
@@ -298,6 +310,7 @@ static void show_parts(Show *show, CtlTree *delivery)
     g_ptr_array_add(path, ctl_tree_add(delivery, CTL_STYLE_PLAIN, "structure"));
     show->path = path;
     each_row(show->answer, "parts", show_part, show);
+    each_row(show->answer, "opened", show_opened, show);
 }
 
 static void show_keys(CtlTree *tree, const char *what, const char *keys)

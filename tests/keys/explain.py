@@ -18,6 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 import tap
+from gnupg import Ring
 from home import BOUND, Home, has_module
 
 if not has_module("keys-store") or not has_module("smime") or not has_module("sign"):
@@ -324,6 +325,105 @@ def _():
     told = on_terminal(NO_COLOR="1")
     tap.true("\x1b" not in told, "it has colours")
     tap.contains(told, "|- rules")
+
+
+# -- sealctl test -----------------------------------------------------------------------------------
+
+def run_test(*words, status=0, **how):
+    result = home.run("sealctl", "test", *words, **how)
+    tap.true(status in (result.status, None), f"test {words}: {result.output} {result.errors}")
+    return result
+
+
+def reopened(*words):
+    told = json.loads(run_test("--json", *words).output)
+    return [(row["format"], row["opened"], row["same"]) for row in told["opened"]], told
+
+
+@tap.test("a test message for an address: what would become of it, as text and as JSON")
+def _():
+    begin(inbox / "alice.pem")
+    for words, name in (((), "test.txt"), (("--json",), "test.json")):
+        golden(name, run_test("--from", "dan@example.net", "alice@example.org", *words).output.decode())
+    before = state()
+    told = json.loads(run_test("--json", "nobody@example.org", status=1).output)
+    tap.equal((told["recipients"][0]["result"], told["opened"], state()), ("refused", [], before))
+
+
+@tap.test("what would leave is opened again, where a private key is here: RSA, EC, CBC, GCM, OAEP")
+def _():
+    private = home.folder / "own"
+    private.mkdir(mode=0o700)
+    for person in (home.alice, home.bob):
+        pem = private / pathlib.Path(person.cert).name
+        pem.write_bytes(pathlib.Path(person.cert).read_bytes() + pathlib.Path(person.key).read_bytes())
+        pem.chmod(0o600)
+    certs = {"module keys-file": {"paths": home.certs}}
+    for rsa, cipher in (("pkcs1", "aes-256-cbc"), ("oaep", "aes-256-gcm"), ("auto", "auto")):
+        begin(**{"module smime": {"trust_anchors": home.authority.cert, "server_keys": private,
+                                  "rsa": rsa, "cipher": cipher},
+                 "rule here": {"sign": "required"}, **certs})
+        for address in ("alice@example.org", "bob@example.org"):
+            opened, told = reopened("--from", address, address)
+            tap.equal(opened, [("smime", True, True)], f"{address} {rsa} {cipher}: {told['opened']}")
+            tap.true(told["deliveries"][0]["signer"], "it is not signed")
+    configure(**{"module smime": {"trust_anchors": home.authority.cert}, **certs})
+    opened, told = reopened("bob@example.org")
+    tap.equal(opened, [("smime", False, False)])
+    tap.contains(told["opened"][0]["text"], "no private key for it is in server_keys")
+
+
+@tap.test("OpenPGP is opened again with what is in home")
+def _():
+    if not PGP:
+        return
+    ring = Ring(home.folder / "ring")
+    try:
+        ring.generate("Erin <erin@example.org>")
+        (home.certs / "erin.asc").write_bytes(ring.export("erin@example.org"))
+        own = {"module keys-file": {"paths": home.certs}, "policy": {"formats": "pgp"}}
+        begin(**{"module pgp": {"home": ring.path}, **own})
+        opened, told = reopened("--from", "erin@example.org", "erin@example.org")
+        tap.equal(opened, [("pgp", True, True)], told["opened"])
+        tap.equal(told["deliveries"][0]["signature"], "combined")
+        configure(**{"module pgp": {}, **own})
+        opened, told = reopened("erin@example.org")
+        tap.equal(opened, [("pgp", False, False)])
+        tap.contains(told["opened"][0]["text"], "home= is not set")
+    finally:
+        ring.stop()
+
+
+@tap.test("--send hands it to sendmail, in clear, with a clean environment and no shell")
+def _():
+    begin()
+    program = home.folder / "sendmail"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >{home.folder}/argv\nenv >{home.folder}/env\n"
+                       f"cat >{home.folder}/sent\n")
+    program.chmod(0o755)
+    told = json.loads(run_test("--json", "--send", "--sendmail", program, "--from", "dan@example.net",
+                               "$HOME`id`@example.org", env={"SECRET": "x"}).output)
+    tap.equal((told["sent"], told["recipient"]), (True, "$HOME`id`@example.org"))
+    tap.equal((home.folder / "argv").read_text().splitlines(),
+              ["-i", "-f", "dan@example.net", "--", "$HOME`id`@example.org"])
+    tap.true("SECRET" not in (home.folder / "env").read_text(), "the environment is not clean")
+    sent = (home.folder / "sent").read_text()
+    tap.contains(sent, f"Message-ID: {told['message_id']}\n")
+    tap.contains(sent, "\n\nThis is a test message")
+    program.write_text("#!/bin/sh\necho no room\nexit 75\n")
+    said = run_test("--send", "--sendmail", program, "a@example.org", status=1).errors.decode()
+    tap.contains(said, "ended with status 75: no room")
+
+
+@tap.test("what the words of test cannot be is exit 2")
+def _():
+    for words, said in ((("--sendmail", "/bin/true", "a@example.org"), "needs --send"),
+                        (("--send", "--sendmail", "sendmail", "a@example.org"), "absolute path"),
+                        (("--send", "--login", "x", "a@example.org"), "--login"),
+                        (("nobody",), '"nobody"'),
+                        (("--from", "x", "a@example.org"), "--from says who"),
+                        ((), "missing")):
+        tap.contains(run_test(*words, status=2).errors.decode(), said)
 
 
 tap.main()
