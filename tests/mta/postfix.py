@@ -530,6 +530,34 @@ def _():
         running.stop()
 
 
+@tap.test("OpenPGP with the daemon: the home that is moved as Exim's page says signs, and is read by nobody else")
+def _():
+    home_of_keys = pathlib.Path("/var/lib/sealpipe-keys/gnupg")
+    shutil.rmtree("/var/lib/sealpipe/gnupg", ignore_errors=True)
+    ring = gnupg.Ring("/var/lib/sealpipe/gnupg")
+    ring.generate(SENDER)
+    o.ring.take(ring.export(SENDER))
+    ring.stop()
+    postfix.checked("sh", "-ec", snippets.read("exim.md")["daemon-pgp"])
+    settings = snippets.groups(server.pieces["daemon-conf"])
+    o.begin(policy={"sign": "required", "encrypt": "required", "formats": "pgp"},
+            core=dict(settings["core"]), daemon=dict(settings["daemon"]),
+            **{"module pgp": {"home": home_of_keys}, "module sign": {"senders": home.folder / "senders"}})
+    running = daemons.Shared(home).start()
+    try:
+        server.send(message(FRANK), FRANK, login="carol")
+        server.wait_empty()
+    finally:
+        running.stop()
+    got = o.by_recipient()
+    tap.equal(list(got), [FRANK], home.log_text()[-600:])
+    sealed = gnupg.armor(got[FRANK].message())
+    tap.contains(o.ring.gpg("--decrypt", stdin=sealed), MARK)
+    tap.contains(signed.gpg(o.ring, "--decrypt", input=sealed).stderr, b"[GNUPG:] GOODSIG ")
+    tap.true(postfix._run("setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups",
+                          "ls", home_of_keys).returncode != 0, "sealpipe reads it")
+
+
 @tap.test("taken out again, also what waits leaves")
 def _():
     begin(core={"in_process": "false"})

@@ -158,7 +158,9 @@ def _():
     right("template")
     template.write_text(kept)
     mailhost.run("update-exim4.conf")
-    tap.equal([row[:2] for row in findings()], [("wiring", "warning")], "a template of Debian's")
+    found = findings()
+    tap.equal([row[:2] for row in found], [("wiring", "problem")], f"a template of Debian's: {found}")
+    tap.contains(found[0][2], "leaves in clear")
 
 
 @tap.test("each fault of re-injection names itself, and nothing else does")
@@ -315,14 +317,26 @@ def _():
     extra.unlink()
 
 
-@tap.test("an Exim that has nothing of Sealpipe, and no server at all")
+@tap.test("an Exim that has nothing of Sealpipe, one that answers what it should not, none at all")
 def _():
+    for folder in ("main", "router", "transport"):
+        for path in (CONF_D / folder).glob("*sealpipe"):
+            path.unlink()
     OWN.write_text(BEGIN + ROUTERS + OUT + "relayed_smtp:\n  driver = smtp\n")
     found = findings()
     tap.equal([row[:2] for row in found], [("wiring", "warning")], f"{found}")
     tap.contains(found[0][3], "mta/exim.md")
-    for name in ("exim4", "exim"):
-        pathlib.Path("/usr/sbin", name).unlink()
+    exim = pathlib.Path("/usr/sbin/exim4")
+    exim.unlink()
+    for script, topic in (("yes", "exim"), ("kill -SEGV $$", "exim"), ("head -c 300000 /dev/urandom", "wiring"),
+                          ("printf 'a router:\\ndata = {{{{\\n b router:\\n=\\n'", "wiring")):
+        exim.write_text(f"#!/bin/sh\n{script}\n")
+        exim.chmod(0o755)
+        found = findings()
+        tap.equal([row[0] for row in found], [topic], f"{script}: {found}")
+        tap.true(len(found[0][2]) < 1000, f"{script}: {found}")
+    exim.unlink()
+    pathlib.Path("/usr/sbin/exim").unlink()
     found = findings()
     tap.equal([row[:2] for row in found], [("wiring", "warning")], f"{found}")
     tap.contains(found[0][2], "no mail server was found")

@@ -4,6 +4,7 @@
  */
 #include "filters/ctl/check/wiring.h"
 
+#include <glob.h>
 #include <string.h>
 
 /* Of servers that are not looked into. */
@@ -21,6 +22,16 @@ static const char *find_mention(void)
     return NULL;
 }
 
+/* Those of the page, which an upgrade or debconf may have taken out of what Exim reads. */
+static gboolean has_debian_files(void)
+{
+    glob_t found;
+    gboolean any = glob("/etc/exim4/conf.d/router/*sealpipe*", 0, NULL, &found) == 0;
+
+    globfree(&found);
+    return any;
+}
+
 static void put_unwired(CheckRun *run, gboolean exim, gboolean postfix)
 {
     const char *file = find_mention();
@@ -30,6 +41,13 @@ static void put_unwired(CheckRun *run, gboolean exim, gboolean postfix)
                   "%s names Sealpipe; this check knows Exim and Postfix alone, and looks no "
                   "further",
                   file);
+    else if (exim && has_debian_files())
+        check_put(
+            run, CHECK_PROBLEM, "wiring",
+            "let Exim read them: dc_use_split_config in /etc/exim4/update-exim4.conf.conf, or "
+            "the template; see " WIRING_PAGE("exim"),
+            "Exim hands no mail to Sealpipe, though /etc/exim4/conf.d has its files: mail "
+            "leaves in clear");
     else if (exim)
         check_put(run, CHECK_WARNING, "wiring", "wire it: see " WIRING_PAGE("exim"),
                   "Exim is here, and hands no mail to Sealpipe");

@@ -28,8 +28,8 @@ static const char *word_end(const char *text)
         if (*text == '\\' && text[1])
             text++;
         else if (*text == '{')
-            depth++;
-        else if (*text == '}' && --depth < 0)
+            depth += !quote;
+        else if (*text == '}' && !quote && --depth < 0)
             break;
     }
     return text;
