@@ -116,6 +116,9 @@ SEAL_FRONT void seal_keeper_free(SealKeeper *keeper);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKeeper, seal_keeper_free)
 /** A file with what is no secret of them, for seal_dispatcher_prepare(); -1 on error. */
 SEAL_FRONT int seal_keeper_list(SealKeeper *keeper, GError **error);
+/** Has it decrypt content keys as well, whether there is an inbound pipeline or not: for a keeper
+ * of sealctl's own, which root starts to open what root has sealed. */
+SEAL_FRONT void seal_keeper_let_open(SealKeeper *keeper);
 /** Answers at @socket until the other end is closed. */
 SEAL_FRONT void seal_keeper_serve(SealKeeper *keeper, int socket);
 /** TRUE where the files that private keys were read from, or their folders, have changed since;

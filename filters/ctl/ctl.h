@@ -53,8 +53,10 @@ int ctl_guard(CtlWork *work, const CtlOptions *options);
 
 /** Private keys that are not for the service's user to read; -1 where there are none. */
 typedef struct {
-    int listed; /* for seal_dispatcher_prepare() */
-    int socket; /* for seal_dispatcher_ask_at() */
+    int listed;     /* for seal_dispatcher_prepare() */
+    int socket;     /* for seal_dispatcher_ask_at() */
+    gboolean opens; /* set before: what was encrypted is to be opened with them, too */
+    char *tended;   /* what the daemon that runs has for its workers, or NULL */
 } CtlKept;
 
 /** Where root asks, and has the daemon keep them; before a service is opened. FALSE: they cannot be

@@ -7,6 +7,7 @@
 #include "filters/client/exchange.h"
 #include "filters/ctl/ctl.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define DAEMON_SOCKET "sealpiped.sock"
+#define TENDED        "keys" /* as filters/daemon/tender.c has it */
 
 static gboolean is_roots(const char *path)
 {
@@ -45,11 +47,15 @@ static gboolean are_apart(const SealDaemonSettings *settings)
     return is_roots(path) && is_roots_folder(settings->conf_dir);
 }
 
-_Noreturn static void keep(const SealDaemonSettings *settings, int socket, pid_t parent)
+_Noreturn static void keep(const SealDaemonSettings *settings, gboolean opens, int socket,
+                           pid_t parent)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(SealKeeper) keys = seal_keeper_open(settings->conf_dir, NULL, &error);
     int listed = keys ? seal_keeper_list(keys, &error) : -1;
+
+    if (keys && opens)
+        seal_keeper_let_open(keys);
 
     if (listed < 0 || !seal_user_become_named(settings->keys_user, &error)) {
         const char *why = error->message;
@@ -61,6 +67,30 @@ _Noreturn static void keep(const SealDaemonSettings *settings, int socket, pid_t
         seal_record_send(socket, "L", 1, listed))
         seal_keeper_serve(keys, socket);
     _exit(CTL_OK);
+}
+
+/* The newest: behind a reload there may be several for a while. Who they are for is the service's
+ * user, whom root becomes. (transfer full) */
+static char *find_tended(const SealDaemonSettings *settings)
+{
+    g_autofree char *parent = g_build_filename(settings->run_dir, TENDED, NULL);
+    g_autoptr(GPtrArray) names = seal_dir_list(parent, "", NULL);
+    const struct passwd *user = getpwnam(settings->keys_user);
+    char *newest = NULL;
+    time_t time = 0;
+
+    for (guint i = 0; names && user && i < names->len; i++) {
+        g_autofree char *path = g_build_filename(parent, g_ptr_array_index(names, i), NULL);
+        struct stat st;
+
+        if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != user->pw_uid ||
+            (newest && st.st_mtime <= time))
+            continue;
+        time = st.st_mtime;
+        g_free(newest);
+        newest = g_steal_pointer(&path);
+    }
+    return newest;
 }
 
 static gboolean hear_keeper(CtlKept *kept, GError **error)
@@ -82,7 +112,7 @@ gboolean ctl_kept_open(CtlKept *kept, const char *conf_dir, GError **error)
     pid_t child, parent = getpid();
     int pair[2];
 
-    *kept = (CtlKept){-1, -1};
+    *kept = (CtlKept){.listed = -1, .socket = -1, .opens = kept->opens};
     /* What is wrong with the configuration the service says. */
     if (geteuid() != 0 || !seal_daemon_settings_read(conf_dir, &settings, NULL) ||
         !are_apart(&settings))
@@ -94,10 +124,11 @@ gboolean ctl_kept_open(CtlKept *kept, const char *conf_dir, GError **error)
     }
     if (child == 0) {
         close(pair[0]);
-        keep(&settings, pair[1], parent);
+        keep(&settings, kept->opens, pair[1], parent);
     }
     close(pair[1]);
     kept->socket = pair[0];
+    kept->tended = find_tended(&settings);
     return hear_keeper(kept, error);
 }
 
@@ -107,4 +138,5 @@ void ctl_kept_close(CtlKept *kept)
         close(kept->listed);
     if (kept->socket >= 0)
         close(kept->socket);
+    g_clear_pointer(&kept->tended, g_free);
 }

@@ -24,14 +24,14 @@ enum {
 
 gboolean ctl_keys_open(CtlOpened *opened, const CtlOptions *options, GError **error)
 {
-    *opened = (CtlOpened){.kept = {-1, -1}};
+    *opened = (CtlOpened){.kept = {.listed = -1, .socket = -1, .opens = opened->kept.opens}};
     if (!ctl_kept_open(&opened->kept, options->conf_dir, error))
         return FALSE;
     opened->service = seal_service_open(options->conf_dir, error);
     if (!opened->service)
         return FALSE;
-    opened->dispatcher =
-        seal_dispatcher_prepare(opened->service, NULL, opened->kept.listed, NULL, error);
+    opened->dispatcher = seal_dispatcher_prepare(opened->service, NULL, opened->kept.listed,
+                                                 opened->kept.tended, error);
     if (!opened->dispatcher)
         return FALSE;
     seal_dispatcher_ask_at(opened->dispatcher, opened->kept.socket);

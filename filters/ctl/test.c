@@ -96,7 +96,7 @@ static gboolean read_addresses(Test *test, const char *recipient, GError **error
 /* Whoever may run this may write as anybody here: it counts as submitted. */
 static int rehearse(const CtlOptions *options, const Test *test, SealOut *out, GError **error)
 {
-    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
+    g_auto(CtlOpened) opened = {.kept = {.listed = -1, .socket = -1, .opens = TRUE}};
     g_autoptr(SealContent) message = make_message(test);
     const char *const recipients[] = {seal_address_text(test->recipient), NULL};
     const SealJobSpec spec = {

@@ -2,6 +2,7 @@
 """sealpiped: who may do what, what becomes of a message whatever happens, and how it is reloaded and
 stopped."""
 
+import json
 import os
 import pathlib
 import pwd
@@ -245,6 +246,12 @@ def _():
         assert_sealed(user=None)
         status = home.run("sealctl", "status")
         tap.equal((status.status, status.errors), (0, b""), status.output)
+        shutil.copy(carol.cert, home.certs)
+        test = home.run("sealctl", "test", "--json", "--from", CAROL, CAROL)
+        (home.certs / carol.cert.name).unlink()
+        told = json.loads(test.output)
+        tap.equal((test.status, [row["same"] for row in told["opened"]], bool(told["deliveries"][0]["signer"])),
+                  (0, [True], True), f"as sealctl test has it: {told['opened']} {test.errors}")
         users = {"keeper": daemons.KEYS_USER, "server": daemons.KEYS_USER, "worker": daemons.USER}
         for what, pids in (("keeper", daemon.keepers()), ("server", daemon.servers()),
                            ("worker", daemon.workers())):

@@ -3,6 +3,7 @@
 the key, and the secret keys are out of the workers' reach: gpg-agent, as another user, signs for them
 and does no more."""
 
+import json
 import os
 import pathlib
 import pwd
@@ -332,6 +333,17 @@ def _():
         result = home.seal(MESSAGE.replace(CAROL.encode(), b"locked@example.org"), "-f", "locked@example.org",
                            "--submission=yes", "--", CAROL, timeout=30)
         tap.equal((result.status, result.output), (75, b""))
+
+
+@tap.test("sealctl test signs with the daemon's agent, as root, and opens again what it has sealed")
+@as_root
+def _():
+    with daemon():
+        result = home.run("sealctl", "test", "--json", "--from", CAROL, CAROL)
+        told = json.loads(result.output)
+        tap.equal((result.status, result.errors), (0, b""), told)
+        tap.equal([row["signature"] for row in told["deliveries"]], ["combined"])
+        tap.equal([row["same"] for row in told["opened"]], [True], told["opened"])
 
 
 @tap.test("without the daemon, who runs sealpipe is told that the home is the daemon's")
