@@ -277,7 +277,7 @@ SEAL_FRONT gboolean seal_dispatcher_check(SealDispatcher *dispatcher, SealJob *j
 
 /** Runs @job, which is a rehearsal, and says all that was decided on its way. In @out: "id",
  *  "octets", "sender", "author", "no_author" (why there is none), "submitted", "login", "came"
- *  (plain, signed, encrypted) and "bounce"; and rows.
+ *  (plain, signed, encrypted, malformed) and "bounce"; and rows.
  *
  *  Rows of "recipients" have recipient, result, code, reason, detail (for the operator alone),
  *  status, delivery (0: nothing leaves), named (in To or Cc), rule, and of its policy encrypt,

@@ -32,7 +32,8 @@ static void put_message(SealJob *job, SealOut *out)
     seal_out_boolean(out, "submitted", job->submitted);
     seal_out_text(out, "login", "%s", job->login ? job->login : "");
     seal_out_text(out, "came", "%s",
-                  job->already_sealed   ? "encrypted"
+                  !job->message         ? "malformed"
+                  : job->already_sealed ? "encrypted"
                   : job->already_signed ? "signed"
                                         : "plain");
     seal_out_boolean(out, "bounce", seal_job_is_bounce(job));
@@ -109,6 +110,12 @@ static gboolean is_used(const SealJob *job, const SealAbout *about)
 {
     guint number = about->recipient ? delivery_of(job, about->recipient) : about->delivery;
     gboolean signs = g_str_equal(about->purpose, "sign");
+    const SealRecipient *recipient = about->recipient;
+
+    if (g_str_equal(about->purpose, "already"))
+        return number > 0 && recipient && recipient->sealed_key &&
+               g_str_equal(seal_key_fingerprint(recipient->sealed_key),
+                           seal_key_fingerprint(about->key));
 
     for (guint i = 0; i < job->deliveries->len; i++) {
         const SealDelivery *delivery = g_ptr_array_index(job->deliveries, i);

@@ -48,11 +48,13 @@ void seal_trace_stage(const SealJob *job, SealDecision *decision)
         seal_decision_about(decision)->is_stage = TRUE;
 }
 
-static const char *purpose_name(SealPurpose purpose)
+/* One of what it came encrypted to is looked for by that alone. */
+static const char *purpose_name(const SealKeyQuery *query)
 {
-    return purpose == SEAL_PURPOSE_SIGN     ? "sign"
-           : purpose == SEAL_PURPOSE_VERIFY ? "verify"
-                                            : "encrypt";
+    return query->purpose == SEAL_PURPOSE_SIGN     ? "sign"
+           : query->purpose == SEAL_PURPOSE_VERIFY ? "verify"
+           : query->among                          ? "already"
+                                                   : "encrypt";
 }
 
 void seal_trace_search(const SealJob *job, SealDecision *decision, const SealKeyQuery *query,
@@ -62,7 +64,7 @@ void seal_trace_search(const SealJob *job, SealDecision *decision, const SealKey
 
     if (!about)
         return;
-    about->purpose = purpose_name(query->purpose);
+    about->purpose = purpose_name(query);
     about->format = query->format->table.name;
     about->source = source;
     about->key = key ? seal_key_ref(key) : NULL;

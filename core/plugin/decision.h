@@ -16,7 +16,8 @@ typedef struct {
     guint delivery;        /* 0: none */
     gboolean is_stage;     /* its step is a stage's name */
     gboolean is_extra;     /* no other job has it: it counts for nothing */
-    const char *purpose;   /* of a key or source: "encrypt", "sign", "verify"; else NULL */
+    const char *purpose;   /* of a key or source: "encrypt", "already" (it came encrypted to
+                              it), "sign", "verify"; else NULL */
     const char *format;    /* then */
     const char *source;    /* of a source */
     SealKey *key;          /* of a key; the decision has a reference */

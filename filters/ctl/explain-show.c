@@ -120,9 +120,10 @@ static CtlTree *find_search(Scope *scope, GVariant *row)
     gboolean signs = is(row, "purpose", "sign");
     g_autofree char *name =
         g_strdup_printf("%s keys %s %s", format,
-                        signs                          ? "with which to sign for"
-                        : is(row, "purpose", "verify") ? "that may have signed for"
-                                                       : "to encrypt to",
+                        signs                           ? "with which to sign for"
+                        : is(row, "purpose", "verify")  ? "that may have signed for"
+                        : is(row, "purpose", "already") ? "to which it may have come encrypted for"
+                                                        : "to encrypt to",
                         subject);
 
     return find_group(scope, scope->tree, CTL_STYLE_PLAIN, name);
@@ -228,10 +229,11 @@ static void show_message(const Show *show)
 
     if (*text_of(row, "notice"))
         ctl_tree_add(message, CTL_STYLE_DOUBT, "%s", text_of(row, "notice"));
-    ctl_tree_add(message, CTL_STYLE_PLAIN, "sender: %s", text_of(row, "sender"));
+    if (*text_of(row, "sender"))
+        ctl_tree_add(message, CTL_STYLE_PLAIN, "sender: %s", text_of(row, "sender"));
     if (*author)
         ctl_tree_add(message, CTL_STYLE_PLAIN, "author: %s", author);
-    else
+    else if (*text_of(row, "no_author"))
         ctl_tree_add(message, CTL_STYLE_DOUBT, "author: none: %s", text_of(row, "no_author"));
     ctl_tree_add(message, CTL_STYLE_PLAIN, "submitted: %s%s%s",
                  is_set(row, "submitted") ? "yes" : "no", *login ? ", login " : "", login);
@@ -266,7 +268,7 @@ static void show_recipient(GVariant *row, gpointer user_data)
     if (*text_of(row, "status"))
         ctl_tree_add(tree, CTL_STYLE_PLAIN, "status: %s", text_of(row, "status"));
     if (!is_set(row, "named"))
-        ctl_tree_add(tree, CTL_STYLE_PLAIN, "in no To or Cc: a delivery of its own");
+        ctl_tree_add(tree, CTL_STYLE_PLAIN, "in no To or Cc");
     show_policy(tree, row);
     show_decisions(show->answer, tree, text_of(row, "recipient"), 0);
     if (delivery > 0)

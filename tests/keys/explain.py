@@ -220,6 +220,19 @@ def _():
             tap.equal(reason, both, f"{recipients}")
 
 
+@tap.test("what came encrypted, malformed, or is to be reported is told as that")
+def _():
+    begin(inbox / "alice.pem", **{"policy": {"fallback": "report"}, "rule here": {"encrypt": "required"}})
+    sealed = home.seal(MESSAGE, "-f", "dan@example.net", "--", "alice@example.org").output
+    told = answer(message(sealed), "alice@example.org")
+    tap.equal((told["came"], told["deliveries"][0]["what"]), ("encrypted", "as it came"))
+    tap.equal([row["used"] for row in rows(told, "decisions", step="key", purpose="already")], [True])
+    told = answer(message(MESSAGE.replace(b"X-Kind", b"X-\x00Kind")), "alice@example.org", status=1)
+    tap.equal((told["came"], told["recipients"][0]["code"]), ("malformed", "malformed"))
+    told = answer(message(), "nobody@example.org")
+    tap.equal((told["recipients"][0]["result"], told["deliveries"][0]["what"]), ("reported", "report"))
+
+
 @tap.test("nothing is written down: no pin, nothing pending, no cache, no use of a key")
 def _():
     if not PGP:
