@@ -13,7 +13,8 @@
 
 enum {
     CHUNK = 64 * 1024,
-    MAX_NAMED = 100, /* recipients that the message itself may name */
+    MAX_CHUNKS = 64 * 1024, /* 4 GiB */
+    MAX_NAMED = 100,        /* recipients that the message itself may name */
 };
 
 typedef struct {
@@ -61,19 +62,25 @@ static int open_message(const char *path, GError **error)
     return -1;
 }
 
+static gboolean fail_reading(const char *why, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the message cannot be read: %s", why);
+    return FALSE;
+}
+
+/* Of a device there may be no end. */
 static gboolean copy_stream(int fd, GOutputStream *spool, GError **error)
 {
     g_autofree char *chunk = g_malloc(CHUNK);
-    gssize got;
+    gssize got = 0;
 
-    while ((got = seal_fd_read(fd, chunk, CHUNK)) > 0) {
+    for (guint i = 0; i < MAX_CHUNKS && (got = seal_fd_read(fd, chunk, CHUNK)) > 0; i++) {
         if (!g_output_stream_write_all(spool, chunk, (gsize)got, NULL, NULL, error))
             return FALSE;
     }
-    if (got < 0)
-        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "the message cannot be read: %s",
-                    strerror(errno));
-    return got == 0;
+    if (got == 0)
+        return TRUE;
+    return fail_reading(got < 0 ? strerror(errno) : "it has 4 GiB and more", error);
 }
 
 /* Takes @fd over. */

@@ -340,6 +340,27 @@ def _():
     tap.contains(told, "|- rules")
 
 
+@tap.test("root reads a file that is root's alone, and is the service's user by then")
+def _():
+    if os.geteuid() != 0:
+        return
+    begin()
+    home.folder.chmod(0o755)
+    shutil.chown(home.state, "daemon")
+    configure(**{"core": {"user": "daemon"}})
+    path = message()
+    path.chmod(0o600)
+    try:
+        told = answer(path, "bob@example.org")
+        tap.equal(told["recipients"][0]["result"], "sealed")
+        tap.equal({entry.owner() for entry in home.state.rglob("*")} - {"daemon"}, set())
+        said = home.run("sealctl", "explain", path, "bob@example.org", user="daemon").errors.decode()
+        tap.contains(said, "Permission denied")
+    finally:
+        shutil.chown(home.state, "root")
+        path.unlink()
+
+
 # -- sealctl test -----------------------------------------------------------------------------------
 
 def run_test(*words, status=0, **how):
