@@ -5,8 +5,10 @@ exim.py MODULE: a stage that stops, fails or makes noise as it is told; see hold
 """
 
 import base64
+import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -186,6 +188,22 @@ def _():
 @tap.test("the null sender")
 def _():
     tap.equal(arrives(HEAD + BODY, home.alice, sender="").sender, "")
+
+
+@tap.test("sealctl test --send hands Exim a message in clear, which arrives sealed")
+def _():
+    sink.clear()
+    sendmail = home.folder / "sendmail"
+    sendmail.write_text(f"#!/bin/sh\nexec {shlex.join(exim.command)} \"$@\"\n")
+    sendmail.chmod(0o755)
+    told = json.loads(home.run("sealctl", "test", "--json", "--send", "--sendmail", sendmail,
+                               "--from", "carol@example.net", ALICE).output)
+    tap.equal(told["sent"], True, told)
+    tap.wait_for(sink.complete, f"it arrives: {exim.log_text()[-2000:]}", 60)
+    [transaction] = sink.complete()
+    tap.equal((transaction.sender, transaction.recipients), ("carol@example.net", [ALICE]))
+    tap.contains(mail.opened(transaction.message(), home.alice).decode(), "This is a test message")
+    tap.contains(exim.log_text(), told["message_id"].strip("<>"), "by its Message-ID")
 
 
 @tap.test("hostile recipients, through the check and without it")
