@@ -267,7 +267,7 @@ static void start(Sweep *sweep)
     g_autofree char *more = g_strdup_printf("[policy]\nencrypt=required\nalready_sealed=wrap\n"
                                             "[module keys-file]\npaths=%s/certs\n",
                                             dir);
-    smime_open(&sweep->smime, settings, more, &error);
+    smime_open_with(&sweep->smime, settings, more, &error);
     g_assert_no_error(error);
 }
 

@@ -75,7 +75,7 @@ static void open_way(guint way)
         g_strdup_printf("[module keys-file]\npaths=%s/certs\n[module sign]\ntrust_from=true\n"
                         "[pipeline]\noutbound=sign;smime\n[policy]\n%s",
                         smime->dir, WAYS[way]);
-    smime_open(smime, settings, more, &error);
+    smime_open_with(smime, settings, more, &error);
     g_assert_no_error(error);
 }
 

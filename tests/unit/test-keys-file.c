@@ -17,7 +17,7 @@ static const SealSource *open_source(Smime *smime, const char *paths, const char
     g_autofree char *group =
         g_strdup_printf("[module keys-file]\npaths=%s\n%s\n", paths, lines ? lines : "");
 
-    g_assert_true(smime_open(smime, NULL, group, &error));
+    g_assert_true(smime_open_with(smime, NULL, group, &error));
     g_assert_no_error(error);
     const SealSource *source = seal_dispatcher_source(smime->dispatcher, "file", module);
     g_assert_nonnull(source);
@@ -440,7 +440,7 @@ static void test_intermediate(void)
     g_autofree char *settings = g_strdup_printf("trust_anchors=%s\n", anchor);
     g_autofree char *group = g_strdup_printf("[module keys-file]\npaths=%s\n", folder);
 
-    g_assert_true(smime_open(&smime, settings, group, &error));
+    g_assert_true(smime_open_with(&smime, settings, group, &error));
     const SealSource *source = seal_dispatcher_source(smime.dispatcher, "file", &module);
     g_autoptr(GPtrArray) keys =
         lookup(source, module, "alice@example.org", "smime", SEAL_TRUST_VERIFIED, &error);
@@ -510,7 +510,7 @@ static void test_newest(void)
             g_strdup_printf("[module keys-file]\npaths=%s/keys\n[policy]\nkeys_per_recipient=%s\n",
                             smime.dir, i == 0 ? "all" : "newest");
         g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
-        g_assert_true(smime_open(&smime, settings, group, &error));
+        g_assert_true(smime_open_with(&smime, settings, group, &error));
         g_assert_no_error(error);
         g_autofree char *ages = sealed_to(&smime);
         g_assert_cmpstr(ages, ==, i == 0 ? "3 10 30 " : "3 ");

@@ -611,7 +611,7 @@ static void put_elsewhere(Box *box, X509 *cert)
 
     smime_prepare(&other);
     g_free(smime_write(&other, "conf.d/20-state.conf", data));
-    g_assert_true(smime_open(&other, NULL, "[module keys-store]\n", &error));
+    g_assert_true(smime_open_with(&other, NULL, "[module keys-store]\n", &error));
     const SealSource *source = seal_dispatcher_source(other.dispatcher, "store", &module);
     g_ptr_array_add(keys, smime_key(&other, cert, SEAL_TRUST_DISCOVERED));
     g_assert_true(source->put(module, keys, &added, &error));
@@ -865,7 +865,8 @@ static void test_trust_setting(void)
     g_autoptr(GError) error = NULL;
 
     smime_prepare(&box.smime);
-    g_assert_false(smime_open(&box.smime, NULL, "[module keys-store]\ntrust=verified\n", &error));
+    g_assert_false(
+        smime_open_with(&box.smime, NULL, "[module keys-store]\ntrust=verified\n", &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
     g_assert_nonnull(strstr(error->message, "take this line out"));
 }

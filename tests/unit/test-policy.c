@@ -343,7 +343,7 @@ static void open_with(const char *conf)
     g_autoptr(GError) error = NULL;
 
     g_clear_pointer(&the_smime->dispatcher, seal_dispatcher_free);
-    smime_open(the_smime, anchors, more, &error);
+    smime_open_with(the_smime, anchors, more, &error);
     g_assert_no_error(error);
 }
 
@@ -624,7 +624,7 @@ static void test_refused(void)
         g_autoptr(GError) error = NULL;
 
         g_clear_pointer(&the_smime->dispatcher, seal_dispatcher_free);
-        g_assert_false(smime_open(the_smime, NULL, rows[i][0], &error));
+        g_assert_false(smime_open_with(the_smime, NULL, rows[i][0], &error));
         g_test_message("%s", error->message);
         g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
         g_assert_nonnull(strstr(error->message, rows[i][1]));

@@ -406,7 +406,7 @@ static void open_folder(Smime *smime, char **folder)
     *folder = g_build_filename(smime->dir, "keys", NULL);
     g_assert_cmpint(g_mkdir_with_parents(*folder, 0700), ==, 0);
     g_autofree char *settings = g_strdup_printf("server_keys=%s", *folder);
-    g_assert_true(smime_open(smime, settings, NULL, &error));
+    g_assert_true(smime_open_with(smime, settings, NULL, &error));
     g_assert_no_error(error);
 }
 
@@ -448,7 +448,7 @@ static void test_install(void)
     g_autofree char *settings = g_strdup_printf("server_keys=%s", folder);
     g_autoptr(GError) error = NULL;
     g_clear_pointer(&smime.dispatcher, seal_dispatcher_free);
-    g_assert_true(smime_open(&smime, settings, NULL, &error));
+    g_assert_true(smime_open_with(&smime, settings, NULL, &error));
     g_assert_no_error(error);
     /* What is there is not put there again, whatever it is called. */
     g_autofree char *again = g_build_filename(folder, "again.pem", NULL);

@@ -288,7 +288,7 @@ char *smime_write_secret(Smime *smime, const char *name, GBytes *data)
     return path;
 }
 
-gboolean smime_open(Smime *smime, const char *settings, const char *more, GError **error)
+gboolean smime_open_with(Smime *smime, const char *settings, const char *more, GError **error)
 {
     g_autofree char *text =
         g_strdup_printf("[core]\nspool_dir=%s\nlog_target=%s/log\n"
@@ -317,7 +317,7 @@ void smime_start(Smime *smime, X509 *anchor, const char *settings)
         g_autofree char *path = smime_write(smime, "anchor.pem", pem);
         g_string_append_printf(lines, "\ntrust_anchors=%s\n", path);
     }
-    smime_open(smime, lines->str, NULL, &error);
+    smime_open_with(smime, lines->str, NULL, &error);
     g_assert_no_error(error);
 }
 

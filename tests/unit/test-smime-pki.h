@@ -86,8 +86,8 @@ char *smime_write(Smime *smime, const char *name, GBytes *data);
 /** The same, for its owner alone. (transfer full) */
 char *smime_write_secret(Smime *smime, const char *name, GBytes *data);
 /** Opens a dispatcher; @settings are the lines of [module smime], @more whole groups after it. */
-gboolean smime_open(Smime *smime, const char *settings, const char *more, GError **error);
-/** smime_prepare, and smime_open with @anchor as the trust anchor (or none). */
+gboolean smime_open_with(Smime *smime, const char *settings, const char *more, GError **error);
+/** smime_prepare, and smime_open_with with @anchor as the trust anchor (or none). */
 void smime_start(Smime *smime, X509 *anchor, const char *settings);
 /** Was that text logged? */
 gboolean smime_logged(Smime *smime, const char *text);

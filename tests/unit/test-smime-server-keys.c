@@ -59,7 +59,7 @@ static gboolean open_with(Fixture *fixture, const char *path, const char *passph
         g_autofree char *file = smime_write_secret(&fixture->smime, "passphrase", bytes);
         g_string_append_printf(lines, "passphrase_file=%s\n", file);
     }
-    return smime_open(&fixture->smime, lines->str, NULL, error);
+    return smime_open_with(&fixture->smime, lines->str, NULL, error);
 }
 
 static void close_module(Fixture *fixture)
@@ -657,11 +657,11 @@ static void test_passphrase_file(void)
     g_autofree char *file = smime_write(&fixture.smime, "open", open);
 
     lines = g_strdup_printf("server_keys=%s\npassphrase_file=%s\n", path, file);
-    g_assert_false(smime_open(&fixture.smime, lines, NULL, &error));
+    g_assert_false(smime_open_with(&fixture.smime, lines, NULL, &error));
     g_assert_nonnull(strstr(error->message, "others can read"));
     g_clear_error(&error);
     g_free(smime_write_secret(&fixture.smime, "open", nul));
-    g_assert_false(smime_open(&fixture.smime, lines, NULL, &error));
+    g_assert_false(smime_open_with(&fixture.smime, lines, NULL, &error));
     g_assert_nonnull(strstr(error->message, "NUL"));
     g_assert_null(strstr(error->message, "ret"));
 }

@@ -61,7 +61,7 @@ static void fixture_open_cert(Fixture *fixture, const char *kind, X509 *cert, co
     fixture->root_path = smime_write(&fixture->smime, "root.pem", root);
     g_autofree char *lines =
         g_strdup_printf("server_keys=%s/keys\n%s", fixture->smime.dir, settings ? settings : "");
-    smime_open(&fixture->smime, lines, NULL, &error);
+    smime_open_with(&fixture->smime, lines, NULL, &error);
     g_assert_no_error(error);
     fixture->key = find_signer(&fixture->smime, "alice@example.org");
 }
@@ -557,7 +557,7 @@ static void test_preference_other(void)
         g_free(smime_write_secret(&fixture.smime, "keys/2.pem", two));
         g_free(smime_write_secret(&fixture.smime, "keys/3.pem", three));
         g_autofree char *lines = g_strdup_printf("server_keys=%s/keys", fixture.smime.dir);
-        smime_open(&fixture.smime, lines, NULL, &error);
+        smime_open_with(&fixture.smime, lines, NULL, &error);
         g_assert_no_error(error);
 
         g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);

@@ -113,7 +113,7 @@ static gboolean open_roots(Smime *smime, const char *more, GError **error)
                                                 g_getenv("SEALPIPE_TEST_ROOTS"), more ? more : "");
 
     g_setenv("TEST_ROOTS", roots, TRUE);
-    return smime_open(smime, settings, NULL, error);
+    return smime_open_with(smime, settings, NULL, error);
 }
 
 static void test_distrust(void)
@@ -187,7 +187,7 @@ static void test_bad_roots(void)
     assert_refused(&smime, "no root that is trusted for mail");
     g_autofree char *none = g_strconcat(smime.dir, "/conf.d/10-test.conf", NULL);
     g_autofree char *settings = g_strdup_printf("mail_roots=%s\ntrust_anchors=mail", none);
-    g_assert_false(smime_open(&smime, settings, NULL, &error));
+    g_assert_false(smime_open_with(&smime, settings, NULL, &error));
     g_assert_nonnull(strstr(error->message, "it is no PKCS#11 library"));
 }
 
@@ -229,7 +229,7 @@ static void test_real_roots(void)
     smime_prepare(&smime);
 
     signal(SIGPIPE, SIG_DFL);
-    if (!smime_open(&smime, "trust_anchors=mail", NULL, &error)) {
+    if (!smime_open_with(&smime, "trust_anchors=mail", NULL, &error)) {
         g_assert_nonnull(strstr(error->message, "install the package libnss3"));
         g_test_skip("no libnss3 here");
         return;
@@ -487,7 +487,7 @@ static void test_renewal_of_revoked(void)
     g_autofree char *crl_path = smime_write(&smime, "list.pem", list);
     g_autofree char *anchor = smime_write(&smime, "anchor.pem", pem);
     g_autofree char *settings = g_strdup_printf("trust_anchors=%s\ncrls=%s\n", anchor, crl_path);
-    g_assert_true(smime_open(&smime, settings, NULL, &error));
+    g_assert_true(smime_open_with(&smime, settings, NULL, &error));
     g_assert_no_error(error);
     g_assert_false(may_follow(&smime, old, same, "alice@example.org"));
     g_assert_true(may_follow(&smime, same, same, "alice@example.org"));

@@ -531,7 +531,7 @@ static void open_with_crl(Smime *smime, const CrlCase *test)
     g_autofree char *crl_path = smime_write(smime, "crls/list", bytes);
     g_autofree char *folder = g_path_get_dirname(crl_path);
     g_autofree char *settings = g_strdup_printf("trust_anchors=%s\ncrls=%s\n", anchor_path, folder);
-    smime_open(smime, settings, NULL, &error);
+    smime_open_with(smime, settings, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -576,7 +576,7 @@ static void test_broken_crl(void)
     smime_prepare(&smime);
     g_autofree char *path = smime_write(&smime, "list.pem", bytes);
     g_autofree char *settings = g_strdup_printf("crls=%s\n", path);
-    g_assert_false(smime_open(&smime, settings, NULL, &error));
+    g_assert_false(smime_open_with(&smime, settings, NULL, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
     g_assert_nonnull(strstr(error->message, path));
 }
@@ -591,7 +591,7 @@ static void test_broken_anchor(void)
     smime_prepare(&smime);
     g_autofree char *path = smime_write(&smime, "anchor.pem", bytes);
     g_autofree char *settings = g_strdup_printf("trust_anchors=%s\n", path);
-    g_assert_false(smime_open(&smime, settings, NULL, &error));
+    g_assert_false(smime_open_with(&smime, settings, NULL, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
 }
 
@@ -609,7 +609,7 @@ static void assert_setting_refused(const char *key, const char *text, goffset si
     g_autofree char *folder = g_path_get_dirname(path);
     /* A named file that holds nothing is an error; within a folder, one that cannot be read. */
     g_autofree char *settings = g_strdup_printf("%s=%s\n", key, size > 0 ? folder : path);
-    g_assert_false(smime_open(&smime, settings, NULL, &error));
+    g_assert_false(smime_open_with(&smime, settings, NULL, &error));
     g_assert_error(error, SEAL_ERROR, SEAL_ERROR_CONFIG);
     g_assert_nonnull(strstr(error->message, path));
     g_assert_nonnull(strstr(error->message, why));
@@ -635,7 +635,7 @@ static void test_folder_of_other_things(void)
     g_autofree char *readme = smime_write(&smime, "crls/README", text);
     g_autofree char *folder = g_path_get_dirname(readme);
     g_autofree char *settings = g_strdup_printf("crls=%s\n", folder);
-    g_assert_true(smime_open(&smime, settings, NULL, &error));
+    g_assert_true(smime_open_with(&smime, settings, NULL, &error));
     g_assert_no_error(error);
     g_assert_true(smime_logged(&smime, "no revocation list in it"));
 }

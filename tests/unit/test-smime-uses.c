@@ -42,7 +42,7 @@ static void fixture_open(Fixture *fixture, const char *kind, const char *usage)
     g_autoptr(GBytes) pem = pki_bundle(pki_other_key(kind), fixture->cert, NULL);
     g_autofree char *path = smime_write_secret(&fixture->smime, "key.pem", pem);
     g_autofree char *line = g_strconcat("server_keys=", path, NULL);
-    smime_open(&fixture->smime, line, NULL, &error);
+    smime_open_with(&fixture->smime, line, NULL, &error);
     g_assert_no_error(error);
     fixture->number = G_MAXUINT;
     seal_module_list_private(fixture->smime.module, note_number, &fixture->number, &error);

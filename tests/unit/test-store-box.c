@@ -12,7 +12,7 @@ static void box_open(Box *box)
 {
     g_autoptr(GError) error = NULL;
 
-    smime_open(&box->smime, NULL, "[module keys-store]\n", &error);
+    smime_open_with(&box->smime, NULL, "[module keys-store]\n", &error);
     g_assert_no_error(error);
     box->source = seal_dispatcher_source(box->smime.dispatcher, "store", &box->module);
     box->harvested = seal_dispatcher_source(box->smime.dispatcher, "harvested", &box->module);
