@@ -82,7 +82,7 @@ static void put_escaped(Line *line, const char *value)
 {
     size_t start = line->size;
 
-    for (; *value && line->size - start < VALUE_MAX; value++) {
+    for (; *value && line->size - start + 1 < VALUE_MAX; value++) {
         unsigned char octet = (unsigned char)*value;
         char escaped[8] = {*value};
 
@@ -102,7 +102,10 @@ static void put_value(Line *line, const char *name, const char *value)
     put_text(line, line->size > 0 ? " " : "");
     put_text(line, name);
     put_text(line, plain ? "=" : "=\"");
-    put_escaped(line, value);
+    if (plain)
+        put_text(line, value);
+    else
+        put_escaped(line, value);
     put_text(line, plain ? "" : "\"");
 }
 

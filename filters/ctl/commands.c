@@ -213,6 +213,8 @@ static int refuse_unknown(const char *const *names, GError **error)
     };
     g_autoptr(GString) list = g_string_new(NULL);
 
+    if (*names[0] == '-')
+        return ctl_misuse(error, "there is no option \"%s\"; see --help", names[0]);
     for (guint i = 0; i < G_N_ELEMENTS(planned); i++) {
         if (g_str_equal(names[0], planned[i].name))
             return refuse_planned(names[0], planned[i].instead, error);

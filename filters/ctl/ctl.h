@@ -84,6 +84,9 @@ int ctl_run_words(const CtlOptions *options, SealOut *out, GError **error);
  * usage.c
  */
 
+/** Sealctl's own, which stand with every command. */
+extern const CtlOption CTL_OPTIONS[];
+
 /** The one of that name; NULL where there is none. (borrowed) */
 const CtlCommand *ctl_command_find(const CtlCommand *commands, const char *name);
 /** How it is called, behind "sealctl "; @above: the command that it is one of, or NULL.
@@ -94,6 +97,9 @@ int ctl_help(const CtlCommand *commands, const CtlOptions *options);
 /** Appends how the commands of the module of that name are called, each behind a line end. TRUE
  *  where @both is one of them. */
 gboolean ctl_module_usages(const char *name, const char *both, GString *list);
+
+/** complete.c: prints what may stand in the place of the last of @argv. */
+int ctl_complete(const CtlCommand *commands, char **argv);
 
 /* -------------------------------------------------------------------------------------------
  * words.c

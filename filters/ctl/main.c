@@ -7,6 +7,7 @@
 #include "filters/client/io.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -100,6 +101,9 @@ int main(int argc, char **argv)
     umask(077);
     g_set_prgname("sealctl");
     seal_log_open("ctl", FALSE);
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is said: see end_output() */
+    if (g_strcmp0(argv[1], "--complete") == 0)
+        return ctl_complete(CTL_COMMANDS, argv + 2);
     if (!parse_words(&options, argv)) {
         fputs("sealctl: -c needs a folder; see --help\n", stderr);
         return CTL_USAGE;

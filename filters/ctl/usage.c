@@ -13,7 +13,7 @@ enum {
     OPTIONS = 30, /* and, at most, behind the options' */
 };
 
-static const CtlOption OPTIONS_OF_ALL[] = {
+const CtlOption CTL_OPTIONS[] = {
     {"-c", "DIR", "configuration folder, instead of the built-in conf.d"},
     {"--json", NULL, "answer in JSON"},
     {"--help", NULL, "print this and exit; behind a command, what that does"},
@@ -107,7 +107,7 @@ static int print_all(const CtlCommand *commands)
          "Commands:");
     print_commands(commands);
     puts("\nOptions:");
-    print_options(OPTIONS_OF_ALL);
+    print_options(CTL_OPTIONS);
     puts("\n`sealctl COMMAND --help` says what each does.\n"
          "Exit status: 0 all is well, 1 a problem was found, 2 the command line is wrong.");
     return CTL_OK;

@@ -5,6 +5,7 @@
 #include "filters/daemon/daemon.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
     if (!read_words(&options, argv))
         return 2;
     if (options.help || options.version) {
+        signal(SIGPIPE, SIG_IGN); /* a reader that has gone is said */
         fputs(options.help ? usage : "sealpiped " SEALPIPE_VERSION "\n", stdout);
         if (fflush(stdout) == 0)
             return 0;

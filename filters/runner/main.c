@@ -6,10 +6,18 @@
 #include "filters/worker/worker.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
 enum { EXCHANGE_FD = 3 };
+
+static const char usage[] =
+    "Usage: sealpipe-run [--help | --version]\n"
+    "Does the work of one message for sealpipe, sealpipe-check or sealpipe-pipe, which start it "
+    "where\n"
+    "no sealpiped runs and [core] in_process allows it. Nobody else does. See sealpipe(8).\n";
 
 /* Nothing that runs here, gpg and its agent too, needs a program that is set-user-id: one that was
  * taken over would. The client keeps the right, since sendmail is such a program. */
@@ -50,8 +58,23 @@ static int run_process(void)
     return status;
 }
 
-int main(void)
+/* Returns an exit code. */
+static int tell_people(const char *text)
 {
+    signal(SIGPIPE, SIG_IGN);
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+        return 0;
+    perror("sealpipe-run: standard output cannot be written to");
+    return WORKER_DEFER;
+}
+
+int main(int argc, char **argv)
+{
+    /* Its caller's words are for who lists processes. */
+    if (argc == 2 && g_str_equal(argv[1], "--help"))
+        return tell_people(usage);
+    if (argc == 2 && g_str_equal(argv[1], "--version"))
+        return tell_people("sealpipe-run " SEALPIPE_VERSION "\n");
     seal_secret_guard_process();
     umask(077);
     return worker_end(run_process());
