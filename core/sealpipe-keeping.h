@@ -115,6 +115,8 @@ SEAL_API const char *seal_module_tended_folder(const SealModule *self);
 /** TRUE where private keys that belong to the user @uid are not this process's to use: he is
  *  [daemon] keys_user, and this runs as somebody else. */
 SEAL_API gboolean seal_module_keys_are_apart(const SealModule *self, guint uid);
+/** The same of who owns @path or, where it cannot be seen, the folder that closes it. */
+SEAL_API gboolean seal_module_path_is_apart(const SealModule *self, const char *path);
 /** The same for the module's private half, freed by unload. */
 SEAL_API void seal_module_set_private_data(SealModule *self, gpointer data);
 SEAL_API gpointer seal_module_private_data(const SealModule *self);

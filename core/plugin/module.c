@@ -88,8 +88,8 @@ static gboolean is_apart(const char *path, gconstpointer module)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 ? seal_module_keys_are_apart(module, st.st_uid)
-                                : errno == EACCES && seal_module_tended_folder(module);
+    return seal_module_path_is_apart(module, path) ||
+           (seal_module_tended_folder(module) && stat(path, &st) != 0 && errno == EACCES);
 }
 
 gboolean seal_module_init(SealModule *module, GError **error)
@@ -117,6 +117,21 @@ gboolean seal_module_keys_are_apart(const SealModule *self, guint uid)
     uid_t keys;
 
     return uid != geteuid() && seal_user_find(self->keys_user, &keys, NULL) && keys == uid;
+}
+
+gboolean seal_module_path_is_apart(const SealModule *self, const char *path)
+{
+    g_autofree char *at = g_strdup(path);
+    struct stat st;
+
+    while (stat(at, &st) != 0) {
+        char *slash = strrchr(at, '/');
+
+        if (errno != EACCES || !slash || slash == at)
+            return FALSE;
+        *slash = '\0';
+    }
+    return seal_module_keys_are_apart(self, st.st_uid);
 }
 
 const char *seal_module_name(const SealModule *self)

@@ -47,11 +47,10 @@ static gboolean check_signing_key(SealModule *self, GError **error)
 static gboolean find_home(SealModule *self, PgpModule *module, GError **error)
 {
     const char *home = seal_module_string(self, "home"), *tended = seal_module_tended_folder(self);
-    struct stat st;
 
     if (!home)
         return TRUE;
-    if (!tended && stat(home, &st) == 0 && seal_module_keys_are_apart(self, st.st_uid)) {
+    if (!tended && seal_module_path_is_apart(self, home)) {
         module->missing = g_strdup_printf(
             "home %s is that of [daemon] keys_user: the daemon alone, started by root, uses it",
             home);
