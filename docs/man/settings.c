@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * settings.c: writes the tables of sealpipe.conf(5) from the descriptors themselves, so that page
- * and program cannot disagree. Arguments: the module files.
+ * and program cannot disagree. Arguments: the module files; or --module and one, for the page of
+ * that module alone.
  */
 #include "core/frontend-keys.h"
 #include "core/plugin/tables.h"
@@ -84,7 +85,7 @@ static void print_sources(const SealSource *const *sources)
     printf(".B on_error\n(%s unless set); see KEYS.\n", source->may_skip ? "skip" : "defer");
 }
 
-static void print_module(const char *path)
+static const SealModuleDescriptor *open_module(const char *path)
 {
     GModule *file = g_module_open_full(path, G_MODULE_BIND_LOCAL, NULL);
     gpointer symbol = NULL;
@@ -93,8 +94,12 @@ static void print_module(const char *path)
         fprintf(stderr, "%s: %s\n", path, g_module_error());
         exit(1);
     }
+    return symbol;
+}
 
-    const SealModuleDescriptor *module = symbol;
+static void print_module(const char *path)
+{
+    const SealModuleDescriptor *module = open_module(path);
     g_autofree char *group = g_strconcat("module ", module->name, NULL);
     g_autofree char *about = g_strconcat(module->summary, ".", NULL);
     print_table(group, about, module->settings);
@@ -102,8 +107,23 @@ static void print_module(const char *path)
         print_sources(module->sources);
 }
 
+static void print_page(const char *path)
+{
+    const SealModuleDescriptor *module = open_module(path);
+
+    printf("Defaults are shown. Where none is, the setting is unset.\n");
+    for (const SealSetting *row = module->settings; row && row->key; row++)
+        print_row(row);
+    if (module->sources && *module->sources)
+        print_sources(module->sources);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--module") == 0) {
+        print_page(argv[2]);
+        return 0;
+    }
     print_table("core", "What holds for all.", SEAL_TABLE_CORE);
     print_table("pipeline", "The way of a message.", SEAL_TABLE_PIPELINE);
     print_table("policy", "What each message requires.", SEAL_TABLE_POLICY);

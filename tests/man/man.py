@@ -12,6 +12,7 @@ import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/lib"))
+import tables as tables_of
 import tap
 from home import prefix
 
@@ -19,11 +20,10 @@ PREFIX = prefix()
 MAN = PREFIX / "share/man"
 MODULES = [name for name in tap.arguments()[0].split(", ") if name]
 PROGRAMS = sorted(path for folder in ("bin", "sbin") for path in PREFIX.glob(f"{folder}/*"))
-OTHERS = [("sealpipe.conf", "5"), ("sealpipe-modules", "7")]
+OF_MODULES = [name for name in MODULES if name != "example"]
+OTHERS = [("sealpipe.conf", "5"), ("sealpipe-modules", "7"), *((f"sealpipe-{name}", "7") for name in OF_MODULES)]
 OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}
-# In a table of settings: {"key", SEAL_SETTING_... or {.key = "key".
-KEY = re.compile(r'\{(?:\.key = )?"([a-z_]+)",\s*(?:SEAL_SETTING_|\.type)')
 
 
 def run(*command):
@@ -158,26 +158,10 @@ def _():
     tap.equal(documented, said, "commands of keys")
 
 
-def core_tables():
-    """{group: keys} of core's tables."""
-    text = (SOURCE / "core/plugin/tables.c").read_text()
-    tables = re.findall(r"SEAL_TABLE_([A-Z]+)\[\] = \{\n(.*?)\n\};", text, re.S)
-    return {name.lower(): KEY.findall(body) for name, body in tables}
-
-
-def module_tables():
-    tables = {}
-    for name in MODULES:
-        text = "".join(path.read_text() for path in sorted((SOURCE / "modules" / name).glob("*.c")))
-        bodies = re.findall(r"SealSetting \w+\[\] = \{\n(.*?)\n\};", text, re.S)
-        tables[f"module {name}"] = [key for body in bodies for key in KEY.findall(body)]
-    return tables
-
-
 @tap.test("every setting stands in sealpipe.conf(5), and no other")
 def _():
     page = MAN / "man5/sealpipe.conf.5"
-    tables = {**core_tables(), **module_tables()}
+    tables = {**tables_of.core(), **{f"module {name}": tables_of.module(name) for name in MODULES}}
     tap.true(len(tables["core"]) >= 10 and len(tables["policy"]) >= 10, f"tables: {tables}")
     # What the store takes, core gives to every source.
     tap.true(all(keys for group, keys in tables.items() if group != "module keys-store"), f"tables: {tables}")
@@ -194,10 +178,21 @@ def _():
                 tap.true(re.match(r"\S.* \(", after), f"[{group}]: no help: {after}")
 
 
+@tap.test("every module has a page, with its settings, and no others")
+def _():
+    for name in OF_MODULES:
+        page = MAN / f"man7/sealpipe-{name}.7"
+        documented = [tag.partition(" = ")[0] for tag in tags(section(page, "SETTINGS"))]
+        tap.equal(documented, tables_of.module(name), f"settings of {page.name}")
+        # What its text names in bold as a setting is one, of its own or of core.
+        known = {key for keys in tables_of.groups().values() for key in keys}
+        for key in re.findall(r"\\fB(?:\[[a-z -]+\] )?([a-z]+_[a-z_]+)(?:=\w+)?\\fR", page.read_text()):
+            tap.true(key in known, f"{page.name}: there is no setting {key}")
+
+
 @tap.test("what every module takes stands in sealpipe.conf(5)")
 def _():
-    text = (SOURCE / "core/plugin/module.c").read_text()
-    keys = set(KEY.findall(text))
+    keys = set(tables_of.every_module())
     tap.true({"enabled", "trust", "on_error"} <= keys, f"keys: {keys}")
     described = " ".join(section(MAN / "man5/sealpipe.conf.5", "DESCRIPTION"))
     for key in keys:
