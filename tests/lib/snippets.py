@@ -1,21 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pieces of configuration that a page of docs/mta shows, for the test that runs them."""
+"""The blocks that a page of the documentation shows, for the tests that run them."""
 
 import pathlib
 import re
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 # A comment names the piece that stands below it in a fence.
-PIECE = re.compile(r"^<!-- (\w+): ([\w/.-]+) -->\n```\w*\n(.*?)^```$", re.M | re.S)
+PIECE = re.compile(r"^<!-- ([\w-]+): ([\w/.-]+) -->\n```\w*\n(.*?)^```$", re.M | re.S)
 
 
-def read(page):
-    """{name: text} of docs/mta/@page."""
-    text = (SOURCE / "docs/mta" / page).read_text()
+BLOCK = re.compile(r"^(?:<!-- ([^\n]+) -->\n)?```(\w*)\n(.*?)^```$", re.M | re.S)
+# Marks of blocks that are no pieces with a name: see blocks().
+MARKS = ("run", "file", "output", "not run")
+
+
+class Block:
+    """@mark: run (typed as it stands), file (its place is @about), output (of the block before, with
+    ... for anything), not run (@about says why), or whose test runs it, under the name @about."""
+
+    def __init__(self, found, text):
+        self.line = text.count("\n", 0, found.start()) + 1
+        self.mark, _, self.about = (found[1] or "").partition(": ")
+        self.language, self.text = found[2], found[3]
+
+
+def blocks(path):
+    """All fenced blocks of a page, in their order."""
+    text = (SOURCE / path).read_text()
+    return [Block(found, text) for found in BLOCK.finditer(text)]
+
+
+def read(page, folder="docs/mta"):
+    """{name: text} of @page."""
+    text = (SOURCE / folder / page).read_text()
     pieces = {name: piece for _, name, piece in PIECE.findall(text)}
-    if len(pieces) != text.count("<!-- "):
+    others = len(re.findall(rf"^<!-- (?:{'|'.join(MARKS)})\b", text, re.M))
+    named = [name for mark, name, _ in PIECE.findall(text) if mark not in MARKS]
+    if len(set(named)) != len(named) or len(named) + others != text.count("<!-- "):
         raise AssertionError(f"{page}: a name without a piece, or one that stands twice")
-    return pieces
+    return {name: pieces[name] for name in named}
 
 
 def changed(text, *pairs):

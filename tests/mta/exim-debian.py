@@ -335,11 +335,10 @@ def _():
     tap.equal((submit("carol"), submit("bob"), submit()), ([ALICE], [BOB], [BOB]))
 
 
-@tap.test("the GnuPG home that README makes: the routers, which are root, and the filter find the same")
+@tap.test("the GnuPG home that the guide makes: the routers, which are root, and the filter find the same")
 def _():
     begin()
-    readme = (snippets.SOURCE / "README.md").read_text()
-    steps = re.search(r"^### OpenPGP$.*?^```sh\n(.*?)^```$", readme, re.M | re.S)[1]
+    steps = snippets.read("openpgp.md", "docs/guide")["home"]
     pathlib.Path("/var/tmp/alice.asc").write_bytes(o.ring.export(outcomes.FRANK))
     state = pathlib.Path("/var/lib/sealpipe")
     (home.certs / "frank.asc").rename(home.folder / "frank.asc")
@@ -360,6 +359,23 @@ def _():
         tap.equal({path.owner() for path in state.rglob("*")}, {"Debian-exim"}, "owners")
     finally:
         (home.folder / "frank.asc").rename(home.certs / "frank.asc")
+
+
+@tap.test("the recipe for local mailboxes: who has a key finds his mail sealed, who has none as it came")
+def _():
+    begin({"router/095_sealpipe_mailbox": snippets.read("local-mailboxes.md", "docs/recipes")["mailbox"]},
+          configtype="internet")
+    o.configure(policy={"encrypt": "never"}, **{"rule mailboxes": {
+        "match_recipient": "@mta.test", "encrypt": "preferred", "encrypt_to_sender": "false"}})
+    for sealed in (False, True):
+        dave = home.enrol("dave@mta.test") if sealed else None
+        before = mailbox("dave")
+        from_outside(outcomes.message("dave@mta.test"), NOBODY, "dave@mta.test")
+        server.wait_empty()
+        got = mailbox("dave").removeprefix(before)
+        tap.equal((got.count(b"\nMessage-ID:"), outcomes.MARK in got, b"enveloped-data" in got),
+                  (1, not sealed, sealed), f"{got}")
+    (home.certs / pathlib.Path(dave.cert).name).unlink()
 
 
 @tap.test("hosts that may send without a login are signed for, where both programs are told so")
