@@ -53,11 +53,11 @@ def shell(text):
 class Sealed:
     """Alice's certificate is installed, and what leaves comes to the sink."""
 
-    def __init__(self):
+    def __init__(self, port=25):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sealpipe-packaged-"))
         self.authority = certs.Authority(self.folder)
         self.alice = self.authority.person(ALICE, "rsa")
-        self.sink = sinks.Sink((mailhost.OUTSIDE, 25))
+        self.sink = sinks.Sink((mailhost.OUTSIDE, port))
 
     def install_certificates(self):
         (ETC / "ca.pem").write_bytes(self.authority.cert.read_bytes())
