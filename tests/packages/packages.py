@@ -134,11 +134,6 @@ def _():
     own_test("tests/packages/wiring_breakages.py")
 
 
-@tap.test("other things broken, and named by sealctl check")
-def _():
-    own_test("tests/packages/breakages.py")
-
-
 # ---------------------------------------------------------------------------------------------
 # Removed, upgraded
 
