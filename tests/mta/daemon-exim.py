@@ -183,7 +183,7 @@ def _():
         tap.equal((result.returncode, result.stdout), (1, ""), user)
     tap.equal(pathlib.Path("/run/systemctl").read_text().split("\n")[:2],
               ["daemon-reload", "enable --now sealpiped"])
-    tap.true(pathlib.Path("/etc/systemd/system/sealpiped.service").is_file(), "the unit")
+    tap.true((mailhost.homes.prefix() / "lib/systemd/system/sealpiped.service").is_file(), "the unit")
     owners = {pid: pwd.getpwuid(pathlib.Path(f"/proc/{pid}").stat().st_uid).pw_name
               for pid in (*daemon.workers(), *daemon.keepers(), *daemon.servers())}
     tap.equal({owners[pid] for pid in daemon.workers()}, {"sealpipe"})
