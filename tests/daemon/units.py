@@ -53,8 +53,9 @@ def _():
 @tap.test("sysusers.d and tmpfiles.d make users and state_dir")
 def _():
     root = home.folder / "root"
-    for name in ("etc", "var/lib"):
+    for name in ("etc", "var/lib", "var/log"):
         (root / name).mkdir(parents=True)
+    (root / "etc/group").write_text("adm:x:4:\n")
     if not daemons.ROOT:
         raise tap.Skip("folders of others need root")
     for words in (["systemd-sysusers", f"--root={root}", UNITS.parent.parent / "sysusers.d/sealpipe.conf"],
@@ -66,6 +67,8 @@ def _():
     tap.equal(sorted(users), ["sealpipe", "sealpipe-keys"])
     state = (root / "var/lib/sealpipe").stat()
     tap.equal((oct(state.st_mode & 0o7777), str(state.st_uid)), ("0o700", users["sealpipe"]))
+    log = (root / "var/log/sealpipe").stat()
+    tap.equal((oct(log.st_mode & 0o7777), str(log.st_uid), log.st_gid), ("0o750", users["sealpipe"], 4))
 
 
 class Notified:
