@@ -67,7 +67,7 @@ guint seal_cause_rank(const char *code)
 static gboolean passes_over(const SealDecision *decision)
 {
     const char *step = seal_decision_step(decision);
-    const SealAbout *about = seal_decision_is_about(decision);
+    const SealAbout *about = seal_decision_peek_about(decision);
 
     if (about && about->is_extra)
         return FALSE;

@@ -157,7 +157,7 @@ static void put_scope(const SealAbout *about, SealOut *out)
 
 static void put_decision(const SealJob *job, const SealDecision *decision, SealOut *out)
 {
-    const SealAbout *about = seal_decision_is_about(decision);
+    const SealAbout *about = seal_decision_peek_about(decision);
     const char *code = seal_decision_code(decision), *text = seal_decision_text(decision);
 
     seal_out_row(out, "decisions");

@@ -119,7 +119,7 @@ SealAbout *seal_decision_about(SealDecision *decision)
     return decision->about;
 }
 
-const SealAbout *seal_decision_is_about(const SealDecision *decision)
+const SealAbout *seal_decision_peek_about(const SealDecision *decision)
 {
     return decision->about;
 }

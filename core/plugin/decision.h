@@ -26,7 +26,7 @@ typedef struct {
 /** To be filled, with names that outlive the decision. (borrowed) */
 SealAbout *seal_decision_about(SealDecision *decision);
 /** NULL where nobody has asked for it before. (borrowed) */
-const SealAbout *seal_decision_is_about(const SealDecision *decision);
+const SealAbout *seal_decision_peek_about(const SealDecision *decision);
 
 /** Names the key that a decision is about. */
 void seal_decision_set_key(SealDecision *decision, const char *fingerprint);
