@@ -2,7 +2,7 @@
  *
  * commands.c: sealctl's own commands, and those of modules.
  */
-#include "filters/ctl/ctl.h"
+#include "filters/ctl/keys.h"
 
 #include <string.h>
 
@@ -97,11 +97,11 @@ static int resume_mail(const CtlOptions *options, int argc G_GNUC_UNUSED, char *
 static int show_config(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
                        SealOut *out, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
+    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
 
-    if (!dispatcher)
+    if (!ctl_keys_open(&opened, options, error))
         return CTL_PROBLEM;
-    seal_dispatcher_show_config(dispatcher, out);
+    seal_dispatcher_show_config(opened.dispatcher, out);
     return CTL_OK;
 }
 
@@ -236,7 +236,7 @@ static int refuse_unknown(const char *const *names, GError **error)
 
 static int run_of_module(const CtlOptions *options, SealOut *out, GError **error)
 {
-    g_autoptr(SealDispatcher) dispatcher = NULL;
+    g_auto(CtlOpened) opened = {.kept = {-1, -1}};
     const char *first = g_ptr_array_index(options->words, 0);
     const char *second = g_ptr_array_index(options->words, 1);
     g_autofree char *both = second ? g_strjoin(" ", first, second, NULL) : NULL;
@@ -250,11 +250,10 @@ static int run_of_module(const CtlOptions *options, SealOut *out, GError **error
     }
     for (guint i = 1; i + 1 < options->words->len; i++)
         seal_file_keep(g_ptr_array_index(options->words, i));
-    dispatcher = seal_dispatcher_new(options->conf_dir, NULL, error);
-    if (!dispatcher)
+    if (!ctl_keys_open(&opened, options, error))
         return CTL_PROBLEM;
     for (guint i = 0; i < 2 && names[i]; i++) {
-        const SealCommand *command = seal_dispatcher_command(dispatcher, names[i], &module);
+        const SealCommand *command = seal_dispatcher_command(opened.dispatcher, names[i], &module);
         if (command)
             return call_command(command, module, i + 1, options, out, error);
     }

@@ -246,6 +246,8 @@ def _():
         assert_sealed(user=None)
         status = home.run("sealctl", "status")
         tap.equal((status.status, status.errors), (0, b""), status.output)
+        config = home.run("sealctl", "config")
+        tap.equal((config.status, config.errors), (0, b""), config.output[-300:])
         shutil.copy(carol.cert, home.certs)
         test = home.run("sealctl", "test", "--json", "--from", CAROL, CAROL)
         (home.certs / carol.cert.name).unlink()
