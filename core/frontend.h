@@ -206,8 +206,22 @@ SEAL_FRONT const SealCommand *seal_dispatcher_command(SealDispatcher *dispatcher
  * is not 0, an error says why, unless the answer itself tells. */
 SEAL_FRONT int seal_command_run(const SealCommand *command, SealModule *module, int argc,
                                 char **argv, SealOut *out, GError **error);
+/** What seal_out_finding() was given. */
+typedef struct {
+    char *check; /**< the check that found it, "" where none has */
+    SealFindingState state;
+    char *topic;
+    char *remedy; /**< "" where there is none */
+    char *text;
+} SealFinding;
+/** (borrowed, element type SealFinding) */
+SEAL_FRONT GPtrArray *seal_out_findings(SealOut *out);
+/** Says of the findings from @first on which @check they are of. FALSE where one is a problem. */
+SEAL_FRONT gboolean seal_out_claim_findings(SealOut *out, guint first, const char *check);
+
 /** Asks every module's checks: a row of "checks" for each, and of "warnings" for what the operator
- *  may not have meant. FALSE where one is not ready. */
+ *  may not have meant. All that is wrong is among the findings of @out as well. FALSE where one is
+ *  not ready. */
 SEAL_FRONT gboolean seal_dispatcher_check_modules(SealDispatcher *dispatcher, SealOut *out);
 /** What is in force and where it was written: a row of "settings" for each setting. */
 SEAL_FRONT void seal_dispatcher_show_config(SealDispatcher *dispatcher, SealOut *out);

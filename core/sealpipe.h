@@ -688,12 +688,13 @@ typedef struct {
     gpointer reserved[4];
 } SealSource;
 
-/** What a module says of its own readiness when asked, by `sealctl status`. */
+/** What a module says of its own readiness when asked, by `sealctl status` and `sealctl check`. */
 typedef struct {
     gsize size; /**< sizeof(SealCheck) */
     const char *name;
-    /** TRUE: it is ready. FALSE: the error says what is wrong and what to do. What it puts into
-     * @out stands beside the answer. */
+    /** TRUE: it could look. FALSE: the error says what is wrong and what to do. It is ready where
+     *  that is TRUE and no finding is a problem: see seal_out_finding(). What else it puts into
+     *  @out stands beside the answer. */
     gboolean (*run)(SealModule *self, SealOut *out, GError **error);
     gpointer reserved[4];
 } SealCheck;
@@ -721,6 +722,18 @@ SEAL_API void seal_out_row(SealOut *out, const char *list);
 SEAL_API void seal_out_end_row(SealOut *out);
 /** Names @list, so that it is there even without rows. */
 SEAL_API void seal_out_list(SealOut *out, const char *list);
+
+typedef enum {
+    SEAL_FINDING_OK,
+    SEAL_FINDING_WARNING, /**< mail goes on, but the operator should know */
+    SEAL_FINDING_PROBLEM, /**< some mail waits, is refused, or leaves otherwise than it should */
+} SealFindingState;
+
+/** In a check: one of the things that it has looked at. @topic: the one of `sealctl check` that
+ *  shows it ("anchors", "keys", "signing", ...); NULL: "modules". @remedy: what to do, a sentence
+ *  without a full stop; NULL where @state is SEAL_FINDING_OK. */
+SEAL_API void seal_out_finding(SealOut *out, SealFindingState state, const char *topic,
+                               const char *remedy, const char *format, ...) G_GNUC_PRINTF(5, 6);
 
 /* -------------------------------------------------------------------------------------------
  * Modules and their settings

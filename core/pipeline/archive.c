@@ -197,6 +197,10 @@ static gboolean inspect_one(const SealPipeline *pipeline, const SealPolicy *poli
     seal_out_boolean(out, "ready", keys != NULL);
     seal_out_text(out, "problem", "%s", keys ? "" : why ? why : problem->message);
     seal_out_end_row(out);
+    if (!keys)
+        seal_out_finding(
+            out, SEAL_FINDING_PROBLEM, "keys", "add a key for that address, with sealctl keys add",
+            "archive_to %s, %s: %s", recipients[0], format, why ? why : problem->message);
     return keys != NULL;
 }
 

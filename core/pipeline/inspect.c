@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define MEND "mend that, then run sealctl check again"
+
 /* Mail that is to be encrypted, and nothing that could. */
 static gboolean check_formats(const SealPipeline *pipeline, SealOut *out)
 {
@@ -26,9 +28,50 @@ static gboolean check_formats(const SealPipeline *pipeline, SealOut *out)
         seal_out_boolean(out, "ready", FALSE);
         seal_out_text(out, "problem", "%s", SEAL_NO_FORMAT);
         seal_out_end_row(out);
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, NULL,
+                         "enable smime or pgp, with a file in the configuration's folder; "
+                         "sealctl modules lists what is installed",
+                         "%s", SEAL_NO_FORMAT);
         return FALSE;
     }
     return TRUE;
+}
+
+/* The texts of findings in that state, in one line. (transfer full) */
+static char *join_findings(SealOut *out, guint first, SealFindingState state)
+{
+    GPtrArray *findings = seal_out_findings(out);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = first; i < findings->len; i++) {
+        const SealFinding *finding = g_ptr_array_index(findings, i);
+
+        if (finding->state != state)
+            continue;
+        g_string_append_printf(text, "%s%s%s%s", text->len > 0 ? "; " : "", finding->text,
+                               *finding->remedy ? ": " : "", finding->remedy);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static gboolean check_one(const SealCheckEntry *check, SealOut *out)
+{
+    guint first = seal_out_findings(out)->len;
+    g_autoptr(GError) problem = NULL;
+
+    seal_out_row(out, "checks");
+    seal_out_text(out, "check", "%s", check->table.name);
+    if (!seal_check_run(check, out, &problem))
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, NULL, MEND, "%s", problem->message);
+    gboolean ready = seal_out_claim_findings(out, first, check->table.name);
+    g_autofree char *warnings = join_findings(out, first, SEAL_FINDING_WARNING);
+    g_autofree char *problems = join_findings(out, first, SEAL_FINDING_PROBLEM);
+    if (*warnings)
+        seal_out_text(out, "warning", "%s", warnings);
+    seal_out_boolean(out, "ready", ready);
+    seal_out_text(out, "problem", "%s", problem ? problem->message : problems);
+    seal_out_end_row(out);
+    return ready;
 }
 
 gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
@@ -36,25 +79,18 @@ gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
     GPtrArray *checks = seal_registry_checks(self->registry);
     gboolean ready = TRUE;
 
-    for (guint i = 0; i < checks->len; i++) {
-        const SealCheckEntry *check = g_ptr_array_index(checks, i);
-        g_autoptr(GError) problem = NULL;
-
-        seal_out_row(out, "checks");
-        seal_out_text(out, "check", "%s", check->table.name);
-        gboolean ok = seal_check_run(check, out, &problem);
-        seal_out_boolean(out, "ready", ok);
-        seal_out_text(out, "problem", "%s", ok ? "" : problem->message);
-        seal_out_end_row(out);
-        ready = ready && ok;
-    }
+    for (guint i = 0; i < checks->len; i++)
+        ready = check_one(g_ptr_array_index(checks, i), out) && ready;
     ready = check_formats(self->outbound, out) && ready;
     ready = seal_archive_inspect(self->outbound, out) && ready;
     for (guint i = 0; i < self->outbound->warnings->len; i++) {
+        const char *warning = g_ptr_array_index(self->outbound->warnings, i);
+
         seal_out_row(out, "warnings");
-        seal_out_text(out, "warning", "%s",
-                      (const char *)g_ptr_array_index(self->outbound->warnings, i));
+        seal_out_text(out, "warning", "%s", warning);
         seal_out_end_row(out);
+        seal_out_finding(out, SEAL_FINDING_WARNING, "configuration",
+                         "change it, or leave it where that is meant", "%s", warning);
     }
     return ready;
 }

@@ -11,18 +11,20 @@ typedef struct CheckRun CheckRun;
 
 typedef enum {
     CHECK_OK,
-    CHECK_WARNING, /* mail goes on, but the operator should know */
-    CHECK_PROBLEM, /* some mail waits, is refused, or leaves otherwise than it should */
+    CHECK_WARNING,   /* mail goes on, but the operator should know */
+    CHECK_PROBLEM,   /* some mail waits, is refused, or leaves otherwise than it should */
+    CHECK_UNCHECKED, /* it could not be looked at; never taken for fine */
 } CheckState;
 
 /** Who a topic is looked at as. */
 typedef enum {
     CHECK_AS_CALLER,  /* root, as a rule: in sealctl's own process */
-    CHECK_AS_SERVICE, /* the service's user, with service and dispatcher; not where these do not
-                         open */
+    CHECK_AS_SERVICE, /* the service's user, with service and dispatcher; unchecked where these do
+                         not open */
 } CheckAs;
 
-/** One of the things that are looked at. One whose @run is NULL is found by others. */
+/** One of the things that are looked at. One whose @run is NULL is found by others, of the same
+ *  @as. All CHECK_AS_SERVICE run ahead of the others, in one child. */
 typedef struct {
     const char *name;
     CheckAs as;
@@ -35,7 +37,12 @@ void check_put(CheckRun *run, CheckState state, const char *topic, const char *r
                const char *format, ...) G_GNUC_PRINTF(5, 6);
 /** A problem whose text is that of @error. */
 void check_put_error(CheckRun *run, const char *topic, const char *remedy, const GError *error);
-/** TRUE where @topic has a finding that is not fine. */
+/** @topic could not be looked at, or not all of it; the text says why. */
+void check_leave(CheckRun *run, const char *topic, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/** To the topic "files": it has said what is wrong with @path, so that what others find whose text
+ *  names it, or something in it, is not told a second time. */
+void check_explain_path(CheckRun *run, const char *path);
+/** TRUE where @topic has a problem or a warning. */
 gboolean check_has_trouble(const CheckRun *run, const char *topic);
 
 /** The configuration's folder. (borrowed) */
@@ -53,6 +60,10 @@ void check_add_peer(CheckRun *run, const char *user);
 /** Those added. (borrowed, element type char *) */
 GPtrArray *check_peers(const CheckRun *run);
 
+/** Does @work in a child that has become @user, where root runs this; else, where @user is not who
+ *  runs it, leaves @topic. FALSE where it was not done. */
+gboolean check_as_user(CheckRun *run, const char *topic, const char *user,
+                       void (*work)(CheckRun *run, gpointer data), gpointer data);
 /** Does @work in a child, with what it puts heard here. FALSE where the child did not end by
  *  itself: then @topic has a problem. */
 gboolean check_in_child(CheckRun *run, const char *topic,
@@ -75,16 +86,17 @@ typedef struct {
     char *remedy; /* "" where there is none */
 } CheckFinding;
 
-/** "ok", "warning", "problem". */
+/** "ok", "warning", "problem", "unchecked". */
 const char *check_state_name(CheckState state);
-/** For people, on standard output. @findings: element type CheckFinding; @left: names of topics
- *  that were not looked at, or "". */
-void check_show(GPtrArray *findings, const char *left);
+/** For people, on standard output. @findings: element type CheckFinding. */
+void check_show(GPtrArray *findings);
 
 /* -------------------------------------------------------------------------------------------
  * Topics
  */
 
 void check_configuration(CheckRun *run);
+/** Asks every module's checks; puts what they find for other topics, too. */
+void check_modules(CheckRun *run);
 /** Puts findings of wiring, exim and postfix. */
 void check_wiring(CheckRun *run);

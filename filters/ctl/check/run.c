@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,6 +26,8 @@ typedef enum {
     SAID_FINDING,
     SAID_SETTING,
     SAID_USER,
+    SAID_PEER,
+    SAID_EXPLAINED,
     SAID_TOPIC, /* which it has come to */
     SAID_DONE,  /* all of it: no library has called exit() */
 } Said;
@@ -41,9 +44,10 @@ struct CheckRun {
     char *user;
     SealService *service;
     SealDispatcher *dispatcher;
-    int said;      /* in a child: where findings go; else -1 */
-    gboolean done; /* a child has said so */
-    char *come_to; /* the topic that the child has come to */
+    GPtrArray *explained; /* paths, of check_explain_path() */
+    int said;             /* in a child: where findings go; else -1 */
+    gboolean done;        /* a child has said so */
+    char *come_to;        /* the topic that the child has come to */
 };
 
 static void finding_free(gpointer data)
@@ -62,6 +66,7 @@ static void run_clear(CheckRun *run)
     g_free(run->come_to);
     g_ptr_array_unref(run->findings);
     g_ptr_array_unref(run->peers);
+    g_ptr_array_unref(run->explained);
     g_hash_table_unref(run->settings);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CheckRun, run_clear)
@@ -75,6 +80,7 @@ static void run_init(CheckRun *run, const CheckTopic *topics, const CtlOptions *
         .findings = g_ptr_array_new_with_free_func(finding_free),
         .settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
         .peers = g_ptr_array_new_with_free_func(g_free),
+        .explained = g_ptr_array_new_with_free_func(g_free),
         .said = -1,
     };
 }
@@ -104,12 +110,6 @@ GPtrArray *check_peers(const CheckRun *run)
     return run->peers;
 }
 
-void check_add_peer(CheckRun *run, const char *user)
-{
-    if (!g_ptr_array_find_with_equal_func(run->peers, user, g_str_equal, NULL))
-        g_ptr_array_add(run->peers, g_strdup(user));
-}
-
 const char *check_setting(const CheckRun *run, const char *group, const char *key)
 {
     g_autofree char *name = g_strconcat(group, "/", key, NULL);
@@ -131,18 +131,6 @@ static const CheckTopic *find_topic(const CheckRun *run, const char *name)
     return topic->name ? topic : run->topics;
 }
 
-static void add_finding(CheckRun *run, CheckState state, const char *topic, const char *text,
-                        const char *remedy)
-{
-    CheckFinding *finding = g_new0(CheckFinding, 1);
-
-    finding->topic = find_topic(run, topic);
-    finding->state = MIN(state, CHECK_PROBLEM);
-    finding->text = g_utf8_make_valid(text, -1);
-    finding->remedy = g_utf8_make_valid(remedy, -1);
-    g_ptr_array_add(run->findings, finding);
-}
-
 /* In a child. One that is not heard has no more to do. */
 static void say(const CheckRun *run, Said said, CheckState state, const char *one, const char *two,
                 const char *three)
@@ -159,6 +147,20 @@ static void say(const CheckRun *run, Said said, CheckState state, const char *on
         _exit(CTL_PROBLEM);
 }
 
+static void add_finding(CheckRun *run, CheckState state, const char *topic, const char *text,
+                        const char *remedy)
+{
+    CheckFinding *finding = g_new0(CheckFinding, 1);
+
+    finding->topic = find_topic(run, topic);
+    finding->state = MIN(state, CHECK_UNCHECKED);
+    finding->text = g_utf8_make_valid(text, -1);
+    finding->remedy = g_utf8_make_valid(remedy, -1);
+    g_ptr_array_add(run->findings, finding);
+    if (run->said >= 0)
+        say(run, SAID_FINDING, state, topic, text, remedy);
+}
+
 void check_put(CheckRun *run, CheckState state, const char *topic, const char *remedy,
                const char *format, ...)
 {
@@ -168,8 +170,16 @@ void check_put(CheckRun *run, CheckState state, const char *topic, const char *r
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     add_finding(run, state, topic, text, remedy ? remedy : "");
-    if (run->said >= 0)
-        say(run, SAID_FINDING, state, topic, text, remedy ? remedy : "");
+}
+
+void check_leave(CheckRun *run, const char *topic, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    check_put(run, CHECK_UNCHECKED, topic, NULL, "%s", text);
 }
 
 void check_put_error(CheckRun *run, const char *topic, const char *remedy, const GError *error)
@@ -182,7 +192,8 @@ gboolean check_has_trouble(const CheckRun *run, const char *topic)
     for (guint i = 0; i < run->findings->len; i++) {
         const CheckFinding *finding = g_ptr_array_index(run->findings, i);
 
-        if (finding->state != CHECK_OK && g_str_equal(finding->topic->name, topic))
+        if ((finding->state == CHECK_WARNING || finding->state == CHECK_PROBLEM) &&
+            g_str_equal(finding->topic->name, topic))
             return TRUE;
     }
     return FALSE;
@@ -220,14 +231,48 @@ void check_keep_settings(CheckRun *run, SealDispatcher *dispatcher)
 }
 
 /* -------------------------------------------------------------------------------------------
- * Children
+ * Who, and what is explained
  */
+
+static void keep_name(CheckRun *run, GPtrArray *names, Said said, const char *name)
+{
+    if (g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+        return;
+    g_ptr_array_add(names, g_strdup(name));
+    if (run->said >= 0)
+        say(run, said, CHECK_OK, name, "", "");
+}
+
+void check_add_peer(CheckRun *run, const char *user)
+{
+    keep_name(run, run->peers, SAID_PEER, user);
+}
+
+void check_explain_path(CheckRun *run, const char *path)
+{
+    keep_name(run, run->explained, SAID_EXPLAINED, path);
+}
 
 static void keep_text(char **text, const char *now)
 {
     g_free(*text);
     *text = g_strdup(now);
 }
+
+/* The service's, whom root has become. */
+static void keep_user(CheckRun *run, guint user)
+{
+    const struct passwd *entry = getpwuid(user);
+    g_autofree char *number = g_strdup_printf("%u", user);
+
+    keep_text(&run->user, entry ? entry->pw_name : number);
+    if (run->said >= 0)
+        say(run, SAID_USER, CHECK_OK, run->user, "", "");
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Children
+ */
 
 static void hear_record(CheckRun *run, GVariant *record)
 {
@@ -241,6 +286,10 @@ static void hear_record(CheckRun *run, GVariant *record)
         keep_setting(run, one, two);
     else if (said == SAID_USER)
         keep_text(&run->user, one);
+    else if (said == SAID_PEER)
+        keep_name(run, run->peers, SAID_PEER, one);
+    else if (said == SAID_EXPLAINED)
+        keep_name(run, run->explained, SAID_EXPLAINED, one);
     else if (said == SAID_TOPIC)
         keep_text(&run->come_to, one);
     else if (said == SAID_DONE)
@@ -346,6 +395,37 @@ gboolean check_in_child(CheckRun *run, const char *topic,
     return done;
 }
 
+typedef struct {
+    const char *topic;
+    const char *user;
+    void (*work)(CheckRun *run, gpointer data);
+    gpointer data;
+} AsUser;
+
+static void work_as_user(CheckRun *run, gpointer data)
+{
+    const AsUser *as = data;
+    g_autoptr(GError) error = NULL;
+
+    if (geteuid() == 0 && !seal_user_become_named(as->user, &error))
+        check_leave(run, as->topic, "as user %s sees it: %s", as->user, error->message);
+    else
+        as->work(run, as->data);
+}
+
+gboolean check_as_user(CheckRun *run, const char *topic, const char *user,
+                       void (*work)(CheckRun *run, gpointer data), gpointer data)
+{
+    const struct passwd *entry = getpwnam(user);
+    AsUser as = {topic, user, work, data};
+
+    if (geteuid() != 0 && (!entry || entry->pw_uid != geteuid())) {
+        check_leave(run, topic, "as user %s sees it: run this as root", user);
+        return FALSE;
+    }
+    return check_in_child(run, topic, work_as_user, &as);
+}
+
 /* -------------------------------------------------------------------------------------------
  * All of it
  */
@@ -361,6 +441,18 @@ static void run_topics(CheckRun *run, CheckAs as)
     }
 }
 
+/* Those behind the one that a child has come to; all of them where it came to none. */
+static void leave_topics(CheckRun *run, const char *why)
+{
+    gboolean is_behind = !run->come_to;
+
+    for (const CheckTopic *topic = run->topics; topic->name; topic++) {
+        if (is_behind && topic != run->topics && topic->as == CHECK_AS_SERVICE)
+            check_leave(run, topic->name, "%s", why);
+        is_behind = is_behind || g_str_equal(topic->name, run->come_to);
+    }
+}
+
 static gboolean open_dispatcher(CheckRun *run, const CtlKept *kept, GError **error)
 {
     run->dispatcher = seal_dispatcher_prepare(run->service, NULL, kept->listed, NULL, error);
@@ -373,7 +465,10 @@ static gboolean open_dispatcher(CheckRun *run, const CtlKept *kept, GError **err
 static gboolean open_service(CheckRun *run, const CtlKept *kept, GError **error)
 {
     run->service = seal_service_open(run->conf_dir, error);
-    return run->service && open_dispatcher(run, kept, error);
+    if (!run->service)
+        return FALSE;
+    keep_user(run, geteuid());
+    return open_dispatcher(run, kept, error);
 }
 
 static void look_as_service(CheckRun *run, G_GNUC_UNUSED gpointer data)
@@ -386,6 +481,7 @@ static void look_as_service(CheckRun *run, G_GNUC_UNUSED gpointer data)
                         "mend that, then run sealctl check again; sealpipe.conf(5) has all "
                         "settings",
                         error);
+        leave_topics(run, "before that, the configuration has to load");
         return;
     }
     check_keep_settings(run, run->dispatcher);
@@ -413,10 +509,39 @@ static void sort_findings(CheckRun *run)
     }
 }
 
+/* @path is in @text as a whole word, or something that is in the folder @path. */
+static gboolean names_path(const char *text, const char *path)
+{
+    gsize size = strlen(path);
+
+    for (const char *at = strstr(text, path); at; at = strstr(at + 1, path)) {
+        if (!g_ascii_isalnum(at[size]) && !strchr("-_", at[size] ? at[size] : ' '))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* What the owner and mode of a file cause is told by "files" alone, which has the remedy. */
+static void drop_explained(CheckRun *run)
+{
+    for (guint i = run->findings->len; i > 0; i--) {
+        const CheckFinding *finding = g_ptr_array_index(run->findings, i - 1);
+        gboolean drop = FALSE;
+
+        if (finding->state != CHECK_PROBLEM && finding->state != CHECK_WARNING)
+            continue;
+        for (guint p = 0; p < run->explained->len; p++)
+            drop = drop || names_path(finding->text, g_ptr_array_index(run->explained, p));
+        if (drop && !g_str_equal(finding->topic->name, "files"))
+            g_ptr_array_remove_index(run->findings, i - 1);
+    }
+}
+
 static void put_findings(const CheckRun *run, SealOut *out, const guint *counts)
 {
     seal_out_number(out, "problems", counts[CHECK_PROBLEM]);
     seal_out_number(out, "warnings", counts[CHECK_WARNING]);
+    seal_out_number(out, "unchecked", counts[CHECK_UNCHECKED]);
     seal_out_list(out, "findings");
     for (guint i = 0; i < run->findings->len; i++) {
         const CheckFinding *finding = g_ptr_array_index(run->findings, i);
@@ -433,17 +558,19 @@ static void put_findings(const CheckRun *run, SealOut *out, const guint *counts)
 int check_run(const CheckTopic *topics, const CtlOptions *options, SealOut *out)
 {
     g_auto(CheckRun) run;
-    guint counts[CHECK_PROBLEM + 1] = {0};
+    guint counts[CHECK_UNCHECKED + 1] = {0};
 
     run_init(&run, topics, options);
-    check_in_child(&run, topics->name, look_as_service, NULL);
+    if (!check_in_child(&run, topics->name, look_as_service, NULL))
+        leave_topics(&run, "the check of what is ahead of it has ended");
     run_topics(&run, CHECK_AS_CALLER);
+    drop_explained(&run);
     sort_findings(&run);
     for (guint i = 0; i < run.findings->len; i++)
         counts[((CheckFinding *)g_ptr_array_index(run.findings, i))->state]++;
     if (options->json)
         put_findings(&run, out, counts);
     else
-        check_show(run.findings, "");
+        check_show(run.findings);
     return counts[CHECK_PROBLEM] > 0 ? CTL_PROBLEM : CTL_OK;
 }

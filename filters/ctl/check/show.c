@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { STATE_WIDTH = 8, TOPIC_WIDTH = 14 };
+enum { STATE_WIDTH = 9, TOPIC_WIDTH = 14 };
 
 const char *check_state_name(CheckState state)
 {
-    static const char *const names[] = {"ok", "warning", "problem"};
+    static const char *const names[] = {"ok", "warning", "problem", "unchecked"};
 
     return names[state];
 }
@@ -26,7 +26,7 @@ static gboolean wants_colours(void)
 
 static const char *colour_of(CheckState state)
 {
-    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[1;31m"};
+    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[1;31m", "\033[36m"};
 
     return colours[state];
 }
@@ -55,9 +55,9 @@ static void show_count(guint count, const char *word)
     printf("%u %s%s", count, word, count == 1 ? "" : "s");
 }
 
-void check_show(GPtrArray *findings, const char *left)
+void check_show(GPtrArray *findings)
 {
-    guint counts[CHECK_PROBLEM + 1] = {0};
+    guint counts[CHECK_UNCHECKED + 1] = {0};
     gboolean colours = wants_colours();
 
     for (guint i = 0; i < findings->len; i++) {
@@ -66,11 +66,11 @@ void check_show(GPtrArray *findings, const char *left)
         counts[finding->state]++;
         show_finding(finding, colours);
     }
-    if (*left)
-        printf("\nNot looked at before the problems are mended: %s\n", left);
     putchar('\n');
     show_count(counts[CHECK_PROBLEM], "problem");
     printf(", ");
     show_count(counts[CHECK_WARNING], "warning");
+    if (counts[CHECK_UNCHECKED] > 0)
+        printf(", %u not looked at", counts[CHECK_UNCHECKED]);
     putchar('\n');
 }
