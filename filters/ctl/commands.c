@@ -7,90 +7,6 @@
 #include <string.h>
 
 /* -------------------------------------------------------------------------------------------
- * Status
- */
-
-static void put_disabled(SealOut *out)
-{
-    seal_out_text(out, "notice", "sealpipe is disabled. Emails will not be encrypted.");
-}
-
-static gboolean put_suspended(const SealService *service, SealOut *out, gboolean *suspended,
-                              GError **error)
-{
-    if (!seal_service_suspended(service, suspended, error))
-        return FALSE;
-    seal_out_boolean(out, "suspended", *suspended);
-    return TRUE;
-}
-
-static SealDispatcher *open_dispatcher(SealService *service, const CtlKept *kept, GError **error)
-{
-    g_autoptr(SealDispatcher) self =
-        seal_dispatcher_prepare(service, NULL, kept->listed, NULL, error);
-
-    if (!self)
-        return NULL;
-    seal_dispatcher_ask_at(self, kept->socket);
-    return seal_dispatcher_attach(self, error) ? g_steal_pointer(&self) : NULL;
-}
-
-/* Also of a configuration that does not load. */
-static int show_status(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
-                       SealOut *out, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    g_auto(CtlKept) kept = {-1, -1};
-    gboolean has_keys = ctl_kept_open(&kept, options->conf_dir, &problem);
-    g_autoptr(SealService) service = seal_service_open(options->conf_dir, error);
-    gboolean suspended = FALSE;
-
-    if (!service || !put_suspended(service, out, &suspended, error))
-        return CTL_PROBLEM;
-    g_autoptr(SealDispatcher) dispatcher = has_keys ? open_dispatcher(service, &kept, error) : NULL;
-    if (!has_keys)
-        g_propagate_error(error, g_steal_pointer(&problem));
-    gboolean configured = dispatcher && seal_dispatcher_configured(dispatcher);
-    if (dispatcher)
-        seal_out_boolean(out, "enabled", configured);
-    if (suspended || (dispatcher && !configured))
-        put_disabled(out);
-    seal_out_list(out, "checks");
-    gboolean ready = seal_service_show(service, out);
-    ready = dispatcher && seal_dispatcher_check_modules(dispatcher, out) && ready;
-    return configured && !suspended && ready ? CTL_OK : CTL_PROBLEM;
-}
-
-/* -------------------------------------------------------------------------------------------
- * Suspend, resume
- */
-
-static int set_suspended(const CtlOptions *options, gboolean suspend, SealOut *out, GError **error)
-{
-    g_autoptr(SealService) service = seal_service_open(options->conf_dir, error);
-    gboolean suspended = FALSE;
-
-    if (!service || !seal_service_suspend(service, suspend, error) ||
-        !put_suspended(service, out, &suspended, error))
-        return CTL_PROBLEM;
-    if (suspended)
-        put_disabled(out);
-    return suspended == suspend ? CTL_OK : CTL_PROBLEM;
-}
-
-static int suspend_mail(const CtlOptions *options, int argc G_GNUC_UNUSED,
-                        char **argv G_GNUC_UNUSED, SealOut *out, GError **error)
-{
-    return set_suspended(options, TRUE, out, error);
-}
-
-static int resume_mail(const CtlOptions *options, int argc G_GNUC_UNUSED, char **argv G_GNUC_UNUSED,
-                       SealOut *out, GError **error)
-{
-    return set_suspended(options, FALSE, out, error);
-}
-
-/* -------------------------------------------------------------------------------------------
  * Config
  */
 
@@ -135,12 +51,12 @@ const CtlCommand CTL_COMMANDS[] = {
     {"status", NULL, "whether mail is handled, and whether the modules are ready",
      "Says whether mail is handled, whether the daemon runs, where the log goes, and whether each "
      "module is ready. It works with a configuration that does not load, and says why.",
-     NULL, show_status},
+     NULL, ctl_status},
     {"suspend", NULL, "let outbound mail pass as it comes, unencrypted",
      "Lets outbound mail pass as it comes, unencrypted, until `sealctl resume`.", NULL,
-     suspend_mail},
+     ctl_suspend},
     {"resume", NULL, "handle outbound mail again", "Ends what `sealctl suspend` began.", NULL,
-     resume_mail},
+     ctl_resume},
     {"modules", NULL, "the modules that are installed",
      "Lists the modules that are installed, enabled or not, and what they offer.", NULL,
      ctl_modules},

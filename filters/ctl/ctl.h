@@ -77,6 +77,10 @@ int ctl_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GE
 int ctl_explain(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_test(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_modules(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+/** Also of a configuration that does not load. */
+int ctl_status(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+int ctl_suspend(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+int ctl_resume(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 /** Runs what the words name. */
 int ctl_run_words(const CtlOptions *options, SealOut *out, GError **error);
 
@@ -112,6 +116,16 @@ int ctl_misuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
  * wrong. */
 gboolean ctl_parse_words(int argc, char **argv, const GOptionEntry *entries, guint least,
                          guint most, char ***words, GError **error);
+
+/* -------------------------------------------------------------------------------------------
+ * suspend.c
+ */
+
+/** Says "suspended", and finds it out. FALSE: it cannot be told. */
+gboolean ctl_put_suspended(const SealService *service, SealOut *out, gboolean *suspended,
+                           GError **error);
+/** Says that outbound mail passes as it comes. */
+void ctl_put_disabled(SealOut *out);
 
 /* -------------------------------------------------------------------------------------------
  * Answers
