@@ -174,6 +174,49 @@ SEAL_FRONT gboolean seal_dispatcher_rehearse_keys(SealDispatcher *self, const ch
                                                   GPtrArray *keys, GError **error);
 
 /* -------------------------------------------------------------------------------------------
+ * What ends
+ */
+
+/** What something that ends is here. */
+typedef enum {
+    SEAL_ENDING_SIGNER,    /**< mail is signed with it */
+    SEAL_ENDING_CHAIN,     /**< it goes along with signatures */
+    SEAL_ENDING_ANCHOR,    /**< the operator has named it to vouch for others */
+    SEAL_ENDING_CHECK,     /**< no key, but what a module needs: a licence */
+    SEAL_ENDING_AUTHORITY, /**< of a key source: a CA's, for chains */
+    SEAL_ENDING_RECIPIENT, /**< of a key source: mail is encrypted to it */
+} SealEndingWhat;
+
+/** "signer" and so on. */
+SEAL_FRONT const char *seal_ending_name(SealEndingWhat what);
+
+/** Something that ends at a time. */
+typedef struct {
+    SealEndingWhat what;
+    SealKey *key;       /**< NULL of a CHECK */
+    char *text;         /**< for people: whose it is, or what. Made by who made the key */
+    gint64 until;       /**< Unix seconds; 0: it has ended, and when is not known */
+    SealKey *successor; /**< what takes its place by itself, or NULL: of the same format, it lasts
+                             longer, can be used now, and serves all its addresses */
+} SealEnding;
+SEAL_FRONT void seal_ending_free(SealEnding *ending);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealEnding, seal_ending_free)
+
+/** All that is this installation's own, whenever it ends: keys that mail is signed with, what goes
+ *  along with them, anchors and introducers that the configuration names, and the licence; the
+ *  first to end comes first. @trouble: what could not be told, and why, or NULL: what is there
+ *  counts all the same. (both: transfer full; element type SealEnding) */
+SEAL_FRONT GPtrArray *seal_dispatcher_own_endings(SealDispatcher *self, char **trouble);
+/** Those of them that end before @before (Unix seconds) or have ended, and likewise the keys in the
+ *  sources that @looking lets look through, but for what was rejected. Each key once: what is our
+ *  own is told as that. @looking: as for seal_dispatcher_list_keys(); its trouble is told besides
+ * in @looking. Successors are looked for in sources that are not behind a network. FALSE: an error
+ * kept it from looking. (@endings: transfer full, element type SealEnding) */
+SEAL_FRONT gboolean seal_dispatcher_list_endings(SealDispatcher *self, gint64 before,
+                                                 SealLooking *looking, GPtrArray **endings,
+                                                 char **trouble, GError **error);
+
+/* -------------------------------------------------------------------------------------------
  * What gets out of date
  */
 

@@ -176,6 +176,29 @@ SEAL_API void seal_key_import_leave(SealKeyImport *import, const char *entry, co
 SEAL_API void seal_key_import_fail(SealKeyImport *import, const char *entry, const GError *problem);
 
 /* -------------------------------------------------------------------------------------------
+ * An installation's own
+ */
+
+/** What a key is to this installation. */
+typedef enum {
+    SEAL_OWN_SIGNER = 1, /**< mail is signed with it */
+    SEAL_OWN_CHAIN,      /**< it goes along with signatures, or fills gaps in others' chains */
+    SEAL_OWN_ANCHOR,     /**< the operator has named it: what it vouches for is believed */
+} SealOwnUse;
+
+/** A key whose end somebody here has to see to. Borrowed. */
+typedef struct {
+    gsize size; /**< sizeof(SealOwn) */
+    SealKey *key;
+    SealOwnUse use;
+    gint64 until; /**< when it stops serving, as far as that is a matter of time: that may be before
+                       the key itself ends; G_MAXINT64 for never */
+    gpointer reserved[2];
+} SealOwn;
+
+typedef void (*SealOwnVisitor)(SealModule *self, const SealOwn *own, gpointer user_data);
+
+/* -------------------------------------------------------------------------------------------
  * What sources keep
  */
 

@@ -615,6 +615,11 @@ typedef struct {
      *  Format's. May be NULL: it has no private keys. (@where: transfer full) */
     gboolean (*install)(SealModule *self, GBytes *data, const SealSecret *passphrase,
                         const char *name, guint *count, char **where, GError **error);
+    /** Calls @visit with each key of its own, whether it has ended or not: those that mail is
+     *  signed with, whichever address they are for, and what the operator has named for others to
+     *  be judged by. Not what comes with the system, which he cannot renew. FALSE where it cannot
+     *  tell. May be NULL: it has none. */
+    gboolean (*own)(SealModule *self, SealOwnVisitor visit, gpointer user_data, GError **error);
     gpointer reserved[4];
 } SealFormat;
 
@@ -696,6 +701,10 @@ typedef struct {
      *  that is TRUE and no finding is a problem: see seal_out_finding(). What else it puts into
      *  @out stands beside the answer. */
     gboolean (*run)(SealModule *self, SealOut *out, GError **error);
+    /** Until when it holds, where that is a matter of time, as of a licence (Unix seconds; 0: it
+     *  has ended, and when is not known; G_MAXINT64: it does not end by itself). @what says for
+     *  people what it is. FALSE where it cannot tell. May be NULL. (@what: transfer full) */
+    gboolean (*until)(SealModule *self, gint64 *until, char **what, GError **error);
     gpointer reserved[4];
 } SealCheck;
 

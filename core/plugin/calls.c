@@ -645,9 +645,33 @@ gboolean seal_format_install(const SealFormatEntry *format, GBytes *data,
     return TRUE;
 }
 
+gboolean seal_format_own(const SealFormatEntry *format, SealOwnVisitor visit, gpointer user_data,
+                         GError **error)
+{
+    GError *problem = NULL;
+    gboolean ok =
+        !format->table.own || format->table.own(format->module, visit, user_data, &problem);
+
+    return seal_call_ended(format->table.name, ok, problem, error);
+}
+
 /* -------------------------------------------------------------------------------------------
  * Checks and commands
  */
+
+gboolean seal_check_until(const SealCheckEntry *check, gint64 *until, char **what, GError **error)
+{
+    GError *problem = NULL;
+    g_autofree char *text = NULL;
+    gint64 found = G_MAXINT64;
+    gboolean ok = !check->table.until || check->table.until(check->module, &found, &text, &problem);
+
+    if (!seal_call_ended(check->table.name, ok, problem, error))
+        return FALSE;
+    *until = text ? found : G_MAXINT64;
+    *what = g_steal_pointer(&text);
+    return TRUE;
+}
 
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error)
 {

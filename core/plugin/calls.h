@@ -113,6 +113,11 @@ gboolean seal_format_install(const SealFormatEntry *format, GBytes *data,
                              const SealSecret *passphrase, const char *name, guint *count,
                              char **where, GError **error);
 
+/** Visits nothing where the Format has no keys of its own. */
+gboolean seal_format_own(const SealFormatEntry *format, SealOwnVisitor visit, gpointer user_data,
+                         GError **error);
+/** *@what is NULL where the check does not tell, and *@until G_MAXINT64. (@what: transfer full) */
+gboolean seal_check_until(const SealCheckEntry *check, gint64 *until, char **what, GError **error);
 gboolean seal_check_run(const SealCheckEntry *check, SealOut *out, GError **error);
 /** Calls a refresh() that is there. */
 gboolean seal_call_refresh(SealModule *module, gboolean all, gint64 now, GCancellable *cancellable,

@@ -126,6 +126,25 @@ static gboolean check_license(SealModule *self, SealOut *out, GError **error)
     return TRUE;
 }
 
+/* What has lapsed for another reason than time has no end of its own, and a trial that has not
+ * begun has none yet. */
+static gboolean tell_until(SealModule *self, gint64 *until, char **what, GError **error)
+{
+    g_auto(LicenseAnswer) answer = {0};
+    const gint64 now = license_now();
+    const LicenseVerdict *verdict = &answer.verdict;
+
+    if (!license_ask(self, NULL, LICENSE_REHEARSED, &answer, error))
+        return FALSE;
+    if (!answer.license && answer.state && answer.state->started >= now)
+        return TRUE;
+    *until = verdict->until;
+    if (verdict->lapsed && answer.license && answer.license->valid_until < now)
+        *until = answer.license->valid_until;
+    *what = g_strdup(verdict->text);
+    return TRUE;
+}
+
 /* -------------------------------------------------------------------------------------------
  * For whoever issues licences
  */
@@ -312,5 +331,5 @@ const SealCommand *const license_commands[] = {
 };
 
 static const SealCheck the_check = {
-    .size = sizeof the_check, .name = "license", .run = check_license};
+    .size = sizeof the_check, .name = "license", .run = check_license, .until = tell_until};
 const SealCheck *const license_checks[] = {&the_check, NULL};

@@ -18,6 +18,12 @@ void pgp_engine_free(PgpEngine *engine);
 gboolean pgp_engine_prepare(GError **error);
 /** Verifies @key. NULL where that was not possible. (transfer full) */
 PgpJudgement *pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error);
+/** The fingerprint of a key in the operator's home that has a secret part there, and when the last
+ *  of its parts that sign with one ends, or has ended; G_MAXINT64 for never. */
+typedef void (*PgpSignerVisitor)(const char *fingerprint, gint64 until, gpointer user_data);
+/** Calls @visit for each of them, by gpg's word. */
+gboolean pgp_engine_visit_signers(PgpEngine *engine, PgpSignerVisitor visit, gpointer user_data,
+                                  GError **error);
 /** Verifies what @vouchers (PgpKey) say of @key: what is `vouched` in the judgement, and nothing
  *  else there. @clock: the time as it is to be there; zero for the real one. NULL where that was
  * not possible. (transfer full) */

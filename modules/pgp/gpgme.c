@@ -200,6 +200,71 @@ PgpJudgement *pgp_engine_judge(PgpEngine *engine, PgpKey *key, GError **error)
 }
 
 /* -------------------------------------------------------------------------------------------
+ * Keys to sign with
+ */
+
+/* When the last of its parts that sign ends; 0 where there is none with a secret half. The primary
+ * key takes all others with it. */
+static gboolean find_signing_end(PgpEngine *engine, gpgme_key_t key, gint64 *until, GError **error)
+{
+    gint64 whole = key->subkeys && key->subkeys->expires ? key->subkeys->expires : G_MAXINT64;
+
+    *until = 0;
+    for (gpgme_subkey_t subkey = key->subkeys; subkey; subkey = subkey->next) {
+        gint64 end = subkey->expires ? subkey->expires : G_MAXINT64;
+        gboolean secret = FALSE;
+
+        if (!subkey->can_sign || subkey->revoked || subkey->disabled || subkey->invalid ||
+            !subkey->keygrip)
+            continue;
+        if (!has_secret(engine, subkey->keygrip, &secret, error))
+            return FALSE;
+        if (secret)
+            *until = MAX(*until, MIN(end, whole));
+    }
+    return TRUE;
+}
+
+static gpgme_error_t list_home(PgpLoop *loop, gpgme_ctx_t ctx)
+{
+    gpgme_error_t problem =
+        gpgme_set_keylist_mode(ctx, GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_KEYGRIP);
+
+    if (!problem)
+        problem = gpgme_op_keylist_start(ctx, NULL, 0);
+    return problem ? problem : pgp_loop_run(loop, ctx, NULL);
+}
+
+gboolean pgp_engine_visit_signers(PgpEngine *engine, PgpSignerVisitor visit, gpointer user_data,
+                                  GError **error)
+{
+    g_auto(PgpLoop) loop = {0};
+    g_auto(gpgme_ctx_t) ctx = NULL;
+    PgpStatus status = {0};
+
+    if (!engine->home)
+        return TRUE;
+    if (!pgp_context_open(engine, TRUE, &status, &loop, &ctx, error))
+        return FALSE;
+    gpgme_error_t problem = list_home(&loop, ctx);
+    if (problem)
+        return pgp_fail_gpgme(error, SEAL_ERROR_UNAVAILABLE, "gpg cannot list the keys of home",
+                              problem);
+    for (guint i = 0; i < loop.keys->len; i++) {
+        gpgme_key_t key = g_ptr_array_index(loop.keys, i);
+        gint64 until = 0;
+
+        if (!key->fpr || key->revoked)
+            continue;
+        if (!find_signing_end(engine, key, &until, error))
+            return FALSE;
+        if (until > 0)
+            visit(key->fpr, until, user_data);
+    }
+    return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------
  * Streams
  */
 

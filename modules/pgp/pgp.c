@@ -145,6 +145,7 @@ static const SealFormat format = {
     .encrypt = pgp_encrypt,
     .sign = pgp_sign,
     .signers = pgp_signers,
+    .own = pgp_own,
     .verify = pgp_verify,
     .open = pgp_open,
 };

@@ -38,6 +38,10 @@ SealContent *pgp_sign(SealModule *self, const SealSealing *sealing, GCancellable
                       GError **error);
 gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                      GPtrArray *keys, GError **error);
+/** TRUE where signing_key does not keep the key in the home from signing. */
+gboolean pgp_may_sign(SealModule *self, const char *fingerprint);
+/** own.c: the keys of the home that sign, and introducers. */
+gboolean pgp_own(SealModule *self, SealOwnVisitor visit, gpointer user_data, GError **error);
 SealContent *pgp_open(SealModule *self, SealEntity *entity, GCancellable *cancellable,
                       SealDetection *detection, GError **error);
 gboolean pgp_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
@@ -64,6 +68,8 @@ guint64 pgp_changes(SealModule *self, SealAddress *address, const char *format);
 
 /** Reads the settings on introducers. */
 gboolean pgp_load_introducers(SealModule *self, PgpModule *module, GError **error);
+/** Calls @visit with those that are somewhere. */
+void pgp_visit_introducers(SealModule *self, SealOwnVisitor visit, gpointer user_data);
 /** FALSE where one of them is nowhere, or vouches for nobody. */
 gboolean pgp_check_introducers(SealModule *self, GError **error);
 /** Reads the ring of the home, if that is set and has changed. SEAL_ERROR_UNAVAILABLE. */

@@ -148,10 +148,16 @@ gboolean pgp_list(SealModule *self, const SealKeyFilter *filter, SealKeyListed v
     return ok;
 }
 
+gboolean pgp_may_sign(SealModule *self, const char *fingerprint)
+{
+    const char *wanted = seal_module_string(self, "signing_key");
+
+    return g_str_equal(wanted, "auto") || g_ascii_strcasecmp(wanted, fingerprint) == 0;
+}
+
 gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                      GPtrArray *keys, GError **error)
 {
-    const char *wanted = seal_module_string(self, "signing_key");
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
 
     if (!find_keys(self, address, found, error))
@@ -159,8 +165,7 @@ gboolean pgp_signers(SealModule *self, SealAddress *address, GCancellable *cance
     for (guint i = 0; i < found->len; i++) {
         SealKey *key = g_ptr_array_index(found, i);
 
-        if (g_str_equal(wanted, "auto") ||
-            g_ascii_strcasecmp(wanted, seal_key_fingerprint(key)) == 0)
+        if (pgp_may_sign(self, seal_key_fingerprint(key)))
             g_ptr_array_add(keys, seal_key_ref(key));
     }
     return TRUE;

@@ -33,6 +33,21 @@ static gboolean add_anchor(SmimeModule *module, X509 *cert, GError **error)
     return TRUE;
 }
 
+static void named_free(gpointer named)
+{
+    g_free(((SmimeNamed *)named)->place);
+    g_free(named);
+}
+
+static void note_named(SmimeModule *module, X509 *cert, const char *path)
+{
+    SmimeNamed *named = g_new0(SmimeNamed, 1);
+
+    named->cert = smime_pool_find(module->anchors, cert);
+    named->place = g_strdup(path);
+    g_ptr_array_add(module->named, named);
+}
+
 /* Debian's ca-certificates and its like: of Mozilla's roots for mail many are missing there, and
  * many that are there are trusted for web servers alone. */
 static void note_bundle(SmimeModule *module, const char *path, guint count)
@@ -66,8 +81,13 @@ static gboolean read_anchors(SmimeModule *module, GBytes *data, const char *path
         return FALSE;
     }
     for (guint i = 0; i < bundle.certs->len; i++) {
-        if (!add_anchor(module, g_ptr_array_index(bundle.certs, i), error))
+        X509 *cert = g_ptr_array_index(bundle.certs, i);
+        gboolean known = smime_pool_find(module->anchors, cert) != NULL;
+
+        if (!add_anchor(module, cert, error))
             return FALSE;
+        if (!known)
+            note_named(module, cert, path);
     }
     *count = bundle.certs->len;
     note_bundle(module, path, *count);
@@ -105,6 +125,7 @@ gboolean smime_anchors_load(SealModule *self, GError **error)
 
     module->store = X509_STORE_new();
     module->anchors = smime_pool_new();
+    module->named = g_ptr_array_new_with_free_func(named_free);
     module->mail_roots = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     return smime_read_setting(self, "trust_anchors", "certificate", read_anchors, error) &&
            load_mail_roots(self, error);
@@ -113,6 +134,7 @@ gboolean smime_anchors_load(SealModule *self, GError **error)
 void smime_anchors_free(SmimeModule *module)
 {
     g_clear_pointer(&module->mail_roots, g_hash_table_unref);
+    g_clear_pointer(&module->named, g_ptr_array_unref);
     X509_STORE_free(module->store);
     smime_pool_free(module->anchors);
 }

@@ -33,7 +33,15 @@ static gboolean add_key(SealModule *self, X509 *cert, guint number, const char *
             place, seal_key_label(made));
     smime_note_signer(self, made, place);
     seal_key_index_add(module->server_keys, made);
+    g_ptr_array_add(module->server_list, seal_key_ref(made));
     return TRUE;
+}
+
+static void add_authority(SmimeModule *module, X509 *cert)
+{
+    smime_pool_add(module->pool, cert, TRUE);
+    X509_up_ref(cert);
+    g_ptr_array_add(module->server_chain, cert);
 }
 
 static void take_listed(guint number, const guint8 *octets, gsize length, gpointer user_data)
@@ -50,7 +58,7 @@ static void take_listed(guint number, const guint8 *octets, gsize length, gpoint
     if (!cert)
         smime_set_error(&listing->error, SEAL_ERROR_KEY, "a certificate of server_keys is lost");
     else if (number == G_MAXUINT)
-        smime_pool_add(module->pool, cert, TRUE);
+        add_authority(module, cert);
     else
         add_key(listing->self, cert, number, place, &listing->error);
     X509_free(cert);

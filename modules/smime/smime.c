@@ -13,6 +13,8 @@ static void module_fini(SealModule *self)
     seal_cache_free(module->chains);
     smime_crls_unload(module);
     seal_key_index_free(module->server_keys);
+    g_ptr_array_unref(module->server_list);
+    g_ptr_array_unref(module->server_chain);
     g_string_free(module->notes, TRUE);
     g_free(module);
     seal_module_set_data(self, NULL);
@@ -27,6 +29,8 @@ static gboolean module_init(SealModule *self, GError **error)
     module->pool = smime_pool_new();
     module->chains = smime_chains_new();
     module->server_keys = seal_key_index_new();
+    module->server_list = g_ptr_array_new_with_free_func((GDestroyNotify)seal_key_unref);
+    module->server_chain = g_ptr_array_new_with_free_func((GDestroyNotify)X509_free);
     module->notes = g_string_new(NULL);
     module->cipher = (SmimeCipher)seal_module_choice(self, "cipher");
     module->rsa = (SmimeRsa)seal_module_choice(self, "rsa");
@@ -127,6 +131,7 @@ static const SealFormat format = {
     .succeeds = smime_succeeds,
     .import = smime_import,
     .install = smime_install,
+    .own = smime_own,
 };
 
 static const SealPrivate half = {

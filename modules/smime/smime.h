@@ -200,6 +200,11 @@ char *smime_refresh_lack(SealModule *self);
  *  G_MAXINT64 where all is. */
 typedef gboolean (*SmimeRootVisitor)(SmimeModule *module, X509 *cert, gint64 after, GError **error);
 gboolean smime_mail_roots_visit(SealModule *self, SmimeRootVisitor visit, GError **error);
+/** An anchor, and the file that names it. */
+typedef struct {
+    X509 *cert; /**< borrowed */
+    char *place;
+} SmimeNamed;
 /** Reads what the setting names. */
 gboolean smime_anchors_load(SealModule *self, GError **error);
 void smime_anchors_free(SmimeModule *module);
@@ -382,6 +387,9 @@ struct SmimeModule {
     SealFileState crl_wanted;
     SealCache *chains; /**< of chain.c */
     SealKeyIndex *server_keys;
+    GPtrArray *server_list;  /**< the same, of SealKey */
+    GPtrArray *server_chain; /**< of X509: the CAs among them */
+    GPtrArray *named;        /**< of SmimeNamed, of anchors.c */
     SmimeCipher cipher;
     SmimeRsa rsa;
     SmimeRsaSignature rsa_signature;
@@ -416,6 +424,8 @@ GBytes *smime_write(SealModule *self, SealKey *key, GError **error);
 gboolean smime_fits(SealModule *self, SealKey *key, SealPurpose purpose, gint64 at);
 gboolean smime_signers(SealModule *self, SealAddress *address, GCancellable *cancellable,
                        GPtrArray *keys, GError **error);
+/** own.c: keys that somebody here has to renew. */
+gboolean smime_own(SealModule *self, SealOwnVisitor visit, gpointer user_data, GError **error);
 gboolean smime_verify(SealModule *self, const SealVerifying *verifying, GCancellable *cancellable,
                       GPtrArray *signers, char **why, GError **error);
 SealContent *smime_sign(SealModule *self, const SealSealing *sealing, GCancellable *cancellable,

@@ -264,6 +264,50 @@ static void test_renewed(void)
     g_assert_cmpuint(keys->len, ==, 2);
 }
 
+/* Of our own: the signer that ends first and the one that takes its place, the CA that goes along,
+ * and the anchor, which a file names. */
+static void test_own(void)
+{
+    g_auto(Fixture) fixture = {0};
+    fixture_open(&fixture, "P-256");
+    g_autoptr(GError) error = NULL;
+    g_autofree char *trouble = NULL;
+    const CertSpec soon = {.name = "Alice", .email = "alice@example.org", .until_days = 10};
+    g_autoptr(X509) ending = pki_cert(&soon, fixture.key, fixture.ca, pki_key("RSA"));
+    g_autoptr(X509) root = pki_ca("Root of others", NULL);
+    g_autoptr(GBytes) all = pki_bundle(fixture.key, ending, fixture.cert, fixture.ca, NULL);
+    g_autoptr(GBytes) anchor = pki_pem(root);
+    g_autofree char *keys = smime_write_secret(&fixture.smime, "keys.pem", all);
+    g_autofree char *ca = smime_write(&fixture.smime, "root.pem", anchor);
+    g_autofree char *lines = g_strdup_printf("server_keys=%s\ntrust_anchors=%s\n", keys, ca);
+    g_auto(SealLooking) looking = {0};
+    g_autoptr(GPtrArray) endings = NULL;
+    const gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    smime_open_with(&fixture.smime, lines, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) own = seal_dispatcher_own_endings(fixture.smime.dispatcher, &trouble);
+    g_assert_null(trouble);
+    guint counts[SEAL_ENDING_RECIPIENT + 1] = {0};
+    for (guint i = 0; i < own->len; i++)
+        counts[((SealEnding *)g_ptr_array_index(own, i))->what]++;
+    g_assert_cmpuint(counts[SEAL_ENDING_SIGNER], ==, 2);
+    g_assert_cmpuint(counts[SEAL_ENDING_CHAIN], ==, 1);
+    g_assert_cmpuint(counts[SEAL_ENDING_ANCHOR], ==, 1);
+    g_assert_cmpuint(own->len, ==, 4);
+
+    seal_dispatcher_list_endings(fixture.smime.dispatcher, now + 30 * 86400, &looking, &endings,
+                                 &trouble, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(endings->len, ==, 1);
+    const SealEnding *first = g_ptr_array_index(endings, 0);
+    g_assert_cmpint(first->what, ==, SEAL_ENDING_SIGNER);
+    g_assert_cmpint(first->until, <, now + 11 * 86400);
+    g_assert_nonnull(strstr(first->text, "Alice"));
+    g_assert_nonnull(first->successor);
+    g_assert_cmpint(seal_key_valid_until(first->successor), >, now + 300 * 86400);
+}
+
 static void test_refused_pem(void)
 {
     g_auto(Fixture) fixture = {0};
@@ -688,6 +732,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smime/server-keys/pem", test_pem);
     g_test_add_func("/smime/server-keys/folder", test_folder);
     g_test_add_func("/smime/server-keys/renewed", test_renewed);
+    g_test_add_func("/smime/server-keys/own", test_own);
     g_test_add_func("/smime/server-keys/refused-pem", test_refused_pem);
     g_test_add_func("/smime/server-keys/unreadable", test_unreadable);
     g_test_add_func("/smime/server-keys/pkcs12", test_pkcs12);
