@@ -32,8 +32,9 @@ journalctl() { :; }
 
 
 def enter():
-    """Starts this program again, as root, alone with its network; returns there."""
-    if os.environ.get(INSIDE):
+    """Starts this program again, as root, alone with its network; returns there. Where systemd starts
+    the mail server, as Debian 13's `postfix start` has it do, the network is the system's."""
+    if SYSTEMD or os.environ.get(INSIDE):
         mailhost.bring_up_network()
         return
     sys.stdout.flush()
