@@ -3,14 +3,13 @@
 other and each put right again: `sealctl check` names each, says what to do, and names nothing else
 that it did not name before. Runs as root in a system that can be thrown away."""
 
-import contextlib
-import json
 import pathlib
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import tap
+from breaking import findings, gone, renamed, replaced, written
 
 EXIM = pathlib.Path("/etc/exim4/conf.d")
 MAIN, ROUTER, TRANSPORT = EXIM / "main/00_sealpipe", EXIM / "router/090_sealpipe", EXIM / "transport/50_sealpipe"
@@ -22,49 +21,6 @@ CONF = pathlib.Path("/etc/sealpipe/conf.d")
 def update():
     result = subprocess.run(["update-exim4.conf"], capture_output=True, text=True, timeout=60)
     tap.equal(result.returncode, 0, result.stdout + result.stderr)
-
-
-def findings():
-    result = subprocess.run(["sealctl", "check", "--json"], capture_output=True, text=True, timeout=300)
-    rows = json.loads(result.stdout)["findings"]
-    return [row for row in rows if row["state"] != "ok"]
-
-
-@contextlib.contextmanager
-def replaced(path, old, new):
-    text = path.read_text()
-    tap.contains(text, old, path)
-    path.write_text(text.replace(old, new))
-    try:
-        yield
-    finally:
-        path.write_text(text)
-
-
-@contextlib.contextmanager
-def written(path, text):
-    path.write_text(text)
-    try:
-        yield
-    finally:
-        path.unlink()
-
-
-@contextlib.contextmanager
-def renamed(path, name):
-    other = path.rename(path.with_name(name))
-    try:
-        yield
-    finally:
-        other.rename(path)
-
-
-@contextlib.contextmanager
-def gone(*paths):
-    with contextlib.ExitStack() as stack:
-        for path in paths:
-            stack.enter_context(renamed(path, f".{path.name}.gone"))
-        yield
 
 
 ASKING = ROUTER.read_text()[ROUTER.read_text().index("sealpipe_check:"):].partition("\n\n")[0]
