@@ -213,6 +213,13 @@ def _():
         debian.run(f"rm {CONF}/70-pgp.conf; systemctl reload sealpiped")
 
 
+@tap.test("with every module in use, one thing broken after the other, and named by sealctl check")
+def _():
+    debian.run("echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections")
+    debian.get("install", "slapd", "ldap-utils", "faketime")
+    own_test("tests/packages/breakages.py")
+
+
 @tap.test("without the network's drop-in the service has none")
 def _():
     debian.get("remove", "sealpipe-keys-ldap")
