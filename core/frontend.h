@@ -453,4 +453,40 @@ SEAL_FRONT void seal_log_error(const char *id, const char *sender, const char *c
 SEAL_FRONT void seal_log_refused(const char *id, const char *sender, const char *recipient,
                                  const GError *error);
 
+/* -------------------------------------------------------------------------------------------
+ * The ledger: what became of mail, day by day, without mailboxes
+ */
+
+/** A line of it: so many recipients of one message, in one domain. Texts are "" where there is
+ *  nothing to say. (borrowed) */
+typedef struct {
+    const char *by;     /**< which program: as `by=` in the log */
+    const char *domain; /**< the recipients' */
+    const char *result; /**< as seal_verdict_name() has it */
+    const char *format; /**< of the key that sealed or signed */
+    const char *rule;   /**< the name of the rule that won; "" for [policy] alone */
+    const char *code;   /**< why, in a word */
+    const char *sender; /**< the sender's domain */
+    guint count;
+} SealLedgerEntry;
+
+/** Hears of each line, and ahead of those of a day with NULL of that day. Days are since 1970. */
+typedef void (*SealLedgerVisitor)(gint64 day, const SealLedgerEntry *entry, gpointer user_data);
+
+/** What is wrong with what was read. */
+typedef struct {
+    gint64 damaged;     /**< lines that are none */
+    gint64 unread;      /**< days whose file cannot be read */
+    gint64 missing;     /**< lines that could not be written, up to missing_day, as far as known */
+    gint64 missing_day; /**< when the last of these was; -1: never */
+} SealLedgerFaults;
+
+/** Calls @visit for the days from @first to @last, in order. SEAL_ERROR_UNAVAILABLE where there is
+ *  no ledger in @state_dir, or it is not for this user to read, says what to do. */
+SEAL_FRONT gboolean seal_ledger_read(const char *state_dir, gint64 first, gint64 last,
+                                     SealLedgerVisitor visit, gpointer user_data,
+                                     SealLedgerFaults *faults, GError **error);
+/** [core] ledger_days. */
+SEAL_FRONT gint64 seal_service_ledger_days(const SealService *service);
+
 G_END_DECLS

@@ -257,6 +257,11 @@ void seal_log_write(SealLogLevel level, const SealLogLine *line)
         write_fd(STDERR_FILENO, level, text);
 }
 
+const char *seal_log_by(void)
+{
+    return the_log.by;
+}
+
 void seal_log_put_by(SealLogLine *line)
 {
     seal_log_put(line, "by", the_log.by);

@@ -59,7 +59,9 @@ const char *seal_log_line_text(const SealLogLine *line);
 /** The journal's fields of it, NAME=VALUE in valid UTF-8 without control characters. (borrowed,
  *  element type char *) */
 GPtrArray *seal_log_line_fields(const SealLogLine *line);
-/** Appends ` by=` and the program's name in the log. */
+/** The program's name in the log. (borrowed) */
+const char *seal_log_by(void);
+/** Appends ` by=` and that name. */
 void seal_log_put_by(SealLogLine *line);
 /** Writes one line. */
 void seal_log_write(SealLogLevel level, const SealLogLine *line);

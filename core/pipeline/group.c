@@ -75,13 +75,14 @@ static gboolean anyone_is_keyless(const SealJob *job)
     return FALSE;
 }
 
-static void deliver_to_one(SealJob *job, SealRecipient *recipient, SealChoice choice,
+static void deliver_to_one(SealJob *job, SealRecipient *recipient, const SealAnswer *answer,
                            const char *format, const char *reason)
 {
-    SealDelivery *delivery = find_delivery(job, choice, format, recipient);
+    SealDelivery *delivery = find_delivery(job, answer->choice, format, recipient);
 
     if (!delivery)
-        delivery = seal_job_add_delivery(job, choice, format, recipient->sign);
+        delivery = seal_job_add_delivery(job, answer->choice, format, recipient->sign);
+    recipient->chosen = answer->code;
     delivery->tag = recipient->policy->tag;
     set_reason(recipient, reason);
     add_recipient(delivery, recipient);
@@ -110,7 +111,7 @@ static gboolean group_each(const SealPipeline *pipeline, SealJob *job, GCancella
             seal_job_settle(job, recipient, seal_choice_verdict(answer.choice), answer.code, "%s",
                             reason);
         else
-            deliver_to_one(job, recipient, answer.choice, format, sealed ? "" : reason);
+            deliver_to_one(job, recipient, &answer, format, sealed ? "" : reason);
     }
     return TRUE;
 }
@@ -184,16 +185,17 @@ static Shared find_shared(const SealPipeline *pipeline, const SealJob *job, cons
     return shared;
 }
 
-static void deliver_to_all(SealJob *job, SealChoice choice, const char *format,
+static void deliver_to_all(SealJob *job, const SealAnswer *answer, const char *format,
                            const Shared *shared, const char *reason)
 {
-    SealDelivery *delivery = seal_job_add_delivery(job, choice, format, shared->sign);
+    SealDelivery *delivery = seal_job_add_delivery(job, answer->choice, format, shared->sign);
 
     delivery->hide = format && !shared->all_named;
     for (guint i = 0; i < job->recipients->len; i++) {
         SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
         set_reason(recipient, reason);
+        recipient->chosen = answer->code;
         add_recipient(delivery, recipient);
         if (!delivery->tag)
             delivery->tag = recipient->policy->tag;
@@ -247,7 +249,7 @@ static gboolean group_all(const SealPipeline *pipeline, SealJob *job, GCancellab
         return FALSE;
     }
     if (answer.choice != SEAL_CHOICE_REFUSE) {
-        deliver_to_all(job, answer.choice, sealed ? format : NULL, &shared, why);
+        deliver_to_all(job, &answer, sealed ? format : NULL, &shared, why);
         return TRUE;
     }
     for (guint i = 0; i < job->recipients->len; i++)

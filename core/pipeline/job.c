@@ -444,6 +444,7 @@ void seal_recipient_reset(SealRecipient *recipient)
     recipient->asked_for = FALSE;
     recipient->result = SEAL_VERDICT_NONE;
     recipient->settled = NULL;
+    recipient->chosen = NULL;
 }
 
 gboolean seal_job_is_bounce(const SealJob *job)

@@ -33,6 +33,7 @@ struct SealRecipient {
     SealKey *signer;          /* with which what leaves was signed here, or NULL */
     SealVerdict result;
     const SealDecision *settled; /* which says so, or NULL; of the job's */
+    const char *chosen;          /* the code of the choice by which it leaves, or NULL */
     char *reason;
 };
 

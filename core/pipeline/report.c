@@ -3,6 +3,7 @@
  * report.c: what became of a message, as lines of the log: one for each recipient.
  */
 #include "core/base/log.h"
+#include "core/pipeline/account.h"
 #include "core/pipeline/job.h"
 #include "core/plugin/key.h"
 
@@ -106,6 +107,7 @@ static void log_decisions(SealJob *job)
 
 void seal_log_job(SealJob *job)
 {
+    seal_account_job(job, FALSE);
     log_decisions(job);
     for (guint i = 0; i < job->recipients->len; i++) {
         const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
@@ -116,6 +118,7 @@ void seal_log_job(SealJob *job)
 
 void seal_log_answer(SealJob *job)
 {
+    seal_account_job(job, TRUE);
     log_decisions(job);
     for (guint i = 0; i < job->recipients->len; i++) {
         const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
@@ -151,6 +154,7 @@ void seal_log_disabled(const char *id, const char *sender, const char *const *re
 
     seal_log_put_text(line, notice);
     seal_log_write(SEAL_LOG_WARNING, line);
+    seal_account_texts(sender, recipients, SEAL_VERDICT_PLAIN, "disabled");
     for (; *recipients; recipients++)
         log_result(SEAL_LOG_INFO, id, sender, *recipients, SEAL_VERDICT_PLAIN, notice);
 }
@@ -158,6 +162,7 @@ void seal_log_disabled(const char *id, const char *sender, const char *const *re
 void seal_log_error(const char *id, const char *sender, const char *const *recipients,
                     const GError *error)
 {
+    seal_account_texts(sender, recipients, SEAL_VERDICT_DEFER, "error");
     if (!recipients || !*recipients)
         log_result(SEAL_LOG_ERROR, id, sender, NULL, SEAL_VERDICT_DEFER, error->message);
     for (; recipients && *recipients; recipients++)
@@ -167,5 +172,8 @@ void seal_log_error(const char *id, const char *sender, const char *const *recip
 void seal_log_refused(const char *id, const char *sender, const char *recipient,
                       const GError *error)
 {
+    const char *const recipients[] = {recipient, NULL};
+
+    seal_account_texts(sender, recipients, SEAL_VERDICT_REFUSE, "address");
     log_result(SEAL_LOG_WARNING, id, sender, recipient, SEAL_VERDICT_REFUSE, error->message);
 }

@@ -6,6 +6,7 @@
  */
 #include "core/plugin/service.h"
 
+#include "core/base/ledger.h"
 #include "core/base/log.h"
 #include "core/base/owner.h"
 #include "core/base/spool.h"
@@ -188,6 +189,16 @@ static char *describe_users(const SealService *self)
         found, wanted, wanted);
 }
 
+/* Where the work is the daemon's, who finds that it is not there may be another user, and has none.
+ */
+static gboolean has_ledger(const SealService *self)
+{
+    struct stat st;
+
+    return seal_service_in_process(self) ||
+           (stat(seal_service_state_dir(self), &st) == 0 && st.st_uid == geteuid());
+}
+
 /* As whoever this is now. */
 static gboolean read_service(SealService *self, GError **error)
 {
@@ -196,6 +207,8 @@ static gboolean read_service(SealService *self, GError **error)
         return FALSE;
     find_user(self);
     open_log(self, !self->undecided);
+    seal_ledger_configure(seal_service_state_dir(self),
+                          has_ledger(self) ? seal_service_ledger_days(self) : 0);
     if (is_another_user(self)) {
         g_autofree char *users = describe_users(self);
         seal_log_warning("%s", users);
@@ -281,6 +294,11 @@ gboolean seal_service_check(const SealService *self, GError **error)
 const char *seal_service_state_dir(const SealService *self)
 {
     return seal_settings_string(self->core, "state_dir");
+}
+
+gint64 seal_service_ledger_days(const SealService *self)
+{
+    return seal_settings_number(self->core, "ledger_days");
 }
 
 gint64 seal_service_deadline(const SealService *self)

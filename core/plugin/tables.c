@@ -37,6 +37,10 @@ const SealSetting SEAL_TABLE_CORE[] = {
     {"in_process", SEAL_SETTING_BOOLEAN, "true",
      .help = "Whether sealpipe, sealpipe-check and sealpipe-pipe do the work themselves where the "
              "daemon does not run. false: they defer the message, and need to read no key."},
+    {"ledger_days", SEAL_SETTING_INTEGER, "400", "0..3650",
+     .help =
+         "How many days it is kept, in state_dir/ledger, what became of mail: by domain, without "
+         "mailboxes, for `sealctl report`. 0: nothing is written down, and what is there stays."},
     {"log_level", SEAL_SETTING_CHOICE, "info", "error|warning|info|debug",
      .help = "What is logged; debug names every decision."},
     {"log_target", SEAL_SETTING_STRING, "auto",

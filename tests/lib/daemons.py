@@ -51,7 +51,7 @@ class Daemon:
         self.home, self.run_dir = home, home.folder / "run"
         home.folder.chmod(0o755)
         if ROOT:
-            for path in (home.state, home.log):
+            for path in (home.state, *home.state.rglob("*"), home.log):
                 shutil.chown(path, USER)
         self.configure(**changes)
         self.process = None

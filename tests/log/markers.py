@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """No log, at its highest level, has anything of a message's body or Subject, of the names of what is
-attached, of a passphrase or of a private key: whatever becomes of the message."""
+attached, of a passphrase or of a private key: whatever becomes of the message. Nor has the ledger, which
+has no mailbox either."""
 
 import base64
 import json
@@ -140,8 +141,18 @@ def leaks(octets):
     return sorted(mark for mark in MARKS if mark.lower() in flat)
 
 
+def mailboxes(octets):
+    """The local parts in it of those who write and get mail here."""
+    return re.findall(rb"(?:alice|carol|nobody|mallory|not%20an)", octets.lower())
+
+
 def gather():
     """What has been said since, into `said`."""
+    for path in (home.state / "ledger").glob("2*"):
+        written = path.read_bytes()
+        tap.equal(mailboxes(written), [], written[:900])
+        said.append(("ledger", written))
+        path.unlink()
     if HAS_VIEW:
         for name, ear in (("journal", journal), ("syslog", syslog)):
             said.extend((name, octets) for octets in ear.take())
@@ -220,6 +231,7 @@ def _():
     tap.true(leaks(message()) and leaks(BROKEN["report"]) and leaks((damaged / "carol.pem").read_bytes()), "messages")
     tap.true(len(SECRETS) > 30, len(SECRETS))
     tap.equal(leaks(f"id=x to={ALICE} result=sealed".encode()), [])
+    tap.equal(mailboxes(f"1 07:05 check 1 {ALICE} refused".encode()), [b"alice"])
 
 
 @tap.test("messages that are sealed, in clear, refused, malformed or deferred")
@@ -234,6 +246,7 @@ def _():
         hand_over(ALICE, 75)
         hand_over("nobody@example.org", 0)
         assert_silent(b"step=", b"result=sealed", b"result=plain", b"result=refused", b"by=pipe", b"rule=tag",
+                      b" 1 example.org sealed smime - key example.org .", b" plain - tag never ",
                       b"ended with status 75: the disk is full")
 
 

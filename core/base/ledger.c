@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ledger.c: writes down what became of mail.
+ */
+#include "core/base/ledger.h"
+
+#include "core/base/log.h"
+#include "core/base/user.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    PIECE = 4096, /* of one write: the lines of few messages need more */
+    MODE = 0640,
+    MAX_MISSING = G_MAXINT32,
+};
+
+/* One a process, as the log. */
+static struct {
+    char *state_dir; /* NULL: none is kept */
+    gint64 days;
+    gboolean failed; /* and that was said */
+} the_ledger;
+
+void seal_ledger_configure(const char *state_dir, gint64 days)
+{
+    g_free(the_ledger.state_dir);
+    the_ledger.state_dir = days > 0 ? g_strdup(state_dir) : NULL;
+    the_ledger.days = days;
+    the_ledger.failed = FALSE;
+}
+
+static gboolean fail(const char *path, GError **error)
+{
+    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE, "%s: %s", path, g_strerror(errno));
+    return FALSE;
+}
+
+/* One that another user has made, say, whom the mail server ran this as before. */
+static gboolean fail_folder(const char *state_dir, const char *path, const char *why,
+                            GError **error)
+{
+    g_autofree char *user = seal_user_name(geteuid());
+    struct stat st;
+
+    if (stat(state_dir, &st) == 0 && st.st_uid != geteuid())
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "%s: %s: this runs as user %s, who has to own state_dir", path, why, user);
+    else
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
+                    "%s: %s; as root: chown -R %s %s && chmod go-w %s", path, why, user, path,
+                    path);
+    return FALSE;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What is in the folder beside today's file
+ */
+
+static int open_missing(int folder, int how)
+{
+    int fd = openat(folder, SEAL_LEDGER_MISSING,
+                    O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | how, MODE);
+    struct stat st;
+
+    if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* Where another counts, too, he is not waited for: it is a bound. */
+static void count_missing(int folder, guint lines)
+{
+    int fd = open_missing(folder, O_CREAT);
+    struct stat st;
+
+    if (fd < 0)
+        return;
+    flock(fd, LOCK_EX | LOCK_NB);
+    if (fstat(fd, &st) == 0 && st.st_size < MAX_MISSING &&
+        ftruncate(fd, st.st_size + (off_t)lines) != 0)
+        seal_log_warning("lines that the ledger misses cannot be counted: %s", g_strerror(errno));
+    close(fd);
+}
+
+/* They are older than all that is there. */
+static void forget_missing(int folder, gint64 oldest)
+{
+    struct stat st;
+
+    if (fstatat(folder, SEAL_LEDGER_MISSING, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0 &&
+        st.st_mtime / SEAL_LEDGER_DAY < oldest)
+        unlinkat(folder, SEAL_LEDGER_MISSING, 0);
+}
+
+static void remove_old(int folder, gint64 keep, gint64 today)
+{
+    g_autoptr(GArray) days = seal_ledger_days(folder);
+    const gint64 oldest = today - keep + 1;
+    gint64 younger = 0;
+
+    for (guint i = 0; i < days->len; i++)
+        younger += g_array_index(days, gint64, i) >= oldest;
+    if (younger < MIN(keep, SEAL_LEDGER_YOUNGER))
+        return;
+    for (guint i = 0; i < days->len && g_array_index(days, gint64, i) < oldest; i++) {
+        char name[SEAL_LEDGER_NAME];
+
+        seal_ledger_name_day(name, g_array_index(days, gint64, i));
+        unlinkat(folder, name, 0);
+    }
+    forget_missing(folder, oldest);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Opening
+ */
+
+/* Whoever else could write here would have what we write go elsewhere. */
+static gboolean is_ours(int folder)
+{
+    struct stat st;
+
+    return fstat(folder, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022);
+}
+
+/* -1 with errno set. */
+static int try_folder(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int make_folder(const char *path)
+{
+    if (mkdir(path, 0750) != 0 && errno != EEXIST)
+        return -1;
+    int folder = try_folder(path);
+    /* It is there before the disk is full. */
+    int missing = folder >= 0 && is_ours(folder) ? open_missing(folder, O_CREAT) : -1;
+    if (missing >= 0)
+        close(missing);
+    return folder;
+}
+
+/* *@begun: the file is new. */
+static int open_day(int folder, const char *name, gboolean *begun)
+{
+    const int how = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK;
+    int file = openat(folder, name, how);
+
+    *begun = FALSE;
+    if (file >= 0 || errno != ENOENT)
+        return file;
+    file = openat(folder, name, how | O_CREAT | O_EXCL, MODE);
+    *begun = file >= 0;
+    return file >= 0 || errno != EEXIST ? file : openat(folder, name, how);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * Writing
+ */
+
+/* In one go, so that lines of several processes do not mix. The rest of what was cut short would
+ * be as damaged. */
+static gboolean write_piece(int file, const GString *piece)
+{
+    gssize done;
+
+    do {
+        done = write(file, piece->str, piece->len);
+    } while (done < 0 && errno == EINTR);
+    if (done >= 0 && (gsize)done < piece->len)
+        errno = ENOSPC;
+    return done == (gssize)piece->len;
+}
+
+/* Returns how many of @entries are written, with errno set where it is not all. */
+static guint write_entries(int file, gint64 now, const GArray *entries)
+{
+    g_autoptr(GString) piece = g_string_new("\n");
+    guint written = 0;
+
+    for (guint i = 0; i < entries->len; i++) {
+        seal_ledger_put(piece, now, &g_array_index(entries, SealLedgerEntry, i));
+        if (i + 1 < entries->len && piece->len + SEAL_LEDGER_LINE < PIECE)
+            continue;
+        if (!write_piece(file, piece))
+            break;
+        written = i + 1;
+        g_string_assign(piece, "\n");
+    }
+    return written;
+}
+
+static gboolean append_in(int folder, const char *path, gint64 keep, gint64 now,
+                          const GArray *entries, GError **error)
+{
+    const gint64 day = now / SEAL_LEDGER_DAY;
+    char name[SEAL_LEDGER_NAME];
+    gboolean begun = FALSE;
+    guint written = 0;
+
+    seal_ledger_name_day(name, day);
+    int file = open_day(folder, name, &begun);
+    if (file >= 0)
+        written = write_entries(file, now, entries);
+    if (written < entries->len) {
+        g_autofree char *whole = g_build_filename(path, name, NULL);
+        fail(whole, error);
+        count_missing(folder, entries->len - written);
+    }
+    if (file >= 0)
+        close(file);
+    if (begun)
+        remove_old(folder, keep, day);
+    return written == entries->len;
+}
+
+gboolean seal_ledger_append(const char *state_dir, gint64 days, gint64 now, const GArray *entries,
+                            GError **error)
+{
+    g_autofree char *path = g_build_filename(state_dir, SEAL_LEDGER_FOLDER, NULL);
+    int folder = try_folder(path);
+    gboolean ok;
+
+    if (folder < 0 && errno == ENOENT)
+        folder = make_folder(path);
+    if (folder < 0 && errno == EACCES)
+        return fail_folder(state_dir, path, g_strerror(errno), error);
+    if (folder < 0)
+        return errno == ENOENT || fail(path, error);
+    if (is_ours(folder))
+        ok = append_in(folder, path, days, now, entries, error);
+    else
+        ok = fail_folder(state_dir, path, "it belongs to another user, or others can write to it",
+                         error);
+    close(folder);
+    return ok;
+}
+
+void seal_ledger_write(const GArray *entries)
+{
+    const gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(GError) error = NULL;
+
+    if (!the_ledger.state_dir || entries->len == 0)
+        return;
+    if (seal_ledger_append(the_ledger.state_dir, the_ledger.days, now, entries, &error))
+        the_ledger.failed = FALSE;
+    else if (!the_ledger.failed) {
+        seal_log_warning("what becomes of mail is not written down for sealctl report: %s; mail is "
+                         "handled all the same",
+                         error->message);
+        the_ledger.failed = TRUE;
+    }
+}
