@@ -70,6 +70,7 @@ extern const CtlCommand CTL_COMMANDS[];
 extern const CtlCommand CTL_KEYS_COMMANDS[];
 /** What commands take; each ends with a NULL name. */
 extern const CtlOption CTL_EXPLAIN_OPTIONS[];
+extern const CtlOption CTL_REPORT_OPTIONS[];
 extern const CtlOption CTL_TEST_OPTIONS[];
 
 /** All that may be wrong, and what to do about it. */
@@ -77,6 +78,8 @@ int ctl_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GE
 int ctl_explain(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_test(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_modules(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
+/** What became of mail, for each domain. */
+int ctl_report(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 /** Also of a configuration that does not load. */
 int ctl_status(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_suspend(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
