@@ -266,7 +266,7 @@ static void put_notes(const Report *report, gint64 kept)
             total->ends[REPORT_DEFERRED] >
         0)
         put_note(report, "a message that is tried again counts again: refused, turned_away and "
-                         "deferred may count one more than once");
+                         "deferred may be more than there were messages");
     if (report->gap_count > 0)
         put_note(report,
                  "%" G_GINT64_FORMAT " days have no file: no mail was handled then, or nothing "

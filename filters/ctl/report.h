@@ -23,8 +23,8 @@ extern const char *const REPORT_END_NAMES[REPORT_ENDS];
 
 enum {
     REPORT_FORMATS = 8, /* that are told apart; the last one is any other */
-    REPORT_DOMAINS = 100000,
-    REPORT_REASONS = 100000,
+    REPORT_DOMAINS = 20000,
+    REPORT_REASONS = 20000,
 };
 
 typedef struct {
