@@ -24,10 +24,20 @@ static struct {
     char *state_dir; /* NULL: none is kept */
     gint64 days;
     gboolean failed; /* and that was said */
-} the_ledger;
+    int file;        /* of that day, for who writes often; -1 */
+    gint64 day;
+} the_ledger = {.file = -1};
+
+static void close_file(void)
+{
+    if (the_ledger.file >= 0)
+        close(the_ledger.file);
+    the_ledger.file = -1;
+}
 
 void seal_ledger_configure(const char *state_dir, gint64 days)
 {
+    close_file();
     g_free(the_ledger.state_dir);
     the_ledger.state_dir = days > 0 ? g_strdup(state_dir) : NULL;
     the_ledger.days = days;
@@ -198,8 +208,9 @@ static guint write_entries(int file, gint64 now, const GArray *entries)
     return written;
 }
 
+/* *@file stays open where all went well. */
 static gboolean append_in(int folder, const char *path, gint64 keep, gint64 now,
-                          const GArray *entries, GError **error)
+                          const GArray *entries, int *ret_file, GError **error)
 {
     const gint64 day = now / SEAL_LEDGER_DAY;
     char name[SEAL_LEDGER_NAME];
@@ -215,20 +226,24 @@ static gboolean append_in(int folder, const char *path, gint64 keep, gint64 now,
         fail(whole, error);
         count_missing(folder, entries->len - written);
     }
-    if (file >= 0)
-        close(file);
     if (begun)
         remove_old(folder, keep, day);
+    if (written == entries->len)
+        *ret_file = file;
+    else if (file >= 0)
+        close(file);
     return written == entries->len;
 }
 
-gboolean seal_ledger_append(const char *state_dir, gint64 days, gint64 now, const GArray *entries,
-                            GError **error)
+/* *@file: -1 where nothing was written. */
+static gboolean append_anew(const char *state_dir, gint64 days, gint64 now, const GArray *entries,
+                            int *file, GError **error)
 {
     g_autofree char *path = g_build_filename(state_dir, SEAL_LEDGER_FOLDER, NULL);
     int folder = try_folder(path);
     gboolean ok;
 
+    *file = -1;
     if (folder < 0 && errno == ENOENT)
         folder = make_folder(path);
     if (folder < 0 && errno == EACCES)
@@ -236,7 +251,7 @@ gboolean seal_ledger_append(const char *state_dir, gint64 days, gint64 now, cons
     if (folder < 0)
         return errno == ENOENT || fail(path, error);
     if (is_ours(folder))
-        ok = append_in(folder, path, days, now, entries, error);
+        ok = append_in(folder, path, days, now, entries, file, error);
     else
         ok = fail_folder(state_dir, path, "it belongs to another user, or others can write to it",
                          error);
@@ -244,14 +259,46 @@ gboolean seal_ledger_append(const char *state_dir, gint64 days, gint64 now, cons
     return ok;
 }
 
-void seal_ledger_write(const GArray *entries)
+gboolean seal_ledger_append(const char *state_dir, gint64 days, gint64 now, const GArray *entries,
+                            GError **error)
+{
+    int file;
+    gboolean ok = append_anew(state_dir, days, now, entries, &file, error);
+
+    if (file >= 0)
+        close(file);
+    return ok;
+}
+
+/* As many as there can be, where the file of the day is open already and has not been removed.
+ * Returns how many. */
+static guint append_again(gint64 now, const GArray *entries)
+{
+    struct stat st;
+    guint written = 0;
+
+    if (the_ledger.file < 0)
+        return 0;
+    if (the_ledger.day == now / SEAL_LEDGER_DAY && fstat(the_ledger.file, &st) == 0 &&
+        st.st_nlink > 0)
+        written = write_entries(the_ledger.file, now, entries);
+    if (written < entries->len)
+        close_file();
+    return written;
+}
+
+void seal_ledger_write(GArray *entries)
 {
     const gint64 now = g_get_real_time() / G_USEC_PER_SEC;
     g_autoptr(GError) error = NULL;
 
     if (!the_ledger.state_dir || entries->len == 0)
         return;
-    if (seal_ledger_append(the_ledger.state_dir, the_ledger.days, now, entries, &error))
+    g_array_remove_range(entries, 0, append_again(now, entries));
+    if (entries->len == 0)
+        return;
+    the_ledger.day = now / SEAL_LEDGER_DAY;
+    if (append_anew(the_ledger.state_dir, the_ledger.days, now, entries, &the_ledger.file, &error))
         the_ledger.failed = FALSE;
     else if (!the_ledger.failed) {
         seal_log_warning("what becomes of mail is not written down for sealctl report: %s; mail is "

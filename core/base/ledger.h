@@ -35,9 +35,10 @@
 /** Sets where this process writes it: in @state_dir, which is not made, for @days; 0: nowhere. */
 void seal_ledger_configure(const char *state_dir, gint64 days);
 
-/** Writes down @entries (element type SealLedgerEntry), which are of one message and of now. A
- *  fault is logged, once until it is mended, and counted: mail does not wait for it. */
-void seal_ledger_write(const GArray *entries);
+/** Writes down @entries (element type SealLedgerEntry), which are of one message and of now, and
+ *  takes them out. A fault is logged, once until it is mended, and counted: mail does not wait for
+ *  it. */
+void seal_ledger_write(GArray *entries);
 
 /** The same in @state_dir, at @now (seconds since 1970). TRUE, too, where there is no such folder:
  *  nothing is kept then. SEAL_ERROR_UNAVAILABLE. */

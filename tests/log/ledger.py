@@ -297,14 +297,16 @@ def _():
         everything()
         tap.equal(sorted(written()), sorted(WANTED))
         home.clear_log()
+        for path in ledger.iterdir():
+            path.unlink()
         ledger.chmod(0o777)
         for _ in range(6):
             tap.equal(seal(ALICE).status, 0)
-        tap.equal(len(written()), len(WANTED), "written where others could write")
+        tap.equal(written(), [], "where others could write")
         tap.true(1 <= home.log_text().count("is not written down") <= 2, "once for each of two workers")
         ledger.chmod(0o750)
         seal(ALICE)
-        tap.equal(len(written()), len(WANTED) + 1, "mended")
+        tap.equal(len(written()), 1, "mended")
 
 
 @tap.test("who finds no daemon, and is another user, has nothing to write and says nothing of it")

@@ -505,11 +505,45 @@ static void test_not_ours(Fixture *f, gconstpointer data)
     }
 }
 
+static void write_now(guint count)
+{
+    g_autoptr(GArray) entries = make_entries(&SEALED, count);
+
+    seal_ledger_write(entries);
+    g_assert_cmpuint(entries->len, <=, count);
+}
+
+static void remove_folder(const Fixture *f)
+{
+    const char *const argv[] = {"rm", "-r", f->folder, NULL};
+
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
+                               NULL, NULL, NULL));
+}
+
+/* The file stays open; one that was removed is made anew, and what is full is tried again. */
+static void test_often(Fixture *f, gconstpointer data)
+{
+    g_auto(Found) first = {0}, second = {0};
+
+    seal_ledger_configure(f->state, 400);
+    write_now(1);
+    write_now(2);
+    write_now(500);
+    read_all(f, &first);
+    g_assert_cmpuint(first.count, ==, 503);
+    remove_folder(f);
+    write_now(3);
+    write_now(4);
+    seal_ledger_configure(f->state, 0);
+    read_all(f, &second);
+    g_assert_cmpuint(second.count, ==, 7);
+}
+
 /* It is said once, and again when it had been mended. */
 static void test_said_once(Fixture *f, gconstpointer data)
 {
     g_autofree char *log = g_build_filename(f->state, "log", NULL);
-    g_autoptr(GArray) entries = make_entries(&SEALED, 1);
     g_auto(GStrv) lines = NULL;
     g_autofree char *text = NULL;
 
@@ -518,10 +552,12 @@ static void test_said_once(Fixture *f, gconstpointer data)
     g_assert_cmpint(g_mkdir(f->folder, 0755), ==, 0);
     for (guint round = 0; round < 2; round++) {
         g_assert_cmpint(g_chmod(f->folder, 0777), ==, 0);
-        seal_ledger_write(entries);
-        seal_ledger_write(entries);
+        write_now(1);
+        write_now(1);
         g_assert_cmpint(g_chmod(f->folder, 0755), ==, 0);
-        seal_ledger_write(entries);
+        write_now(1);
+        remove_folder(f);
+        g_assert_cmpint(g_mkdir(f->folder, 0755), ==, 0);
     }
     seal_ledger_configure(f->state, 0);
     seal_log_configure("stderr", SEAL_LOG_INFO);
@@ -533,13 +569,11 @@ static void test_said_once(Fixture *f, gconstpointer data)
 
 static void test_none_kept(Fixture *f, gconstpointer data)
 {
-    g_autoptr(GArray) entries = make_entries(&SEALED, 1);
-
     seal_ledger_configure(f->state, 0);
-    seal_ledger_write(entries);
+    write_now(1);
     g_assert_false(g_file_test(f->folder, G_FILE_TEST_EXISTS));
     seal_ledger_configure(f->state, 1);
-    seal_ledger_write(entries);
+    write_now(1);
     g_assert_true(g_file_test(f->folder, G_FILE_TEST_IS_DIR));
     seal_ledger_configure(f->state, 0);
 }
@@ -634,6 +668,7 @@ int main(int argc, char **argv)
     ADD("full-disk", test_full_disk);
     ADD("cut", test_cut);
     ADD("not-ours", test_not_ours);
+    ADD("often", test_often);
     ADD("said-once", test_said_once);
     ADD("none-kept", test_none_kept);
     ADD("damage", test_damage);
