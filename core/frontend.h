@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/frontend-keys.h"
+#include "core/frontend-tally.h"
 
 G_BEGIN_DECLS
 
@@ -41,8 +42,10 @@ SEAL_FRONT gboolean seal_service_passes(const SealService *service, gboolean *pa
 SEAL_FRONT gboolean seal_service_show(const SealService *service, SealOut *out);
 /** [core] deadline. */
 SEAL_FRONT gint64 seal_service_deadline(const SealService *service);
-/** [core] state_dir. (borrowed) */
+/** [core] state_dir, spool_dir and run_dir. (borrowed) */
 SEAL_FRONT const char *seal_service_state_dir(const SealService *service);
+SEAL_FRONT const char *seal_service_spool_dir(const SealService *service);
+SEAL_FRONT const char *seal_service_run_dir(const SealService *service);
 /** A stream for the message, as seal_module_spool(). (transfer full) */
 SEAL_FRONT GOutputStream *seal_service_spool(const SealService *service);
 /** A file in [core] spool_dir without a name, open for reading and writing; -1 on error. */
@@ -81,10 +84,12 @@ typedef struct {
     gint64 deadline; /**< seconds */
     guint workers;
     guint socket_mode;
+    guint user;  /**< [core] user; G_MAXUINT: who runs this */
     guint group; /**< of the socket: that of [core] user; G_MAXUINT: who runs this */
     char *keys_user;
     guint recycle; /**< messages for each worker */
     guint queue;
+    gboolean in_process; /**< mail is handled without it, too */
     GStrv peers;
     GStrv submission_peers;
     GStrv inbound_peers;

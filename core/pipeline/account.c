@@ -46,7 +46,7 @@ static const char *domain_of(const SealAddress *address)
  * Of a job
  */
 
-static const char *format_of(const SealRecipient *recipient)
+const char *seal_account_format(const SealRecipient *recipient)
 {
     gboolean used =
         recipient->result == SEAL_VERDICT_SEALED || recipient->result == SEAL_VERDICT_SIGNED;
@@ -61,7 +61,7 @@ static gboolean is_no(SealVerdict result)
 }
 
 /* Of what leaves, why it is to leave so: the gate was the last to look at all of it. */
-static const char *code_of(const SealRecipient *recipient)
+const char *seal_account_code(const SealRecipient *recipient)
 {
     if (recipient->chosen && !is_no(recipient->result))
         return recipient->chosen;
@@ -78,9 +78,9 @@ void seal_account_job(const SealJob *job, gboolean asked)
             .by = seal_log_by(),
             .domain = domain_of(recipient->address),
             .result = seal_verdict_name(recipient->result),
-            .format = format_of(recipient),
+            .format = seal_account_format(recipient),
             .rule = text_of(seal_recipient_rule(recipient)),
-            .code = code_of(recipient),
+            .code = seal_account_code(recipient),
             .sender = domain_of(job->sender),
             .count = 1,
         };

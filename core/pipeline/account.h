@@ -6,6 +6,10 @@
 
 #include "core/pipeline/job.h"
 
+/** The format of the key that was used for it; "" for none. (borrowed) */
+const char *seal_account_format(const SealRecipient *recipient);
+/** The code of the decision by which it leaves, or does not. (borrowed) */
+const char *seal_account_code(const SealRecipient *recipient);
 /** What became of @job. @asked: it was a question ahead of a message, of which only a no counts. */
 void seal_account_job(const SealJob *job, gboolean asked);
 /** Without a job: all of @recipients (NULL-terminated, or NULL) for @code. @sender may be NULL. */

@@ -4,6 +4,7 @@
  */
 #include "core/pipeline/job.h"
 
+#include "core/base/tally.h"
 #include "core/mail/author.h"
 #include "core/plugin/decision.h"
 
@@ -340,9 +341,12 @@ gboolean seal_job_refuse_faulty(SealJob *job)
 void seal_job_fail(SealJob *job, const GError *error)
 {
     g_ptr_array_set_size(job->deliveries, 0);
-    for (guint i = 0; i < job->recipients->len; i++)
-        seal_job_settle(job, g_ptr_array_index(job->recipients, i), SEAL_VERDICT_DEFER, "error",
-                        "%s", error->message);
+    for (guint i = 0; i < job->recipients->len; i++) {
+        SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
+
+        seal_job_settle(job, recipient, SEAL_VERDICT_DEFER, "error", "%s", error->message);
+        recipient->fault = seal_tally_reason_of(error);
+    }
 }
 
 SealDelivery *seal_job_add_delivery(SealJob *job, SealChoice choice, const char *format,
@@ -445,6 +449,7 @@ void seal_recipient_reset(SealRecipient *recipient)
     recipient->result = SEAL_VERDICT_NONE;
     recipient->settled = NULL;
     recipient->chosen = NULL;
+    recipient->fault = NULL;
 }
 
 gboolean seal_job_is_bounce(const SealJob *job)

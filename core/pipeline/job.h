@@ -34,6 +34,7 @@ struct SealRecipient {
     SealVerdict result;
     const SealDecision *settled; /* which says so, or NULL; of the job's */
     const char *chosen;          /* the code of the choice by which it leaves, or NULL */
+    const char *fault;           /* a word for the error that defers it, or NULL */
     char *reason;
 };
 

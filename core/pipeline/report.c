@@ -3,6 +3,7 @@
  * report.c: what became of a message, as lines of the log: one for each recipient.
  */
 #include "core/base/log.h"
+#include "core/base/tally.h"
 #include "core/pipeline/account.h"
 #include "core/pipeline/job.h"
 #include "core/plugin/key.h"
@@ -59,17 +60,12 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogL
 {
     g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_RESULT);
     g_autofree char *names = key_names(recipient);
-    const SealKey *key = recipient->key;
 
     seal_log_put(line, "id", seal_job_id(job));
     seal_log_put(line, "from", job->sender_text);
     seal_log_put(line, "to", seal_address_text(recipient->address));
     seal_log_put(line, "result", seal_verdict_name(recipient->result));
-    seal_log_put(line, "format",
-                 key && (recipient->result == SEAL_VERDICT_SEALED ||
-                         recipient->result == SEAL_VERDICT_SIGNED)
-                     ? seal_key_format(key)
-                     : "");
+    seal_log_put(line, "format", seal_account_format(recipient));
     seal_log_put(line, "key", names);
     put_origin(line, recipient);
     seal_log_put(line, "rule", seal_recipient_rule(recipient));
@@ -83,6 +79,20 @@ static void log_recipient(SealJob *job, const SealRecipient *recipient, SealLogL
                                   : NULL;
     seal_log_put(line, "reason", reason ? reason : recipient->reason);
     seal_log_write(level, line);
+}
+
+static void count_recipient(SealJob *job, const SealRecipient *recipient)
+{
+    gboolean undecided = recipient->result == SEAL_VERDICT_NONE;
+
+    seal_tally_count(&(SealTallyEntry){
+        .id = seal_job_id(job),
+        .to = seal_address_text(recipient->address),
+        .result = seal_verdict_name(undecided ? SEAL_VERDICT_DEFER : recipient->result),
+        .reason = recipient->fault ? recipient->fault : seal_account_code(recipient),
+        .format = seal_account_format(recipient),
+        .text = recipient->reason,
+    });
 }
 
 static void log_decision(SealJob *job, const SealDecision *decision)
@@ -113,6 +123,7 @@ void seal_log_job(SealJob *job)
         const SealRecipient *recipient = g_ptr_array_index(job->recipients, i);
 
         log_recipient(job, recipient, level_of(recipient->result));
+        count_recipient(job, recipient);
     }
 }
 
@@ -134,7 +145,7 @@ void seal_log_answer(SealJob *job)
  */
 
 static void log_result(SealLogLevel level, const char *id, const char *sender, const char *to,
-                       SealVerdict result, const char *reason)
+                       SealVerdict result, const char *word, const char *reason)
 {
     g_autoptr(SealLogLine) line = seal_log_line_new(SEAL_LOG_RESULT);
 
@@ -145,6 +156,8 @@ static void log_result(SealLogLevel level, const char *id, const char *sender, c
     seal_log_put_by(line);
     seal_log_put(line, "reason", reason);
     seal_log_write(level, line);
+    seal_tally_count(&(SealTallyEntry){
+        .id = id, .to = to, .result = seal_verdict_name(result), .reason = word, .text = reason});
 }
 
 void seal_log_disabled(const char *id, const char *sender, const char *const *recipients)
@@ -156,17 +169,20 @@ void seal_log_disabled(const char *id, const char *sender, const char *const *re
     seal_log_write(SEAL_LOG_WARNING, line);
     seal_account_texts(sender, recipients, SEAL_VERDICT_PLAIN, "disabled");
     for (; *recipients; recipients++)
-        log_result(SEAL_LOG_INFO, id, sender, *recipients, SEAL_VERDICT_PLAIN, notice);
+        log_result(SEAL_LOG_INFO, id, sender, *recipients, SEAL_VERDICT_PLAIN, "disabled", notice);
 }
 
 void seal_log_error(const char *id, const char *sender, const char *const *recipients,
                     const GError *error)
 {
+    const char *word = seal_tally_reason_of(error);
+
     seal_account_texts(sender, recipients, SEAL_VERDICT_DEFER, "error");
     if (!recipients || !*recipients)
-        log_result(SEAL_LOG_ERROR, id, sender, NULL, SEAL_VERDICT_DEFER, error->message);
+        log_result(SEAL_LOG_ERROR, id, sender, NULL, SEAL_VERDICT_DEFER, word, error->message);
     for (; recipients && *recipients; recipients++)
-        log_result(SEAL_LOG_ERROR, id, sender, *recipients, SEAL_VERDICT_DEFER, error->message);
+        log_result(SEAL_LOG_ERROR, id, sender, *recipients, SEAL_VERDICT_DEFER, word,
+                   error->message);
 }
 
 void seal_log_refused(const char *id, const char *sender, const char *recipient,
@@ -175,5 +191,6 @@ void seal_log_refused(const char *id, const char *sender, const char *recipient,
     const char *const recipients[] = {recipient, NULL};
 
     seal_account_texts(sender, recipients, SEAL_VERDICT_REFUSE, "address");
-    log_result(SEAL_LOG_WARNING, id, sender, recipient, SEAL_VERDICT_REFUSE, error->message);
+    log_result(SEAL_LOG_WARNING, id, sender, recipient, SEAL_VERDICT_REFUSE,
+               seal_tally_reason_of(error), error->message);
 }

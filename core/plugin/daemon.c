@@ -85,11 +85,12 @@ gboolean seal_daemon_settings_fill(const SealSettings *daemon, SealDaemonSetting
 }
 
 /* A user that is not there is for the generation to complain of. */
-static guint find_group(const SealSettings *core)
+static void find_user(const SealSettings *core, SealDaemonSettings *settings)
 {
     const struct passwd *entry = getpwnam(seal_settings_string(core, "user"));
 
-    return entry ? entry->pw_gid : G_MAXUINT;
+    settings->user = entry ? entry->pw_uid : G_MAXUINT;
+    settings->group = entry ? entry->pw_gid : G_MAXUINT;
 }
 
 /* A file that is not there is made for the service's user, by who becomes it. */
@@ -124,8 +125,9 @@ gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *set
         .conf_dir = g_steal_pointer(&dir),
         .run_dir = g_strdup(seal_settings_string(core, "run_dir")),
         .deadline = seal_settings_number(core, "deadline"),
-        .group = find_group(core),
+        .in_process = seal_settings_boolean(core, "in_process"),
     };
+    find_user(core, settings);
     return seal_daemon_settings_fill(daemon, settings, error);
 }
 

@@ -296,6 +296,16 @@ const char *seal_service_state_dir(const SealService *self)
     return seal_settings_string(self->core, "state_dir");
 }
 
+const char *seal_service_spool_dir(const SealService *self)
+{
+    return seal_settings_string(self->core, "spool_dir");
+}
+
+const char *seal_service_run_dir(const SealService *self)
+{
+    return seal_settings_string(self->core, "run_dir");
+}
+
 gint64 seal_service_ledger_days(const SealService *self)
 {
     return seal_settings_number(self->core, "ledger_days");

@@ -8,6 +8,9 @@
 #include "filters/client/conf.h"
 
 #define SEAL_DAEMON_SOCKET "sealpiped.sock" /* in run_dir */
+#define SEAL_STATUS_SOCKET "status.sock"    /* there, too */
+/** What stands there gives whoever connects one record, a GVariant (a{sv}) of no more octets. */
+#define SEAL_STATUS_MAX (128 * 1024)
 
 /** FALSE: there is no daemon, or it is for another configuration; nothing has been asked of it.
  * Else

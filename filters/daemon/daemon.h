@@ -28,6 +28,7 @@
 enum {
     DAEMON_CONTROL_FD = 3,
     DAEMON_LISTEN_FD = 4,
+    DAEMON_TALLY_FD = 5, /* the counters, which outlive it; or nothing */
 };
 
 /** The supervisor, and what main() returns. @path: of sealpiped itself. */

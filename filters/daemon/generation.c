@@ -48,7 +48,8 @@ typedef struct {
     DaemonRefresher refresher;
     DaemonSandbox sandbox;
     DaemonFollow follow;
-    gboolean lost; /* either has ended, and the supervisor knows */
+    SealTally *tally; /* or NULL */
+    gboolean lost;    /* either has ended, and the supervisor knows */
     Place *places;
     int signals;
     gboolean accepts; /* the supervisor said so */
@@ -105,6 +106,7 @@ G_GNUC_NORETURN static void become_refresher(Generation *self, pid_t parent)
     close(DAEMON_LISTEN_FD);
     daemon_signals_reset();
     signal(SIGPIPE, SIG_IGN);
+    seal_tally_unmap(self->tally);
     _exit(daemon_refresher_run(&self->shop));
 }
 
@@ -180,6 +182,7 @@ static void log_end(const Place *place, const siginfo_t *info)
 {
     if (info->si_code == CLD_EXITED && info->si_status == 0)
         return;
+    seal_tally_miss_worker();
     seal_log_warning("worker %d was ended by %s %d; another one takes its place", (int)place->pid,
                      info->si_code == CLD_EXITED ? "itself, with status" : "signal",
                      info->si_status);
@@ -255,6 +258,22 @@ static gboolean has_workers(const Generation *self)
             return TRUE;
     }
     return FALSE;
+}
+
+/* The one that accepts says how many there are. */
+static void count_workers(const Generation *self)
+{
+    guint alive = 0, busy = 0;
+
+    if (!self->accepts || self->order)
+        return;
+    for (guint i = 0; i < self->settings.workers; i++) {
+        const Place *place = &self->places[i];
+
+        alive += place->pid ? 1 : 0;
+        busy += place->pid && place->ready && place->due ? 1 : 0;
+    }
+    seal_tally_workers(self->settings.workers, alive, busy);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -389,6 +408,7 @@ static void watch_workers(Generation *self)
         hear_supervisor(self);
     end_late_workers(self);
     look_for_changes(self);
+    count_workers(self);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -490,6 +510,7 @@ static void close_generation(Generation *self)
     daemon_tender_clear(&self->tender);
     daemon_sandbox_clear(&self->sandbox);
     seal_daemon_settings_clear(&self->settings);
+    seal_tally_unmap(self->tally);
     g_free(self->places);
 }
 
@@ -512,6 +533,23 @@ static void raise_limit(void)
         seal_log_warning("the limit of open files stays low: %s", g_strerror(errno));
 }
 
+/* Who keeps the private keys has nothing of it: they are started before it is shared. */
+static void open_tally(Generation *self)
+{
+    self->tally = seal_tally_map(DAEMON_TALLY_FD, NULL);
+    close(DAEMON_TALLY_FD);
+}
+
+static void share_tally(Generation *self)
+{
+    if (self->tally)
+        seal_tally_share(self->tally);
+    else
+        seal_log_warning("this generation of the daemon counts nothing for `sealctl status`: its "
+                         "supervisor is of another version; start the daemon anew");
+    seal_tally_use(self->tally);
+}
+
 int daemon_generation(const char *conf_dir)
 {
     Generation self = {
@@ -520,6 +558,7 @@ int daemon_generation(const char *conf_dir)
     int status = 0;
 
     raise_limit();
+    open_tally(&self);
     fcntl(DAEMON_CONTROL_FD, F_SETFD, FD_CLOEXEC);
     fcntl(DAEMON_LISTEN_FD, F_SETFD, FD_CLOEXEC);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !open_generation(&self, conf_dir, &error)) {
@@ -527,6 +566,7 @@ int daemon_generation(const char *conf_dir)
             say_problem(error);
         status = 1;
     } else {
+        share_tally(&self);
         daemon_follow_begin(&self.follow);
         daemon_say(DAEMON_CONTROL_FD, 'R', 0);
         while (!self.order || has_workers(&self)) {

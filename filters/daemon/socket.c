@@ -87,28 +87,28 @@ static gboolean make_run_dir(const char *run_dir, GError **error)
                           error);
 }
 
-static gboolean bind_socket(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
+gboolean daemon_socket_bind(const char *path, int fd, const SealDaemonSettings *settings,
+                            GError **error)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     mode_t before;
     int rc;
 
-    if (strlen(self->path) >= sizeof name.sun_path)
-        return fail_socket(
-            self->path, "the path is too long for a socket: name a shorter [core] run_dir", error);
-    memcpy(name.sun_path, self->path, strlen(self->path));
-    /* The lock is ours: what stands there was left behind. */
-    unlink(self->path);
+    if (strlen(path) >= sizeof name.sun_path)
+        return fail_socket(path, "the path is too long for a socket: name a shorter [core] run_dir",
+                           error);
+    memcpy(name.sun_path, path, strlen(path));
+    /* The lock is ours, or systemd starts one alone: what stands there was left behind. */
+    unlink(path);
     before = umask(0177);
-    rc = bind(self->fd, (const struct sockaddr *)&name, sizeof name);
+    rc = bind(fd, (const struct sockaddr *)&name, sizeof name);
     umask(before);
-    if (rc != 0 || listen(self->fd, (int)settings->queue) != 0)
-        return fail_socket(self->path, g_strerror(errno), error);
+    if (rc != 0 || listen(fd, (int)settings->queue) != 0)
+        return fail_socket(path, g_strerror(errno), error);
     if (settings->group != G_MAXUINT && geteuid() == 0 &&
-        chown(self->path, (uid_t)-1, settings->group) != 0)
-        return fail_socket(self->path, g_strerror(errno), error);
-    return chmod(self->path, settings->socket_mode) == 0 ||
-           fail_socket(self->path, g_strerror(errno), error);
+        chown(path, (uid_t)-1, settings->group) != 0)
+        return fail_socket(path, g_strerror(errno), error);
+    return chmod(path, settings->socket_mode) == 0 || fail_socket(path, g_strerror(errno), error);
 }
 
 static gboolean open_own(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
@@ -119,7 +119,7 @@ static gboolean open_own(DaemonSocket *self, const SealDaemonSettings *settings,
     self->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (self->fd < 0)
         return fail_socket(self->path, g_strerror(errno), error);
-    return bind_socket(self, settings, error);
+    return daemon_socket_bind(self->path, self->fd, settings, error);
 }
 
 static gboolean check_given(int fd, GError **error)

@@ -15,6 +15,10 @@ typedef struct {
 /** Systemd's socket, or one of our own, which is made, with the group of [core] user. FALSE, and an
  *  error: another daemon keeps it, or it cannot be made. */
 gboolean daemon_socket_open(DaemonSocket *self, const SealDaemonSettings *settings, GError **error);
+/** Has the socket @fd listen at @path, with mode and group as @settings say; what stands there is
+ *  taken away. */
+gboolean daemon_socket_bind(const char *path, int fd, const SealDaemonSettings *settings,
+                            GError **error);
 /** Takes it out of run_dir: nobody finds it any more; who waits at it still does. */
 void daemon_socket_hide(DaemonSocket *self);
 void daemon_socket_clear(DaemonSocket *self);

@@ -7,6 +7,7 @@
 #include "filters/daemon/notify.h"
 #include "filters/daemon/signals.h"
 #include "filters/daemon/socket.h"
+#include "filters/daemon/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,8 @@ typedef struct {
     const char *path;
     SealDaemonSettings settings;
     DaemonSocket socket;
+    DaemonStatus status;
+    DaemonNews news;
     int signals;
     GArray *children; /* element type Child */
     pid_t current;    /* the one that accepts, or 0 */
@@ -49,7 +52,6 @@ typedef struct {
     gint64 due;      /* when to start one for what has changed; 0: nothing has */
     gint64 followed; /* when the last one was */
     gint64 rest;     /* how long the next one waits at least behind it */
-    gboolean stopping;
     gboolean works;  /* one has been ready */
     char *problem;   /* what the one that is coming has said of itself, or NULL */
     gboolean failed; /* the first one did */
@@ -59,6 +61,12 @@ typedef struct {
 static gint64 now_ms(void)
 {
     return g_get_monotonic_time() / 1000;
+}
+
+/* Since 1970. */
+static gint64 now_s(void)
+{
+    return g_get_real_time() / G_USEC_PER_SEC;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -118,6 +126,7 @@ G_GNUC_NORETURN static void become_generation(const Supervisor *self, int contro
     char *argv[] = {(char *)"sealpiped", (char *)"--generation", (char *)"-c",
                     self->settings.conf_dir, NULL};
     int listening = fcntl(self->socket.fd, F_DUPFD_CLOEXEC, 10);
+    int tally = fcntl(self->status.file, F_DUPFD_CLOEXEC, 10);
 
     control = fcntl(control, F_DUPFD_CLOEXEC, 10);
     daemon_signals_reset();
@@ -126,7 +135,9 @@ G_GNUC_NORETURN static void become_generation(const Supervisor *self, int contro
     if (listening < 0 || control < 0 || !place_fd(control, DAEMON_CONTROL_FD) ||
         !place_fd(listening, DAEMON_LISTEN_FD))
         _exit(1);
-    close_range(DAEMON_LISTEN_FD + 1, ~0U, 0);
+    if (tally < 0 || !place_fd(tally, DAEMON_TALLY_FD))
+        close(DAEMON_TALLY_FD);
+    close_range(DAEMON_TALLY_FD + 1, ~0U, 0);
     execv(self->path, argv);
     _exit(1);
 }
@@ -185,7 +196,7 @@ static gboolean is_wanted(Supervisor *self)
 
 static void start_wanted(Supervisor *self)
 {
-    if (self->coming || self->stopping || !is_wanted(self))
+    if (self->coming || self->news.stopping || !is_wanted(self))
         return;
     self->reload = self->again && self->current;
     self->again = FALSE;
@@ -220,7 +231,7 @@ static void welcome_child(Supervisor *self, Child *child)
     pid_t before = self->current;
 
     child->ready = TRUE;
-    if (self->stopping) {
+    if (self->news.stopping) {
         say_child(child, 'D');
         return;
     }
@@ -228,6 +239,10 @@ static void welcome_child(Supervisor *self, Child *child)
     self->coming = 0;
     self->pause = 0;
     self->works = TRUE;
+    self->news.generation++;
+    self->news.loaded = now_s();
+    self->news.refused = 0;
+    g_clear_pointer(&self->news.problem, g_free);
     self->next = 0;
     self->lame = FALSE;
     say_child(child, 'G');
@@ -273,14 +288,19 @@ static void hear_child(Supervisor *self, Child *child)
 /* It says itself why. */
 static void miss_coming(Supervisor *self)
 {
+    const char *why = self->problem ? self->problem : "the process that read it has ended";
+
     self->coming = 0;
-    if (self->stopping)
+    if (self->news.stopping)
         return;
     if (self->current)
         warn_people(self, "the configuration stays as it was before: the new one does not work: %s",
-                    self->problem ? self->problem : "the process that read it has ended");
+                    why);
     else if (!self->works)
         self->failed = TRUE;
+    self->news.refused = now_s();
+    g_free(self->news.problem);
+    self->news.problem = g_strdup(why);
     if (self->lame || !self->current)
         put_off(self);
     /* Systemd waits for the end of the reload, however it ends. */
@@ -301,7 +321,7 @@ static void miss_child(Supervisor *self, pid_t pid)
 {
     if (pid == self->coming)
         miss_coming(self);
-    else if (pid == self->current && !self->stopping)
+    else if (pid == self->current && !self->news.stopping)
         miss_current(self);
 }
 
@@ -349,9 +369,9 @@ static void begin_reload(Supervisor *self)
 /* Who finds no socket any more is told so at once; who waits at it is served. */
 static void begin_stop(Supervisor *self)
 {
-    if (self->stopping)
+    if (self->news.stopping)
         return;
-    self->stopping = TRUE;
+    self->news.stopping = TRUE;
     daemon_notify("STOPPING=1");
     daemon_socket_hide(&self->socket);
     for (guint i = 0; i < self->children->len; i++)
@@ -377,7 +397,7 @@ static int next_due(Supervisor *self)
 
     if (self->coming && child)
         next = child->begun + START_MS + 1;
-    else if (!self->stopping)
+    else if (!self->news.stopping)
         next = MIN(self->next ? self->next : next, self->due ? self->due : next);
     return next == G_MAXINT64 ? -1 : (int)CLAMP(next - now_ms(), 0, G_MAXINT);
 }
@@ -385,13 +405,14 @@ static int next_due(Supervisor *self)
 static void watch_children(Supervisor *self)
 {
     guint count = self->children->len;
-    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 1);
+    g_autofree struct pollfd *fds = g_new0(struct pollfd, count + 2);
 
     fds[0] = (struct pollfd){.fd = self->signals, .events = POLLIN};
     for (guint i = 0; i < count; i++)
         fds[i + 1] = (struct pollfd){.fd = g_array_index(self->children, Child, i).control,
                                      .events = POLLIN};
-    poll(fds, count + 1, next_due(self));
+    fds[count + 1] = (struct pollfd){.fd = self->status.fd, .events = POLLIN};
+    poll(fds, count + 2, next_due(self));
     for (guint i = 0; i < count; i++) {
         if (fds[i + 1].revents)
             hear_child(self, &g_array_index(self->children, Child, i));
@@ -399,11 +420,13 @@ static void watch_children(Supervisor *self)
     obey_signals(self);
     reap_children(self);
     end_late_start(self);
+    if (fds[count + 1].revents)
+        daemon_status_answer(&self->status, &self->news);
 }
 
 static gboolean goes_on(const Supervisor *self)
 {
-    return !self->failed && (!self->stopping || self->children->len > 0);
+    return !self->failed && (!self->news.stopping || self->children->len > 0);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -417,6 +440,8 @@ static gboolean open_all(Supervisor *self, const char *conf_dir, GError **error)
     if (!seal_daemon_settings_read(conf_dir, &self->settings, error) ||
         !daemon_socket_open(&self->socket, &self->settings, error))
         return FALSE;
+    daemon_status_open(&self->status, &self->settings);
+    self->news.started = now_s();
     self->signals = daemon_signals_open(numbers);
     return self->signals >= 0;
 }
@@ -468,7 +493,7 @@ static int go_to_background(int *parent)
 
 int daemon_supervise(const char *path, const char *conf_dir, gboolean foreground)
 {
-    Supervisor self = {.path = path, .signals = -1, .parent = -1};
+    Supervisor self = {.path = path, .signals = -1, .parent = -1, .status = {.fd = -1, .file = -1}};
     int status = foreground ? -1 : go_to_background(&self.parent);
 
     if (status >= 0)
@@ -476,9 +501,11 @@ int daemon_supervise(const char *path, const char *conf_dir, gboolean foreground
     self.socket = (DaemonSocket){.fd = -1, .pid_file = -1};
     self.children = g_array_new(FALSE, FALSE, sizeof(Child));
     status = run_supervisor(&self, conf_dir);
+    daemon_status_clear(&self.status);
     daemon_socket_clear(&self.socket);
     seal_daemon_settings_clear(&self.settings);
     g_free(self.problem);
+    g_free(self.news.problem);
     g_array_unref(self.children);
     return status;
 }

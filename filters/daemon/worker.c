@@ -158,10 +158,14 @@ static gboolean has_gone(int client)
 static void serve_request(const DaemonShop *shop, int client, guint user, SealRequest *request)
 {
     worker_exchange_begin(client);
-    if (is_ours(shop, request))
-        worker_end(do_task(shop, user, request));
-    else
+    if (is_ours(shop, request)) {
+        seal_tally_begin(mode_name(request->mode));
+        int status = do_task(shop, user, request);
+        seal_tally_end();
+        worker_end(status);
+    } else {
         seal_record_send(client, "N", 1, -1);
+    }
     worker_exchange_begin(-1);
 }
 

@@ -11,7 +11,7 @@ trap 'rm -rf "$folder"' EXIT
 
 nm -D --defined-only "$library" | awk '{print $3}' | sed 's/@.*//' | sort -u >"$folder/exported"
 # A declaration may span lines; its name is the word before the first parenthesis.
-cat "$source/core/sealpipe.h" "$source/core/sealpipe-keeping.h" "$source/core/sealpipe-files.h" "$source/core/sealpipe-keys.h" "$source/core/frontend.h" "$source/core/frontend-keys.h" | grep -v '^#' | tr '\n' ' ' |
+cat "$source/core/sealpipe.h" "$source/core/sealpipe-keeping.h" "$source/core/sealpipe-files.h" "$source/core/sealpipe-keys.h" "$source/core/frontend.h" "$source/core/frontend-keys.h" "$source/core/frontend-tally.h" | grep -v '^#' | tr '\n' ' ' |
   grep -oE 'SEAL_(API|FRONT) [^;(]*\(' | sed -E 's/.*[ *]([a-z0-9_]+)\($/\1/' |
   sort -u >"$folder/declared"
 

@@ -16,7 +16,7 @@ import tap
 BUILD = pathlib.Path(tap.arguments()[0])
 TREES = ("core", "modules", "filters")
 FACES = ("core/sealpipe.h", "core/sealpipe-keeping.h", "core/sealpipe-files.h", "core/sealpipe-keys.h", "core/frontend.h",
-         "core/frontend-keys.h")
+         "core/frontend-keys.h", "core/frontend-tally.h")
 # What each room of core may use beside itself and the faces.
 ROOMS = {
     "core/base": (),
