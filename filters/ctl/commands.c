@@ -48,10 +48,11 @@ const CtlCommand CTL_COMMANDS[] = {
      "asked and what came of it, and the structure of what would leave. Nothing is sent, and "
      "nothing is written down; body and Subject are not shown.",
      CTL_EXPLAIN_OPTIONS, ctl_explain},
-    {"status", NULL, "whether mail is handled, and whether the modules are ready",
+    {"status", "[SECONDS]", "whether mail is handled, and what the daemon has done",
      "Says whether mail is handled, whether the daemon runs, where the log goes, and whether each "
-     "module is ready. It works with a configuration that does not load, and says why.",
-     NULL, ctl_status},
+     "module is ready; what the daemon has done and what has failed; which keys end, and which "
+     "wait; and what room is left. It works with a configuration that does not load, and says why.",
+     CTL_STATUS_OPTIONS, ctl_status},
     {"report", NULL, "what became of mail in the last days, for each domain",
      "Says for each domain how many recipients' mail was sealed, signed, left in clear and by "
      "which rule, was refused or deferred, as it was written down in state_dir/ledger. Days are "

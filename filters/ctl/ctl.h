@@ -72,6 +72,7 @@ extern const CtlCommand CTL_KEYS_COMMANDS[];
 extern const CtlOption CTL_EXPLAIN_OPTIONS[];
 extern const CtlOption CTL_REPORT_OPTIONS[];
 extern const CtlOption CTL_TEST_OPTIONS[];
+extern const CtlOption CTL_STATUS_OPTIONS[];
 
 /** All that may be wrong, and what to do about it. */
 int ctl_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
@@ -80,7 +81,7 @@ int ctl_test(const CtlOptions *options, int argc, char **argv, SealOut *out, GEr
 int ctl_modules(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 /** What became of mail, for each domain. */
 int ctl_report(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
-/** Also of a configuration that does not load. */
+/** Whether all is well, and what was done; also of a configuration that does not load. */
 int ctl_status(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_suspend(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_resume(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);

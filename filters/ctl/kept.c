@@ -39,12 +39,14 @@ static gboolean is_roots_folder(const char *path)
     return all;
 }
 
-/* As where root has started the daemon. */
+/* As where root has started the daemon, or is to start it, since mail waits for it. */
 static gboolean are_apart(const SealDaemonSettings *settings)
 {
     g_autofree char *path = g_build_filename(settings->run_dir, DAEMON_SOCKET, NULL);
+    gboolean awaited = !settings->in_process && settings->user != G_MAXUINT &&
+                       getpwnam(settings->keys_user) && access(path, F_OK) != 0;
 
-    return is_roots(path) && is_roots_folder(settings->conf_dir);
+    return (awaited || is_roots(path)) && is_roots_folder(settings->conf_dir);
 }
 
 _Noreturn static void keep(const SealDaemonSettings *settings, gboolean opens, int socket,
