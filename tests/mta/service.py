@@ -131,7 +131,7 @@ for _name, _how in FOUND.items():
                 for path in taken.iterdir():
                     path.unlink()
             tap.true(log.exists(), "there is no log")
-            tap.equal(sorted(p.name for p in state.iterdir()), ["journal"])
+            tap.equal(sorted(p.name for p in state.iterdir()), ["journal", "ledger"])
             nothing_is_roots()
 
 
