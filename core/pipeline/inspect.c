@@ -89,8 +89,10 @@ gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
         seal_out_row(out, "warnings");
         seal_out_text(out, "warning", "%s", warning);
         seal_out_end_row(out);
-        seal_out_finding(out, SEAL_FINDING_WARNING, "configuration",
-                         "change it, or leave it where that is meant", "%s", warning);
+        seal_out_finding(out, SEAL_FINDING_WARNING, "pipelines",
+                         "add it to [pipeline] outbound, or take the module's file out of the "
+                         "configuration's folder",
+                         "%s", warning);
     }
     return ready;
 }

@@ -114,6 +114,32 @@ void ctl_key_put(const SealKey *key, SealStanding standing, const CtlOptions *op
                  SealOut *out);
 
 /* -------------------------------------------------------------------------------------------
+ * keys-people.c: whose keys are whose.
+ */
+
+typedef struct CtlPeople CtlPeople;
+
+/** Borrowed. */
+typedef struct {
+    const char *kind;    /**< "ambiguous": an address has keys of several people; "shared": a
+                              key is several people's */
+    const char *address; /**< or addresses, with commas between */
+    const char *format;
+    const char *fingerprint; /**< "" of an address */
+    const char *text;
+} CtlPeopleTrouble;
+typedef void (*CtlPeopleTold)(const CtlPeopleTrouble *trouble, gpointer user_data);
+
+/** @told hears of each trouble as it is found. (transfer full) */
+CtlPeople *ctl_people_new(CtlPeopleTold told, gpointer user_data);
+void ctl_people_free(CtlPeople *people);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlPeople, ctl_people_free)
+/** One of all keys. */
+void ctl_people_note(CtlPeople *people, const SealKey *key);
+/** Behind the last one. */
+void ctl_people_end(CtlPeople *people);
+
+/* -------------------------------------------------------------------------------------------
  * keys-unbind.c: takes back that keys were given to somebody.
  */
 

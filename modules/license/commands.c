@@ -112,17 +112,62 @@ static int run_install(SealModule *self, int argc, char **argv, SealOut *out, GE
     return show_answer(&answer, out);
 }
 
+/* By on_lapse, whose words begin with the strictest. */
+static const char *describe_lapse(SealModule *self)
+{
+    static const char *const effects[] = {
+        "mail that is to be encrypted or signed is refused",
+        "a problem report leaves in place of mail that is to be encrypted or signed",
+        "mail that is to be encrypted or signed leaves in clear",
+    };
+    int on_lapse = seal_module_choice(self, "on_lapse");
+
+    return effects[CLAMP(on_lapse, 0, 2)];
+}
+
+static void put_lapse(SealModule *self, const LicenseVerdict *verdict, SealOut *out)
+{
+    const char *effect = describe_lapse(self);
+
+    if (verdict->clock)
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "clock",
+                         "set the clock; where it is right, the one before was not, and it holds "
+                         "again once the time is past that",
+                         "%s; as long as it is so no licence is valid, and %s", verdict->text,
+                         effect);
+    else
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "licence",
+                         "install another one: sealctl license install FILE", "%s; %s",
+                         verdict->text, effect);
+}
+
+/* Whoever looks is told earlier than the log; a trial has no more than that from its beginning. */
+static gboolean is_ending(const LicenseAnswer *answer)
+{
+    gboolean is_trial = !answer->license || license_is_evaluation(answer->license);
+    gint64 days = is_trial ? LICENSE_WARN_DAYS : LICENSE_CHECK_DAYS;
+
+    return answer->verdict.until - license_now() < days * LICENSE_DAY;
+}
+
 static gboolean check_license(SealModule *self, SealOut *out, GError **error)
 {
     g_auto(LicenseAnswer) answer = {0};
+    const LicenseVerdict *verdict = &answer.verdict;
 
     if (!license_ask(self, NULL, LICENSE_ASKED, &answer, error))
         return FALSE;
-    if (answer.verdict.lapsed)
-        return license_fail(error, SEAL_ERROR_KEY,
-                            "%s; install another one: sealctl license install FILE",
-                            answer.verdict.text);
-    seal_out_text(out, "detail", "%s", answer.verdict.text);
+    if (verdict->lapsed) {
+        put_lapse(self, verdict, out);
+        return TRUE;
+    }
+    seal_out_text(out, "detail", "%s", verdict->text);
+    if (is_ending(&answer))
+        seal_out_finding(out, SEAL_FINDING_WARNING, "licence",
+                         "get the next one in time, and install it: sealctl license install FILE",
+                         "%s; then %s", verdict->text, describe_lapse(self));
+    else
+        seal_out_finding(out, SEAL_FINDING_OK, "licence", NULL, "%s", verdict->text);
     return TRUE;
 }
 

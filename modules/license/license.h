@@ -26,6 +26,7 @@ enum {
     LICENSE_TRIALS = 5,
     LICENSE_TRIAL_DAYS = 30,
     LICENSE_WARN_DAYS = 14,
+    LICENSE_CHECK_DAYS = 30,
     LICENSE_DAY = 24 * 60 * 60,
     LICENSE_ID_SIZE = 16, /* octets of an installation's id */
 };
@@ -146,6 +147,7 @@ typedef struct {
     char *text;       /* for people: what holds, or why it has lapsed */
     gboolean changed; /* the state must be written */
     gboolean warn;    /* the log is to be told, once a day */
+    gboolean clock;   /* it has lapsed since the clock was set back, and for nothing else */
 } LicenseVerdict;
 
 void license_verdict_clear(LicenseVerdict *verdict);

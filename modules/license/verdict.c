@@ -70,6 +70,7 @@ static gboolean check_clock(const Case *c)
 
     g_autofree char *today = seal_text_day(c->now);
     g_autofree char *seen = seal_text_day(c->state->seen);
+    c->verdict->clock = TRUE;
     return lapse(c->verdict, "the clock was set back: it shows %s, and it was %s here before",
                  today, seen);
 }

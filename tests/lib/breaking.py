@@ -26,7 +26,9 @@ def check(*words, ahead=()):
         rows = json.loads(result.stdout)["findings"]
     except ValueError:
         raise AssertionError(f"{result.returncode}: {result.stdout}{result.stderr}") from None
-    return result.returncode, [row for row in rows if row["state"] in ("warning", "problem")]
+    # Whether the host's clock is kept right is not this system's to mend.
+    return result.returncode, [row for row in rows if row["state"] in ("warning", "problem")
+                               and "no time server" not in row["text"]]
 
 
 def findings():

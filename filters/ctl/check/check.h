@@ -98,5 +98,11 @@ void check_show(GPtrArray *findings);
 void check_configuration(CheckRun *run);
 /** Asks every module's checks; puts what they find for other topics, too. */
 void check_modules(CheckRun *run);
+/** Puts findings of keeper and daemon. */
+void check_daemon(CheckRun *run);
+void check_clock(CheckRun *run);
+void check_spool(CheckRun *run);
+void check_address_keys(CheckRun *run);
+void check_pipelines(CheckRun *run);
 /** Puts findings of wiring, exim and postfix. */
 void check_wiring(CheckRun *run);
