@@ -93,13 +93,14 @@ static void find_user(const SealSettings *core, SealDaemonSettings *settings)
     settings->group = entry ? entry->pw_gid : G_MAXUINT;
 }
 
-/* A file that is not there is made for the service's user, by who becomes it. */
+/* A file that is not there is made for the service's user, by who becomes it. One that is, not even
+ * root may write where a unit gives it no right to. */
 static void open_log(const SealSettings *core)
 {
     const char *target = seal_settings_string(core, "log_target");
-    gboolean missing = *target == '/' && access(target, F_OK) != 0;
+    gboolean later = *target == '/' && access(target, W_OK) != 0;
     g_autofree char *where =
-        seal_log_resolve(missing ? "auto" : target, seal_settings_string(core, "state_dir"));
+        seal_log_resolve(later ? "auto" : target, seal_settings_string(core, "state_dir"));
 
     seal_log_configure(where, (SealLogLevel)seal_settings_choice(core, "log_level"));
 }

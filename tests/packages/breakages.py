@@ -355,6 +355,8 @@ def _():
     global AUTHORITY, DIRECTORY
     AUTHORITY, DIRECTORY = set_up()
     tap.wait_for(lambda: not breaking.findings(), f"nothing is wrong: {breaking.findings()}", 60)
+    said = shell("journalctl --no-pager -b -u sealpiped -t sealpipe")
+    tap.true("log_target" not in said, f"root, who starts it, leaves the log to its user: {said[-2000:]}")
 
 
 def applied(fault):
