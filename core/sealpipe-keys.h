@@ -139,6 +139,38 @@ SEAL_API void seal_key_index_find_copies(const SealKeyIndex *index, const SealKe
                                          GPtrArray *keys);
 
 /* -------------------------------------------------------------------------------------------
+ * Reading them
+ */
+
+/** Has the Format of that name (NULL: every enabled one) read @data: how a key source turns octets
+ * into keys. Each Format sees all of it; all of them can be asked from init on. @keys (element type
+ * SealKey, with seal_key_unref() as its free function) gets a reference to each. FALSE where a
+ * Format found something that should be a key and is none; what is in @keys counts all the same. */
+SEAL_API gboolean seal_module_read_keys(SealModule *self, const char *format, GBytes *data,
+                                        const SealOrigin *origin, GPtrArray *keys, GError **error);
+
+/** What seal_module_scan_keys() reports. Borrowed. */
+typedef struct {
+    gsize size; /**< sizeof(SealKeySpot), as core has it */
+    const char *format;
+    const SealAddress *address; /**< whom a key is for; without it and a domain it has to be read
+                                   whoever is asked for */
+    gsize offset;               /**< seal_module_read_keys() is to be given these octets of it */
+    gsize length;
+    const GError
+        *problem;       /**< something there is damaged; then nothing else is set but the format */
+    const char *domain; /**< "@domain": it is for all of that */
+    gpointer reserved[3];
+} SealKeySpot;
+
+typedef void (*SealKeyVisitor)(SealModule *self, const SealKeySpot *spot, gpointer user_data);
+/** Has every enabled Format say where in @data there are keys and for whom, so that a source with
+ *  many can read those that are asked for. @visit is called for each key and each of its addresses.
+ */
+SEAL_API void seal_module_scan_keys(SealModule *self, GBytes *data, SealKeyVisitor visit,
+                                    gpointer user_data);
+
+/* -------------------------------------------------------------------------------------------
  * What vouches for a key
  */
 
