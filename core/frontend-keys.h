@@ -194,6 +194,7 @@ SEAL_FRONT const char *seal_ending_name(SealEndingWhat what);
 typedef struct {
     SealEndingWhat what;
     SealKey *key;       /**< NULL of a CHECK */
+    const char *check;  /**< of a CHECK: its name. (borrowed from the dispatcher) */
     char *text;         /**< for people: whose it is, or what. Made by who made the key */
     gint64 until;       /**< Unix seconds; 0: it has ended, and when is not known */
     SealKey *successor; /**< what takes its place by itself, or NULL: of the same format, it lasts
@@ -215,6 +216,21 @@ SEAL_FRONT GPtrArray *seal_dispatcher_own_endings(SealDispatcher *self, char **t
 SEAL_FRONT gboolean seal_dispatcher_list_endings(SealDispatcher *self, gint64 before,
                                                  SealLooking *looking, GPtrArray **endings,
                                                  char **trouble, GError **error);
+
+/** What [expiry] says of who is told. */
+typedef struct {
+    GPtrArray *mail_to;     /**< SealAddress; none: nobody is */
+    SealAddress *mail_from; /**< or NULL: nothing is said */
+    GArray *days;           /**< gint, the most first; at least one */
+    gboolean owners;
+    char *owners_text; /**< the file's path, or NULL */
+} SealExpirySettings;
+
+/** @settings is to be cleared in any case. */
+SEAL_FRONT gboolean seal_dispatcher_expiry_settings(const SealDispatcher *self,
+                                                    SealExpirySettings *settings, GError **error);
+SEAL_FRONT void seal_expiry_settings_clear(SealExpirySettings *settings);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealExpirySettings, seal_expiry_settings_clear)
 
 /* -------------------------------------------------------------------------------------------
  * What gets out of date

@@ -15,6 +15,7 @@
 #include "core/pipeline/trace.h"
 #include "core/plugin/calls.h"
 #include "core/plugin/daemon.h"
+#include "core/plugin/expiry.h"
 #include "core/plugin/service.h"
 #include "core/plugin/tables.h"
 
@@ -71,6 +72,21 @@ static gboolean check_daemon(SealDispatcher *self, GError **error)
     return daemon && seal_daemon_settings_fill(daemon, &settings, error);
 }
 
+/* Reminders are not in the way of a message; what is wrong with them is said at once all the same.
+ */
+static gboolean check_expiry(SealDispatcher *self, GError **error)
+{
+    g_auto(SealExpirySettings) settings = {0};
+
+    return seal_expiry_settings_read(self->config, &settings, error);
+}
+
+gboolean seal_dispatcher_expiry_settings(const SealDispatcher *self, SealExpirySettings *settings,
+                                         GError **error)
+{
+    return seal_expiry_settings_read(self->config, settings, error);
+}
+
 static void close_all(SealDispatcher *self)
 {
     g_clear_pointer(&self->outbound, seal_pipeline_free);
@@ -117,7 +133,8 @@ static gboolean load_all(SealDispatcher *self, const char *module_dir, GError **
 {
     self->config = seal_config_read(seal_service_conf_dir(self->service), error);
     if (!self->config || !read_core(self, error) ||
-        !seal_tables_check_groups(self->config, error) || !check_daemon(self, error))
+        !seal_tables_check_groups(self->config, error) || !check_daemon(self, error) ||
+        !check_expiry(self, error))
         return FALSE;
     self->registry = seal_registry_new(self->config, module_dir, self->core, error);
     if (self->registry && self->kept)

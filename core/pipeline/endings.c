@@ -108,6 +108,7 @@ static void take_check(const SealCheckEntry *check, GPtrArray *endings, char **t
         return;
     SealEnding *ending = g_new0(SealEnding, 1);
     ending->what = SEAL_ENDING_CHECK;
+    ending->check = check->table.name;
     ending->until = until;
     ending->text = seal_text_line(what, strlen(what), MAX_SHOWN);
     g_ptr_array_add(endings, ending);
@@ -292,7 +293,7 @@ static gboolean find_key_successor(SealDispatcher *self, SealEnding *ending)
 /* While sources are looked through. */
 typedef struct {
     GPtrArray *endings;
-    GHashTable *seen;     /* "format fingerprint" */
+    GHashTable *seen;     /* "format fingerprint" to SealEnding, or to NULL */
     GHashTable *rejected; /* "format fingerprint name": for whom it is never to serve */
 } Gathering;
 
@@ -320,14 +321,33 @@ static gboolean is_rejected(const Gathering *gathering, const SealKey *key)
     return all || seal_key_standing(key) == SEAL_STANDING_REJECTED;
 }
 
+/* Somebody's own certificate may be named as an anchor, for lack of a CA: it is his all the same.
+ */
+static void claim_anchor(SealEnding *ending, SealKey *key)
+{
+    if (!ending || ending->what != SEAL_ENDING_ANCHOR || is_authority(key))
+        return;
+    ending->what = SEAL_ENDING_RECIPIENT;
+    g_clear_pointer(&ending->successor, seal_key_unref);
+    seal_key_unref(ending->key);
+    ending->key = seal_key_ref(key);
+}
+
 static gboolean gather_key(SealModule *self G_GNUC_UNUSED, SealKey *key,
                            GBytes *octets G_GNUC_UNUSED, gpointer user_data,
                            GError **error G_GNUC_UNUSED)
 {
     Gathering *gathering = user_data;
 
-    if (is_rejected(gathering, key) || !g_hash_table_add(gathering->seen, key_name(key)))
+    g_autofree char *name = key_name(key);
+
+    if (is_rejected(gathering, key))
         return TRUE;
+    if (g_hash_table_contains(gathering->seen, name)) {
+        claim_anchor(g_hash_table_lookup(gathering->seen, name), key);
+        return TRUE;
+    }
+    g_hash_table_insert(gathering->seen, g_steal_pointer(&name), NULL);
     g_ptr_array_add(gathering->endings,
                     ending_new(is_authority(key) ? SEAL_ENDING_AUTHORITY : SEAL_ENDING_RECIPIENT,
                                key, seal_key_valid_until(key)));
@@ -341,7 +361,7 @@ static void take_early(SealDispatcher *self, GPtrArray *own, gint64 before, Gath
         SealEnding *ending = g_ptr_array_index(own, i);
 
         if (ending->key)
-            g_hash_table_add(gathering->seen, key_name(ending->key));
+            g_hash_table_insert(gathering->seen, key_name(ending->key), ending);
         if (ending->until < before)
             find_own_successor(self, ending, own);
     }
@@ -375,9 +395,9 @@ static gboolean read_rejected(SealDispatcher *self, GHashTable *rejected, GError
     return TRUE;
 }
 
-static void find_successors(SealDispatcher *self, GPtrArray *all, guint first)
+static void find_successors(SealDispatcher *self, GPtrArray *all)
 {
-    for (guint i = first; i < all->len;) {
+    for (guint i = 0; i < all->len;) {
         SealEnding *ending = g_ptr_array_index(all, i);
 
         if (ending->what == SEAL_ENDING_RECIPIENT && !find_key_successor(self, ending))
@@ -398,13 +418,12 @@ gboolean seal_dispatcher_list_endings(SealDispatcher *self, gint64 before, SealL
     const SealKeyFilter filter = {.size = sizeof filter, .expires_before = before};
 
     take_early(self, own, before, &gathering);
-    const guint first = all->len;
     if (!read_rejected(self, rejected, error) ||
         !seal_dispatcher_list_keys(self, looking, &filter, gather_key, &gathering, error)) {
         g_clear_pointer(trouble, g_free);
         return FALSE;
     }
-    find_successors(self, all, first);
+    find_successors(self, all);
     g_ptr_array_sort(all, by_time);
     *endings = g_steal_pointer(&all);
     return TRUE;

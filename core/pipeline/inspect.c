@@ -134,6 +134,7 @@ void seal_dispatcher_show_config(SealDispatcher *self, SealOut *out)
     }
     show_group(self->config, "keyring", SEAL_TABLE_KEYRING, out);
     show_group(self->config, "daemon", SEAL_TABLE_DAEMON, out);
+    show_group(self->config, "expiry", SEAL_TABLE_EXPIRY, out);
     for (guint i = 0; i < modules->len; i++)
         seal_settings_show(((SealModule *)g_ptr_array_index(modules, i))->settings, out);
 }

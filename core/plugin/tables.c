@@ -194,6 +194,28 @@ const SealSetting SEAL_TABLE_DAEMON[] = {
     {NULL},
 };
 
+const SealSetting SEAL_TABLE_EXPIRY[] = {
+    {"mail_to", SEAL_SETTING_LIST, "",
+     .help =
+         "Who is told, in one mail a day at most, which keys, certificates and licence end soon "
+         "or have ended: addresses. Without it nobody is, and sealctl keys remind does "
+         "nothing."},
+    {"mail_from", SEAL_SETTING_STRING, "",
+     .help = "The author and sender of these mails, to whom what cannot be delivered goes back; "
+             "empty: postmaster at this host's name."},
+    {"days", SEAL_SETTING_LIST, "30;14;3",
+     .help = "How many days before the end something is said: up to ten numbers from 1 to 365. It "
+             "is said once more when it has ended."},
+    {"owners", SEAL_SETTING_BOOLEAN, "false",
+     .help =
+         "Whether the owners of keys that mail is encrypted to are told as well, each in a mail "
+         "of his own, unless another key takes that one's place by itself."},
+    {"owners_text", SEAL_SETTING_PATH,
+     .help = "A file in UTF-8 whose text stands in the mails to owners, in place of the sentences "
+             "that say where a new key or certificate is to be sent: to mail_from."},
+    {NULL},
+};
+
 const char *seal_tables_preset(const SealSetting *table, const char *key)
 {
     while (table->key && !g_str_equal(table->key, key))
@@ -203,7 +225,8 @@ const char *seal_tables_preset(const SealSetting *table, const char *key)
 
 gboolean seal_tables_check_groups(const SealConfig *config, GError **error)
 {
-    static const char *const known[] = {"core", "pipeline", "policy", "keyring", "daemon", NULL};
+    static const char *const known[] = {"core",   "pipeline", "policy", "keyring",
+                                        "daemon", "expiry",   NULL};
     GPtrArray *groups = seal_config_groups(config);
 
     for (guint i = 0; i < groups->len; i++) {

@@ -13,6 +13,7 @@ extern const SealSetting SEAL_TABLE_POLICY[];
 extern const SealSetting SEAL_TABLE_RULE[];
 extern const SealSetting SEAL_TABLE_KEYRING[];
 extern const SealSetting SEAL_TABLE_DAEMON[];
+extern const SealSetting SEAL_TABLE_EXPIRY[];
 
 /** The built-in default of a setting in one of these. (borrowed) */
 const char *seal_tables_preset(const SealSetting *table, const char *key);

@@ -137,6 +137,8 @@ int main(int argc, char **argv)
         "daemon",
         "What sealpiped(8) asks for; the programs that the mail server runs need none of it.",
         SEAL_TABLE_DAEMON);
+    print_table("expiry", "Who is told in time that a key ends, by sealctl keys remind.",
+                SEAL_TABLE_EXPIRY);
     for (int i = 1; i < argc; i++)
         print_module(argv[i]);
     return 0;

@@ -104,6 +104,13 @@ const CtlCommand CTL_KEYS_COMMANDS[] = {
      CHECK_OPTIONS, ctl_keys_check},
     {"refresh", NULL, "fetch what gets out of date, such as revocation lists",
      "Fetches what gets out of date, such as revocation lists.", REFRESH_OPTIONS, ctl_keys_refresh},
+    {"remind", NULL, "tell in time, by mail, that keys end",
+     "Tells by mail that keys, certificates and the licence end soon or have ended: the "
+     "administrator, whom [expiry] mail_to names, and, where [expiry] owners says so, the owners "
+     "of "
+     "keys that mail is encrypted to. Each is told at 30, 14 and 3 days, and once it has ended. A "
+     "timer runs it, as root or as the service's user.",
+     CTL_REMIND_OPTIONS, ctl_keys_remind},
     {"publish", "[ADDRESS]...", "put public keys into a directory",
      "Puts the public keys with which mail of these addresses is signed here into a directory. "
      "With --ldap and no address, those that the local key sources have for addresses in its "

@@ -22,8 +22,12 @@ int ctl_keys_reject(const CtlOptions *options, int argc, char **argv, SealOut *o
 int ctl_keys_check(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_refresh(const CtlOptions *options, int argc, char **argv, SealOut *out,
                      GError **error);
+int ctl_keys_remind(const CtlOptions *options, int argc, char **argv, SealOut *out, GError **error);
 int ctl_keys_publish(const CtlOptions *options, int argc, char **argv, SealOut *out,
                      GError **error);
+
+/** What it takes; ends with a NULL name. */
+extern const CtlOption CTL_REMIND_OPTIONS[];
 
 /* -------------------------------------------------------------------------------------------
  * keys-help.c

@@ -130,6 +130,7 @@ static void check_config(const SealConfig *config, guint lines)
     check_table(config, "policy", SEAL_TABLE_POLICY, lines);
     check_table(config, "keyring", SEAL_TABLE_KEYRING, lines);
     check_table(config, "daemon", SEAL_TABLE_DAEMON, lines);
+    check_table(config, "expiry", SEAL_TABLE_EXPIRY, lines);
     check_table(config, "module x", TABLE, lines);
 }
 

@@ -91,7 +91,7 @@ def _():
     text = home.run("sealctl", "keys", "--help").output.decode()
     names = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
     tap.equal(names, ["add", "list", "show", "remove", "export", "lookup", "pin", "unpin", "pending",
-                      "approve", "reject", "check", "refresh", "publish"])
+                      "approve", "reject", "check", "refresh", "remind", "publish"])
     for name in names:
         own = home.run("sealctl", "keys", name, "--help")
         tap.equal((own.status, own.errors), (0, b""))

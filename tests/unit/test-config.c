@@ -268,8 +268,9 @@ static void test_unknown_groups(Fixture *f, gconstpointer data)
 /* A preset that its own table refuses would be found only by the first user. */
 static void test_tables(Fixture *f, gconstpointer data)
 {
-    const SealSetting *const tables[] = {SEAL_TABLE_CORE, SEAL_TABLE_PIPELINE, SEAL_TABLE_POLICY,
-                                         SEAL_TABLE_RULE, SEAL_TABLE_KEYRING,  SEAL_TABLE_DAEMON};
+    const SealSetting *const tables[] = {SEAL_TABLE_CORE,  SEAL_TABLE_PIPELINE, SEAL_TABLE_POLICY,
+                                         SEAL_TABLE_RULE,  SEAL_TABLE_KEYRING,  SEAL_TABLE_DAEMON,
+                                         SEAL_TABLE_EXPIRY};
 
     for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
         g_autoptr(GError) error = NULL;
