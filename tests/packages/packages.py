@@ -170,6 +170,10 @@ def _():
     tap.equal(lines("systemctl is-active sealpiped; systemctl is-enabled sealpiped"), ["active", "enabled"])
     status, said = debian.try_to("systemctl is-enabled sealpiped.socket sealpipe-refresh.timer")
     tap.equal(said.split(), ["disabled", "disabled"])
+    tap.equal(lines("systemctl is-active sealpipe-remind.timer; systemctl is-enabled sealpipe-remind.timer"),
+              ["active", "enabled"])
+    # Nobody is named: it does nothing, and all is well.
+    tap.equal(lines("systemctl start sealpipe-remind; systemctl show -P Result sealpipe-remind"), ["success"])
     tap.equal(lines("for name in NoNewPrivileges PrivateNetwork; do systemctl show -P $name sealpiped; done"),
               ["yes", "no"])
     tap.equal(sorted(set(lines("ps -o user= -C sealpiped"))), ["root", "sealpipe", "sealpipe-keys"])

@@ -90,6 +90,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
  * What is to be known first
  */
 
+static gboolean is_off(const Run *run)
+{
+    return run->settings.mail_to->len == 0;
+}
+
 static gboolean find_author(Run *run, GError **error)
 {
     g_autofree char *postmaster = g_strconcat("postmaster@", g_get_host_name(), NULL);
@@ -327,6 +332,8 @@ static void gather_mails(Run *run)
         if (step == REMIND_EARLY)
             continue;
         put_ending(run, ending, step, due);
+        if (is_off(run))
+            continue;
         if (due && !admin)
             admin = mail_new(run, REMIND_ADMIN, NULL);
         if (due)
@@ -485,13 +492,14 @@ static int remind_all(Run *run, const CtlOpened *opened, RemindPost *post, GErro
 {
     if (!seal_dispatcher_expiry_settings(opened->dispatcher, &run->settings, error))
         return CTL_PROBLEM;
-    if (run->settings.mail_to->len == 0) {
+    if (is_off(run)) {
         seal_out_text(run->out, "notice",
                       "nobody is reminded: [expiry] mail_to in the configuration names nobody");
         if (!run->dry)
             return CTL_OK;
     }
-    if (!find_author(run, error) || !check_mail_to(run, error) || !read_instead(run, error) ||
+    if ((!is_off(run) && !find_author(run, error)) || !check_mail_to(run, error) ||
+        !read_instead(run, error) ||
         !open_memory(run, seal_service_state_dir(opened->service), error) ||
         !find_endings(run, opened->dispatcher, error) || !tell_all(run, post, error))
         return CTL_PROBLEM;
