@@ -125,6 +125,10 @@ SEAL_FRONT SealDecision *seal_dispatcher_judge_key(SealDispatcher *self, SealKey
                                                    SealAddress *address, GError **error);
 /** @key as its Format writes it: see SealFormat.write. (transfer full) */
 SEAL_FRONT GBytes *seal_dispatcher_write_key(SealDispatcher *self, SealKey *key, GError **error);
+/** What its Format says of it, to sign with it now; where it may, it signs a few octets as well,
+ * and NULL then means that it cannot. (transfer full) */
+SEAL_FRONT SealDecision *seal_dispatcher_try_signer(SealDispatcher *self, SealKey *key,
+                                                    GError **error);
 /** Appends the keys with which mail of @address is signed here, fit or not. */
 SEAL_FRONT gboolean seal_dispatcher_own_keys(SealDispatcher *self, SealAddress *address,
                                              GPtrArray *keys, GError **error);

@@ -59,6 +59,20 @@ SEAL_FRONT guint seal_service_user(const SealService *service);
 /** [core] in_process. */
 SEAL_FRONT gboolean seal_service_in_process(const SealService *service);
 
+/** A value of a group, such as "core" or "module smime"; each path of PATHS by itself. Of each
+ *  enabled module it is called first with no @setting, and the file that enables it as @value. */
+typedef void (*SealSettingVisitor)(const char *group, const SealSetting *setting, const char *value,
+                                   gpointer user_data);
+/** Calls @visit for texts, choices, booleans and paths of [core], [daemon] and enabled modules that
+ * are set, or are presets; what is wrong is passed over. Opens the modules and starts none. FALSE
+ * where it cannot be told which files count. */
+SEAL_FRONT gboolean seal_config_visit(const char *conf_dir, SealSettingVisitor visit,
+                                      gpointer user_data, GError **error);
+/** TRUE where nobody but root and the user that runs this can change what @path leads to.
+ *  SEAL_ERROR_CONFIG names what others can change, SEAL_ERROR_UNAVAILABLE where it cannot be found
+ *  out. */
+SEAL_FRONT gboolean seal_path_check_owner(const char *path, GError **error);
+
 /** Has root become the user @name for good, with all groups of his, and forget what is root's in
  *  the environment. */
 SEAL_FRONT gboolean seal_user_become_named(const char *name, GError **error);

@@ -693,7 +693,7 @@ typedef struct {
     gpointer reserved[4];
 } SealSource;
 
-/** What a module says of its own readiness when asked, by `sealctl status` and `sealctl check`. */
+/** What a module says of its readiness, to `sealctl status` and `sealctl check`. */
 typedef struct {
     gsize size; /**< sizeof(SealCheck) */
     const char *name;
@@ -732,15 +732,10 @@ SEAL_API void seal_out_end_row(SealOut *out);
 /** Names @list, so that it is there even without rows. */
 SEAL_API void seal_out_list(SealOut *out, const char *list);
 
-typedef enum {
-    SEAL_FINDING_OK,
-    SEAL_FINDING_WARNING, /**< mail goes on, but the operator should know */
-    SEAL_FINDING_PROBLEM, /**< some mail waits, is refused, or leaves otherwise than it should */
-} SealFindingState;
-
-/** In a check: one of the things that it has looked at. @topic: the one of `sealctl check` that
- *  shows it ("anchors", "keys", "signing", ...); NULL: "modules". @remedy: what to do, a sentence
- *  without a full stop; NULL where @state is SEAL_FINDING_OK. */
+/** WARNING: mail goes on. PROBLEM: some mail does not, or not as it should. */
+typedef enum { SEAL_FINDING_OK, SEAL_FINDING_WARNING, SEAL_FINDING_PROBLEM } SealFindingState;
+/** In a check: something that it has looked at. @topic: that of `sealctl check` ("anchors", "keys",
+ *  "signing", ...); NULL: "modules". @remedy: a sentence without a full stop; NULL of OK. */
 SEAL_API void seal_out_finding(SealOut *out, SealFindingState state, const char *topic,
                                const char *remedy, const char *format, ...) G_GNUC_PRINTF(5, 6);
 

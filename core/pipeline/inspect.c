@@ -10,6 +10,10 @@
 #include <string.h>
 
 #define MEND "mend that, then run sealctl check again"
+#define ENABLE                                                                                     \
+    "enable smime or pgp, with a file in the configuration's folder; sealctl modules lists what "  \
+    "is installed"
+#define NO_MODULE "no module is enabled: no mail is encrypted or signed"
 
 /* Mail that is to be encrypted, and nothing that could. */
 static gboolean check_formats(const SealPipeline *pipeline, SealOut *out)
@@ -28,13 +32,24 @@ static gboolean check_formats(const SealPipeline *pipeline, SealOut *out)
         seal_out_boolean(out, "ready", FALSE);
         seal_out_text(out, "problem", "%s", SEAL_NO_FORMAT);
         seal_out_end_row(out);
-        seal_out_finding(out, SEAL_FINDING_PROBLEM, NULL,
-                         "enable smime or pgp, with a file in the configuration's folder; "
-                         "sealctl modules lists what is installed",
-                         "%s", SEAL_NO_FORMAT);
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, NULL, ENABLE, "%s", SEAL_NO_FORMAT);
         return FALSE;
     }
     return TRUE;
+}
+
+/* Then nothing is done with any mail, whatever policy says. */
+static gboolean check_any(const SealRegistry *registry, SealOut *out)
+{
+    if (seal_registry_modules(registry)->len > 0)
+        return TRUE;
+    seal_out_row(out, "checks");
+    seal_out_text(out, "check", "modules");
+    seal_out_boolean(out, "ready", FALSE);
+    seal_out_text(out, "problem", "%s", NO_MODULE);
+    seal_out_end_row(out);
+    seal_out_finding(out, SEAL_FINDING_PROBLEM, NULL, ENABLE, "%s", NO_MODULE);
+    return FALSE;
 }
 
 /* The texts of findings in that state, in one line. (transfer full) */
@@ -81,7 +96,8 @@ gboolean seal_dispatcher_check_modules(SealDispatcher *self, SealOut *out)
 
     for (guint i = 0; i < checks->len; i++)
         ready = check_one(g_ptr_array_index(checks, i), out) && ready;
-    ready = check_formats(self->outbound, out) && ready;
+    /* Without any there is no format either. */
+    ready = check_any(self->registry, out) && check_formats(self->outbound, out) && ready;
     ready = seal_archive_inspect(self->outbound, out) && ready;
     for (guint i = 0; i < self->outbound->warnings->len; i++) {
         const char *warning = g_ptr_array_index(self->outbound->warnings, i);

@@ -456,26 +456,28 @@ static const SealSource file_source = {
 static const SealSource *const sources[] = {&file_source, NULL};
 
 /* What cannot be read may hold anybody's key. */
-static gboolean keys_file_check(SealModule *self, SealOut *out, GError **error)
+static gboolean keys_file_check(SealModule *self, SealOut *out, G_GNUC_UNUSED GError **error)
 {
     const KeysFile *source = seal_module_data(self);
     const GArray *damages = source->base->damages;
-    g_autoptr(GString) text = g_string_new(NULL);
 
-    seal_out_text(out, "detail", "%u files with keys in them%s%s", source->base->readable,
-                  source->empty ? "; " : "", source->empty ? source->empty : "");
+    seal_out_text(out, "detail", "%u files with keys in them", source->base->readable);
+    if (source->empty)
+        seal_out_finding(out, SEAL_FINDING_WARNING, "keys",
+                         "mount it, or put keys into it; or take it out of paths= in [module "
+                         "keys-file]",
+                         "%s", source->empty);
     for (guint i = 0; i < MIN(damages->len, MAX_NAMED); i++)
-        g_string_append_printf(text, "%s%s", i > 0 ? "; " : "",
-                               g_array_index(damages, KeysDamage, i).text);
-    if (damages->len == 0)
-        return TRUE;
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "keys",
+                         "mend the file, or take it away; until then mail may wait for who has no "
+                         "other key",
+                         "what may hold keys cannot be read: %s",
+                         g_array_index(damages, KeysDamage, i).text);
     if (damages->len > MAX_NAMED)
-        g_string_append_printf(text, "; and %u more", damages->len - MAX_NAMED);
-    g_set_error(error, SEAL_ERROR, SEAL_ERROR_UNAVAILABLE,
-                "what may hold keys cannot be read: %s; as long as it is so, mail may wait for who "
-                "has no other key",
-                text->str);
-    return FALSE;
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "keys", "mend these, then look again",
+                         "what may hold keys cannot be read: %u more files",
+                         damages->len - MAX_NAMED);
+    return TRUE;
 }
 
 static const SealCheck check = {.size = sizeof check, .name = "keys-file", .run = keys_file_check};

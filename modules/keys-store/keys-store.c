@@ -192,13 +192,18 @@ static const SealSource harvested = {
 
 static const SealSource *const sources[] = {&source, &harvested, NULL};
 
-static gboolean keys_store_check(SealModule *self, SealOut *out, GError **error)
+static gboolean keys_store_check(SealModule *self, SealOut *out, G_GNUC_UNUSED GError **error)
 {
     Store *store = seal_module_data(self);
+    g_autoptr(GError) problem = NULL;
     gint64 count = 0;
 
-    if (!store_keys_count(store, &count, error))
-        return FALSE;
+    if (!store_keys_count(store, &count, &problem)) {
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "keys",
+                         "restore it from a backup, or move it away, so that a new one is made",
+                         "%s", problem->message);
+        return TRUE;
+    }
     const char *folder = seal_module_state_path(self);
     if (access(folder, F_OK) != 0)
         seal_out_text(

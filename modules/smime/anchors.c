@@ -9,7 +9,8 @@
 
 enum {
     MAX_ANCHORS = 10000,
-    MANY = 50, /* of one file: nobody has looked at each */
+    MANY = 50,         /* of one file: nobody has looked at each */
+    SOON = 30 * 86400, /* seconds */
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -137,6 +138,66 @@ void smime_anchors_free(SmimeModule *module)
     g_clear_pointer(&module->named, g_ptr_array_unref);
     X509_STORE_free(module->store);
     smime_pool_free(module->anchors);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What an operator is told of them
+ */
+
+/* FALSE where it vouches for nobody. */
+static gboolean check_anchor(const SmimeNamed *named, gint64 now, SealOut *out)
+{
+    g_autofree char *name = smime_name_text(X509_get_subject_name(named->cert));
+    gint64 until = 0;
+    gboolean dated = smime_time(X509_get0_notAfter(named->cert), &until);
+    g_autofree char *day = seal_text_day(until);
+
+    if (!dated || until <= now)
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "anchors",
+                         "get the CA's new certificate, and put it in its place",
+                         "%s: the CA %s expired on %s: no certificate of it can be used",
+                         named->place, name, day);
+    else if (!(X509_get_extension_flags(named->cert) & (EXFLAG_CA | EXFLAG_V1)))
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "anchors",
+                         "name the certificate of the CA that issued it, or, of a partner's own "
+                         "certificate, give it by hand: sealctl keys add",
+                         "%s: the certificate of %s is not that of a CA, and vouches for nobody",
+                         named->place, name);
+    else if (!smime_cert_allows_mail(named->cert))
+        seal_out_finding(out, SEAL_FINDING_WARNING, "anchors",
+                         "name a CA whose certificates are for mail",
+                         "%s: the CA %s is not for mail: its extendedKeyUsage does not have "
+                         "emailProtection",
+                         named->place, name);
+    else if (until < now + SOON)
+        seal_out_finding(out, SEAL_FINDING_WARNING, "anchors",
+                         "get the CA's new certificate, and put it beside it",
+                         "%s: the CA %s expires on %s", named->place, name, day);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+void smime_anchors_check(SealModule *self, SealOut *out)
+{
+    const SmimeModule *module = seal_module_data(self);
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    guint roots = g_hash_table_size(module->mail_roots);
+    gboolean fine = TRUE;
+
+    /* Nobody has named each of a whole bundle. */
+    for (guint i = 0; i < module->named->len && module->named->len <= MANY; i++)
+        fine = check_anchor(g_ptr_array_index(module->named, i), now, out) && fine;
+    if (module->anchor_count == 0)
+        seal_out_finding(
+            out, SEAL_FINDING_WARNING, "anchors",
+            "name the CAs of those whom mail goes to: trust_anchors= in [module smime]",
+            "no trust anchor is named: of certificates, only those that were given by "
+            "hand can be used");
+    else if (fine)
+        seal_out_finding(out, SEAL_FINDING_OK, "anchors", NULL,
+                         "%u %s that the operator has named, %u of Mozilla's for mail",
+                         module->named->len, module->named->len == 1 ? "CA" : "CAs", roots);
 }
 
 /* -------------------------------------------------------------------------------------------

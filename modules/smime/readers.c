@@ -37,21 +37,3 @@ void smime_note_signer(SealModule *self, SealKey *key, const char *place)
         place, seal_key_label(key));
     note(self, text);
 }
-
-static gboolean run_check(SealModule *self, SealOut *out, G_GNUC_UNUSED GError **error)
-{
-    const SmimeModule *module = seal_module_data(self);
-    g_autofree char *lack = smime_refresh_lack(self);
-
-    guint roots = g_hash_table_size(module->mail_roots);
-
-    seal_out_number(out, "anchors", module->anchor_count - roots);
-    if (roots > 0)
-        seal_out_number(out, "mail_roots", roots);
-    seal_out_text(out, "warning", "%s%s%s", module->notes->str,
-                  lack && module->notes->len > 0 ? "; " : "", lack ? lack : "");
-    return TRUE;
-}
-
-static const SealCheck check = {.size = sizeof check, .name = "smime", .run = run_check};
-const SealCheck *const smime_checks[] = {&check, NULL};

@@ -78,6 +78,21 @@ gboolean smime_server_load(SealModule *self, GError **error)
     return FALSE;
 }
 
+void smime_server_check(SealModule *self, SealOut *out)
+{
+    const SmimeModule *module = seal_module_data(self);
+    const char *const *paths = seal_module_list(self, "server_keys");
+    g_autofree char *all = g_strjoinv(";", (char **)paths);
+
+    if (*paths && module->server_list->len == 0)
+        seal_out_finding(out, SEAL_FINDING_WARNING, "signing",
+                         "put keys with their certificates there: sealctl keys add --private; if "
+                         "it is a mount, mount it",
+                         "server_keys: there is no private key in %s, so that nothing can be "
+                         "signed",
+                         all);
+}
+
 /* -------------------------------------------------------------------------------------------
  * Asking
  */

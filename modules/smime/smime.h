@@ -208,6 +208,8 @@ typedef struct {
 /** Reads what the setting names. */
 gboolean smime_anchors_load(SealModule *self, GError **error);
 void smime_anchors_free(SmimeModule *module);
+/** Puts what is wrong with those that files name, as findings on "anchors". */
+void smime_anchors_check(SealModule *self, SealOut *out);
 /** Is it one that the operator has named, by a file? Else it is Mozilla's alone. */
 gboolean smime_anchor_is_named(const SmimeModule *module, X509 *anchor);
 /** FALSE where the anchor is trusted for no certificate that was issued @after a time before that
@@ -317,6 +319,8 @@ gboolean smime_unwrap_key(SealModule *self, const SealKeyUnwrapping *unwrapping,
 
 /** Takes what the private half has; certificates without a key go to the pool. */
 gboolean smime_server_load(SealModule *self, GError **error);
+/** Puts what is wrong with them, as findings on "signing". */
+void smime_server_check(SealModule *self, SealOut *out);
 /** The certificate that answers to @signer are to be encrypted to: its own if it may, else another
  *  of the server's for an address of its. NULL where there is none. (borrowed) */
 X509 *smime_server_encryption_cert(SealModule *self, SealKey *signer, gint64 at);

@@ -25,6 +25,8 @@ import daemons
 import home as homes
 
 home = homes.Home("check-spool")
+if os.geteuid() == 0:
+    shutil.chown(home.log, daemons.USER)
 home.folder.chmod(0o755)
 MIB = 1 << 20
 

@@ -60,8 +60,8 @@ def _():
 @tap.test("a bundle of web servers' CAs draws a warning; an organisation's own CA does not")
 def _():
     tap.contains(said(WEB)["warning"], "trust_anchors=mail")
-    tap.equal(said(home.authority.cert)["warning"], "")
-    tap.equal(said("mail")["warning"], "")
+    tap.equal(said(home.authority.cert).get("warning", ""), "")
+    tap.equal(said("mail").get("warning", ""), "")
 
 
 @tap.test("where the library is missing, nothing runs, and the package is named")

@@ -194,9 +194,9 @@ RELOAD = "systemctl reload sealpiped"
 RESTART = "systemctl reset-failed sealpiped; systemctl restart sealpiped"
 FAULTS = [
     # The configuration
-    Fault("a conf file that everybody can write", "configuration", r"20-policy\.conf.*written",
+    Fault("a conf file that everybody can write", "configuration|files", r"20-policy\.conf.*written",
           f"chmod 666 {CONF}/20-policy.conf", (CONF / "20-policy.conf",)),
-    Fault("a conf file of somebody else's", "configuration", r"20-policy\.conf",
+    Fault("a conf file of somebody else's", "configuration|files", r"20-policy\.conf",
           f"chown nobody {CONF}/20-policy.conf", (CONF / "20-policy.conf",)),
     Fault("a line that is none", "configuration", r"99-broken\.conf:2", f"{conf('[policy]')}echo encrypt >>{LAST}",
           (LAST,)),
@@ -267,8 +267,8 @@ FAULTS = [
             f"[module pgp]\npassphrase_file={ETC}/server-keys.passphrase"),
     Fault("no GnuPG home", "gnupg|configuration", str(HOME), f"{STOP}; mv {HOME} {HOME}.away",
           undo=f"rm -rf {HOME}; mv {HOME}.away {HOME}"),
-    Fault("a GnuPG home for all", "gnupg|configuration", str(HOME), f"chmod 755 {HOME}", undo=f"chmod 700 {HOME}"),
-    Fault("a GnuPG home of somebody else's", "gnupg|configuration", str(HOME), f"{STOP}; chown nobody {HOME}",
+    Fault("a GnuPG home for all", "gnupg|configuration|files", str(HOME), f"chmod 755 {HOME}", undo=f"chmod 700 {HOME}"),
+    Fault("a GnuPG home of somebody else's", "gnupg|configuration|files", str(HOME), f"{STOP}; chown nobody {HOME}",
           undo=f"chown sealpipe-keys {HOME}"),
     Fault("an agent that does not answer", "gnupg|signing", r"agent|answer",
           f"{STOP}; cd /; runuser -u sealpipe-keys -- gpg-agent --homedir {HOME} --daemon; "

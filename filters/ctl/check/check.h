@@ -16,15 +16,17 @@ typedef enum {
     CHECK_UNCHECKED, /* it could not be looked at; never taken for fine */
 } CheckState;
 
-/** Who a topic is looked at as. */
+/** Who a topic is looked at as, and when. */
 typedef enum {
-    CHECK_AS_CALLER,  /* root, as a rule: in sealctl's own process */
     CHECK_AS_SERVICE, /* the service's user, with service and dispatcher; unchecked where these do
                          not open */
+    CHECK_AS_CALLER,  /* root, as a rule: in sealctl's own process */
+    CHECK_AT_END,     /* the same, when all others have said who uses what */
 } CheckAs;
 
 /** One of the things that are looked at. One whose @run is NULL is found by others, of the same
- *  @as. All CHECK_AS_SERVICE run ahead of the others, in one child. */
+ *  @as. They run in the order of @as, all CHECK_AS_SERVICE in one child. A topic may stand there
+ *  twice, once for each @as. */
 typedef struct {
     const char *name;
     CheckAs as;
@@ -39,11 +41,12 @@ void check_put(CheckRun *run, CheckState state, const char *topic, const char *r
 void check_put_error(CheckRun *run, const char *topic, const char *remedy, const GError *error);
 /** @topic could not be looked at, or not all of it; the text says why. */
 void check_leave(CheckRun *run, const char *topic, const char *format, ...) G_GNUC_PRINTF(3, 4);
-/** To the topic "files": it has said what is wrong with @path, so that what others find whose text
- *  names it, or something in it, is not told a second time. */
-void check_explain_path(CheckRun *run, const char *path);
+/** @topic has said what is wrong with @path, so that what others find whose text names it, or
+ *  something in it, is not told a second time. FALSE where it had said so before. */
+gboolean check_explain_path(CheckRun *run, const char *topic, const char *path);
 /** TRUE where @topic has a problem or a warning. */
 gboolean check_has_trouble(const CheckRun *run, const char *topic);
+gboolean check_has_problem(const CheckRun *run, const char *topic);
 
 /** The configuration's folder. (borrowed) */
 const char *check_conf_dir(const CheckRun *run);
@@ -53,9 +56,14 @@ SealDispatcher *check_dispatcher(const CheckRun *run);
 /** What is in force of a setting, as `sealctl config` prints it, as in ("core", "size_limit").
  *  NULL: the configuration does not load, or there is no such setting. (borrowed) */
 const char *check_setting(const CheckRun *run, const char *group, const char *key);
+/** Calls @visit for each rule in which @key is set to @value, with the senders that it is for.
+ *  Borrowed; @rule is "rule NAME". */
+void check_visit_rules(const CheckRun *run, const char *key, const char *value,
+                       void (*visit)(const char *rule, const char *senders, gpointer user_data),
+                       gpointer user_data);
 /** The service's user; NULL where that is not known. (borrowed) */
 const char *check_user(const CheckRun *run);
-/** A mail server's user, as whom the topic "access" is to look; twice is once. */
+/** A mail server's user, as whom the topic "files" is to look; twice is once. */
 void check_add_peer(CheckRun *run, const char *user);
 /** Those added. (borrowed, element type char *) */
 GPtrArray *check_peers(const CheckRun *run);
@@ -104,5 +112,12 @@ void check_clock(CheckRun *run);
 void check_spool(CheckRun *run);
 void check_address_keys(CheckRun *run);
 void check_pipelines(CheckRun *run);
+/** Whether those that the configuration enables are installed, once. */
+void check_installed(CheckRun *run);
+void check_versions(CheckRun *run);
+void check_keys(CheckRun *run);
+void check_signing(CheckRun *run);
+/** Owners and modes. */
+void check_files(CheckRun *run);
 /** Puts findings of wiring, exim and postfix. */
 void check_wiring(CheckRun *run);

@@ -44,7 +44,7 @@ struct CheckRun {
     char *user;
     SealService *service;
     SealDispatcher *dispatcher;
-    GPtrArray *explained; /* paths, of check_explain_path() */
+    GPtrArray *explained; /* "TOPIC PATH", of check_explain_path() */
     int said;             /* in a child: where findings go; else -1 */
     gboolean done;        /* a child has said so */
     char *come_to;        /* the topic that the child has come to */
@@ -187,16 +187,25 @@ void check_put_error(CheckRun *run, const char *topic, const char *remedy, const
     check_put(run, CHECK_PROBLEM, topic, remedy, "%s", error->message);
 }
 
-gboolean check_has_trouble(const CheckRun *run, const char *topic)
+static gboolean has_state(const CheckRun *run, const char *topic, CheckState state)
 {
     for (guint i = 0; i < run->findings->len; i++) {
         const CheckFinding *finding = g_ptr_array_index(run->findings, i);
 
-        if ((finding->state == CHECK_WARNING || finding->state == CHECK_PROBLEM) &&
-            g_str_equal(finding->topic->name, topic))
+        if (finding->state == state && g_str_equal(finding->topic->name, topic))
             return TRUE;
     }
     return FALSE;
+}
+
+gboolean check_has_problem(const CheckRun *run, const char *topic)
+{
+    return has_state(run, topic, CHECK_PROBLEM);
+}
+
+gboolean check_has_trouble(const CheckRun *run, const char *topic)
+{
+    return check_has_problem(run, topic) || has_state(run, topic, CHECK_WARNING);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -230,17 +239,37 @@ void check_keep_settings(CheckRun *run, SealDispatcher *dispatcher)
     }
 }
 
+void check_visit_rules(const CheckRun *run, const char *key, const char *value,
+                       void (*visit)(const char *rule, const char *senders, gpointer user_data),
+                       gpointer user_data)
+{
+    g_autofree char *suffix = g_strconcat("/", key, NULL);
+    g_autoptr(GList) names =
+        g_list_sort(g_hash_table_get_keys(run->settings), (GCompareFunc)strcmp);
+
+    for (GList *name = names; name; name = name->next) {
+        if (!g_str_has_prefix(name->data, "rule ") || !g_str_has_suffix(name->data, suffix) ||
+            g_strcmp0(g_hash_table_lookup(run->settings, name->data), value) != 0)
+            continue;
+        g_autofree char *rule = g_strndup(name->data, strlen(name->data) - strlen(suffix));
+        const char *senders = check_setting(run, rule, "match_sender");
+        if (senders)
+            visit(rule, senders, user_data);
+    }
+}
+
 /* -------------------------------------------------------------------------------------------
  * Who, and what is explained
  */
 
-static void keep_name(CheckRun *run, GPtrArray *names, Said said, const char *name)
+static gboolean keep_name(CheckRun *run, GPtrArray *names, Said said, const char *name)
 {
     if (g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
-        return;
+        return FALSE;
     g_ptr_array_add(names, g_strdup(name));
     if (run->said >= 0)
         say(run, said, CHECK_OK, name, "", "");
+    return TRUE;
 }
 
 void check_add_peer(CheckRun *run, const char *user)
@@ -248,9 +277,11 @@ void check_add_peer(CheckRun *run, const char *user)
     keep_name(run, run->peers, SAID_PEER, user);
 }
 
-void check_explain_path(CheckRun *run, const char *path)
+gboolean check_explain_path(CheckRun *run, const char *topic, const char *path)
 {
-    keep_name(run, run->explained, SAID_EXPLAINED, path);
+    g_autofree char *both = g_strconcat(topic, " ", path, NULL);
+
+    return keep_name(run, run->explained, SAID_EXPLAINED, both);
 }
 
 static void keep_text(char **text, const char *now)
@@ -447,7 +478,8 @@ static void leave_topics(CheckRun *run, const char *why)
     gboolean is_behind = !run->come_to;
 
     for (const CheckTopic *topic = run->topics; topic->name; topic++) {
-        if (is_behind && topic != run->topics && topic->as == CHECK_AS_SERVICE)
+        if (is_behind && topic != run->topics && topic->as == CHECK_AS_SERVICE &&
+            !check_has_trouble(run, topic->name))
             check_leave(run, topic->name, "%s", why);
         is_behind = is_behind || g_str_equal(topic->name, run->come_to);
     }
@@ -471,13 +503,30 @@ static gboolean open_service(CheckRun *run, const CtlKept *kept, GError **error)
     return open_dispatcher(run, kept, error);
 }
 
+/* That of the setting that an error of opening names. */
+static const char *topic_of_error(const GError *error)
+{
+    static const char *const topics[][2] = {
+        {"] server_keys: ", "signing"},     {"] passphrase_file: ", "signing"},
+        {"] signing_key: ", "signing"},     {"] trust_anchors: ", "anchors"},
+        {"] mail_roots: ", "anchors"},      {"] introducers: ", "anchors"},
+        {"] introducer_keys: ", "anchors"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(topics); i++) {
+        if (strstr(error->message, topics[i][0]))
+            return topics[i][1];
+    }
+    return "configuration";
+}
+
 static void look_as_service(CheckRun *run, G_GNUC_UNUSED gpointer data)
 {
     g_auto(CtlKept) kept = {-1, -1};
     g_autoptr(GError) error = NULL;
 
     if (!ctl_kept_open(&kept, run->conf_dir, &error) || !open_service(run, &kept, &error)) {
-        check_put_error(run, "configuration",
+        check_put_error(run, topic_of_error(error),
                         "mend that, then run sealctl check again; sealpipe.conf(5) has all "
                         "settings",
                         error);
@@ -521,18 +570,27 @@ static gboolean names_path(const char *text, const char *path)
     return FALSE;
 }
 
+static gboolean is_explained(const CheckRun *run, const CheckFinding *finding)
+{
+    for (guint i = 0; i < run->explained->len; i++) {
+        const char *explained = g_ptr_array_index(run->explained, i);
+        const char *path = strchr(explained, ' ') + 1;
+        g_autofree char *topic = g_strndup(explained, (gsize)(path - explained) - 1);
+
+        if (!g_str_equal(finding->topic->name, topic) && names_path(finding->text, path))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* What the owner and mode of a file cause is told by "files" alone, which has the remedy. */
 static void drop_explained(CheckRun *run)
 {
     for (guint i = run->findings->len; i > 0; i--) {
         const CheckFinding *finding = g_ptr_array_index(run->findings, i - 1);
-        gboolean drop = FALSE;
 
-        if (finding->state != CHECK_PROBLEM && finding->state != CHECK_WARNING)
-            continue;
-        for (guint p = 0; p < run->explained->len; p++)
-            drop = drop || names_path(finding->text, g_ptr_array_index(run->explained, p));
-        if (drop && !g_str_equal(finding->topic->name, "files"))
+        if ((finding->state == CHECK_PROBLEM || finding->state == CHECK_WARNING) &&
+            is_explained(run, finding))
             g_ptr_array_remove_index(run->findings, i - 1);
     }
 }
@@ -564,6 +622,7 @@ int check_run(const CheckTopic *topics, const CtlOptions *options, SealOut *out)
     if (!check_in_child(&run, topics->name, look_as_service, NULL))
         leave_topics(&run, "the check of what is ahead of it has ended");
     run_topics(&run, CHECK_AS_CALLER);
+    run_topics(&run, CHECK_AT_END);
     drop_explained(&run);
     sort_findings(&run);
     for (guint i = 0; i < run.findings->len; i++)
