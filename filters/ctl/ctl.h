@@ -142,3 +142,18 @@ char *ctl_text(GVariant *value);
 void ctl_print_table(GVariant *rows);
 /** Prints an answer (a{sv}): as JSON; for a terminal with tables; else a line for each value. */
 void ctl_print(GVariant *answer, gboolean json);
+/** Whether standard output is to have colours. */
+gboolean ctl_wants_colours(void);
+
+/* -------------------------------------------------------------------------------------------
+ * rows.c: what stands in an answer
+ */
+
+/** Of a row, or the answer itself: "", 0 or FALSE where there is none of that name. (borrowed) */
+const char *ctl_row_text(GVariant *row, const char *name);
+gint64 ctl_row_number(GVariant *row, const char *name);
+gboolean ctl_row_is_set(GVariant *row, const char *name);
+typedef void CtlRowVisitor(GVariant *row, gpointer user_data);
+/** Calls @visit with each row of @list. */
+void ctl_rows_visit(GVariant *answer, const char *list, CtlRowVisitor *visit, gpointer user_data);
+gsize ctl_rows_count(GVariant *answer, const char *list);

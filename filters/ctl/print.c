@@ -51,6 +51,14 @@ static void print_json(GVariant *answer)
     printf("%s\n", text);
 }
 
+/* As https://no-color.org has it. */
+gboolean ctl_wants_colours(void)
+{
+    const char *no = g_getenv("NO_COLOR");
+
+    return isatty(STDOUT_FILENO) && !(no && *no) && g_strcmp0(g_getenv("TERM"), "dumb") != 0;
+}
+
 void ctl_print(GVariant *answer, gboolean json)
 {
     gboolean terminal = isatty(STDOUT_FILENO), gap = FALSE;

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FAINT  "\033[2m"
 #define BOLD   "\033[1m"
@@ -15,66 +14,12 @@
 #define NONE   "\033[0m"
 
 /* -------------------------------------------------------------------------------------------
- * Rows
- */
-
-const char *ctl_row_text(GVariant *row, const char *name)
-{
-    const char *text = "";
-
-    g_variant_lookup(row, name, "&s", &text);
-    return text;
-}
-
-gint64 ctl_row_number(GVariant *row, const char *name)
-{
-    gint64 number = 0;
-
-    g_variant_lookup(row, name, "x", &number);
-    return number;
-}
-
-gboolean ctl_row_is_set(GVariant *row, const char *name)
-{
-    gboolean set = FALSE;
-
-    g_variant_lookup(row, name, "b", &set);
-    return set;
-}
-
-void ctl_rows_visit(GVariant *answer, const char *list, CtlRowVisitor *visit, gpointer user_data)
-{
-    g_autoptr(GVariant) rows = g_variant_lookup_value(answer, list, G_VARIANT_TYPE("aa{sv}"));
-
-    for (gsize i = 0; rows && i < g_variant_n_children(rows); i++) {
-        g_autoptr(GVariant) row = g_variant_get_child_value(rows, i);
-
-        visit(row, user_data);
-    }
-}
-
-gsize ctl_rows_count(GVariant *answer, const char *list)
-{
-    g_autoptr(GVariant) rows = g_variant_lookup_value(answer, list, G_VARIANT_TYPE("aa{sv}"));
-
-    return rows ? g_variant_n_children(rows) : 0;
-}
-
-/* -------------------------------------------------------------------------------------------
  * Lines
  */
 
-/* As https://no-color.org has it. */
-static gboolean wants_colours(void)
-{
-    const char *no = g_getenv("NO_COLOR");
-
-    return isatty(STDOUT_FILENO) && !(no && *no) && g_strcmp0(g_getenv("TERM"), "dumb") != 0;
-}
-
 static void print_in(const char *colour, const char *text)
 {
-    gboolean colours = wants_colours() && colour;
+    gboolean colours = ctl_wants_colours() && colour;
 
     printf("%s%s%s", colours ? colour : "", text, colours ? NONE : "");
 }
@@ -184,15 +129,20 @@ static void show_failure(GVariant *row, gpointer user_data G_GNUC_UNUSED)
     putchar('\n');
 }
 
-static void show_counts(GVariant *answer)
+static void show_time(GVariant *row, gpointer user_data G_GNUC_UNUSED)
 {
-    const gint64 handled = ctl_row_number(answer, "handled");
+    const gint64 handled = ctl_row_number(row, "handled");
 
-    print_head("Handled since the daemon was started");
-    ctl_rows_visit(answer, "requests", show_request, NULL);
     if (handled > 0)
         printf("  %" G_GINT64_FORMAT " ms each on average\n",
-               ctl_row_number(answer, "handled_ms") / handled);
+               ctl_row_number(row, "handled_ms") / handled);
+}
+
+static void show_counts(GVariant *answer)
+{
+    print_head("Handled since the daemon was started");
+    ctl_rows_visit(answer, "requests", show_request, NULL);
+    ctl_rows_visit(answer, "daemon", show_time, NULL);
     if (ctl_rows_count(answer, "recipients") > 0) {
         print_head("Recipients, by result and reason");
         ctl_rows_visit(answer, "recipients", show_recipient, NULL);

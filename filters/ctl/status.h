@@ -38,11 +38,3 @@ char *ctl_status_text(const CtlOptions *options);
 void ctl_status_show(GVariant *answer);
 /** The same as OpenMetrics text. (transfer full) */
 char *ctl_status_metrics(GVariant *answer);
-
-/* Of rows: "", 0 or FALSE where there is none of that name. */
-const char *ctl_row_text(GVariant *row, const char *name);
-gint64 ctl_row_number(GVariant *row, const char *name);
-gboolean ctl_row_is_set(GVariant *row, const char *name);
-typedef void CtlRowVisitor(GVariant *row, gpointer user_data);
-void ctl_rows_visit(GVariant *answer, const char *list, CtlRowVisitor *visit, gpointer user_data);
-gsize ctl_rows_count(GVariant *answer, const char *list);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/ctl/tree.h"
 
-#include "core/frontend.h"
+#include "filters/ctl/ctl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,21 +69,13 @@ static gboolean writes_utf8(void)
     return FALSE;
 }
 
-/* https://no-color.org */
-static gboolean wants_colours(void)
-{
-    const char *no = g_getenv("NO_COLOR"), *terminal = g_getenv("TERM");
-
-    return (!no || !*no) && g_strcmp0(terminal, "dumb") != 0;
-}
-
 static Look find_look(void)
 {
     if (!isatty(STDOUT_FILENO))
         return (Look){"  ", "  ", "  ", "  ", FALSE};
     if (writes_utf8())
-        return (Look){"\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", "   ", wants_colours()};
-    return (Look){"|- ", "`- ", "|  ", "   ", wants_colours()};
+        return (Look){"\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", "   ", ctl_wants_colours()};
+    return (Look){"|- ", "`- ", "|  ", "   ", ctl_wants_colours()};
 }
 
 static void print_text(const CtlTree *tree, const Look *look)

@@ -5,7 +5,6 @@
 #include "filters/ctl/check/check.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 enum { STATE_WIDTH = 9, TOPIC_WIDTH = 14 };
 
@@ -14,14 +13,6 @@ const char *check_state_name(CheckState state)
     static const char *const names[] = {"ok", "warning", "problem", "unchecked"};
 
     return names[state];
-}
-
-/* As https://no-color.org has it. */
-static gboolean wants_colours(void)
-{
-    const char *no = g_getenv("NO_COLOR");
-
-    return isatty(STDOUT_FILENO) && !(no && *no) && g_strcmp0(g_getenv("TERM"), "dumb") != 0;
 }
 
 static const char *colour_of(CheckState state)
@@ -58,7 +49,7 @@ static void show_count(guint count, const char *word)
 void check_show(GPtrArray *findings)
 {
     guint counts[CHECK_UNCHECKED + 1] = {0};
-    gboolean colours = wants_colours();
+    gboolean colours = ctl_wants_colours();
 
     for (guint i = 0; i < findings->len; i++) {
         const CheckFinding *finding = g_ptr_array_index(findings, i);
