@@ -52,7 +52,8 @@ class Daemon:
         home.folder.chmod(0o755)
         if ROOT:
             for path in (home.state, *home.state.rglob("*"), home.log):
-                shutil.chown(path, USER)
+                if not path.is_symlink():
+                    shutil.chown(path, USER)
         self.configure(**changes)
         self.process = None
 
