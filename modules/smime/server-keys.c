@@ -86,7 +86,7 @@ void smime_server_check(SealModule *self, SealOut *out)
 
     if (*paths && module->server_list->len == 0)
         seal_out_finding(out, SEAL_FINDING_WARNING, "signing",
-                         "put keys with their certificates there: sealctl keys add --private; if "
+                         "put keys with their certificates there: sealctl keys add --server; if "
                          "it is a mount, mount it",
                          "server_keys: there is no private key in %s, so that nothing can be "
                          "signed",

@@ -122,7 +122,7 @@ static void put_unusable(CheckRun *run, const Signer *signer)
                   signer->text, day, signer->why);
     else if (expired)
         check_put(run, CHECK_PROBLEM, TOPIC,
-                  "renew it, or put one that is valid in its place: sealctl keys add --private",
+                  "renew it, or put one that is valid in its place: sealctl keys add --server",
                   "%s: %s%s%s", seal_key_format(signer->key), signer->why,
                   place ? "; it is in " : "", place ? place : "");
     else
@@ -183,7 +183,7 @@ static void look_at_sender(CheckRun *run, const char *rule, const char *text)
         !seal_dispatcher_own_keys(check_dispatcher(run), address, keys, NULL) || keys->len > 0)
         return;
     check_put(run, CHECK_PROBLEM, TOPIC,
-              "put a key of this address where mail is signed from: sealctl keys add --private; or "
+              "put a key of this address where mail is signed from: sealctl keys add --server; or "
               "change sign= in that rule",
               "[%s] has sign=required for %s, and there is no key that signs as that address: its "
               "mail is refused",
