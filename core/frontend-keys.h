@@ -116,6 +116,18 @@ SEAL_FRONT gboolean seal_dispatcher_unbind_keys(SealDispatcher *self, const char
  * says so. (@trouble: transfer full) */
 SEAL_FRONT void seal_dispatcher_find_keys(SealDispatcher *self, SealAddress *address,
                                           GPtrArray *keys, char **trouble);
+/** What one source says of an address, and in what time. Borrowed. */
+typedef struct {
+    const char *source;
+    const char *module; /**< whose it is */
+    gint64 usec;
+    const GError *problem; /**< it could not find out; or NULL */
+    const char *lack;      /**< what it was told to read, and has no keys in it; or NULL */
+} SealProbe;
+typedef void (*SealProbeVisitor)(const SealProbe *probe, gpointer user_data);
+/** Asks each source that [keyring] names for @address in every format; nothing is remembered. */
+SEAL_FRONT void seal_dispatcher_probe_sources(SealDispatcher *self, SealAddress *address,
+                                              SealProbeVisitor visit, gpointer user_data);
 /** @key with its native part, read from @octets where it has none. (transfer full) */
 SEAL_FRONT SealKey *seal_dispatcher_read_key(SealDispatcher *self, SealKey *key, GBytes *octets,
                                              GError **error);

@@ -46,9 +46,18 @@ typedef struct {
     SealSecret *password;
 } LdapIdentity;
 
+/** How far a call has come. */
+typedef enum {
+    LDAP_AT_CONNECTION,
+    LDAP_AT_TLS,
+    LDAP_AT_BIND,
+    LDAP_AT_WORK,
+} LdapStep;
+
 typedef struct {
     char *uri;
     LDAPURLDesc *parts;
+    LdapStep step; /* of the last call */
     LDAP *connection;
     LdapPatience patience; /* of the connection, which owns the socket */
     char *pgp_base;        /* as this server says; found once for each connection */

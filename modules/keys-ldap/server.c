@@ -404,13 +404,18 @@ static gboolean begin_connection(LdapCall *call, GError **error)
         !ldap_patience_add(&server->patience, buffer) ||
         !set_options(server->connection, call->servers))
         return fail_plain(call, "no connection", "libldap does not take the settings of it", error);
-    return start_tls(call, error) && bind_identity(call, error);
+    server->step = LDAP_AT_TLS;
+    if (!start_tls(call, error))
+        return FALSE;
+    server->step = LDAP_AT_BIND;
+    return bind_identity(call, error);
 }
 
 static gboolean server_open(LdapCall *call, GError **error)
 {
     LdapServer *server = call->server;
 
+    server->step = LDAP_AT_CONNECTION;
     server->patience.socket = open_socket(call, error);
     if (server->patience.socket >= 0 && begin_connection(call, error))
         return TRUE;
@@ -428,6 +433,7 @@ static gboolean server_try(LdapCall *call, LdapTask task, gpointer user_data, GE
     call->until = g_get_monotonic_time() + call->servers->timeout * G_USEC_PER_SEC;
     if (!call->server->connection && !server_open(call, error))
         return FALSE;
+    call->server->step = LDAP_AT_WORK;
     gboolean ok = task(call, user_data, error);
     if (!ok && (call->lost || g_cancellable_is_cancelled(call->cancellable)))
         server_close(call->server);

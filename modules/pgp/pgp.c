@@ -166,19 +166,21 @@ static gboolean run_check(SealModule *self, SealOut *out, GError **error)
 {
     const PgpModule *module = seal_module_data(self);
     g_autofree char *options = pgp_options_describe(PGP_SYSTEM_FOLDER);
+    g_autoptr(GError) problem = NULL;
 
     if (module->missing)
         seal_out_text(out, "home", "%s", module->missing);
-    if (!options)
-        return (module->missing || pgp_load_ring(self, error)) &&
-               pgp_check_introducers(self, error);
-    g_set_error(
-        error, SEAL_ERROR, SEAL_ERROR_CONFIG,
-        "gpg obeys options for the whole system, also in a home of sealpipe's own: %s; remove "
-        "them there, or put them into the homes of those who want them: mail that they change "
-        "is deferred",
-        options);
-    return FALSE;
+    if (options)
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "gnupg",
+                         "remove them there, or put them into the homes of those who want them",
+                         "gpg obeys options for the whole system, also in a home of sealpipe's "
+                         "own: %s; mail that they change is deferred",
+                         options);
+    if (!module->missing && !pgp_load_ring(self, &problem))
+        seal_out_finding(out, SEAL_FINDING_PROBLEM, "gnupg",
+                         "mend that: mail waits for everybody who may have a key there", "%s",
+                         problem->message);
+    return problem || pgp_check_introducers(self, error);
 }
 
 /* The secret keys are gpg-agent's: sign() has none of them. */

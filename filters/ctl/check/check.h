@@ -106,6 +106,9 @@ void check_show(GPtrArray *findings);
 void check_configuration(CheckRun *run);
 /** Asks every module's checks; puts what they find for other topics, too. */
 void check_modules(CheckRun *run);
+/** Behind check_modules(). */
+void check_sources(CheckRun *run);
+void check_gnupg(CheckRun *run);
 /** Puts findings of keeper and daemon. */
 void check_daemon(CheckRun *run);
 void check_clock(CheckRun *run);

@@ -487,7 +487,8 @@ static void leave_topics(CheckRun *run, const char *why)
 
 static gboolean open_dispatcher(CheckRun *run, const CtlKept *kept, GError **error)
 {
-    run->dispatcher = seal_dispatcher_prepare(run->service, NULL, kept->listed, NULL, error);
+    run->dispatcher =
+        seal_dispatcher_prepare(run->service, NULL, kept->listed, kept->tended, error);
     if (!run->dispatcher)
         return FALSE;
     seal_dispatcher_ask_at(run->dispatcher, kept->socket);

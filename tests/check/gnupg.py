@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `sealctl check` says of gpg, of its home, and of the agent and the locks in that."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import checks
+import gnupg
+import home as homes
+import tap
+
+if not homes.has_module("pgp"):
+    tap.skip_all("built without the pgp module")
+
+home = homes.Home("check-gnupg")
+ring = gnupg.Ring(home.folder / "gnupg")
+ring.generate("pia@example.org")
+ENV = {"PATH": "/usr/bin:/bin"}
+TOPICS = ("gnupg", "sources", "modules", "configuration")
+SOCKET = pathlib.Path(subprocess.run(["gpgconf", "--homedir", ring.path, "--list-dirs", "agent-socket"],
+                                     capture_output=True, text=True, check=True).stdout.strip())
+
+
+def configure(**pgp):
+    home.configure({"module pgp": {"home": ring.path, **pgp}})
+
+
+def fine(*parts):
+    found = checks.look(home, *TOPICS, env=ENV)
+    tap.equal(found.bad(), [], "all is well")
+    tap.equal(len(found.of("gnupg")), 1, found.rows)
+    for part in parts:
+        tap.contains(found.of("gnupg")[0]["text"], str(part))
+
+
+def fault(state, *parts, remedy=""):
+    return checks.fault(home, "gnupg", state, *parts, remedy=remedy, among=TOPICS, env=ENV)
+
+
+def agent_of_ring():
+    """Its process."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == b"gpg-agent" and os.fsencode(ring.path) in words:
+            return int(entry.name)
+    raise AssertionError("no agent")
+
+
+@tap.test("gpg that runs, with a home and without, with an agent and without; none is started")
+def _():
+    configure(home=None)
+    fine("gpg (GnuPG) 2.")
+    configure()
+    ring.has_agent()
+    fine("gpg (GnuPG) 2.", f"with the home {ring.path}")
+    ring.stop()
+    tap.wait_for(lambda: not SOCKET.exists(), "the agent has gone")
+    fine("gpg (GnuPG) 2.")
+    tap.true(not SOCKET.exists(), "no agent was started")
+
+
+@tap.test("no gpg, and one that does not work")
+def _():
+    configure(home=None)
+    bare = home.folder / "bare"
+    bare.mkdir()
+    result = checks.look(home, "gnupg", env={"PATH": str(bare)})
+    tap.equal([(row["topic"], row["state"]) for row in result.bad()], [("gnupg", "problem")], result.rows)
+    tap.contains(result.bad()[0]["remedy"], "install GnuPG")
+
+
+@tap.test("an agent that hangs")
+def _():
+    configure()
+    ring.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--export-secret-keys", "pia@example.org")
+    agent = agent_of_ring()
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        fault("problem", "gpg-agent does not answer within 5 s", SOCKET,
+              remedy=f"kill -KILL {agent}")
+        tap.true(time.monotonic() - begun < 60, "within a deadline")
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    fine("gpg")
+    ring.stop()
+    tap.wait_for(lambda: not SOCKET.exists(), "the agent has gone")
+
+
+@tap.test("a socket that was left behind")
+def _():
+    configure()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(SOCKET))
+    fault("warning", SOCKET, "left behind", remedy=f"rm {SOCKET}")
+    SOCKET.unlink()
+
+
+@tap.test("locks: of another host, of who is no gpg; not what gpg takes away by itself")
+def _():
+    configure()
+    lock, node = ring.path / "trustdb.gpg.lock", os.uname().nodename
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for pid, host, words in ((4711, "elsewhere", "the host elsewhere"), (os.getpid(), node, "no gpg"),
+                             (gone.pid, node, None)):
+        lock.write_text(f"{pid:10}\n{host}\n")
+        shutil.chown(lock, os.stat(ring.path).st_uid)
+        fine("gpg")
+        os.utime(lock, (time.time() - 100, time.time() - 100))
+        if words:
+            fault("warning", lock, words, remedy=f"rm {lock}")
+        else:
+            fine("gpg")
+    lock.unlink()
+
+
+@tap.test("a home without a ring, and one whose keys are keyboxd's")
+def _():
+    configure()
+    keys = ring.path / "pubring.kbx"
+    keys.rename(ring.path / "away")
+    fault("problem", "no key ring", remedy="mail waits")
+    (ring.path / "public-keys.d").mkdir()
+    fault("problem", "keyboxd", "does not read", remedy="mail waits")
+    (ring.path / "public-keys.d").rmdir()
+    (ring.path / "away").rename(keys)
+    fine("gpg")
+
+
+@tap.test("a home for all, one with options: the configuration's fault, and told once")
+def _():
+    configure()
+    ring.path.chmod(0o755)
+    found = checks.look(home, *TOPICS, env=ENV)
+    tap.equal([row["topic"] for row in found.bad()], ["configuration"], found.rows)
+    tap.contains(found.bad()[0]["text"], "chmod it to 0700")
+    ring.path.chmod(0o700)
+    (ring.path / "common.conf").write_text("use-keyboxd\n")
+    found = checks.look(home, *TOPICS, env=ENV)
+    tap.equal([row["topic"] for row in found.bad()], ["configuration"], found.rows)
+    tap.contains(found.bad()[0]["text"], "common.conf")
+    (ring.path / "common.conf").unlink()
+
+
+tap.main()
