@@ -6,6 +6,7 @@
 #include "filters/ctl/status.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static SealDispatcher *open_dispatcher(SealService *service, const CtlKept *kept, GError **error)
 {
@@ -22,13 +23,14 @@ static SealDispatcher *open_dispatcher(SealService *service, const CtlKept *kept
  * The daemon
  */
 
-/* As who calls, where the configuration says where it is: root hears more than the service. */
+/* As root, who may always connect, and hears more than a service's user whom nothing names. Anybody
+ * else asks with the service open: reading these settings makes the log's file. */
 static GVariant *ask_first(const char *conf_dir)
 {
     g_auto(SealDaemonSettings) settings = {0};
     g_autofree char *why = NULL;
 
-    if (!seal_daemon_settings_read(conf_dir, &settings, NULL))
+    if (geteuid() != 0 || !seal_daemon_settings_read(conf_dir, &settings, NULL))
         return NULL;
     return ctl_daemon_ask(settings.run_dir, settings.user, &why);
 }
