@@ -398,8 +398,9 @@ tap.todo(NOT_YET.split("\n"), may_hold=True)
 
 @tap.test("and mail is as it was")
 def _():
-    OURS.unlink(missing_ok=True)
-    shell(RESTART)
+    DIRECTORY.kill()
+    shell(f"rm -rf {OURS} {PRIVATE} {SPOOL} {FOLDER} {STATE}/keys-store {STATE}/license "
+          f"{ETC}/*.passphrase {ETC}/*.password {ETC}/licence*; {RESTART}")
     tap.equal(breaking.findings(), [])
 
 
