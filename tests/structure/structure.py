@@ -27,7 +27,7 @@ ROOMS = {
 }
 MAX_LINES = 900
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
-SYMBOL = re.compile(r"^[0-9a-f ]{16} ([A-Za-z]) (\S+)$", re.M)
+SYMBOL = re.compile(r"^([^:\n]+):[0-9a-f ]{16} ([A-Za-z]) (\S+)$", re.M)
 
 
 def files():
@@ -121,12 +121,17 @@ def _():
                if path.relative_to(BUILD).parts[0] in TREES}
     tap.true(len(targets) >= 8, f"only {len(targets)} targets in {BUILD}")
     for target in targets:
-        defined, wanted = {}, {}
-        for path in target.glob("*.o"):
-            listing = subprocess.run(["nm", path], capture_output=True, text=True, check=True)
-            symbols = SYMBOL.findall(listing.stdout)
-            wanted[path.name] = {name for kind, name in symbols if kind == "U"}
-            defined |= {name: path.name for kind, name in symbols if kind in "TDBRVWGSC"}
+        defined = {}
+        wanted = {path.name: set() for path in target.glob("*.o")}
+        # One process for all of them: each begins every line with the object's name.
+        listing = subprocess.run(["nm", "-A", *wanted], cwd=target, capture_output=True, text=True,
+                                 check=True)
+        for name, kind, symbol in SYMBOL.findall(listing.stdout):
+            if kind == "U":
+                wanted[name].add(symbol)
+            elif kind in "TDBRVWGSC":
+                defined[symbol] = name
+        tap.true(defined, f"nm has read nothing in {target}")
         graph = {name: {defined[s] for s in symbols if s in defined} - {name}
                  for name, symbols in wanted.items()}
         tap.equal(circles(graph), [], str(target.relative_to(BUILD)))
