@@ -16,6 +16,7 @@ typedef struct {
     GHashTable *keepers; /* groups with private keys */
     char *named_user;
     char *named_keys_user;
+    gboolean awaits_daemon; /* [core] in_process=false */
 } Reading;
 
 static void reading_clear(Reading *reading)
@@ -58,6 +59,8 @@ static void take_core(Reading *reading, const char *key, const char *value)
 
     if (g_str_equal(key, "user"))
         keep_text(&reading->named_user, value);
+    else if (g_str_equal(key, "in_process"))
+        reading->awaits_daemon = g_str_equal(value, "false");
     else if (g_str_equal(key, "run_dir"))
         keep_text(&list->run_dir, value);
     else if (g_str_equal(key, "state_dir"))
@@ -132,9 +135,10 @@ static void find_users(Reading *reading)
         list->user = g_strdup(reading->named_user);
     else if (stat(list->state_dir, &st) == 0)
         list->user = name_of_user(st.st_uid);
-    /* As filters/ctl/kept.c has it: root has started the daemon. */
-    if (stat(socket, &st) == 0 && st.st_uid == 0 && reading->named_keys_user &&
-        getpwnam(reading->named_keys_user))
+    /* As filters/ctl/kept.c has it: root has started the daemon, or is to start it. */
+    gboolean is_there = stat(socket, &st) == 0;
+    if ((is_there ? st.st_uid == 0 : reading->awaits_daemon && reading->named_user) &&
+        reading->named_keys_user && getpwnam(reading->named_keys_user))
         list->keys_user = g_strdup(reading->named_keys_user);
 }
 
