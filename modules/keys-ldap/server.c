@@ -389,6 +389,20 @@ static gboolean bind_identity(LdapCall *call, GError **error)
     return ldap_call_end(call, id, what, error) == LDAP_SUCCESS;
 }
 
+/* As a rule it is the CAs' file that it cannot read, TLS or not. */
+static gboolean fail_settings(LdapCall *call, GError **error)
+{
+    const char *ca = call->servers->ca ? call->servers->ca : DEFAULT_CA;
+    g_autofree char *why =
+        access(ca, R_OK) == 0
+            ? g_strdup("libldap does not take the settings of it")
+            : g_strdup_printf("%s, the CAs of servers, cannot be read: %s; install "
+                              "ca-certificates, or name another file in ca=",
+                              ca, g_strerror(errno));
+
+    return fail_plain(call, "no connection", why, error);
+}
+
 static gboolean begin_connection(LdapCall *call, GError **error)
 {
     LdapServer *server = call->server;
@@ -403,7 +417,7 @@ static gboolean begin_connection(LdapCall *call, GError **error)
         ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &max) != 1 ||
         !ldap_patience_add(&server->patience, buffer) ||
         !set_options(server->connection, call->servers))
-        return fail_plain(call, "no connection", "libldap does not take the settings of it", error);
+        return fail_settings(call, error);
     server->step = LDAP_AT_TLS;
     if (!start_tls(call, error))
         return FALSE;
