@@ -5,11 +5,10 @@ system that can be thrown away."""
 
 import contextlib
 import dataclasses
-import datetime
 import pathlib
 import re
-import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import breaking
@@ -108,7 +107,7 @@ def set_up():
     shell(f"chown sealpipe {ETC}/ldap.password")
     put_signing_keys(authority.person(SIGNER, "rsa"))
     shell(f"rm -rf {HOME}; install -d -m 700 -o sealpipe-keys -g sealpipe-keys {HOME}; "
-          f"{GPG} --quick-gen-key 'Root <{SIGNER}>' rsa2048 default 2y; {STOP}")
+          f"{GPG} --quick-gen-key 'Root <{SIGNER}>' future-default default 2y; {STOP}")
     put_licence()
     directory = start_directory()
     OURS.write_text(ALL.format(log=LOG, spool=SPOOL, private=PRIVATE, etc=ETC, home=HOME, server=directory.uri,
@@ -147,12 +146,12 @@ def setting(what, topics, says, text, **more):
     return Fault(what, topics, says, conf(text), (LAST,), **more)
 
 
-def leaf(name, start, end, address=SIGNER):
-    return AUTHORITY.leaf(name, address, "digitalSignature,keyEncipherment", start, end)
+def leaf(name, start, end, address, subject="/CN=Leaf"):
+    return AUTHORITY.leaf(name, address, "digitalSignature,keyEncipherment", start, end, subject)
 
 
 def put_expired_signer():
-    put_signing_keys(leaf("old-signer", "20200101000000Z", "20210101000000Z"))
+    put_signing_keys(leaf("old-signer", "20200101000000Z", "20210101000000Z", "billing@mta.test"))
 
 
 def put_expired_recipient():
@@ -169,7 +168,7 @@ def put_unfit_pair():
 
 
 def put_second_alice():
-    other = AUTHORITY.person("alice@example.org", "rsa", "second-alice")
+    other = leaf("second-alice", "20200101000000Z", "20900101000000Z", "alice@example.org", "/CN=Another Alice")
     shell(f"install -m 644 {other.cert} {CERTS}/second-alice.pem")
 
 
@@ -217,14 +216,12 @@ FAULTS = [
           f"echo nonsense >{MODULES}/pgp.so", undo=f"mv {FOLDER}/pgp.so {MODULES}/"),
     Fault("a module that is there twice", "configuration|modules", r"smime", f"cp -p {MODULES}/smime.so {MODULES}/again.so; "
           + conf("[module again]"), (LAST,), undo=f"rm -f {MODULES}/again.so"),
-    setting("a stage in no pipeline", "pipelines", "pgp", "[pipeline]\noutbound=license;sign;smime"),
-    setting("a source that is not asked", "pipelines|sources", "ldap", "[keyring]\nsources=store;file;gnupg"),
+    setting("a stage in no pipeline", "pipelines", "pgp", "[pipeline]\noutbound=license;sign;smime", state="warning"),
+    setting("a source that is not asked", "pipelines", "ldap", "[keyring]\nsources=store;file;gnupg", state="warning"),
     # Files
     Fault("state_dir is root's", "files|configuration", str(STATE), f"chown root:root {STATE}", undo=f"chown sealpipe:sealpipe {STATE}"),
     Fault("state_dir for all", "files|configuration", str(STATE), f"chmod 777 {STATE}", undo=f"chmod 700 {STATE}"),
-    Fault("state_dir is not there", "files|configuration", str(STATE), f"mv {STATE} {STATE}.away",
-          undo=f"rm -rf {STATE}; mv {STATE}.away {STATE}"),
-    Fault("state_dir is read-only", "files|configuration|daemon", rf"{STATE}.*read-only|[Rr]ead-only",
+    Fault("state_dir is read-only", "spool", rf"{STATE}.*read-only",
           f"mount --bind {STATE} {STATE}; mount -o remount,bind,ro {STATE}", undo=f"umount {STATE}"),
     Fault("a key file that others can read", "signing|files|configuration", r"root\.p12", f"chmod 644 {PRIVATE}/root.p12",
           (PRIVATE,)),
@@ -233,25 +230,25 @@ FAULTS = [
     Fault("a folder above that is closed", "files|configuration", str(ETC), f"chmod 700 {ETC}", undo=f"chmod 755 {ETC}"),
     Fault("a certificates' folder that cannot be read", "keys|files|configuration|sources", str(CERTS),
           f"chmod 700 {CERTS}", undo=f"chmod 755 {CERTS}"),
-    Fault("a log that cannot be written", "files|log", str(LOG), f"rm -f {LOG}/*; chown root:root {LOG}; chmod 755 {LOG}",
-          (LOG,), state="warning|problem"),
+    Fault("a log that is root's", "files", str(LOG), f"chown root:root {LOG}/sealpipe.log", state="warning|problem",
+          undo=f"chown sealpipe:sealpipe {LOG}/sealpipe.log"),
     # Anchors
     Fault("an anchor that is not there", "anchors|configuration", r"ca\.pem", f"rm {ANCHOR}", (ANCHOR,)),
     Fault("an anchor that the service cannot read", "anchors|files|configuration", r"ca\.pem", f"chmod 600 {ANCHOR}", (ANCHOR,)),
     Fault("an anchor with nothing in it", "anchors|configuration", r"ca\.pem", f": >{ANCHOR}", (ANCHOR,)),
     Fault("an anchor that is not for mail", "anchors|configuration", r"ca\.pem|CN=Other", "", (ANCHOR,),
-          before=lambda: put_anchor("extendedKeyUsage=serverAuth")),
+          before=lambda: put_anchor("extendedKeyUsage=serverAuth"), state="warning"),
     Fault("an anchor that is over", "anchors|configuration", r"ca\.pem|CN=Leaf", "", (ANCHOR,), before=put_old_anchor),
     # Keys
     Fault("a certificates' folder with nothing in it", "keys", str(CERTS), f"rm {CERTS}/*", (CERTS,), state="warning|problem"),
-    Fault("a recipient's certificate that has expired", "keys", r"alice.*expired|expired.*alice", "", (CERTS,),
+    Fault("a recipient's certificate that has expired", "keys", r"expired: CN=Leaf", "", (CERTS,),
           before=put_expired_recipient, state="warning|problem"),
     Fault("two people with one address", "addresses", r"alice@example\.org", "", (CERTS,), before=put_second_alice,
           state="warning|problem"),
     Fault("one key of two people", "addresses", r"dave@example\.org", "", (CERTS,), before=put_shared_key,
           state="warning|problem"),
     # Signing
-    Fault("a signer's certificate that has expired", "signing", r"root@mta\.test.*expired|expired", "", (PRIVATE,),
+    Fault("a signer's certificate that has expired", "signing", r"billing@mta\.test.*expired|expired.*billing@mta\.test|expired", "", (PRIVATE,),
           before=put_expired_signer, state="warning|problem"),
     Fault("a signer's certificate and somebody's key", "signing|configuration", r"root\.pem", "", (PRIVATE,),
           before=put_unfit_pair),
@@ -259,12 +256,12 @@ FAULTS = [
           state="warning|problem"),
     Fault("a passphrase that opens nothing", "signing|configuration", r"root\.p12|passphrase",
           f"echo wrong >{ETC}/server-keys.passphrase", (ETC / "server-keys.passphrase",)),
-    Fault("an OpenPGP key that has expired", "signing|gnupg", r"expired",
+    Fault("an OpenPGP key that has expired", "signing|keys", r"expired",
           f"{GPG} --quick-set-expire $({GPG} --with-colons --list-keys {SIGNER} | sed -n 's/^fpr:*\\(.*\\):$/\\1/p' | head -n 1) "
           f"seconds=1; sleep 2; {STOP}", (HOME,), state="warning|problem"),
     # GnuPG
-    setting("an OpenPGP passphrase that nobody takes", "signing|gnupg|configuration|daemon", r"passphrase_file",
-            f"[module pgp]\npassphrase_file={ETC}/server-keys.passphrase"),
+    setting("a configuration that the daemon does not have yet", "daemon", r"99-broken.*reload",
+            "[policy]\nencrypt_to_sender=false", state="warning"),
     Fault("no GnuPG home", "gnupg|configuration", str(HOME), f"{STOP}; mv {HOME} {HOME}.away",
           undo=f"rm -rf {HOME}; mv {HOME}.away {HOME}"),
     Fault("a GnuPG home for all", "gnupg|configuration|files", str(HOME), f"chmod 755 {HOME}", undo=f"chmod 700 {HOME}"),
@@ -305,45 +302,6 @@ FAULTS = [
 ]
 
 
-# Topics that look at these are being written.
-NOT_YET = """
-no module is enabled
-a stage in no pipeline
-a source that is not asked
-state_dir for all
-state_dir is not there
-state_dir is read-only
-a certificates' folder that cannot be read
-a log that cannot be written
-an anchor that is not for mail
-an anchor that is over
-a certificates' folder with nothing in it
-a recipient's certificate that has expired
-two people with one address
-one key of two people
-a signer's certificate that has expired
-a signers' folder with nothing in it
-an OpenPGP key that has expired
-an OpenPGP passphrase that nobody takes
-a GnuPG home for all
-a GnuPG home of somebody else's
-an agent that does not answer
-a directory that is dead
-a directory's password that is wrong
-a base that is not there
-a store that is none
-the daemon does not run
-no socket
-a daemon that does not answer
-the keeper does not answer
-a licence that has lapsed
-a licence that is none
-a clock in the past
-a spool that is full
-a spool that cannot be written
-"""
-
-
 # ---------------------------------------------------------------------------------------------
 # One after the other
 
@@ -353,9 +311,10 @@ AUTHORITY = DIRECTORY = None
 @tap.test("with everything in use, nothing is wrong")
 def _():
     global AUTHORITY, DIRECTORY
+    begun = int(time.time())
     AUTHORITY, DIRECTORY = set_up()
-    tap.wait_for(lambda: not breaking.findings(), f"nothing is wrong: {breaking.findings()}", 60)
-    said = shell("journalctl --no-pager -b -u sealpiped -t sealpipe")
+    put_right()
+    said = shell(f"journalctl --no-pager --since=@{begun} -u sealpiped -t sealpipe")
     tap.true("log_target" not in said, f"root, who starts it, leaves the log to its user: {said[-2000:]}")
 
 
@@ -376,6 +335,20 @@ def names(fault, row):
             re.search(fault.says, f"{row['text']} {row['remedy']}", re.S))
 
 
+def put_right():
+    """The daemon follows a moment later."""
+    left = []
+
+    def is_right():
+        left[:] = breaking.findings()
+        return not left
+
+    try:
+        tap.wait_for(is_right, "it was put right", 20)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {left}") from None
+
+
 def break_it(fault):
     def test():
         with applied(fault):
@@ -386,14 +359,12 @@ def break_it(fault):
         tap.true(named, f"nothing named it: {found}")
         tap.true(all(len(row["remedy"]) > 8 for row in found), "each says what to do")
         tap.equal(status, 1 if any(row["state"] == "problem" for row in found) else 0, "exit status")
-        tap.equal(breaking.findings(), [], "it was put right")
+        put_right()
     tap.test(fault.what)(test)
 
 
 for fault in FAULTS:
     break_it(fault)
-
-tap.todo(NOT_YET.split("\n"), may_hold=True)
 
 
 @tap.test("and mail is as it was")

@@ -45,7 +45,15 @@ def build():
 build()
 debian = chroots.Chroot(RELEASE)
 debian.put("/etc/apt/sources.list.d/sealpipe.list", f"deb [trusted=yes] file:/srv/tree/build/apt {RELEASE}/\n")
-debian.run("apt-get update -qq")
+# With what has been mended since the release, as every Debian has it.
+debian.run(f"""
+mirror=$(sed -n 's/^deb \\([^ ]*\\) .*/\\1/p' /etc/apt/sources.list | head -n 1)
+cat >/etc/apt/sources.list.d/mended.list <<END
+deb ${{mirror%/}}-security {RELEASE}-security main
+deb $mirror {RELEASE}-updates main
+END
+apt-get update -qq
+""")
 
 
 def lines(script):
