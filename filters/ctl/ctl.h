@@ -142,6 +142,8 @@ char *ctl_text(GVariant *value);
 void ctl_print_table(GVariant *rows);
 /** Prints an answer (a{sv}): as JSON; for a terminal with tables; else a line for each value. */
 void ctl_print(GVariant *answer, gboolean json);
+/** @text as one word of a shell's, for commands that people are to copy. (transfer full) */
+char *ctl_shell_word(const char *text);
 /** Whether standard output is to have colours. */
 gboolean ctl_wants_colours(void);
 

@@ -59,6 +59,15 @@ gboolean ctl_wants_colours(void)
     return isatty(STDOUT_FILENO) && !(no && *no) && g_strcmp0(g_getenv("TERM"), "dumb") != 0;
 }
 
+char *ctl_shell_word(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (!g_ascii_isalnum(*c) && !strchr("/._-+:@,%=", *c))
+            return g_shell_quote(text);
+    }
+    return g_strdup(text);
+}
+
 void ctl_print(GVariant *answer, gboolean json)
 {
     gboolean terminal = isatty(STDOUT_FILENO), gap = FALSE;

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
@@ -148,6 +149,26 @@ def _():
             except BlockingIOError:
                 pass
             fault("daemon", "problem", "takes nobody", remedy="[daemon] workers")
+    daemon.socket.unlink()
+
+
+@tap.test("whoever answers and is not the daemon is not taken for it")
+def _():
+    daemon = daemons.Daemon(home)
+    daemon.run_dir.mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.bind(str(daemon.socket))
+        stranger.listen(1)
+
+        def answer():
+            with stranger.accept()[0] as caller:
+                caller.recv(4096)
+                caller.send(b"x")
+
+        threading.Thread(target=answer, daemon=True).start()
+        rows = checks.look(home, "daemon").rows
+        tap.equal([row["state"] for row in rows], ["unchecked"], rows)
+        tap.contains(rows[0]["text"], f"something listens at {daemon.socket}")
     daemon.socket.unlink()
 
 

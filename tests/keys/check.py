@@ -233,6 +233,27 @@ def _():
     is_sound()
 
 
+@tap.test("what a name says is no command, and a link is not to be opened to all")
+def _():
+    only_root()
+    sound()
+    named, link = home.certs / "a; id #.pem", home.certs / "link.pem"
+    secret = home.folder / "secret"
+    shutil.copy(home.alice.cert, named)
+    shutil.copy(home.alice.cert, secret)
+    secret.chmod(0o600)
+    with changed(named, 0o600, "root"):
+        fault("files", named, remedy=f"chmod a+r '{named}'")
+    named.unlink()
+    link.symlink_to(secret)
+    found = [row for row in check() if row[0] == "files" and row[1] == "problem"]
+    tap.equal([str(link) in row[2] for row in found], [True], found)
+    tap.contains(found[0][3], "see where this link leads")
+    link.unlink()
+    secret.unlink()
+    is_sound()
+
+
 @tap.test("a folder on the way that is closed is named, and not what is in it")
 def _():
     only_root()
@@ -446,6 +467,10 @@ def _():
         sound(policy={"encrypt": "required", "sign": "required"},
               **{"module smime": {"trust_anchors": home.authority.cert}})
         fault("signing", "sign=required", "no key to sign with")
+        sound(policy={"encrypt": "required", "sign": "never"},
+              **{"module smime": {"trust_anchors": home.authority.cert},
+                 "rule all": {"match_sender": "@example.org", "sign": "required"}})
+        fault("signing", "[rule all]", "no key to sign with")
     sound(policy={"encrypt": "required", "sign": "never"},
           **{"module smime": {"trust_anchors": home.authority.cert}})
     tap.contains(next(row for row in check() if row[0] == "signing")[2], "none is asked for")

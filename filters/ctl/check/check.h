@@ -56,8 +56,8 @@ SealDispatcher *check_dispatcher(const CheckRun *run);
 /** What is in force of a setting, as `sealctl config` prints it, as in ("core", "size_limit").
  *  NULL: the configuration does not load, or there is no such setting. (borrowed) */
 const char *check_setting(const CheckRun *run, const char *group, const char *key);
-/** Calls @visit for each rule in which @key is set to @value, with the senders that it is for.
- *  Borrowed; @rule is "rule NAME". */
+/** Calls @visit for each rule in which @key is set to @value, with the senders that it is for, ""
+ *  where it names none. Borrowed; @rule is "rule NAME". */
 void check_visit_rules(const CheckRun *run, const char *key, const char *value,
                        void (*visit)(const char *rule, const char *senders, gpointer user_data),
                        gpointer user_data);

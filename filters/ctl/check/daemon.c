@@ -6,6 +6,7 @@
 #include "filters/ctl/check/daemon.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -254,6 +255,26 @@ static void put_state(CheckDaemon *self, DaemonState state)
                   "the daemon at %s closes the connection, and says nothing", self->socket);
 }
 
+/* Something answers, and nothing of the daemon is seen: whether it is the one is not known. */
+static void put_stranger(CheckDaemon *self)
+{
+    const char *service = check_user(self->run);
+    const struct passwd *entry = service ? getpwnam(service) : NULL;
+
+    if (entry && self->listener && self->user != 0 && self->user != entry->pw_uid)
+        check_put(
+            self->run, CHECK_PROBLEM, "daemon", "end it, then " RESTART,
+            "process %d, which listens at %s, is of user %u: neither root's nor %s's, so that "
+            "nobody hands it mail",
+            (int)self->listener, self->socket, (guint)self->user, service);
+    else
+        check_leave(
+            self->run, "daemon",
+            "something listens at %s, and no process of sealpiped with the configuration of "
+            "%s is to be seen: run this as root, where the daemon runs",
+            self->socket, self->settings.conf_dir);
+}
+
 static void put_fine(CheckDaemon *self)
 {
     g_autofree char *begun = text_time(self->generation->begun);
@@ -280,8 +301,11 @@ static void look_inside(CheckDaemon *self, DaemonState state)
     }
     if (!check_has_trouble(self->run, "daemon") && !check_has_trouble(self->run, "keeper"))
         put_state(self, state);
-    if (!self->generation)
+    if (!self->generation) {
+        if (!check_has_trouble(self->run, "daemon") && !check_has_trouble(self->run, "keeper"))
+            put_stranger(self);
         return;
+    }
     check_workers(self);
     check_age(self);
     check_keeper(self);

@@ -77,14 +77,21 @@ static gboolean look_at_way(CheckRun *run, const FileItem *item, const char *use
  * Reading
  */
 
+/* Whoever may put files there chooses their names, and where links lead: root is not to run what a
+ * name says, nor to open what is not meant. */
 static char *remedy_to_read(const FileItem *item, const char *path, const char *user)
 {
     gboolean folder = g_file_test(path, G_FILE_TEST_IS_DIR);
+    g_autofree char *word = ctl_shell_word(path);
 
+    if (!g_str_equal(path, item->path) && g_file_test(path, G_FILE_TEST_IS_SYMLINK))
+        return g_strdup_printf("see where this link leads (readlink -f %s), and put a file there "
+                               "instead; a chmod would be of what it leads to",
+                               word);
     if (item->use == FILE_PRIVATE)
-        return g_strdup_printf("chown %s %s && chmod %s %s", user, path, folder ? "0700" : "0600",
-                               path);
-    return g_strdup_printf("chmod %s %s", folder ? "a+rx" : "a+r", path);
+        return g_strdup_printf("chown %s %s && chmod %s %s", user, word, folder ? "0700" : "0600",
+                               word);
+    return g_strdup_printf("chmod %s %s", folder ? "a+rx" : "a+r", word);
 }
 
 static void put_unreadable(CheckRun *run, const FileItem *item, const char *path, const char *user)
@@ -102,7 +109,8 @@ static void look_at_secrecy(CheckRun *run, const FileItem *item, const char *pat
     if (item->use != FILE_PRIVATE || stat(path, &st) != 0 || S_ISDIR(st.st_mode) ||
         !(st.st_mode & (S_IROTH | S_IWOTH)))
         return;
-    g_autofree char *remedy = g_strdup_printf("chmod o= %s", path);
+    g_autofree char *word = ctl_shell_word(path);
+    g_autofree char *remedy = g_strdup_printf("chmod o= %s", word);
     put_fault(run, item, path, remedy, "everybody on this host can read or change this secret");
 }
 

@@ -24,6 +24,7 @@ enum {
     PATIENCE_MS = 5000,
     MAX_LOCK = 256, /* octets of it: a number and a host's name */
     HELD_S = 60,    /* a lock is held for moments */
+    MAX_NAMED = 5,  /* locks */
 };
 
 typedef struct {
@@ -187,11 +188,13 @@ static void check_locks(Look *look)
 {
     g_autoptr(GPtrArray) names = seal_dir_list(look->home, ".lock", NULL);
 
-    for (guint i = 0; names && i < names->len; i++) {
+    for (guint i = 0, told = 0; names && i < names->len && told < MAX_NAMED; i++) {
         g_autofree char *path = g_build_filename(look->home, g_ptr_array_index(names, i), NULL);
         g_autofree char *why = judge_lock(path);
-        g_autofree char *remedy = g_strdup_printf("see that no gpg works there, and rm %s", path);
+        g_autofree char *word = ctl_shell_word(path);
+        g_autofree char *remedy = g_strdup_printf("see that no gpg works there, and rm %s", word);
 
+        told += why != NULL;
         if (why)
             check_put(look->run, CHECK_WARNING, TOPIC, remedy,
                       "%s is a lock %s: gpg waits for it before it writes", path, why);

@@ -253,8 +253,7 @@ void check_visit_rules(const CheckRun *run, const char *key, const char *value,
             continue;
         g_autofree char *rule = g_strndup(name->data, strlen(name->data) - strlen(suffix));
         const char *senders = check_setting(run, rule, "match_sender");
-        if (senders)
-            visit(rule, senders, user_data);
+        visit(rule, senders ? senders : "", user_data);
     }
 }
 
@@ -396,8 +395,8 @@ static gboolean hear_child(CheckRun *run, const char *topic, int fd, pid_t child
     while (hear_one(run, fd, until))
         ;
     gboolean late = g_get_monotonic_time() >= until;
-    if (late)
-        kill(child, SIGKILL);
+    /* One that is not heard any more might wait to be; of one that has ended it changes nothing. */
+    kill(child, SIGKILL);
     while (waitpid(child, &how, 0) < 0 && errno == EINTR)
         ;
     return judge_child(run, topic, how, late);

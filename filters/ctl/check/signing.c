@@ -211,6 +211,21 @@ static void look_at_any(CheckRun *run, GPtrArray *signers)
               "[policy] sign=%s, and there is no key to sign with", sign);
 }
 
+/* Whoever it is for, there is nothing to do it with. */
+static void look_at_keyless_rule(const char *rule, G_GNUC_UNUSED const char *senders,
+                                 gpointer user_data)
+{
+    CheckRun *run = user_data;
+
+    if (!check_has_problem(run, TOPIC))
+        check_put(run, CHECK_PROBLEM, TOPIC,
+                  "name keys to sign with: server_keys= in [module smime], or home= in [module "
+                  "pgp]; or change sign= in that rule",
+                  "[%s] has sign=required, and there is no key to sign with: mail that it is for "
+                  "is refused",
+                  rule);
+}
+
 static void put_fine(CheckRun *run, GPtrArray *signers)
 {
     const Signer *first = signers->len > 0 ? g_ptr_array_index(signers, 0) : NULL;
@@ -243,6 +258,8 @@ void check_signing(CheckRun *run)
         look_at_chain(run, g_ptr_array_index(own, i), now);
     look_at_any(run, signers);
     check_visit_rules(run, "sign", "required", look_at_rule, run);
+    if (signers->len == 0 && !trouble)
+        check_visit_rules(run, "sign", "required", look_at_keyless_rule, run);
     if (!check_has_trouble(run, TOPIC) && !trouble)
         put_fine(run, signers);
 }
