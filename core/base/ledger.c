@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NOT_OURS "it belongs to another user, or others can write to it"
+
 enum {
     PIECE = 4096, /* of one write: the lines of few messages need more */
     MODE = 0640,
@@ -133,11 +135,16 @@ static void remove_old(int folder, gint64 keep, gint64 today)
  */
 
 /* Whoever else could write here would have what we write go elsewhere. */
+static gboolean is_own(const struct stat *st)
+{
+    return st->st_uid == geteuid() && !(st->st_mode & 022);
+}
+
 static gboolean is_ours(int folder)
 {
     struct stat st;
 
-    return fstat(folder, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022);
+    return fstat(folder, &st) == 0 && is_own(&st);
 }
 
 /* -1 with errno set. */
@@ -146,8 +153,17 @@ static int try_folder(const char *path)
     return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int make_folder(const char *path)
+/* In another user's folder it would be in his way for good: EPERM. */
+static int make_folder(const char *state_dir, const char *path)
 {
+    struct stat st;
+
+    if (stat(state_dir, &st) != 0)
+        return -1;
+    if (!is_own(&st)) {
+        errno = EPERM;
+        return -1;
+    }
     if (mkdir(path, 0750) != 0 && errno != EEXIST)
         return -1;
     int folder = try_folder(path);
@@ -245,16 +261,17 @@ static gboolean append_anew(const char *state_dir, gint64 days, gint64 now, cons
 
     *file = -1;
     if (folder < 0 && errno == ENOENT)
-        folder = make_folder(path);
+        folder = make_folder(state_dir, path);
     if (folder < 0 && errno == EACCES)
         return fail_folder(state_dir, path, g_strerror(errno), error);
+    if (folder < 0 && errno == EPERM)
+        return fail_folder(state_dir, state_dir, NOT_OURS, error);
     if (folder < 0)
         return errno == ENOENT || fail(path, error);
     if (is_ours(folder))
         ok = append_in(folder, path, days, now, entries, file, error);
     else
-        ok = fail_folder(state_dir, path, "it belongs to another user, or others can write to it",
-                         error);
+        ok = fail_folder(state_dir, path, NOT_OURS, error);
     close(folder);
     return ok;
 }

@@ -505,6 +505,21 @@ static void test_not_ours(Fixture *f, gconstpointer data)
     }
 }
 
+/* Root as [core] user, say: what he made in another user's folder would be in that one's way. */
+static void test_state_not_ours(Fixture *f, gconstpointer data)
+{
+    g_assert_cmpint(g_chmod(f->state, 0777), ==, 0);
+    assert_refused(f, "others can write to it");
+    g_assert_cmpint(g_chmod(f->state, 0755), ==, 0);
+    if (geteuid() == 0) {
+        g_assert_cmpint(chown(f->state, STRANGER, STRANGER), ==, 0);
+        assert_refused(f, "who has to own state_dir");
+    }
+    g_assert_false(g_file_test(f->folder, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(chown(f->state, geteuid(), (gid_t)-1), ==, 0);
+    append_on(f, 400, TODAY);
+}
+
 static void write_now(guint count)
 {
     g_autoptr(GArray) entries = make_entries(&SEALED, count);
@@ -668,6 +683,7 @@ int main(int argc, char **argv)
     ADD("full-disk", test_full_disk);
     ADD("cut", test_cut);
     ADD("not-ours", test_not_ours);
+    ADD("state-not-ours", test_state_not_ours);
     ADD("often", test_often);
     ADD("said-once", test_said_once);
     ADD("none-kept", test_none_kept);
