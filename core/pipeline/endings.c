@@ -81,6 +81,13 @@ static void add_trouble(char **trouble, const char *who, const char *why)
  * Our own
  */
 
+/* While modules tell of them. */
+typedef struct {
+    GPtrArray *endings;
+    GHashTable *seen; /* "use format fingerprint" */
+} Owning;
+
+/* A CA that several files of private keys have along is one all the same. */
 static void take_own(SealModule *self G_GNUC_UNUSED, const SealOwn *own, gpointer user_data)
 {
     static const SealEndingWhat whats[] = {
@@ -88,10 +95,14 @@ static void take_own(SealModule *self G_GNUC_UNUSED, const SealOwn *own, gpointe
         [SEAL_OWN_CHAIN] = SEAL_ENDING_CHAIN,
         [SEAL_OWN_ANCHOR] = SEAL_ENDING_ANCHOR,
     };
-    GPtrArray *endings = user_data;
+    Owning *owning = user_data;
 
-    if (own->key && own->use >= SEAL_OWN_SIGNER && own->use <= SEAL_OWN_ANCHOR)
-        g_ptr_array_add(endings, ending_new(whats[own->use], own->key, own->until));
+    if (!own->key || own->use < SEAL_OWN_SIGNER || own->use > SEAL_OWN_ANCHOR)
+        return;
+    g_autofree char *id = g_strdup_printf("%d %s %s", (int)own->use, seal_key_format(own->key),
+                                          seal_key_fingerprint(own->key));
+    if (g_hash_table_add(owning->seen, g_steal_pointer(&id)))
+        g_ptr_array_add(owning->endings, ending_new(whats[own->use], own->key, own->until));
 }
 
 static void take_check(const SealCheckEntry *check, GPtrArray *endings, char **trouble)
@@ -119,13 +130,15 @@ GPtrArray *seal_dispatcher_own_endings(SealDispatcher *self, char **trouble)
     GPtrArray *endings = endings_new();
     GPtrArray *formats = seal_registry_formats(self->registry);
     GPtrArray *checks = seal_registry_checks(self->registry);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Owning owning = {endings, seen};
 
     *trouble = NULL;
     for (guint i = 0; i < formats->len; i++) {
         const SealFormatEntry *format = g_ptr_array_index(formats, i);
         g_autoptr(GError) problem = NULL;
 
-        if (!seal_format_own(format, take_own, endings, &problem))
+        if (!seal_format_own(format, take_own, &owning, &problem))
             add_trouble(trouble, format->table.name, problem->message);
     }
     for (guint i = 0; i < checks->len; i++)

@@ -111,6 +111,12 @@ static gboolean read_end(const SealLedgerEntry *entry, ReportEnd *end)
     return FALSE;
 }
 
+/* It becomes a key of the answer, which is shown as it is. */
+static gboolean is_word(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(text);
+}
+
 static guint find_format(ReportSums *self, const char *name)
 {
     guint i;
@@ -185,7 +191,7 @@ gboolean report_sums_add(ReportSums *self, const SealLedgerEntry *entry)
 {
     ReportEnd end;
 
-    if (!read_end(entry, &end))
+    if (!read_end(entry, &end) || !is_word(entry->format))
         return FALSE;
     ReportSum *sum = find_sum(self, *entry->domain ? entry->domain : NOBODY);
     gboolean here =

@@ -92,8 +92,11 @@ static void show_daemon(GVariant *row, gpointer user_data G_GNUC_UNUSED)
 
 static void show_request(GVariant *row, gpointer user_data G_GNUC_UNUSED)
 {
-    printf("  %-10s %10" G_GINT64_FORMAT "\n", ctl_row_text(row, "mode"),
-           ctl_row_number(row, "count"));
+    g_autofree char *padded = g_strdup_printf("%-10s", ctl_row_text(row, "mode"));
+
+    printf("  ");
+    print_safe(NULL, padded);
+    printf(" %10" G_GINT64_FORMAT "\n", ctl_row_number(row, "count"));
 }
 
 static void show_recipient(GVariant *row, gpointer user_data G_GNUC_UNUSED)

@@ -72,7 +72,7 @@ static gboolean lock_pid_file(DaemonSocket *self, const char *run_dir, GError **
            fail_socket(path, g_strerror(errno), error);
 }
 
-static gboolean make_run_dir(const char *run_dir, GError **error)
+gboolean daemon_socket_make_dir(const char *run_dir, GError **error)
 {
     struct stat info;
 
@@ -113,7 +113,8 @@ gboolean daemon_socket_bind(const char *path, int fd, const SealDaemonSettings *
 
 static gboolean open_own(DaemonSocket *self, const SealDaemonSettings *settings, GError **error)
 {
-    if (!make_run_dir(settings->run_dir, error) || !lock_pid_file(self, settings->run_dir, error))
+    if (!daemon_socket_make_dir(settings->run_dir, error) ||
+        !lock_pid_file(self, settings->run_dir, error))
         return FALSE;
     self->path = g_build_filename(settings->run_dir, SEAL_DAEMON_SOCKET, NULL);
     self->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -15,6 +15,8 @@ typedef struct {
 /** Systemd's socket, or one of our own, which is made, with the group of [core] user. FALSE, and an
  *  error: another daemon keeps it, or it cannot be made. */
 gboolean daemon_socket_open(DaemonSocket *self, const SealDaemonSettings *settings, GError **error);
+/** Makes run_dir where it is missing. FALSE, and an error: others could put something in there. */
+gboolean daemon_socket_make_dir(const char *run_dir, GError **error);
 /** Has the socket @fd listen at @path, with mode and group as @settings say; what stands there is
  *  taken away. */
 gboolean daemon_socket_bind(const char *path, int fd, const SealDaemonSettings *settings,

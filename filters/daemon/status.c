@@ -26,6 +26,9 @@ static gboolean open_socket(DaemonStatus *self, const SealDaemonSettings *settin
 {
     g_autofree char *path = g_build_filename(settings->run_dir, SEAL_STATUS_SOCKET, NULL);
 
+    /* Where the daemon's own socket is systemd's, nobody has looked at it yet. */
+    if (!daemon_socket_make_dir(settings->run_dir, error))
+        return FALSE;
     self->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (!daemon_socket_bind(path, self->fd, settings, error))
         return FALSE;

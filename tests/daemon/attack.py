@@ -321,7 +321,9 @@ def _():
     with Attacked(**OPENPGP) as daemon:
         tap.wait_for(lambda: seal(home.alice.address).status == 0, "it signs")
         below = [*daemon.run_dir.rglob("*"), *ring.path.rglob("*")]
-        sockets = [p for p in below if p.is_socket() and p != daemon.socket]
+        # Whoever may have mail sealed may ask for the daemon's counters, too: nothing is read there.
+        open_to_all = (daemon.socket, daemon.run_dir / "status.sock")
+        sockets = [p for p in below if p.is_socket() and p not in open_to_all]
         extra = [p for p in sockets if p.parent.name == "pgp"]
         tap.equal((len(extra), len(sockets) > 2), (1, True), f"{sockets}")
         secrets = [p for p in below if p.parent.name == "private-keys-v1.d" and p.stat().st_size]

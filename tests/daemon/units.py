@@ -119,6 +119,12 @@ def _():
     tap.equal(notified.next(), ["STOPPING=1"])
 
 
+def start_given(daemon, listening):
+    place = f'exec 3<&{listening.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+    daemon.process = subprocess.Popen(["sh", "-c", place, "sh", PROGRAM, "-c", home.conf, "--foreground"],
+                                      pass_fds=[listening.fileno()])
+
+
 @tap.test("a socket that systemd keeps: one message waits in it for the daemon, and it stays")
 def _():
     daemon = daemons.Daemon(home, daemon={"workers": 1})
@@ -130,15 +136,35 @@ def _():
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         client.stdin.write(MESSAGE)
         client.stdin.close()
-        place = f'exec 3<&{listening.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-        daemon.process = subprocess.Popen(["sh", "-c", place, "sh", PROGRAM, "-c", home.conf, "--foreground"],
-                                          pass_fds=[listening.fileno()])
+        start_given(daemon, listening)
         tap.contains(client.stdout.read(), b"enveloped-data")
         client.stdout.close()
         tap.equal(client.wait(timeout=homes.BOUND), 0)
         daemon.stop()
         tap.true(daemon.socket.exists(), "the socket has gone")
         daemon.socket.unlink()
+
+
+@tap.test("with a socket of systemd's, none for status is put where others can put something else")
+def _():
+    daemon = daemons.Daemon(home, daemon={"workers": 1})
+    daemon.run_dir.mkdir(exist_ok=True)
+    daemon.run_dir.chmod(0o777)
+    daemon.socket.unlink(missing_ok=True)
+    aside = daemon.run_dir / "status.sock"
+    aside.write_text("")
+    home.clear_log()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+            listening.bind(str(daemon.socket))
+            listening.listen(64)
+            start_given(daemon, listening)
+            tap.equal(home.seal(MESSAGE, "-f", "", "--", "alice@example.org").status, 0, home.log_text())
+            tap.contains(home.log_text(), "`sealctl status` cannot ask the daemon")
+            tap.true(aside.is_file(), "what stood there has gone")
+    finally:
+        daemon.stop()
+        shutil.rmtree(daemon.run_dir)
 
 
 # What the unit's settings do to the files that it sees: all of them read-only but what it names.

@@ -156,6 +156,11 @@ def _():
         result = home.run("sealctl", "report", *MARCH, "--json")
         tap.true(result.status in (0, 1), result.status)
         tap.true(json.loads(result.output)["days"] == 1, result.output[:300])
+    begin({"2026-03-02": lines("transport 1 %1B[31m refused %1B%0A %1B[31m %1B[31m %1B[31m",
+                               "transport 1 example.org sealed %1B%0A - key example.com")})
+    result = report(*MARCH, status=1)
+    tap.contains(result.output, b"damaged: 2")
+    tap.true(b"\x1b" not in result.output, result.output)
 
 
 @tap.test("many domains: memory is bounded, and what has no place of its own is said")

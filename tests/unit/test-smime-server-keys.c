@@ -279,7 +279,11 @@ static void test_own(void)
     g_autoptr(GBytes) anchor = pki_pem(root);
     g_autofree char *keys = smime_write_secret(&fixture.smime, "keys.pem", all);
     g_autofree char *ca = smime_write(&fixture.smime, "root.pem", anchor);
-    g_autofree char *lines = g_strdup_printf("server_keys=%s\ntrust_anchors=%s\n", keys, ca);
+    /* Another file has the CA along, too: it is one. */
+    g_autoptr(GBytes) again = pki_pem(fixture.ca);
+    g_autofree char *more = smime_write_secret(&fixture.smime, "more.pem", again);
+    g_autofree char *lines =
+        g_strdup_printf("server_keys=%s;%s\ntrust_anchors=%s\n", keys, more, ca);
     g_auto(SealLooking) looking = {0};
     g_autoptr(GPtrArray) endings = NULL;
     const gint64 now = g_get_real_time() / G_USEC_PER_SEC;
