@@ -248,7 +248,7 @@ def files():
 def _():
     spool = home.folder / "spool"
     spool.mkdir()
-    home.configure({"core": {"spool_dir": spool, "spool_memory": "1K"}})
+    home.configure({"core": {"spool_dir": spool, "spool_memory": "1K", "ledger_days": "0"}})
     big = MESSAGE + b"more of the body\n" * 10000
     before = files()
     for _ in range(3):
