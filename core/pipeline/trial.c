@@ -9,12 +9,56 @@
 
 #define SAMPLE "Content-Type: text/plain\r\n\r\nA trial of a signature.\r\n"
 
+enum { PATIENCE = 20 }; /* seconds: an agent may never answer, and here no message's time ends it */
+
+typedef struct {
+    GMutex lock;
+    GCond ended;
+    gboolean done;
+    GCancellable *cancellable;
+} TrialTimer;
+
+static gpointer wait_trial_timer(gpointer data)
+{
+    TrialTimer *timer = data;
+    gint64 until = g_get_monotonic_time() + PATIENCE * G_TIME_SPAN_SECOND;
+
+    g_mutex_lock(&timer->lock);
+    while (!timer->done && g_cond_wait_until(&timer->ended, &timer->lock, until))
+        ;
+    if (!timer->done)
+        g_cancellable_cancel(timer->cancellable);
+    g_mutex_unlock(&timer->lock);
+    return NULL;
+}
+
+static void end_trial_timer(TrialTimer *timer, GThread *thread)
+{
+    g_mutex_lock(&timer->lock);
+    timer->done = TRUE;
+    g_cond_signal(&timer->ended);
+    g_mutex_unlock(&timer->lock);
+    g_thread_join(thread);
+    g_cond_clear(&timer->ended);
+    g_mutex_clear(&timer->lock);
+}
+
 static gboolean sign_sample(const SealFormatEntry *format, SealKey *key, GError **error)
 {
     g_autoptr(SealContent) sample = seal_content_new_copy(SAMPLE, sizeof SAMPLE - 1);
     const SealSealing sealing = {.size = sizeof sealing, .entity = sample, .signer = key};
-    g_autoptr(SealContent) signed_sample = seal_format_sign(format, &sealing, NULL, error);
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    TrialTimer timer = {.cancellable = cancellable};
 
+    g_mutex_init(&timer.lock);
+    g_cond_init(&timer.ended);
+    GThread *thread = g_thread_new("trial", wait_trial_timer, &timer);
+    g_autoptr(SealContent) signed_sample = seal_format_sign(format, &sealing, cancellable, error);
+    end_trial_timer(&timer, thread);
+    if (!signed_sample && g_cancellable_is_cancelled(cancellable)) {
+        g_clear_error(error);
+        g_set_error(error, SEAL_ERROR, SEAL_ERROR_DEADLINE, "no answer within %d s", PATIENCE);
+    }
     return signed_sample != NULL;
 }
 

@@ -23,6 +23,7 @@ home = homes.Home("check-gnupg")
 # Of public keys alone: another topic tries the secret ones, and gpg starts an agent for that.
 ring, maker = gnupg.Ring(home.folder / "gnupg"), gnupg.Ring(home.folder / "maker")
 maker.generate("pia@example.org")
+maker.generate("paul@example.org")
 ring.take(maker.export("pia@example.org"))
 ring.stop()
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -52,14 +53,14 @@ def start_agent():
     tap.wait_for(SOCKET.exists, "the agent is there")
 
 
-def agent_of_ring():
+def agent_of(ring_path):
     """Its process."""
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if os.path.basename(words[0]) == b"gpg-agent" and os.fsencode(ring.path) in words:
+        if os.path.basename(words[0]) == b"gpg-agent" and os.fsencode(ring_path) in words:
             return int(entry.name)
     raise AssertionError("no agent")
 
@@ -91,7 +92,7 @@ def _():
 def _():
     configure()
     start_agent()
-    agent = agent_of_ring()
+    agent = agent_of(ring.path)
     os.kill(agent, signal.SIGSTOP)
     try:
         begun = time.monotonic()
@@ -103,6 +104,24 @@ def _():
     fine("gpg")
     ring.stop()
     tap.wait_for(lambda: not SOCKET.exists(), "the agent has gone")
+
+
+@tap.test("an agent that hangs, and keys to sign with: the first is tried, and the rest is looked at")
+def _():
+    home.configure({"module pgp": {"home": maker.path}})
+    gnupg.run("gpg-connect-agent", "--homedir", maker.path, "/bye")
+    agent = agent_of(maker.path)
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        found = checks.look(home, "signing", "gnupg", "pipelines", env=ENV)
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    tap.equal(sorted((row["topic"], row["state"]) for row in found.rows),
+              [("gnupg", "problem"), ("pipelines", "ok"), ("signing", "problem"), ("signing", "unchecked")], found.rows)
+    tap.contains(str(found.of("signing")), "no answer within 20 s")
+    tap.contains(found.of("gnupg")[0]["remedy"], f"kill -KILL {agent}")
+    maker.stop()
+    configure()
 
 
 @tap.test("a socket that was left behind")

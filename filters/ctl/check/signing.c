@@ -20,7 +20,8 @@ typedef struct {
     char *text;
     gint64 until;
     gboolean usable;
-    char *why; /* where it is not */
+    gboolean late; /* it did not answer */
+    char *why;     /* where it is not usable */
 } Signer;
 
 static void signer_free(gpointer data)
@@ -54,9 +55,22 @@ static void try_signer(SealDispatcher *dispatcher, Signer *signer)
     g_autoptr(GError) error = NULL;
     g_autoptr(SealDecision) decision = seal_dispatcher_try_signer(dispatcher, signer->key, &error);
 
+    signer->late = g_error_matches(error, SEAL_ERROR, SEAL_ERROR_DEADLINE);
     signer->usable = decision && seal_decision_verdict(decision) == SEAL_VERDICT_PASS;
     if (!signer->usable)
         signer->why = g_strdup(decision ? seal_decision_text(decision) : error->message);
+}
+
+/* What does not answer for one key makes the next wait as long. */
+static gboolean is_waited_for(GPtrArray *signers, const SealKey *key)
+{
+    for (guint i = 0; i < signers->len; i++) {
+        const Signer *signer = g_ptr_array_index(signers, i);
+
+        if (signer->late && g_str_equal(seal_key_format(signer->key), seal_key_format(key)))
+            return TRUE;
+    }
+    return FALSE;
 }
 
 static GPtrArray *try_signers(CheckRun *run, GPtrArray *own)
@@ -71,6 +85,11 @@ static GPtrArray *try_signers(CheckRun *run, GPtrArray *own)
         if (signers->len == MAX_TRIED) {
             check_leave(run, TOPIC, "keys to sign with beyond the first %d", MAX_TRIED);
             break;
+        }
+        if (is_waited_for(signers, ending->key)) {
+            check_leave(run, TOPIC, "%s: the key of %s, since another one does not answer",
+                        seal_key_format(ending->key), ending->text);
+            continue;
         }
         Signer *signer = g_new0(Signer, 1);
         signer->key = seal_key_ref(ending->key);
@@ -116,7 +135,12 @@ static void put_unusable(CheckRun *run, const Signer *signer)
     g_autofree char *day = seal_text_day(signer->until);
     gboolean expired = signer->until <= g_get_real_time() / G_USEC_PER_SEC;
 
-    if (expired && !strstr(signer->why, day))
+    if (signer->late)
+        check_put(run, CHECK_PROBLEM, TOPIC,
+                  "end what does not answer: with OpenPGP the gpg-agent, see the topic gnupg",
+                  "%s: %s when a signature with the key of %s was tried",
+                  seal_key_format(signer->key), signer->why, signer->text);
+    else if (expired && !strstr(signer->why, day))
         check_put(run, CHECK_PROBLEM, TOPIC, "renew it, or have another one take its place",
                   "%s, which signs for %s, expired on %s: %s", seal_key_format(signer->key),
                   signer->text, day, signer->why);
