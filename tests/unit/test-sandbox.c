@@ -239,6 +239,7 @@ static int call_i386(gconstpointer data)
 {
     long rc = -1;
 
+    signal(SIGSEGV, SIG_DFL); /* AddressSanitizer has a handler */
     if (!daemon_seccomp_enter(*(const SeccompRole *)data, FALSE))
         return BEGUN;
     __asm__ volatile("int $0x80" : "=a"(rc) : "a"(20) : "memory"); /* getpid */
