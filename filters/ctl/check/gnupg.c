@@ -230,7 +230,8 @@ void check_gnupg(CheckRun *run)
 
     if (!home)
         return;
-    if (*home && stat(home, &info) == 0)
+    /* Not where a link leads: the service's user could have this look as root. */
+    if (*home && lstat(home, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid != 0)
         owner = getpwuid(info.st_uid);
     g_autofree char *user = g_strdup(owner ? owner->pw_name : check_user(run));
     if (user)
