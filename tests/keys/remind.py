@@ -310,6 +310,21 @@ def _():
         REMINDERS.rmdir()
 
 
+@tap.test("in another user's state folder nothing is made, and nothing said")
+def _():
+    if os.geteuid() != 0:
+        raise tap.Skip("it takes root")
+    begin(core={"user": "root"})
+    enrol("dan@example.net", 2)
+    os.chown(home.state, pwd.getpwnam("nobody").pw_uid, -1)
+    try:
+        _, told, errors = run(status=1)
+        tap.equal((told, list(home.state.glob("reminders*"))), ([], []))
+        tap.contains(errors, "as the user whose [core] state_dir is")
+    finally:
+        os.chown(home.state, 0, -1)
+
+
 @tap.test("a second run at the same time does nothing")
 def _():
     begin()

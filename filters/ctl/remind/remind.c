@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SENDMAIL "/usr/sbin/sendmail"
@@ -152,12 +153,16 @@ static gboolean read_instead(Run *run, GError **error)
     return FALSE;
 }
 
-/* Two runs at a time would say all twice. */
-static gboolean lock_memory(Run *run, GError **error)
+/* Two runs at a time would say all twice. In another user's folder a file of ours would be in his
+ * way for good. */
+static gboolean lock_memory(Run *run, const char *state_dir, GError **error)
 {
     g_autofree char *path = g_strconcat(run->path, ".lock", NULL);
+    struct stat info;
 
-    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    errno = 0;
+    if (stat(state_dir, &info) == 0 && info.st_uid == geteuid())
+        run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (run->lock >= 0 && flock(run->lock, LOCK_EX | LOCK_NB) == 0)
         return TRUE;
     int why = errno;
@@ -173,7 +178,7 @@ static gboolean lock_memory(Run *run, GError **error)
 static gboolean open_memory(Run *run, const char *state_dir, GError **error)
 {
     run->path = g_build_filename(state_dir, MEMORY, NULL);
-    if (!run->dry && !lock_memory(run, error))
+    if (!run->dry && !lock_memory(run, state_dir, error))
         return FALSE;
     run->memory = remind_memory_read(run->path, &run->damage, error);
     return run->memory != NULL;
