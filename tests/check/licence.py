@@ -36,10 +36,10 @@ def begin(license=None, on_lapse="refuse"):
 
 
 def ahead(days):
-    """The environment in which it is @days later."""
+    """The environment in which it is @days later, and a minute more, so that they have passed."""
     if "--sanitize" in sys.argv:
         raise tap.Skip("sanitizers come before everything else that is loaded")
-    return {"LD_PRELOAD": AHEAD, "AHEAD": str(days)}
+    return {"LD_PRELOAD": AHEAD, "AHEAD": str(days * 86400 + 60)}
 
 
 def fault(topic, state, *parts, remedy="", **how):
