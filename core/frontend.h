@@ -205,6 +205,9 @@ SEAL_FRONT void seal_dispatcher_visit_paths(const SealDispatcher *dispatcher, Se
  *  (borrowed) */
 SEAL_FRONT const char *seal_dispatcher_networker(const SealDispatcher *dispatcher);
 
+/** Has what is done in each of its formats counted there by itself; by one process at a time. */
+SEAL_FRONT void seal_dispatcher_name_formats(const SealDispatcher *dispatcher, SealTally *tally);
+
 /** [core] enabled. */
 SEAL_FRONT gboolean seal_dispatcher_configured(const SealDispatcher *dispatcher);
 /** [core] deadline. */

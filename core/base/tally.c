@@ -15,13 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC      G_GUINT64_CONSTANT(0x7365616c74616c01) /* the last octet is the version */
+#define MAGIC      G_GUINT64_CONSTANT(0x7365616c74616c02) /* the last octet is the version */
 #define MAX_NUMBER ((G_GUINT64_CONSTANT(1) << 53) - 1)    /* as a double has it, too */
 
 enum {
     MAX_RESULTS = 8,
     MAX_REASONS = 64,
-    MAX_FORMATS = 4,
+    MAX_FORMATS = 8,
+    MAX_FORMAT_NAME = 32,
     MAX_MODES = 4,
     MAX_BOUNDS = 16,
     N_FAILURES = 32,
@@ -32,7 +33,6 @@ enum {
 /* The closed sets by which is counted. Only ever appended to, as MAGIC changes with the order. */
 static const char *const RESULTS[] = {"other",    "sealed",  "signed",  "plain",
                                       "reported", "refused", "deferred"};
-static const char *const FORMATS[] = {"other", "smime", "pgp"};
 static const char *const MODES[] = {"other", "transport", "pipe", "check"};
 /* What a decision's code is, and what stands for an error that has none. */
 static const char *const REASONS[] = {
@@ -44,8 +44,8 @@ static const char *const REASONS[] = {
     "address",   "deadline", "error",          "in-doubt",    "lapsed",
     "closed",    "sender",   "signer",
 };
-G_STATIC_ASSERT(G_N_ELEMENTS(RESULTS) <= MAX_RESULTS && G_N_ELEMENTS(FORMATS) <= MAX_FORMATS &&
-                G_N_ELEMENTS(MODES) <= MAX_MODES && G_N_ELEMENTS(REASONS) <= MAX_REASONS);
+G_STATIC_ASSERT(G_N_ELEMENTS(RESULTS) <= MAX_RESULTS && G_N_ELEMENTS(MODES) <= MAX_MODES &&
+                G_N_ELEMENTS(REASONS) <= MAX_REASONS);
 
 /* How long a call took at most, in milliseconds; longer ones count in the total alone. */
 static const guint BOUNDS[] = {10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000};
@@ -70,7 +70,8 @@ struct SealTally {
     Counter requests[MAX_MODES];
     Counter recipients[MAX_RESULTS][MAX_REASONS];
     Counter formats[MAX_RESULTS][MAX_FORMATS];
-    Counter times[MAX_BOUNDS]; /* up to that bound, and above the one before it */
+    char names[MAX_FORMATS][MAX_FORMAT_NAME]; /* of formats; the first is that of all others */
+    Counter times[MAX_BOUNDS];                /* up to that bound, and above the one before it */
     Counter ended, ended_usec;
     Counter wanted, alive, busy, missed;
     Counter n_failures;
@@ -180,6 +181,28 @@ void seal_tally_use(SealTally *tally)
     here.begun = 0;
 }
 
+/* One that was given a name has it as long as the memory is there. */
+static guint find_format(const SealTally *self, const char *name)
+{
+    for (guint i = OTHER + 1; i < MAX_FORMATS; i++) {
+        if (strncmp(self->names[i], name, MAX_FORMAT_NAME) == 0)
+            return i;
+    }
+    return OTHER;
+}
+
+void seal_tally_name_format(SealTally *self, const char *name)
+{
+    if (find_format(self, name) != OTHER || strlen(name) >= MAX_FORMAT_NAME)
+        return;
+    for (guint i = OTHER + 1; i < MAX_FORMATS; i++) {
+        if (!*self->names[i]) {
+            g_strlcpy(self->names[i], name, MAX_FORMAT_NAME);
+            return;
+        }
+    }
+}
+
 void seal_tally_begin(const char *mode)
 {
     if (!here.tally)
@@ -253,7 +276,7 @@ void seal_tally_count(const SealTallyEntry *entry)
         return;
     count_up(&self->recipients[result][reason], 1);
     if (entry->format && *entry->format)
-        count_up(&self->formats[result][FIND_WORD(FORMATS, entry->format)], 1);
+        count_up(&self->formats[result][find_format(self, entry->format)], 1);
     if (is_failure(entry->result))
         keep_failure(self, entry, result, reason);
 }
@@ -319,7 +342,7 @@ static void show_pairs(SealOut *out, const char *list, const char *other, const 
     for (guint i = 0; i < n_words; i++) {
         guint64 count = read_counter(&row[i]);
 
-        if (count == 0)
+        if (count == 0 || !*words[i])
             continue;
         seal_out_row(out, list);
         seal_out_text(out, "result", "%s", RESULTS[result]);
@@ -329,14 +352,36 @@ static void show_pairs(SealOut *out, const char *list, const char *other, const 
     }
 }
 
+/* A copy of each; "" for what is no word, or stands there twice. */
+static void copy_names(const SealTally *self, char (*copies)[MAX_FORMAT_NAME])
+{
+    g_strlcpy(copies[OTHER], "other", MAX_FORMAT_NAME);
+    for (guint i = OTHER + 1; i < MAX_FORMATS; i++) {
+        memcpy(copies[i], self->names[i], MAX_FORMAT_NAME);
+        copies[i][MAX_FORMAT_NAME - 1] = 0;
+        if (copies[i][strspn(copies[i], G_CSET_a_2_z G_CSET_DIGITS "-_")] != 0)
+            *copies[i] = 0;
+        for (guint n = 0; n < i; n++) {
+            if (g_str_equal(copies[n], copies[i]))
+                *copies[i] = 0;
+        }
+    }
+}
+
 static void show_recipients(const SealTally *self, SealOut *out)
 {
+    char names[MAX_FORMATS][MAX_FORMAT_NAME];
+    const char *words[MAX_FORMATS];
+
+    copy_names(self, names);
+    for (guint i = 0; i < MAX_FORMATS; i++)
+        words[i] = names[i];
     seal_out_list(out, "recipients");
     seal_out_list(out, "formats");
     for (guint i = 0; i < G_N_ELEMENTS(RESULTS); i++) {
         show_pairs(out, "recipients", "reason", self->recipients[i], i, REASONS,
                    G_N_ELEMENTS(REASONS));
-        show_pairs(out, "formats", "format", self->formats[i], i, FORMATS, G_N_ELEMENTS(FORMATS));
+        show_pairs(out, "formats", "format", self->formats[i], i, words, MAX_FORMATS);
     }
 }
 

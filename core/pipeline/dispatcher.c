@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/scratch.h"
+#include "core/base/tally.h"
 #include "core/pipeline/apply.h"
 #include "core/pipeline/gate.h"
 #include "core/pipeline/group.h"
@@ -263,6 +264,17 @@ const char *seal_dispatcher_networker(const SealDispatcher *self)
             return module->descriptor.name;
     }
     return NULL;
+}
+
+void seal_dispatcher_name_formats(const SealDispatcher *self, SealTally *tally)
+{
+    GPtrArray *formats = seal_registry_formats(self->registry);
+
+    for (guint i = 0; i < formats->len; i++) {
+        const SealFormatEntry *format = g_ptr_array_index(formats, i);
+
+        seal_tally_name_format(tally, format->table.name);
+    }
 }
 
 gboolean seal_dispatcher_configured(const SealDispatcher *self)

@@ -542,11 +542,13 @@ static void open_tally(Generation *self)
 
 static void share_tally(Generation *self)
 {
-    if (self->tally)
+    if (self->tally) {
+        seal_dispatcher_name_formats(self->shop.dispatcher, self->tally);
         seal_tally_share(self->tally);
-    else
+    } else {
         seal_log_warning("this generation of the daemon counts nothing for `sealctl status`: its "
                          "supervisor is of another version; start the daemon anew");
+    }
     seal_tally_use(self->tally);
 }
 

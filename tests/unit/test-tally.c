@@ -32,6 +32,8 @@ static void fixture_set_up(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_no_error(error);
     fixture->tally = seal_tally_map(fixture->file, &error);
     g_assert_no_error(error);
+    seal_tally_name_format(fixture->tally, "smime");
+    seal_tally_name_format(fixture->tally, "pgp");
     seal_tally_share(fixture->tally);
     seal_tally_use(fixture->tally);
 }
@@ -123,6 +125,30 @@ static void test_counts(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
     g_assert_cmpint(number_of(answer, "handled"), ==, 5);
     g_autoptr(GVariant) rows = g_variant_lookup_value(answer, "failures", NULL);
     g_assert_cmpuint(g_variant_n_children(rows), ==, 2);
+}
+
+/* The daemon's next generation may have other formats, and more than there is room for. */
+static void test_formats(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+    g_autofree char *long_name = g_strnfill(32, 'n');
+
+    do_one("sealed", "key", "mls", "1");
+    seal_tally_name_format(fixture->tally, "pgp");
+    seal_tally_name_format(fixture->tally, long_name);
+    seal_tally_name_format(fixture->tally, "mls");
+    do_one("sealed", "key", "mls", "2");
+    do_one("sealed", "key", "pgp", "3");
+    for (char name[] = "format-a"; name[7] <= 'z'; name[7]++) {
+        seal_tally_name_format(fixture->tally, name);
+        do_one("signed", "key", name, "4");
+    }
+    g_autoptr(GVariant) answer = read_tally(fixture, TRUE);
+
+    g_assert_cmpint(count_of(answer, "formats", "sealed", "format", "other"), ==, 1);
+    g_assert_cmpint(count_of(answer, "formats", "sealed", "format", "mls"), ==, 1);
+    g_assert_cmpint(count_of(answer, "formats", "sealed", "format", "pgp"), ==, 1);
+    g_assert_cmpint(count_of(answer, "formats", "signed", "format", "format-d"), ==, 1);
+    g_assert_cmpint(count_of(answer, "formats", "signed", "format", "other"), ==, 26 - 4);
 }
 
 /* What is asked counts as such alone; outside of a call, and where nothing is shared, nothing. */
@@ -401,6 +427,7 @@ int main(int argc, char **argv)
 #define TEST(name, function)                                                                       \
     g_test_add(name, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
     TEST("/tally/counts", test_counts);
+    TEST("/tally/formats", test_formats);
     TEST("/tally/counts-nothing", test_counts_nothing);
     TEST("/tally/errors", test_errors);
     TEST("/tally/several", test_several);
