@@ -11,8 +11,8 @@
 
 #define MEND "mend that, then run sealctl check again"
 #define ENABLE                                                                                     \
-    "enable smime or pgp, with a file in the configuration's folder; sealctl modules lists what "  \
-    "is installed"
+    "enable a module that encrypts, with a file in the configuration's folder; sealctl modules "   \
+    "lists what is installed"
 #define NO_MODULE "no module is enabled: no mail is encrypted or signed"
 
 /* Mail that is to be encrypted, and nothing that could. */
