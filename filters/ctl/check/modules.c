@@ -62,7 +62,9 @@ static void look_for_file(CheckRun *run, const char *name, const char *file)
     }
     if (errno != ENOENT)
         return;
-    remedy = g_strdup_printf("install it (apt install sealpipe-%s), or take [module %s] out of %s",
+    remedy = g_strdup_printf("install it again (on Debian: apt install --reinstall sealpipe-%s, or "
+                             "sealpipe where there is no such package), or take [module %s] out "
+                             "of %s",
                              name, name, file);
     check_explain_path(run, "modules", path);
     check_put(run, CHECK_PROBLEM, "modules", remedy,
