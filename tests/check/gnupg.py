@@ -88,6 +88,13 @@ def _():
     tap.contains(result.bad()[0]["remedy"], "install GnuPG")
 
 
+@tap.test("where the configuration does not load, it is not taken for fine")
+def _():
+    configure(no_such="1")
+    tap.equal([row["state"] for row in checks.look(home, "gnupg", env=ENV).rows], ["unchecked"])
+    configure()
+
+
 @tap.test("an agent that hangs")
 def _():
     configure()

@@ -39,6 +39,8 @@ void check_put(CheckRun *run, CheckState state, const char *topic, const char *r
                const char *format, ...) G_GNUC_PRINTF(5, 6);
 /** A problem whose text is that of @error. */
 void check_put_error(CheckRun *run, const char *topic, const char *remedy, const GError *error);
+/** Of a topic that needs the settings, where there are none. */
+#define CHECK_NO_SETTINGS "before that, the configuration has to load"
 /** @topic could not be looked at, or not all of it; the text says why. */
 void check_leave(CheckRun *run, const char *topic, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /** @topic has said what is wrong with @path, so that what others find whose text names it, or

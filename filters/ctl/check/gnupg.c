@@ -126,7 +126,8 @@ static void put_agent(const Look *look, const char *path, int why)
                   why == EPROTO ? "does not answer as one does" : "does not answer within 5 s",
                   path);
     else if (why == ECONNREFUSED) {
-        g_autofree char *remove = g_strdup_printf("rm %s: gpg starts another one", path);
+        g_autofree char *word = ctl_shell_word(path);
+        g_autofree char *remove = g_strdup_printf("rm %s: gpg starts another one", word);
         check_put(look->run, CHECK_WARNING, TOPIC, remove,
                   "%s was left behind by a gpg-agent that has ended", path);
     } else if (why != 0 && why != ENOENT)
@@ -228,8 +229,11 @@ void check_gnupg(CheckRun *run)
     struct stat info;
     Look look = {.run = run, .home = home};
 
-    if (!home)
+    if (!home) {
+        if (!check_setting(run, "core", "state_dir"))
+            check_leave(run, TOPIC, "%s", CHECK_NO_SETTINGS);
         return;
+    }
     /* Not where a link leads: the service's user could have this look as root. */
     if (*home && lstat(home, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid != 0)
         owner = getpwuid(info.st_uid);

@@ -530,7 +530,7 @@ static void look_as_service(CheckRun *run, G_GNUC_UNUSED gpointer data)
                         "mend that, then run sealctl check again; sealpipe.conf(5) has all "
                         "settings",
                         error);
-        leave_topics(run, "before that, the configuration has to load");
+        leave_topics(run, CHECK_NO_SETTINGS);
         return;
     }
     check_keep_settings(run, run->dispatcher);
