@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sys
 
@@ -282,19 +283,27 @@ def _():
     sound()
     with changed(home.authority.cert, user="nobody"):
         fault("files", home.authority.cert, "belongs", remedy="chown root")
+    blank = home.folder / "an anchor; id.pem"
+    shutil.copy(home.authority.cert, blank)
+    sound(**{"module smime": {"trust_anchors": f"{home.folder}/an anchor\\; id.pem", "server_keys": private}})
+    is_sound()
+    with changed(blank, 0o666):
+        fault("files", blank, "can be written by others", remedy=f"chmod go-w '{blank}'")
+    blank.unlink()
 
 
 @tap.test("folders and a log that the service cannot write are named")
 def _():
     only_root()
-    spool = home.folder / "spool"
+    spool = home.folder / "the spool"
     spool.mkdir(exist_ok=True)
     own(spool)
     sound(core={"user": USER, "spool_dir": spool})
     is_sound()
     for path, user in ((home.state, "root"), (spool, "root"), (home.log, "root")):
         with changed(path, user=user):
-            fault("files", path, f"user {USER} cannot write there", remedy=f"chown {USER} {path}", what=path)
+            fault("files", path, f"user {USER} cannot write there", remedy=f"chown {USER} {shlex.quote(str(path))}",
+                  what=path)
     with changed(home.state, 0o777):
         fault("files", home.state, "others can write to it", remedy=f"chmod 0700 {home.state}")
     sound(core={"user": USER, "spool_dir": home.folder / "nowhere"})

@@ -67,8 +67,9 @@ static gboolean look_at_way(CheckRun *run, const FileItem *item, const char *use
     if (!closed)
         return TRUE;
     g_autofree char *fault = g_strdup_printf("user %s cannot enter this folder", user);
+    g_autofree char *word = ctl_shell_word(closed);
     g_autofree char *remedy = g_strdup_printf(
-        "let him through: chmod o+x %s; or move what is in it to where he can go", closed);
+        "let him through: chmod o+x %s; or move what is in it to where he can go", word);
     put_fault(run, item, closed, remedy, fault);
     return FALSE;
 }
@@ -175,7 +176,8 @@ static void look_to_read(CheckRun *run, const FileItem *item, const char *user)
 static void put_unwritable(CheckRun *run, const FileItem *item, const char *path, const char *user)
 {
     g_autofree char *fault = g_strdup_printf("user %s cannot write there", user);
-    g_autofree char *remedy = g_strdup_printf("chown %s %s && chmod u+rwX %s", user, path, path);
+    g_autofree char *word = ctl_shell_word(path);
+    g_autofree char *remedy = g_strdup_printf("chown %s %s && chmod u+rwX %s", user, word, word);
 
     put_fault(run, item, path, remedy, fault);
 }
@@ -183,7 +185,8 @@ static void put_unwritable(CheckRun *run, const FileItem *item, const char *path
 static void look_to_write(CheckRun *run, const FileItem *item, const char *user)
 {
     if (access(item->path, F_OK) != 0) {
-        g_autofree char *remedy = g_strdup_printf("install -d -m 0700 -o %s %s", user, item->path);
+        g_autofree char *word = ctl_shell_word(item->path);
+        g_autofree char *remedy = g_strdup_printf("install -d -m 0700 -o %s %s", user, word);
         put_fault(run, item, item->path, remedy, "there is no such folder");
     } else if (access(item->path, R_OK | W_OK | X_OK) != 0 && errno == EACCES) {
         put_unwritable(run, item, item->path, user);
@@ -197,7 +200,8 @@ static void look_at_state(CheckRun *run, const FileItem *item, const char *user)
     look_to_write(run, item, user);
     if (stat(item->path, &st) != 0 || !(st.st_mode & (S_IWGRP | S_IWOTH)))
         return;
-    g_autofree char *remedy = g_strdup_printf("chmod 0700 %s", item->path);
+    g_autofree char *word = ctl_shell_word(item->path);
+    g_autofree char *remedy = g_strdup_printf("chmod 0700 %s", word);
     put_fault(run, item, item->path, remedy, "others can write to it");
 }
 
@@ -209,8 +213,8 @@ static void look_to_log(CheckRun *run, const FileItem *item, const char *user)
         if (access(item->path, W_OK) != 0)
             put_unwritable(run, item, item->path, user);
     } else if (access(folder, W_OK | X_OK) != 0) {
-        g_autofree char *remedy =
-            g_strdup_printf("install -m 0640 -o %s /dev/null %s", user, item->path);
+        g_autofree char *word = ctl_shell_word(item->path);
+        g_autofree char *remedy = g_strdup_printf("install -m 0640 -o %s /dev/null %s", user, word);
         put_fault(run, item, item->path, remedy,
                   "there is no such file, and the service's user cannot make it");
     }
@@ -226,8 +230,8 @@ static void look_to_own(CheckRun *run, const FileItem *item, const char *user)
         access(item->path, R_OK | W_OK | X_OK) == 0)
         return;
     g_autofree char *fault = g_strdup_printf("it has to be user %s's alone", user);
-    g_autofree char *remedy =
-        g_strdup_printf("chown -R %s %s && chmod 0700 %s", user, item->path, item->path);
+    g_autofree char *word = ctl_shell_word(item->path);
+    g_autofree char *remedy = g_strdup_printf("chown -R %s %s && chmod 0700 %s", user, word, word);
     put_fault(run, item, item->path, remedy, fault);
 }
 
@@ -245,7 +249,19 @@ static void look_to_connect(CheckRun *run, const FileItem *item, const char *use
  * Who can change it
  */
 
-/* The path is what the error begins with. */
+/* The path is what the error begins with, whatever blanks are in it. (transfer full) */
+static char *path_of_error(const GError *error)
+{
+    static const char *const faults[] = {" belongs ", " can be written ", " stands where ",
+                                         " lets everybody "};
+    const char *end = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(faults) && !end; i++)
+        end = strstr(error->message, faults[i]);
+    return end ? g_strndup(error->message, (gsize)(end - error->message))
+               : g_strndup(error->message, strcspn(error->message, " "));
+}
+
 void files_look_at_owners(CheckRun *run, const FileItem *item)
 {
     g_autoptr(GError) error = NULL;
@@ -254,10 +270,11 @@ void files_look_at_owners(CheckRun *run, const FileItem *item)
         item->use == FILE_CONNECT || seal_path_check_owner(item->path, &error) ||
         !g_error_matches(error, SEAL_ERROR, SEAL_ERROR_CONFIG))
         return;
-    g_autofree char *path = g_strndup(error->message, strcspn(error->message, " "));
+    g_autofree char *path = path_of_error(error);
+    g_autofree char *word = ctl_shell_word(path);
     gboolean by_others = strstr(error->message, "chmod") != NULL;
     g_autofree char *remedy =
-        by_others ? g_strdup_printf("chmod go-w %s", path) : g_strdup_printf("chown root %s", path);
+        by_others ? g_strdup_printf("chmod go-w %s", word) : g_strdup_printf("chown root %s", word);
     if (!check_explain_path(run, "files", path))
         return;
     check_explain_path(run, "files", item->path);
