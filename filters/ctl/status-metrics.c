@@ -193,15 +193,26 @@ static void add_disk(GString *text, GVariant *answer)
     ctl_rows_visit(answer, "disk", add_row, &size);
 }
 
+static gboolean is_told(GVariant *answer, const char *name)
+{
+    g_autoptr(GVariant) value = g_variant_lookup_value(answer, name, NULL);
+
+    return value != NULL;
+}
+
+/* Where the configuration does not load, nobody knows whom to ask: 0 would be an answer. */
 char *ctl_status_metrics(GVariant *answer)
 {
     GString *text = g_string_new(NULL);
 
-    add_gauge(text, "up", "Whether the daemon answers (1).", ctl_rows_count(answer, "daemon") > 0);
+    if (is_told(answer, "daemon"))
+        add_gauge(text, "up", "Whether the daemon answers (1).",
+                  ctl_rows_count(answer, "daemon") > 0);
     add_gauge(text, "ready", "Whether `sealctl status` ends with 0 (1).",
               ctl_row_is_set(answer, "ready"));
-    add_gauge(text, "suspended", "Whether `sealctl suspend` holds (1).",
-              ctl_row_is_set(answer, "suspended"));
+    if (is_told(answer, "suspended"))
+        add_gauge(text, "suspended", "Whether `sealctl suspend` holds (1).",
+                  ctl_row_is_set(answer, "suspended"));
     if (ctl_rows_count(answer, "daemon") > 0)
         add_counts(text, answer);
     add_keys(text, answer);

@@ -212,6 +212,18 @@ def _():
     del running
 
 
+@tap.test("where the configuration does not load, whether the daemon is up is not said")
+def _():
+    daemon()
+    broken = home.write_conf("60-more.conf", "no line of a setting\n")
+    result = home.run("sealctl", "status", "--metrics")
+    broken.unlink()
+    tap.contains(result.errors.decode(), "60-more.conf")
+    found = metrics(result.output.decode())
+    tap.equal(found["sealpipe_ready", ()], 0)
+    tap.true(not {name for name, _ in found} & {"sealpipe_up", "sealpipe_suspended"}, found)
+
+
 @tap.test("with the daemon stopped and keys that are root's it says what to do")
 def _():
     if not daemons.ROOT:
