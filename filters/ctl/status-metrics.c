@@ -200,7 +200,7 @@ static gboolean is_told(GVariant *answer, const char *name)
     return value != NULL;
 }
 
-/* Where the configuration does not load, nobody knows whom to ask: 0 would be an answer. */
+/* Where the configuration cannot be read, nobody knows whom to ask: 0 would be an answer. */
 char *ctl_status_metrics(GVariant *answer)
 {
     GString *text = g_string_new(NULL);
