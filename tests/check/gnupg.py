@@ -88,6 +88,15 @@ def _():
     tap.contains(result.bad()[0]["remedy"], "install GnuPG")
 
 
+@tap.test("GPGME's version counts where OpenPGP is enabled, though another library brings it along")
+def _():
+    for enabled in (True, False):
+        home.configure({"module pgp": {"home": ring.path}} if enabled else {})
+        rows = checks.look(home, "versions", env=ENV).rows
+        tap.equal("GPGME" in rows[0]["text"], enabled, rows)
+    configure()
+
+
 @tap.test("where the configuration does not load, it is not taken for fine")
 def _():
     configure(no_such="1")

@@ -196,9 +196,15 @@ static void look_at_gpg(CheckRun *run, GString *found)
  * All of them
  */
 
+/* GMime brings GPGME along, which does nothing then. */
+static gboolean is_used(const CheckRun *run, const Library *library)
+{
+    return library->ask != ask_gpgme || check_setting(run, "module pgp", "home");
+}
+
 static void look_at_library(CheckRun *run, const Library *library, GString *found)
 {
-    g_autofree char *version = ask_library(library);
+    g_autofree char *version = is_used(run, library) ? ask_library(library) : NULL;
 
     if (!version)
         return;
