@@ -139,8 +139,8 @@ def while_sending(count, pause, disturb):
 
 
 def assert_recovers(daemon):
-    tap.wait_for(lambda: len(daemon.generations()) == 1, "one generation is left")
-    tap.wait_for(lambda: len(daemon.workers()) == 2, "all its workers are there")
+    tap.wait_for(lambda: len(daemon.generations()) == 1, lambda: f"one generation is left: {daemon.describe()}")
+    tap.wait_for(lambda: len(daemon.workers()) == 2, lambda: f"all its workers are there: {daemon.describe()}")
     tap.equal(swarm.Swarm(home, 4, 50).end(), (50, 0), home.log_text()[-800:])
 
 

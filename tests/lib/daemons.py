@@ -118,6 +118,20 @@ class Daemon:
     def generations(self):
         return [pid for pid, parent, _, _ in processes() if parent == self.process.pid]
 
+    def describe(self):
+        """Its processes, with what they wait for, and the end of its log: for a test that fails."""
+        lines = []
+        for pid, parent, uid, _ in processes():
+            if pid in self.alive():
+                folder = pathlib.Path(f"/proc/{pid}")
+                try:
+                    wait, state = (folder / "wchan").read_text(), (folder / "stat").read_text().rsplit(")", 1)[1]
+                except OSError:
+                    continue
+                age = (ticks() - begun(pid)) / os.sysconf("SC_CLK_TCK")
+                lines.append(f"{pid} of {parent}, user {uid}, {age:.1f} s, {state.split()[0]} in {wait}")
+        return "\n".join([*lines, self.home.log_text()[-3000:]])
+
     def below(self, pid):
         return [child for child, parent, _, _ in processes() if parent == pid]
 

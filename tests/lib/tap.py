@@ -42,14 +42,15 @@ def _short(value):
 
 
 def wait_for(condition, what, seconds=30):
-    """Asks until the condition is true. The bound is generous: it is met by faults only."""
+    """Asks until the condition is true. The bound is generous: it is met by faults only. @what may be
+    a function that says more of them then."""
     end = time.monotonic() + seconds
     while True:
         result = condition()
         if result:
             return result
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.01)
 
 
