@@ -399,6 +399,11 @@ def _():
             if path.name != "old.pem":
                 path.unlink()
         fault("keys", "none can be encrypted to now", "expired: CN=Leaf", state="warning", remedy="sealctl keys check")
+        sound(policy={"encrypt": "never"})
+        tap.equal([row[1] for row in check() if row[0] == "keys"], ["ok"], "nothing is encrypted")
+        sound(policy={"encrypt": "never"}, **{"rule a": {"match_recipient": "@b.example", "encrypt": "required"}})
+        fault("keys", "none can be encrypted to now", state="warning")
+        sound()
         (home.certs / "old.pem").unlink()
         rows = [row for row in check() if row[0] == "keys"]
         tap.equal([row[1] for row in rows], ["warning", "problem"], rows)

@@ -84,6 +84,23 @@ static gboolean count_key(SealModule *self G_GNUC_UNUSED, SealKey *key, GBytes *
     return TRUE;
 }
 
+static void note_rule(const char *rule G_GNUC_UNUSED, const char *senders G_GNUC_UNUSED,
+                      gpointer user_data)
+{
+    *(gboolean *)user_data = TRUE;
+}
+
+/* Some mail, by policy or by a rule. */
+static gboolean is_encrypting(const CheckRun *run)
+{
+    static const char *const needs[] = {"preferred", "required"};
+    gboolean any = g_strcmp0(check_setting(run, "policy", "encrypt"), "never") != 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(needs) && !any; i++)
+        check_visit_rules(run, "encrypt", needs[i], note_rule, &any);
+    return any;
+}
+
 static void put_count(CheckRun *run, const char *source, const Count *count)
 {
     g_autofree char *left = count->unjudged > 0
@@ -91,7 +108,7 @@ static void put_count(CheckRun *run, const char *source, const Count *count)
                                                   count->unjudged, PATIENCE)
                                 : g_strdup("");
 
-    if (count->usable == 0 && count->unjudged == 0)
+    if (count->usable == 0 && count->unjudged == 0 && is_encrypting(run))
         check_put(run, CHECK_WARNING, TOPIC,
                   "sealctl keys check says what is wrong with each; get new ones of their owners",
                   "%s: %u %s, of which none can be encrypted to now%s%s", source, count->keys,
@@ -117,9 +134,7 @@ static void put_counts(const Counting *counting)
 /* Mail waits, or is refused, where nobody has a key. */
 static void put_empty(CheckRun *run, const SealLooking *looking)
 {
-    const char *encrypt = check_setting(run, "policy", "encrypt");
-
-    if (g_strcmp0(encrypt, "never") == 0 || looking->hidden)
+    if (!is_encrypting(run) || looking->hidden)
         return;
     check_put(run, CHECK_PROBLEM, TOPIC,
               "put the recipients' certificates and keys into the folder that paths= in [module "
