@@ -304,6 +304,11 @@ def _():
         with changed(path, user=user):
             fault("files", path, f"user {USER} cannot write there", remedy=f"chown {USER} {shlex.quote(str(path))}",
                   what=path)
+    ledger = home.state / "ledger"
+    ledger.mkdir(mode=0o750, exist_ok=True)
+    own(ledger)
+    with changed(ledger, 0o750, "root"):
+        fault("files", ledger, f"user {USER} cannot write there", remedy=f"chown {USER} {ledger}", what=ledger)
     with changed(home.state, 0o777):
         fault("files", home.state, "others can write to it", remedy=f"chmod 0700 {home.state}")
     sound(core={"user": USER, "spool_dir": home.folder / "nowhere"})

@@ -193,11 +193,30 @@ static void look_to_write(CheckRun *run, const FileItem *item, const char *user)
     }
 }
 
+/* One of root's, say, from a time when something ran as another user: the ledger, keys, the
+ * licence. */
+static void look_in_state(CheckRun *run, const FileItem *item, const char *user)
+{
+    g_autoptr(GDir) dir = g_dir_open(item->path, 0, NULL);
+    const char *name;
+
+    for (guint n = 0, faults = 0; dir && n < MAX_FILES && (name = g_dir_read_name(dir)); n++) {
+        g_autofree char *path = g_build_filename(item->path, name, NULL);
+        struct stat st;
+
+        if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
+            access(path, R_OK | W_OK | X_OK) == 0 || errno != EACCES || ++faults > MAX_NAMED)
+            continue;
+        put_unwritable(run, item, path, user);
+    }
+}
+
 static void look_at_state(CheckRun *run, const FileItem *item, const char *user)
 {
     struct stat st;
 
     look_to_write(run, item, user);
+    look_in_state(run, item, user);
     if (stat(item->path, &st) != 0 || !(st.st_mode & (S_IWGRP | S_IWOTH)))
         return;
     g_autofree char *word = ctl_shell_word(item->path);
