@@ -88,6 +88,8 @@ class Daemon:
             self.process.wait(timeout=homes.BOUND)
         self.process = None
 
+    close = stop
+
     def __enter__(self):
         return self.start()
 
