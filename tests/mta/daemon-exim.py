@@ -105,7 +105,7 @@ def by_page():
         shutil.chown(path, "root", "Debian-exim")
     (SEALPIPE / "senders").write_text(f"carol: {CAROL}\n")
     mailhost.shell(PAGE["daemon-users"])
-    (home.conf / "60-daemon.conf").write_text(PAGE["daemon-conf"])
+    (home.conf / "95-daemon.conf").write_text(PAGE["daemon-conf"])
     mailhost.shell(PAGE["daemon-owners"])
     mailhost.shell(PAGE["daemon-start"])
 

@@ -378,6 +378,24 @@ def _():
     (home.certs / pathlib.Path(dave.cert).name).unlink()
 
 
+@tap.test("the recipe's router in Debian's template, which takes it in once, behind the other")
+def _():
+    recipe = snippets.read("local-mailboxes.md", "docs/recipes")
+    settings = fresh(configtype="internet", use_split_config="false")
+    extra(recipe["mailbox"], "router", "095_sealpipe_mailbox")
+    template = debian_exim.ETC / "exim4.conf.template"
+    before = template.read_text()
+    try:
+        mailhost.shell(PAGE["debian-template"])
+        mailhost.shell(recipe["mailbox-template"])
+        server.restart(**settings)
+        names = [name for name, _ in server.routers()]
+        tap.equal((names.count("sealpipe_mailbox"), names.index("sealpipe_mailbox")), (1, len(OURS)), names)
+    finally:
+        template.write_text(before)
+        server.clear()
+
+
 @tap.test("hosts that may send without a login are signed for, where both programs are told so")
 def _():
     begin()

@@ -285,7 +285,7 @@ def _():
     tap.equal(lines("ls -A /var/lib/sealpipe 2>/dev/null || true"), [])
     debian.run("test -e /var/lib/sealpipe-keys/gnupg/private-keys-v1.d/1.key; "
                f"test -e {CONF}/50-local.conf; test -e /etc/sealpipe/certs/alice.pem")
-    tap.equal(lines(f"ls {CONF}"), ["50-local.conf", "60-daemon.conf"])
+    tap.equal(lines(f"ls {CONF}"), ["50-local.conf", "95-daemon.conf"])
 
 
 # ---------------------------------------------------------------------------------------------
