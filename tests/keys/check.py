@@ -302,13 +302,27 @@ def _():
     is_sound()
     for path, user in ((home.state, "root"), (spool, "root"), (home.log, "root")):
         with changed(path, user=user):
-            fault("files", path, f"user {USER} cannot write there", remedy=f"chown {USER} {shlex.quote(str(path))}",
+            fault("files", path, f"user {USER} cannot write there", remedy=f"chown -h {USER} {shlex.quote(str(path))} && runuser",
                   what=path)
     ledger = home.state / "ledger"
     ledger.mkdir(mode=0o750, exist_ok=True)
     own(ledger)
     with changed(ledger, 0o750, "root"):
-        fault("files", ledger, f"user {USER} cannot write there", remedy=f"chown {USER} {ledger}", what=ledger)
+        fault("files", ledger, f"user {USER} cannot write there", remedy=f"chown -h {USER} {ledger}", what=ledger)
+    lost = home.state / "lost+found"
+    lost.mkdir(mode=0o700)
+    is_sound()
+    lost.rmdir()
+    shadow = home.folder / "shadow"
+    shadow.write_text("secret")
+    shadow.chmod(0o600)
+    home.log.rename(home.folder / "log-aside")
+    home.log.symlink_to(shadow)
+    os.chown(home.log, home.state.stat().st_uid, 0, follow_symlinks=False)
+    found = [row for row in check() if row[0] == "files" and row[1] == "problem"]
+    tap.equal(["see where this link leads" in row[3] and "chown -h" not in row[3] for row in found], [True], found)
+    home.log.unlink()
+    (home.folder / "log-aside").rename(home.log)
     with changed(home.state, 0o777):
         fault("files", home.state, "others can write to it", remedy=f"chmod 0700 {home.state}")
     sound(core={"user": USER, "spool_dir": home.folder / "nowhere"})

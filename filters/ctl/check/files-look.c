@@ -79,16 +79,27 @@ static gboolean look_at_way(CheckRun *run, const FileItem *item, const char *use
  */
 
 /* Whoever may put files there chooses their names, and where links lead: root is not to run what a
- * name says, nor to open what is not meant. */
+ * name says, nor to open or hand over what is not meant. (transfer full) NULL: it is no link. */
+static char *remedy_of_link(const char *path)
+{
+    g_autofree char *word = ctl_shell_word(path);
+
+    if (!g_file_test(path, G_FILE_TEST_IS_SYMLINK))
+        return NULL;
+    return g_strdup_printf("see where this link leads (readlink -f %s), and who has put it there; "
+                           "put what is meant in its place: a chmod or chown would be of what it "
+                           "leads to",
+                           word);
+}
+
 static char *remedy_to_read(const FileItem *item, const char *path, const char *user)
 {
     gboolean folder = g_file_test(path, G_FILE_TEST_IS_DIR);
     g_autofree char *word = ctl_shell_word(path);
+    char *of_link = g_str_equal(path, item->path) ? NULL : remedy_of_link(path);
 
-    if (!g_str_equal(path, item->path) && g_file_test(path, G_FILE_TEST_IS_SYMLINK))
-        return g_strdup_printf("see where this link leads (readlink -f %s), and put a file there "
-                               "instead; a chmod would be of what it leads to",
-                               word);
+    if (of_link)
+        return of_link;
     if (item->use == FILE_PRIVATE)
         return g_strdup_printf("chown %s %s && chmod %s %s", user, word, folder ? "0700" : "0600",
                                word);
@@ -111,7 +122,10 @@ static void look_at_secrecy(CheckRun *run, const FileItem *item, const char *pat
         !(st.st_mode & (S_IROTH | S_IWOTH)))
         return;
     g_autofree char *word = ctl_shell_word(path);
-    g_autofree char *remedy = g_strdup_printf("chmod o= %s", word);
+    g_autofree char *remedy = g_str_equal(path, item->path) ? NULL : remedy_of_link(path);
+
+    if (!remedy)
+        remedy = g_strdup_printf("chmod o= %s", word);
     put_fault(run, item, path, remedy, "everybody on this host can read or change this secret");
 }
 
@@ -173,12 +187,17 @@ static void look_to_read(CheckRun *run, const FileItem *item, const char *user)
  * Writing
  */
 
+/* It may have become a link by the time that root does it: then no other file's owner or mode is
+ * changed. */
 static void put_unwritable(CheckRun *run, const FileItem *item, const char *path, const char *user)
 {
     g_autofree char *fault = g_strdup_printf("user %s cannot write there", user);
     g_autofree char *word = ctl_shell_word(path);
-    g_autofree char *remedy = g_strdup_printf("chown %s %s && chmod u+rwX %s", user, word, word);
+    g_autofree char *remedy = remedy_of_link(path);
 
+    if (!remedy)
+        remedy = g_strdup_printf("chown -h %s %s && runuser -u %s -- chmod u+rwX %s", user, word,
+                                 user, word);
     put_fault(run, item, path, remedy, fault);
 }
 
@@ -193,21 +212,19 @@ static void look_to_write(CheckRun *run, const FileItem *item, const char *user)
     }
 }
 
-/* One of root's, say, from a time when something ran as another user: the ledger, keys, the
- * licence. */
+/* What is there is root's, say, from a time when something ran as another user. Others' folders may
+ * stand there, too: a GnuPG home, lost+found. */
 static void look_in_state(CheckRun *run, const FileItem *item, const char *user)
 {
-    g_autoptr(GDir) dir = g_dir_open(item->path, 0, NULL);
-    const char *name;
+    static const char *const own[] = {"ledger", "journal", "keys-store", "license"};
 
-    for (guint n = 0, faults = 0; dir && n < MAX_FILES && (name = g_dir_read_name(dir)); n++) {
-        g_autofree char *path = g_build_filename(item->path, name, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(own); i++) {
+        g_autofree char *path = g_build_filename(item->path, own[i], NULL);
         struct stat st;
 
-        if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
-            access(path, R_OK | W_OK | X_OK) == 0 || errno != EACCES || ++faults > MAX_NAMED)
-            continue;
-        put_unwritable(run, item, path, user);
+        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, R_OK | W_OK | X_OK) != 0 &&
+            errno == EACCES)
+            put_unwritable(run, item, path, user);
     }
 }
 
@@ -250,7 +267,8 @@ static void look_to_own(CheckRun *run, const FileItem *item, const char *user)
         return;
     g_autofree char *fault = g_strdup_printf("it has to be user %s's alone", user);
     g_autofree char *word = ctl_shell_word(item->path);
-    g_autofree char *remedy = g_strdup_printf("chown -R %s %s && chmod 0700 %s", user, word, word);
+    g_autofree char *remedy = g_strdup_printf("chown -Rh %s %s && runuser -u %s -- chmod 0700 %s",
+                                              user, word, user, word);
     put_fault(run, item, item->path, remedy, fault);
 }
 
