@@ -88,6 +88,7 @@ static void end_with_parent(pid_t parent)
 
 G_GNUC_NORETURN static void become_worker(Generation *self, pid_t parent, int control, int keys)
 {
+    prctl(PR_SET_NAME, "sealpiped-work");
     setpgid(0, 0);
     end_with_parent(parent);
     close_places(self);
@@ -100,6 +101,7 @@ G_GNUC_NORETURN static void become_worker(Generation *self, pid_t parent, int co
 /* It has none of the sockets. */
 G_GNUC_NORETURN static void become_refresher(Generation *self, pid_t parent)
 {
+    prctl(PR_SET_NAME, "sealpiped-fetch");
     setpgid(0, 0);
     end_with_parent(parent);
     close_places(self);

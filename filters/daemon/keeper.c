@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,6 +161,7 @@ static int run_keeper(const SealDaemonSettings *settings, int control)
 
 G_GNUC_NORETURN static void become_keeper(const SealDaemonSettings *settings, int control)
 {
+    prctl(PR_SET_NAME, "sealpiped-keep");
     daemon_signals_reset();
     close(DAEMON_CONTROL_FD);
     close(DAEMON_LISTEN_FD);

@@ -102,6 +102,7 @@ static int run_tender(const SealDaemonSettings *settings, const char *parent, in
 G_GNUC_NORETURN static void become_tender(const SealDaemonSettings *settings, const char *parent,
                                           int control)
 {
+    prctl(PR_SET_NAME, "sealpiped-tend");
     daemon_signals_reset();
     close(DAEMON_CONTROL_FD);
     close(DAEMON_LISTEN_FD);

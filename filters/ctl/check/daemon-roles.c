@@ -4,7 +4,27 @@
  */
 #include "filters/ctl/check/daemon.h"
 
+#include <string.h>
+
 enum { MAX_DEPTH = 4 /* of its processes below each other */ };
+
+/* By the names that filters/daemon gives them. */
+static const char *const names[][2] = {
+    {"sealpiped-work", "a worker"},
+    {"sealpiped-keep", "the keeper"},
+    {"sealpiped-tend", "what tends to the private keys of gpg"},
+    {"sealpiped-fetch", "what fetches lists of revocations"},
+};
+
+/* Of a child of the generation's. An older daemon's have no names of their own. */
+static const char *role_of_child(const CheckProcess *child)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_str_equal(child->name, names[i][0]))
+            return names[i][1];
+    }
+    return child->group == child->pid ? "a worker" : "the keeper";
+}
 
 const CheckProcess *daemon_process(const CheckDaemon *self, pid_t pid)
 {
@@ -31,7 +51,7 @@ const char *daemon_role(const CheckDaemon *self, const CheckProcess *process)
         return "what starts the workers";
     for (guint depth = 0; above && depth < MAX_DEPTH; depth++) {
         if (above->parent == self->generation->pid)
-            return above->group == above->pid ? "a worker" : "the keeper";
+            return role_of_child(above);
         above = daemon_process(self, above->parent);
     }
     return NULL;

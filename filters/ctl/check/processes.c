@@ -31,6 +31,14 @@ static char *read_of(pid_t pid, const char *name, gsize *size)
     return g_file_get_contents(path, &text, size, NULL) ? text : NULL;
 }
 
+static void read_name(CheckProcess *process, const char *text, const char *end)
+{
+    const char *begin = strchr(text, '(');
+
+    if (begin && begin < end)
+        g_strlcpy(process->name, begin + 1, MIN(sizeof process->name, (gsize)(end - begin)));
+}
+
 /* What stands behind the name, which may have anything in it. */
 static gboolean read_process(CheckProcess *process, gint64 start)
 {
@@ -47,6 +55,7 @@ static gboolean read_process(CheckProcess *process, gint64 start)
                "%*d %" G_GUINT64_FORMAT,
                &process->state, &parent, &group, &ticks) != 4)
         return FALSE;
+    read_name(process, text, rest);
     process->parent = parent;
     process->group = group;
     process->user = info.st_uid;

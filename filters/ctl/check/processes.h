@@ -12,8 +12,9 @@ typedef struct {
     pid_t parent;
     pid_t group;
     uid_t user;
-    char state;   /* 'T' where it is stopped, 'Z' where it has ended */
-    gint64 begun; /* Unix time, microseconds, to a hundredth of a second */
+    char name[16]; /* of the process, as ps -o comm has it */
+    char state;    /* 'T' where it is stopped, 'Z' where it has ended */
+    gint64 begun;  /* Unix time, microseconds, to a hundredth of a second */
 } CheckProcess;
 
 /** All of them. Empty where /proc does not tell. (transfer full, element type CheckProcess) */
