@@ -80,8 +80,8 @@ static guint count_workers(const CheckDaemon *self)
     for (guint i = 0; self->generation && i < self->processes->len; i++) {
         const CheckProcess *process = &g_array_index(self->processes, CheckProcess, i);
 
-        count += process->parent == self->generation->pid && process->group == process->pid &&
-                 process->state != 'Z';
+        count += process->parent == self->generation->pid && process->state != 'Z' &&
+                 g_strcmp0(daemon_role(self, process), "a worker") == 0;
     }
     return count;
 }
@@ -145,20 +145,34 @@ static void check_workers(CheckDaemon *self)
                   self->settings.workers);
 }
 
-/* The newest of the files of the configuration that have changed since. (transfer full) */
+static gint64 usec_of(const struct timespec *time)
+{
+    return (gint64)time->tv_sec * G_USEC_PER_SEC + time->tv_nsec / 1000;
+}
+
+/* When it was written, or put there as it was, by mv or cp -p; 0 where it is not there. */
+static gint64 find_time(const char *path)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        return 0;
+    return S_ISDIR(info.st_mode) ? usec_of(&info.st_mtim)
+                                 : MAX(usec_of(&info.st_mtim), usec_of(&info.st_ctim));
+}
+
+/* The newest of the files of the configuration that may have changed since; the folder, where one
+ * may have gone from it. (transfer full) */
 static char *find_change(const CheckDaemon *self, gint64 since)
 {
     const char *dir = self->settings.conf_dir;
     g_autoptr(GPtrArray) names = seal_dir_list(dir, ".conf", NULL);
-    char *newest = NULL;
+    char *newest = find_time(dir) > since ? g_strdup(dir) : NULL;
 
     for (guint i = 0; names && i < names->len; i++) {
         g_autofree char *path = g_build_filename(dir, g_ptr_array_index(names, i), NULL);
-        struct stat info;
+        gint64 when = find_time(path);
 
-        if (stat(path, &info) != 0)
-            continue;
-        gint64 when = (gint64)info.st_mtim.tv_sec * G_USEC_PER_SEC + info.st_mtim.tv_nsec / 1000;
         if (when <= since)
             continue;
         since = when;
@@ -188,10 +202,11 @@ static void check_age(CheckDaemon *self)
                   (int)generation->pid, begun);
     /* Why it cannot be loaded is said elsewhere. */
     if (changed && !check_has_trouble(self->run, "configuration"))
-        check_put(self->run, CHECK_WARNING, "daemon",
-                  "systemctl reload sealpiped; the log says it where that fails",
-                  "the daemon works with the configuration as it was at %s; %s has changed since",
-                  begun, changed);
+        check_put(
+            self->run, CHECK_WARNING, "daemon",
+            "systemctl reload sealpiped; the log says it where that fails",
+            "the daemon works with the configuration as it was at %s; %s may have changed since",
+            begun, changed);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -242,7 +257,7 @@ static void put_state(CheckDaemon *self, DaemonState state)
     if (state == DAEMON_CLOSED)
         check_put(self->run, CHECK_WARNING, "daemon", "run sealctl check as root",
                   "whether the daemon answers at %s cannot be seen: %s", self->socket,
-                  g_strerror(errno));
+                  g_strerror(self->why));
     else if (state == DAEMON_FULL)
         check_put(self->run, CHECK_PROBLEM, "daemon", patience,
                   "the daemon takes nobody: its queue at %s has had no room for 5 s", self->socket);
@@ -322,6 +337,7 @@ static void look_at_daemon(CheckRun *run, G_GNUC_UNUSED gpointer data)
         return;
     self.socket = g_build_filename(self.settings.run_dir, DAEMON_SOCKET, NULL);
     DaemonState state = daemon_ask(self.socket, &self.listener, &self.user);
+    self.why = errno;
     if (geteuid() == 0 && (is_needed(&self) || (self.listener && self.user == 0)))
         check_keeper_user(&self);
     if (state == DAEMON_ABSENT)

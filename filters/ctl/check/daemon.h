@@ -13,6 +13,7 @@ typedef struct {
     char *socket;
     pid_t listener;                 /* who listens there; 0: nobody */
     uid_t user;                     /* whose process that is */
+    int why;                        /* errno, where it is DAEMON_CLOSED */
     GArray *processes;              /* element type CheckProcess */
     const CheckProcess *generation; /* the one that handles mail; NULL: none was found */
 } CheckDaemon;
