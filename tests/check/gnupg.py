@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `sealctl check` says of gpg, of its home, and of the agent and the locks in that."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -46,6 +47,17 @@ def fine(*parts):
 
 def fault(state, *parts, remedy=""):
     return checks.fault(home, "gnupg", state, *parts, remedy=remedy, among=TOPICS, env=ENV)
+
+
+@contextlib.contextmanager
+def owned(user, *paths):
+    """As long as it lasts; root's again then."""
+    everything = [found for path in paths for found in (path, *path.rglob("*"))]
+    for path in everything:
+        shutil.chown(path, user, user)
+    yield
+    for path in everything:
+        shutil.chown(path, "root", "root")
 
 
 def start_agent():
@@ -165,6 +177,20 @@ def _():
             fault("warning", lock, words, remedy=f"rm {lock}")
         else:
             fine("gpg")
+    lock.unlink()
+
+
+@tap.test("a lock of a process that is another user's")
+def _():
+    if os.getuid() != 0:
+        raise tap.Skip("only root can give the home away")
+    home.configure({"core": {"user": "daemon"}, "module pgp": {"home": ring.path}})
+    lock = ring.path / "trustdb.gpg.lock"
+    lock.write_text(f"{1:10}\n{os.uname().nodename}\n")
+    os.utime(lock, (time.time() - 100, time.time() - 100))
+    home.folder.chmod(0o755)
+    with owned("daemon", ring.path, home.state, home.log):
+        fault("warning", lock, "process 1, which is no gpg", remedy=f"rm {lock}")
     lock.unlink()
 
 

@@ -179,7 +179,7 @@ static char *judge_lock(const char *path)
     if (*node && !g_str_equal(node, g_get_host_name()))
         return g_strdup_printf("of process %d on the host %.64s, and this is %s", pid, node,
                                g_get_host_name());
-    if (pid <= 0 || kill(pid, 0) != 0)
+    if (pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH))
         return NULL;
     return is_gpg(pid) ? g_strdup_printf("held by process %d for more than a minute", pid)
                        : g_strdup_printf("of process %d, which is no gpg", pid);
