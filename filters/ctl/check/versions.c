@@ -139,9 +139,12 @@ static char *ask_package(void)
     static const char *const packages[] = {"libgpgme11", "libgpgme11t64"};
 
     for (guint i = 0; i < G_N_ELEMENTS(packages); i++) {
-        const char *const argv[] = {DPKG_QUERY, "-W", "-f", "${Version}", packages[i], NULL};
+        const char *const argv[] = {DPKG_QUERY, "-W", "-f", "${Version}\n", packages[i], NULL};
         g_autofree char *version = wiring_ask(argv, NULL);
 
+        /* Of several architectures each has a line; they are of one version. */
+        if (version)
+            version[strcspn(version, "\n")] = '\0';
         if (version && *g_strstrip(version) && strlen(version) < MAX_VERSION)
             return g_steal_pointer(&version);
     }
