@@ -171,6 +171,79 @@ def _():
         fault(state, *words, what=changes)
 
 
+GUARD = "  condition = ${if !eq{$received_protocol}{sealed}}\n  retry_use_local_part\n  transport"
+GUARD_FAULTS = [
+    # state, words of the text, the condition, lines beside it
+    ("problem", ["sealpipe_out", "comes by local, not as sealed", "in clear"],
+     "${if eq{$received_protocol}{sealed}}", ""),
+    ("problem", ["sealpipe_out", "comes by esmtp, not as sealed", "in clear"],
+     "${if and{{!eq{$received_protocol}{sealed}}{eq{$received_protocol}{local}}}}", ""),
+    ("problem", ["sealpipe_out", "comes by local, not as sealed"],
+     "${if and{{!eq{$received_protocol}{sealed}}{match{$local_part}{^a}}}}", ""),
+    ("problem", ["sealpipe_out", "again and again"], "${if !eq{$received_protocol}{not-sealed}}", ""),
+    ("warning", ["sealpipe_out has condition", "in clear"],
+     "${if and{{!eq{$received_protocol}{sealed}}{!eq{$sender_address}{}}}}", ""),
+    ("warning", ["sealpipe_out has condition", "in clear"],
+     "${if and{{!eq{$received_protocol}{sealed}}{!def:h_X-Clear:}}}", ""),
+    ("warning", ["sealpipe_out has senders", "in clear"], None, "senders = *@example.org"),
+    ("warning", ["sealpipe_out has local_parts", "in clear"], None, "local_parts = ^a"),
+    ("warning", ["sealpipe_out has local_part_prefix", "in clear"], None, "local_part_prefix = a-"),
+    ("warning", ["sealpipe_out has check_local_user", "in clear"], None, "check_local_user"),
+    ("warning", ["sealpipe_out has require_files", "in clear"], None, "require_files = /etc/passwd"),
+    ("problem", ["sealpipe_out has verify_only", "in clear"], None, "verify_only"),
+    ("problem", ["sealpipe_out has unseen", "a copy", "in clear"], None, "unseen"),
+]
+
+
+def guard(condition, line=""):
+    new = GUARD.replace("${if !eq{$received_protocol}{sealed}}", condition) if condition else GUARD
+    change((ROUTER, GUARD, f"  {line}\n{new}"))
+
+
+@tap.test("each way in which what goes out passes the router that seals names itself")
+def _():
+    debian()
+    for state, words, condition, line in GUARD_FAULTS:
+        guard(condition, line)
+        fault(state, *words, what=(condition, line))
+
+
+@tap.test("a condition may be put in other words, and a router behind it may take the rest")
+def _():
+    debian()
+    for condition in ("${if eq{$received_protocol}{sealed}{no}{yes}}",
+                      "${if match{$received_protocol}{\\N^sealed$\\N}{}{${uc:yes}}}",
+                      "${if eqi{${received_protocol}}{SEALED}{0}{1}}"):
+        guard(condition)
+        right(condition)
+    guard(None, "local_part_suffix = +*\n  local_part_suffix_optional")
+    right("an optional suffix")
+    rest = PAGE[PIECES[ROUTER]]
+    rest = rest[rest.index("sealpipe_out:"):]
+    change((ROUTER, rest, rest.replace("sealpipe_out:\n", "sealpipe_first:\n  senders = a@example.org\n") +
+            "\n" + rest))
+    right("the rest")
+
+
+@tap.test("what Exim cannot expand here is not taken for right")
+def _():
+    debian()
+    guard("${if !eq{$received_protocol}{${lookup{x}lsearch{/no-such/file}}}}")
+    found = findings()
+    tap.equal([row[:2] for row in found], [("exim", "unchecked")], f"{found}")
+    tap.contains(found[0][2], "sealpipe_out")
+
+
+@tap.test("the recipe's router for mailboxes is right, and one that takes what is sealed is not")
+def _():
+    debian()
+    recipe = snippets.read("local-mailboxes.md", "docs/recipes")["mailbox"]
+    change((ROUTER, "sealpipe_out:\n", recipe + "\nsealpipe_out:\n"))
+    right("mailboxes")
+    change((ROUTER, "sealpipe_out:\n", recipe.replace("!eq", "eq") + "\nsealpipe_out:\n"))
+    fault("problem", "sealpipe_mailbox takes what comes back", what="mailboxes")
+
+
 @tap.test("a user whom Exim does not trust, and one who is not the service's")
 def _():
     debian()
@@ -274,6 +347,10 @@ OWN_FAULTS = [
     ("problem", ["router fallback sends mail by transport relayed_smtp", "clear"],
      [(LINE, "  transport = remote_smtp\n" + FALLBACK)]),
     ("problem", ["router fallback"], [("sealpipe_aged:\n", FALLBACK + "sealpipe_aged:\n")]),
+    ("problem", ["router fallback sends mail"], [(LINE, LINE + "  unseen\n" + FALLBACK)]),
+    ("problem", ["router fallback sends mail"], [(LINE, LINE + "  check_local_user\n" + FALLBACK)]),
+    ("problem", ["router fallback sends mail"],
+     [(LINE, LINE + "  require_files = /etc/passwd\n" + FALLBACK)]),
     ("warning", ["router partner", "some domains"],
      [("sealpipe_aged:\n", PARTNER + "sealpipe_aged:\n")]),
     ("warning", ["sealpipe_check", "no retry_use_local_part"], [("  retry_use_local_part\n", "")]),

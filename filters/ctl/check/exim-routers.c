@@ -80,6 +80,9 @@ static void check_statuses(Exim *exim, const EximDriver *router)
                   router->name);
 }
 
+#define CONDITION_REMEDY                                                                           \
+    "set condition = ${if !eq{$received_protocol}{sealed}} in it, with the word behind -oMr"
+
 static gboolean knows_tag(const EximDriver *router, const char *tag)
 {
     return strstr(exim_option(router, "condition"), tag) != NULL;
@@ -94,11 +97,8 @@ static void check_asker(Exim *exim, const EximDriver *router, const char *tag, c
     check_words(exim, router, words);
     check_statuses(exim, router);
     if (tag && !knows_tag(router, tag))
-        check_put(
-            exim->run, CHECK_WARNING, EXIM_TOPIC,
-            "set condition = ${if !eq{$received_protocol}{sealed}} in it, with the word behind "
-            "-oMr",
-            "router %s asks about what is sealed already, too", router->name);
+        check_put(exim->run, CHECK_WARNING, EXIM_TOPIC, CONDITION_REMEDY,
+                  "router %s asks about what is sealed already, too", router->name);
     /* Exim runs its routers as root. */
     wiring_check_user(exim->run, EXIM_TOPIC, who, "root", TRUE);
 }
@@ -139,24 +139,125 @@ static const EximDriver *find_guard(const Exim *exim)
     return first;
 }
 
-static void check_out(Exim *exim, const EximDriver *router)
-{
-    g_autofree char *tag = tag_of(exim, router);
+/* -------------------------------------------------------------------------------------------
+ * What a condition comes to
+ */
 
-    if (!tag)
-        return;
-    if (!knows_tag(router, tag))
-        check_put(
-            exim->run, CHECK_PROBLEM, EXIM_TOPIC,
-            "set condition = ${if !eq{$received_protocol}{sealed}} in it, with the word behind "
-            "-oMr",
-            "router %s takes what comes back as %s, too: it is sealed again and again",
-            router->name, tag);
-    if (exim_flag(router, "verify_sender") || exim_flag(router, "verify_recipient"))
-        check_put(exim->run, CHECK_WARNING, EXIM_TOPIC, "add no_verify to it",
-                  "router %s has no no_verify: an address in a domain that does not exist is taken "
-                  "for a good one",
-                  router->name);
+typedef enum {
+    TRUTH_NO,
+    TRUTH_YES,
+    TRUTH_UNTOLD,
+} Truth;
+
+/* As Exim takes what a condition expands to. */
+static Truth read_truth(const char *text)
+{
+    static const char *const no[] = {"", "0", "no", "false"};
+
+    if (g_str_has_prefix(text, "Failed: "))
+        return strstr(text, "\"fail\" requested") ? TRUTH_NO : TRUTH_UNTOLD;
+    for (guint i = 0; i < G_N_ELEMENTS(no); i++) {
+        if (g_ascii_strcasecmp(text, no[i]) == 0)
+            return TRUTH_NO;
+    }
+    return TRUTH_YES;
+}
+
+/* Whether @router takes what came by @protocol, from somebody: a condition may know bounces. */
+static Truth ask_condition(const Exim *exim, const EximDriver *router, const char *protocol)
+{
+    const char *condition = exim_option(router, "condition");
+    const char *const argv[] = {
+        exim->program, "-f", "somebody@example.org", "-oMr", protocol, "-be", condition, NULL};
+    g_autofree char *text = *condition ? wiring_ask(argv, NULL) : NULL;
+
+    if (!*condition)
+        return TRUTH_YES;
+    return text ? read_truth(g_strstrip(text)) : TRUTH_UNTOLD;
+}
+
+/* The same of what is not sealed yet; where not, *@protocol is how it came. */
+static Truth ask_plain(const Exim *exim, const EximDriver *router, const char **protocol)
+{
+    static const char *const protocols[] = {"local", "esmtp", "esmtpsa"};
+    Truth truth = TRUTH_YES;
+
+    for (guint i = 0; truth == TRUTH_YES && i < G_N_ELEMENTS(protocols); i++) {
+        *protocol = protocols[i];
+        truth = ask_condition(exim, router, protocols[i]);
+    }
+    return truth;
+}
+
+static void put_untold(Exim *exim, const EximDriver *router)
+{
+    exim->untold = TRUE;
+    check_leave(
+        exim->run, EXIM_TOPIC,
+        "what the condition of router %s takes, since Exim cannot say here what it comes to "
+        "(exim -be, with that condition, says why)",
+        router->name);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * What a router leaves out
+ */
+
+typedef struct {
+    const char *name;
+    CheckState state;
+    const char *left;
+} Restriction;
+
+static const Restriction restrictions[] = {
+    {"verify_only", CHECK_PROBLEM, "all mail goes on to"},
+    {"unseen", CHECK_PROBLEM, "a copy goes on to"},
+    {"senders", CHECK_WARNING, "mail from others goes on to"},
+    {"local_parts", CHECK_WARNING, "mail to others goes on to"},
+    {"local_part_prefix", CHECK_WARNING, "mail to others goes on to"},
+    {"local_part_suffix", CHECK_WARNING, "mail to others goes on to"},
+    {"check_local_user", CHECK_WARNING, "mail to others goes on to"},
+    {"require_files", CHECK_WARNING, "where these are missing, mail goes on to"},
+    {"condition", CHECK_WARNING, "what that is false for, besides what is sealed, goes on to"},
+};
+
+/* A variable other than the one that the tag is in, as $NAME, ${NAME} or def:NAME. */
+static gboolean has_other_variable(const char *condition)
+{
+    static const char protocol[] = "received_protocol";
+    g_auto(GStrv) pieces = g_strsplit(condition, "$", -1);
+
+    for (guint i = 1; pieces[0] && pieces[i]; i++) {
+        gboolean is_wrapped = *pieces[i] == '{';
+        const char *name = pieces[i] + is_wrapped;
+        gsize size = strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_");
+
+        /* What is wrapped may be an operator, as ${if. */
+        if (size == 0 || (is_wrapped && name[size] != '}'))
+            continue;
+        if (size != strlen(protocol) || strncmp(name, protocol, size) != 0)
+            return TRUE;
+    }
+    return strstr(condition, "def:") != NULL;
+}
+
+static gboolean has_restriction(const EximDriver *router, const char *name)
+{
+    const char *value = exim_option(router, name);
+    g_autofree char *optional = g_strconcat(name, "_optional", NULL);
+
+    if (g_str_equal(name, "condition"))
+        return has_other_variable(value);
+    return *value && !g_str_equal(value, "false") && !exim_flag(router, optional);
+}
+
+static gboolean is_restricted(const EximDriver *router)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(restrictions); i++) {
+        if (has_restriction(router, restrictions[i].name))
+            return TRUE;
+    }
+    return FALSE;
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -207,8 +308,75 @@ static void put_past(Exim *exim, const EximDriver *router, const EximDriver *gua
 static gboolean takes_all(const EximDriver *router)
 {
     return exim_reach(router) == EXIM_ANY && !*exim_option(router, "condition") &&
-           !*exim_option(router, "senders") && !*exim_option(router, "local_parts") &&
+           !is_restricted(router) &&
            (!exim_flag(router, "more") || g_str_equal(exim_option(router, "driver"), "accept"));
+}
+
+/* What @guard leaves out comes to a router that takes all of it to the filter, before one that
+ * sends it in clear. */
+static gboolean is_backed(const Exim *exim, const EximDriver *guard, const char *tag)
+{
+    for (guint i = guard->at + 1; i < exim->routers->len; i++) {
+        const EximDriver *router = g_ptr_array_index(exim->routers, i);
+
+        if (is_out(exim, router) && exim_reach(router) == EXIM_ANY && !is_restricted(router))
+            return TRUE;
+        if (exim_reach(router) != EXIM_INSIDE && sends_clear(exim, router, tag))
+            return FALSE;
+    }
+    return FALSE;
+}
+
+static void check_restrictions(Exim *exim, const EximDriver *guard)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(restrictions); i++) {
+        const Restriction *restriction = &restrictions[i];
+
+        if (has_restriction(guard, restriction->name))
+            check_put(exim->run, restriction->state, EXIM_TOPIC,
+                      "take it out; where some mail is to leave in clear, let a rule of sealpipe's "
+                      "say so",
+                      "router %s has %s: %s the routers behind it, and leaves in clear",
+                      guard->name, restriction->name, restriction->left);
+    }
+}
+
+/* Of one that hands what is sealed back to Exim: what it is to take, and what it leaves out. */
+static void check_taken(Exim *exim, const EximDriver *router, const char *tag, gboolean is_guard)
+{
+    gboolean is_last = is_guard && !is_backed(exim, router, tag);
+    const char *missed = NULL;
+    Truth plain = is_last ? ask_plain(exim, router, &missed) : TRUTH_YES;
+    Truth back = plain == TRUTH_YES ? ask_condition(exim, router, tag) : plain;
+
+    if (back == TRUTH_UNTOLD)
+        put_untold(exim, router);
+    else if (plain == TRUTH_NO)
+        check_put(
+            exim->run, CHECK_PROBLEM, EXIM_TOPIC, CONDITION_REMEDY,
+            "router %s has a condition that is false for mail that comes by %s, not as %s: it "
+            "goes past the filter, and leaves in clear",
+            router->name, missed, tag);
+    else if (back == TRUTH_YES)
+        check_put(exim->run, CHECK_PROBLEM, EXIM_TOPIC, CONDITION_REMEDY,
+                  "router %s takes what comes back as %s, too: it is sealed again and again",
+                  router->name, tag);
+    if (is_last && plain != TRUTH_NO)
+        check_restrictions(exim, router);
+}
+
+static void check_out(Exim *exim, const EximDriver *router, const EximDriver *guard)
+{
+    g_autofree char *tag = tag_of(exim, router);
+
+    if (!tag)
+        return;
+    check_taken(exim, router, tag, router == guard);
+    if (exim_flag(router, "verify_sender") || exim_flag(router, "verify_recipient"))
+        check_put(exim->run, CHECK_WARNING, EXIM_TOPIC, "add no_verify to it",
+                  "router %s has no no_verify: an address in a domain that does not exist is taken "
+                  "for a good one",
+                  router->name);
 }
 
 static void check_past(Exim *exim, const EximDriver *guard)
@@ -298,7 +466,7 @@ void exim_check_routers(Exim *exim)
     check_age(exim, guard);
     for (guint i = 0; i < exim->routers->len; i++) {
         if (is_out(exim, g_ptr_array_index(exim->routers, i)))
-            check_out(exim, g_ptr_array_index(exim->routers, i));
+            check_out(exim, g_ptr_array_index(exim->routers, i), guard);
     }
     check_past(exim, guard);
 }

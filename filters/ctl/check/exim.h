@@ -21,7 +21,8 @@ typedef struct {
     EximDriver *main;
     GPtrArray *routers; /* of EximDriver, in the order in which they are asked */
     GPtrArray *transports;
-    gint64 limit; /* message_size_limit of what comes in; 0: none; -1: it cannot be told */
+    gint64 limit;    /* message_size_limit of what comes in; 0: none; -1: it cannot be told */
+    gboolean untold; /* some of it could not be looked at, which has been put */
 } Exim;
 
 /** NULL: it cannot be told; the error says why. (transfer full) */
