@@ -53,6 +53,11 @@ def fault(state, *words, what=""):
     tap.true(found[0][3] and not found[0][3].endswith("."), f"{what}: a remedy: {found[0]}")
 
 
+def put_back():
+    for path, octets in server.kept.items():
+        path.write_bytes(octets)
+
+
 def each_names_itself(faults):
     for state, words, command in faults:
         if command.startswith("s,"):
@@ -63,8 +68,7 @@ def each_names_itself(faults):
         try:
             fault(state, *words, what=command)
         finally:
-            for path, octets in server.kept.items():
-                path.write_bytes(octets)
+            put_back()
 
 
 # What both ways have: looked at by the same code, in one of them.
@@ -84,6 +88,31 @@ PIPE = [
     ("problem", ["seal_time_limit is 60s"], "postconf -e seal_time_limit=60s"),
     ("problem", ["bounce_size_limit", "50000"], "postconf -X bounce_size_limit"),
     ("warning", ["soft_bounce"], "postconf -e soft_bounce=yes"),
+]
+
+
+# With a content filter: services beside submission/inet.
+def listens(name, *settings):
+    lines = [f"postconf -M '{name}/inet={name} inet n - y - - smtpd'"]
+    return "; ".join(lines + [f"postconf -P '{name}/inet/{setting}'" for setting in settings])
+
+
+LOGINS = "smtpd_sasl_auth_enable=yes"
+LISTENERS = [
+    ("problem", ["submissions/inet", "log in", "in clear"], listens("submissions", LOGINS)),
+    ("problem", ["smtps/inet", "log in"], listens("smtps", LOGINS, "content_filter=")),
+    ("problem", ["465/inet", "log in"], listens("465", LOGINS, "content_filter=other:dummy")),
+    ("problem", ["465/inet", "log in"], listens("465") + f"; postconf -e {LOGINS}"),
+    ("warning", ["192.0.2.1:2525/inet", "in clear"], listens("192.0.2.1:2525", "content_filter=")),
+    ("warning", ["127.0.0.1:2525/inet", "in clear"], listens("127.0.0.1:2525")),
+]
+RIGHT_LISTENERS = [
+    listens("submissions", LOGINS, "content_filter=seal:dummy", "message_size_limit=10240000",
+            "smtpd_discard_ehlo_keywords=dsn"),
+    listens("127.0.0.1:10026", "content_filter="),
+    listens("[::1]:10026", "content_filter="),
+    listens("192.0.2.1:smtp") + "; " + listens("192.0.2.2:25"),
+    listens("submissions", LOGINS) + "; postconf -e master_service_disable=submissions/inet",
 ]
 
 
@@ -111,7 +140,11 @@ def _():
         ("warning", ["announces DSN"], "postconf -PX submission/inet/smtpd_discard_ehlo_keywords"),
         ("warning", ["submission/inet takes messages of"], "postconf -PX submission/inet/message_size_limit"),
         ("warning", ["DKIM"], "postconf -P submission/inet/smtpd_milters=inet:127.0.0.1:8891"),
-    ])
+    ] + LISTENERS)
+    for command in RIGHT_LISTENERS:
+        postfix.checked("sh", "-ec", command)
+        right(command)
+        put_back()
     server.kept = first
     server.restore()
 

@@ -273,6 +273,70 @@ static gboolean check_filtered(Postfix *postfix, const char *service)
     return FALSE;
 }
 
+/* What is in force for @listener, which listens at a port. */
+static const char *listener_setting(const Postfix *postfix, const PostfixService *listener,
+                                    const char *name)
+{
+    g_autofree char *which = g_strconcat(listener->name, "/", listener->type, NULL);
+    const char *found = postfix_override(postfix, which, name);
+
+    return found ? found : postfix_setting(postfix, name);
+}
+
+/* Mail comes in by it, other than at port 25, where the world's does. */
+static gboolean is_listener(const Postfix *postfix, const PostfixService *service)
+{
+    const char *colon = strrchr(service->name, ':');
+    const char *port = colon ? colon + 1 : service->name;
+    const char *disabled = postfix_setting(postfix, "master_service_disable");
+    g_autofree char *which = g_strconcat(service->name, "/inet", NULL);
+
+    return g_str_equal(service->type, "inet") && g_str_equal(service->command, "smtpd") &&
+           !g_str_equal(port, "smtp") && !g_str_equal(port, "25") &&
+           !wiring_has_item(disabled, ", \t", "inet") && !wiring_has_item(disabled, ", \t", which);
+}
+
+/* Another filter hands back there: that there is none is on purpose. */
+static gboolean is_way_back(const Postfix *postfix, const PostfixService *listener)
+{
+    static const char *const hosts[] = {"127.", "localhost:", "[::1]:", "::1:"};
+    g_autofree char *which = g_strconcat(listener->name, "/inet", NULL);
+    const char *filter = postfix_override(postfix, which, "content_filter");
+
+    for (guint i = 0; filter && !*filter && i < G_N_ELEMENTS(hosts); i++) {
+        if (g_str_has_prefix(listener->name, hosts[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void check_unfiltered(Postfix *postfix, const PostfixService *listener, const char *filter)
+{
+    const char *logins = listener_setting(postfix, listener, "smtpd_sasl_auth_enable");
+    gboolean is_sure = g_ascii_strcasecmp(logins, "yes") == 0;
+    g_autofree char *remedy = g_strdup_printf(
+        "postconf -P %s/inet/content_filter=%s:dummy, and what else submission/inet has "
+        "in " WIRING_PAGE("postfix") "%s",
+        listener->name, filter,
+        is_sure ? "" : "; a way back from another filter listens at 127.0.0.1, with none");
+
+    check_put(postfix->run, is_sure ? CHECK_PROBLEM : CHECK_WARNING, POSTFIX_TOPIC, remedy,
+              "%s/inet takes mail%s, and has no content_filter by %s: what leaves the host from "
+              "there leaves in clear",
+              listener->name, is_sure ? " of those who log in" : "", filter);
+}
+
+static void check_listeners(Postfix *postfix, const PostfixService *filter)
+{
+    for (guint i = 0; i < postfix->services->len; i++) {
+        const PostfixService *service = g_ptr_array_index(postfix->services, i);
+
+        if (is_listener(postfix, service) && !is_way_back(postfix, service) &&
+            !postfix_goes_by(listener_setting(postfix, service, "content_filter"), filter->name))
+            check_unfiltered(postfix, service, filter->name);
+    }
+}
+
 void postfix_check_filter(Postfix *postfix, const PostfixService *service)
 {
     GHashTableIter each;
@@ -291,5 +355,6 @@ void postfix_check_filter(Postfix *postfix, const PostfixService *service)
             check_filtered(postfix, name))
             check_submission(postfix, name);
     }
+    check_listeners(postfix, service);
     postfix_check_bounces(postfix, postfix->folder);
 }
