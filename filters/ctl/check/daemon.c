@@ -150,24 +150,21 @@ static gint64 usec_of(const struct timespec *time)
     return (gint64)time->tv_sec * G_USEC_PER_SEC + time->tv_nsec / 1000;
 }
 
-/* When it was written, or put there as it was, by mv or cp -p; 0 where it is not there. */
+/* When it was written; 0 where it is not there. */
 static gint64 find_time(const char *path)
 {
     struct stat info;
 
-    if (stat(path, &info) != 0)
-        return 0;
-    return S_ISDIR(info.st_mode) ? usec_of(&info.st_mtim)
-                                 : MAX(usec_of(&info.st_mtim), usec_of(&info.st_ctim));
+    return stat(path, &info) == 0 ? usec_of(&info.st_mtim) : 0;
 }
 
-/* The newest of the files of the configuration that may have changed since; the folder, where one
- * may have gone from it. (transfer full) */
+/* The newest of the files of the configuration that have changed since. Those that have gone, or
+ * were put back as they were, are not seen. (transfer full) */
 static char *find_change(const CheckDaemon *self, gint64 since)
 {
     const char *dir = self->settings.conf_dir;
     g_autoptr(GPtrArray) names = seal_dir_list(dir, ".conf", NULL);
-    char *newest = find_time(dir) > since ? g_strdup(dir) : NULL;
+    char *newest = NULL;
 
     for (guint i = 0; names && i < names->len; i++) {
         g_autofree char *path = g_build_filename(dir, g_ptr_array_index(names, i), NULL);
@@ -202,11 +199,10 @@ static void check_age(CheckDaemon *self)
                   (int)generation->pid, begun);
     /* Why it cannot be loaded is said elsewhere. */
     if (changed && !check_has_trouble(self->run, "configuration"))
-        check_put(
-            self->run, CHECK_WARNING, "daemon",
-            "systemctl reload sealpiped; the log says it where that fails",
-            "the daemon works with the configuration as it was at %s; %s may have changed since",
-            begun, changed);
+        check_put(self->run, CHECK_WARNING, "daemon",
+                  "systemctl reload sealpiped; the log says it where that fails",
+                  "the daemon works with the configuration as it was at %s; %s has changed since",
+                  begun, changed);
 }
 
 /* -------------------------------------------------------------------------------------------
