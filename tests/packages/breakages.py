@@ -284,9 +284,9 @@ FAULTS = [
     # The daemon
     Fault("the daemon does not run", "daemon", r"systemctl", "systemctl stop sealpiped", undo=RESTART),
     Fault("no socket", "daemon", r"sealpiped\.sock", "rm /run/sealpipe/sealpiped.sock", undo=RESTART),
-    Fault("a daemon that does not answer", "daemon|keeper", r"answer", "pkill -STOP -x sealpiped", undo="pkill -CONT -x sealpiped"),
-    Fault("the keeper does not answer", "keeper|daemon", r"keep|keys", "pkill -STOP -u sealpipe-keys -x sealpiped",
-          undo="pkill -CONT -u sealpipe-keys -x sealpiped"),
+    Fault("a daemon that does not answer", "daemon|keeper", r"answer", "pkill -STOP sealpiped", undo="pkill -CONT sealpiped"),
+    Fault("the keeper does not answer", "keeper|daemon", r"keep|keys", "pkill -STOP -u sealpipe-keys sealpiped",
+          undo="pkill -CONT -u sealpipe-keys sealpiped"),
     setting("no such keys' user", "keeper|daemon|configuration", r"nobody-keys", "[daemon]\nkeys_user=nobody-keys"),
     setting("no such user", "configuration|daemon", r"nobody-mail", "[core]\nuser=nobody-mail"),
     setting("nobody is let in", "daemon|exim|access", r"peers", "[daemon]\npeers=root"),
