@@ -33,7 +33,7 @@ LONG_LIVED = {"recycle": 100000}  # processes that are measured live as long as 
 
 def messages(count):
     count = int(os.environ.get("SEALPIPE_LOAD", count))
-    return count // 5 if SANITIZED else count
+    return count // 10 if SANITIZED else count
 
 
 # -- What processes have -------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def _():
 @tap.test("signed through the keeper: all right, and no process grows")
 def _():
     with daemons.Daemon(home, daemon=LONG_LIVED, **SIGNED) as daemon:
-        assert_load(daemon, messages(1500), 1024)
+        assert_load(daemon, messages(1000), 1024)
 
 
 def wake_ups(pids):
@@ -151,7 +151,7 @@ def _():
     with daemons.Daemon(home, daemon=LONG_LIVED, **SIGNED) as daemon:
         first = daemon.generations()
         before = daemons.ROOT and Usage(daemon.process.pid)
-        count = messages(3000)
+        count = messages(2000)
         tap.equal(while_sending(count, 1, daemon.hup), (count, 0), home.log_text()[-800:])
         assert_recovers(daemon)
         tap.true(daemon.generations() != first, "the generation is another one")
@@ -182,7 +182,7 @@ def assert_killing(what, pause):
     killed = 0
     with contextlib.closing(daemons.Daemon(home, **SIGNED)) as daemon:
         daemon.start(env=without_tracer())
-        count = messages(1500)
+        count = messages(1000)
 
         def disturb():
             nonlocal killed
