@@ -33,7 +33,7 @@ LONG_LIVED = {"recycle": 100000}  # processes that are measured live as long as 
 
 def messages(count):
     count = int(os.environ.get("SEALPIPE_LOAD", count))
-    return count // 10 if SANITIZED else count
+    return max(count // 10, 300) if SANITIZED else count
 
 
 # -- What processes have -------------------------------------------------------------------------
@@ -186,7 +186,9 @@ def assert_killing(what, pause):
 
         def disturb():
             nonlocal killed
-            killed += kill_one(getattr(daemon, what)())
+            # One that is killed again and again while it starts does no work at all.
+            if daemon.workers():
+                killed += kill_one(getattr(daemon, what)())
         sealed, deferred = while_sending(count, pause, disturb)
         tap.note(f"{killed} killed")
         tap.true(killed > 3, f"{killed} were killed")
