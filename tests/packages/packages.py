@@ -2,7 +2,8 @@
 """The Debian packages, in a fresh Debian: installed, used, upgraded, removed and purged.
 
 packages.py RELEASE: bookworm or trixie. They are built for it first, unless --built, or
-SEALPIPE_PACKAGES=built in the environment, says that build/apt has them.
+SEALPIPE_PACKAGES=built in the environment, says that build/apt has them. SEALPIPE_RELEASE in the
+environment is the one release that is asked for.
 """
 
 import json
@@ -42,6 +43,8 @@ def build():
         sys.exit(1)
 
 
+if os.environ.get("SEALPIPE_RELEASE", RELEASE) != RELEASE:
+    tap.skip_all("SEALPIPE_RELEASE asks for the other one")
 build()
 debian = chroots.Chroot(RELEASE)
 debian.put("/etc/apt/sources.list.d/sealpipe.list", f"deb [trusted=yes] file:/srv/tree/build/apt {RELEASE}/\n")
