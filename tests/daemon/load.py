@@ -32,8 +32,7 @@ LONG_LIVED = {"recycle": 100000}  # processes that are measured live as long as 
 
 
 def messages(count):
-    count = int(os.environ.get("SEALPIPE_LOAD", count))
-    return max(count // 10, 300) if SANITIZED else count
+    return int(os.environ.get("SEALPIPE_LOAD", max(count // 10, 300) if SANITIZED else count))
 
 
 # -- What processes have -------------------------------------------------------------------------
