@@ -131,8 +131,9 @@ def only_root():
 
 
 def dated(days_from, days_until):
+    """Half a day later: how many days are left does not depend on the second that is asked in."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    return [(now + datetime.timedelta(days=days)).strftime("%Y%m%d%H%M%SZ")
+    return [(now + datetime.timedelta(days=days, hours=12)).strftime("%Y%m%d%H%M%SZ")
             for days in (days_from, days_until)]
 
 
@@ -465,7 +466,7 @@ def _():
         sound()
         fault("signing", "expired on", private / "a.pem")
         pem("b.pem", soon.cert, soon.key)
-        fault("signing", "carol@example.org", "in 9 days", state="warning")
+        fault("signing", "carol@example.org", "in 10 days", state="warning")
         pem("c.pem", CAROL.cert, CAROL.key)
         is_sound()
 
