@@ -159,9 +159,7 @@ class Work:
 
     def stop(self):
         self.daemon.stop()
-        ring = self.daemon.home.folder / "gnupg"
-        if ring.exists():
-            gnupg.run("gpgconf", "--homedir", ring, "--kill", "all", ok=False)
+        gnupg.stop(self.daemon.home.folder / "gnupg")
 
 
 def make_home(name):

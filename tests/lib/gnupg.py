@@ -5,6 +5,7 @@ import atexit
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 
 import mail
@@ -30,6 +31,27 @@ def remove(folder):
     tap.wait_for(is_removed, f"{folder} is gone")
 
 
+def is_heard(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        try:
+            one.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def end_agents(home):
+    if home.exists():
+        run("gpgconf", "--homedir", home, "--kill", "all", ok=False)
+
+
+def stop(home):
+    """They are told to end, and take their sockets away on the way out: whoever walks through the home
+    at the same time stumbles."""
+    end_agents(home)
+    tap.wait_for(lambda: not any(is_heard(path) for path in home.glob("S.*")), f"nothing listens in {home}")
+
+
 def sq_decrypt(key, file):
     """By sq, whose option had another name before 1.0."""
     named = b"--recipient-file" in run("sq", "decrypt", "--help")
@@ -42,11 +64,10 @@ class Ring:
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.path.mkdir(mode=0o700)
-        atexit.register(self.stop)
+        atexit.register(end_agents, self.path)
 
     def stop(self):
-        if self.path.exists():
-            run("gpgconf", "--homedir", self.path, "--kill", "all", ok=False)
+        stop(self.path)
 
     def has_agent(self):
         return subprocess.run(["gpg-agent", "--homedir", self.path, "--quiet"], env=CLEAN,

@@ -97,7 +97,7 @@ def give(path, user="Debian-exim"):
 
 
 def clear_things():
-    gnupg.run("gpgconf", "--homedir", own, "--kill", "all", ok=False)
+    gnupg.stop(own)
     for path in things.iterdir():
         gnupg.remove(path) if path.is_dir() else path.unlink()
 
@@ -107,7 +107,7 @@ def prepare(core=None, make_state=True):
     clear_things()
     own.mkdir(mode=0o700)
     gnupg.run("gpg", "--homedir", own, "--batch", "--import", stdin=ring.export(PETER))
-    gnupg.run("gpgconf", "--homedir", own, "--kill", "all", ok=False)
+    gnupg.stop(own)
     give(own)
     if make_state:
         state.mkdir(mode=0o700)

@@ -104,7 +104,7 @@ def own_signature():
 def lay(files, in_home=()):
     for path in (keys, gnupg_home):
         if path.exists():
-            gnupg.run("gpgconf", "--homedir", path, "--kill", "all", ok=False)
+            gnupg.stop(path)
             gnupg.remove(path)
     keys.mkdir()
     gnupg_home.mkdir(mode=0o700)
