@@ -95,6 +95,7 @@ typedef enum {
 typedef struct {
     char *conf_dir;
     char *run_dir;
+    char *digest;    /**< another one where any setting of the whole configuration is */
     gint64 deadline; /**< seconds */
     guint workers;
     guint socket_mode;

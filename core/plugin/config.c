@@ -307,3 +307,27 @@ GPtrArray *seal_config_groups(const SealConfig *config)
 {
     return config->groups;
 }
+
+static void add_group(GChecksum *sum, const SealGroup *group)
+{
+    g_autoptr(GList) keys = g_list_sort(g_hash_table_get_keys(group->values), (GCompareFunc)strcmp);
+
+    /* No name and no value has the end of a line in it. */
+    g_checksum_update(sum, (const guchar *)"\n", 1);
+    g_checksum_update(sum, (const guchar *)group->name, -1);
+    for (const GList *key = keys; key; key = key->next) {
+        const SealPlace *place = g_hash_table_lookup(group->values, key->data);
+        g_autofree char *line = g_strdup_printf("\n%s=%s", (const char *)key->data, place->text);
+
+        g_checksum_update(sum, (const guchar *)line, -1);
+    }
+}
+
+char *seal_config_digest(const SealConfig *config)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+
+    for (guint i = 0; i < config->groups->len; i++)
+        add_group(sum, g_ptr_array_index(config->groups, i));
+    return g_strdup(g_checksum_get_string(sum));
+}

@@ -38,6 +38,10 @@ GPtrArray *seal_config_groups(const SealConfig *config);
 /** The group of that name, or NULL. (borrowed) */
 SealGroup *seal_config_group(const SealConfig *config, const char *name);
 
+/** A text that is another one where a group, its place among the others or a setting is: comments
+ *  and the files that they stand in are not in it. (transfer full) */
+char *seal_config_digest(const SealConfig *config);
+
 /** Sets SEAL_ERROR_CONFIG: "FILE:LINE: text"; without the place where @place is NULL. Always
  *  FALSE. */
 gboolean seal_config_refuse(const SealPlace *place, GError **error, const char *format, ...)

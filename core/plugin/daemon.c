@@ -125,6 +125,7 @@ gboolean seal_daemon_settings_read(const char *conf_dir, SealDaemonSettings *set
     *settings = (SealDaemonSettings){
         .conf_dir = g_steal_pointer(&dir),
         .run_dir = g_strdup(seal_settings_string(core, "run_dir")),
+        .digest = seal_config_digest(config),
         .deadline = seal_settings_number(core, "deadline"),
         .in_process = seal_settings_boolean(core, "in_process"),
     };
@@ -136,6 +137,7 @@ void seal_daemon_settings_clear(SealDaemonSettings *settings)
 {
     g_free(settings->conf_dir);
     g_free(settings->run_dir);
+    g_free(settings->digest);
     g_free(settings->keys_user);
     g_strfreev(settings->peers);
     g_strfreev(settings->submission_peers);

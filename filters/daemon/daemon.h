@@ -6,7 +6,7 @@
  * which reads configuration and keys, becomes the service's user, and forks workers. A generation
  * and its supervisor talk over one socket of records, a worker and its generation over another:
  *
- *   generation: R            ready: what is configured works, and the workers are there
+ *   generation: R DIGEST     ready: what is configured, with that digest, works
  *               E TEXT       it does not work, and why
  *               X LOST       another generation is wanted: what stands behind the configuration has
  *                            changed, or, with 1, the private keys are lost, which is urgent

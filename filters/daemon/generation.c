@@ -572,7 +572,7 @@ int daemon_generation(const char *conf_dir)
     } else {
         share_tally(&self);
         daemon_follow_begin(&self.follow);
-        daemon_say(DAEMON_CONTROL_FD, 'R', 0);
+        daemon_say_text(DAEMON_CONTROL_FD, 'R', self.settings.digest);
         while (!self.order || has_workers(&self)) {
             fill_places(&self);
             watch_workers(&self);

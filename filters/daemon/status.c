@@ -86,6 +86,8 @@ static void put_news(const DaemonNews *news, gboolean whole, SealOut *out)
     seal_out_boolean(out, "stopping", news->stopping);
     if (whole && news->problem)
         seal_out_text(out, "problem", "%s", news->problem);
+    if (whole && news->digest)
+        seal_out_text(out, "configuration", "%s", news->digest);
 }
 
 /* One record, which fits or not: a new connection has all of its room yet. */

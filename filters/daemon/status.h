@@ -14,6 +14,7 @@ typedef struct {
     gint64 loaded;     /* since when this one does */
     gint64 refused;    /* when a later configuration did not work */
     char *problem;     /* and why; or NULL */
+    char *digest;      /* of the configuration that this one works with; or NULL */
     gboolean stopping;
 } DaemonNews;
 

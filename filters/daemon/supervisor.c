@@ -226,7 +226,7 @@ static void tell_ready(Supervisor *self)
 }
 
 /* It takes the socket, and the one before it drains. */
-static void welcome_child(Supervisor *self, Child *child)
+static void welcome_child(Supervisor *self, Child *child, const char *digest)
 {
     pid_t before = self->current;
 
@@ -243,6 +243,8 @@ static void welcome_child(Supervisor *self, Child *child)
     self->news.loaded = now_s();
     self->news.refused = 0;
     g_clear_pointer(&self->news.problem, g_free);
+    g_free(self->news.digest);
+    self->news.digest = g_strdup(digest);
     self->next = 0;
     self->lame = FALSE;
     say_child(child, 'G');
@@ -271,7 +273,7 @@ static void hear_child(Supervisor *self, Child *child)
 
     while ((letter = daemon_hear_text(child->control, text, sizeof text)) > 0) {
         if (letter == 'R' && child->pid == self->coming)
-            welcome_child(self, child);
+            welcome_child(self, child, text);
         else if (letter == 'E' && child->pid == self->coming)
             keep_problem(self, text);
         else if (letter == 'N' && !self->works)
@@ -506,6 +508,7 @@ int daemon_supervise(const char *path, const char *conf_dir, gboolean foreground
     seal_daemon_settings_clear(&self.settings);
     g_free(self.problem);
     g_free(self.news.problem);
+    g_free(self.news.digest);
     g_array_unref(self.children);
     return status;
 }

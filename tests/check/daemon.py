@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import checks
@@ -91,15 +90,39 @@ def _():
 
 @tap.test("a configuration that has changed since, until it is read again")
 def _():
-    with daemons.Daemon(home) as daemon:
-        begun = time.time()
-        tap.wait_for(lambda: time.time() > begun + 0.1, "the clock goes on")
-        home.write_conf("90-more.conf", "[policy]\nsign=never\n")
-        fault("daemon", "warning", "as it was at", "90-more.conf has changed since",
+    def another():
+        fault("daemon", "warning", f"the configuration in {home.conf} is not the one",
               remedy="systemctl reload sealpiped")
+
+    def written(text):
+        home.write_conf("90-more.conf", text)
+
+    more, aside = home.conf / "90-more.conf", home.folder / "aside"
+    with daemons.Daemon(home) as daemon:
+        written("[policy]\nsign=never\n")
+        another()
         daemon.renew()
         fine("answers")
-        (home.conf / "90-more.conf").unlink()
+        more.rename(aside)
+        another()
+        aside.rename(more)
+        written("# by hand\n[policy]\nsign = never\n")
+        fine("answers")
+        written("[policy]\nsign=preferred\n")
+        another()
+        more.unlink()
+        daemon.renew()
+        fine("answers")
+
+
+@tap.test("which configuration it works with is not known where it cannot be asked")
+def _():
+    with daemons.Daemon(home) as daemon:
+        (daemon.run_dir / "status.sock").unlink()
+        rows = checks.look(home, "daemon").rows
+        tap.equal([row["state"] for row in rows], ["unchecked", "ok"], rows)
+        for part in ("as it is now", "status.sock", "no daemon answers here"):
+            tap.contains(rows[0]["text"], part, rows)
 
 
 @tap.test("what fetches lists of revocations is no worker")

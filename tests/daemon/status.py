@@ -79,6 +79,7 @@ def golden(name, text):
     text = re.sub(r"\d+ ms each", "N ms each", text)
     text = re.sub(r'("(?:pid|started|loaded|time|free|size|handled_ms|ends|days)" : )\d+', r"\1N", text)
     text = re.sub(r'("version" : )"[^"]*"', r'\1"VERSION"', text)
+    text = re.sub(r'("configuration" : )"[0-9a-f]{64}"', r'\1"DIGEST"', text)
     # How long a message takes is not the same each time.
     text = re.sub(r'("up_to_ms" : \d+,\n\s+"count" : )\d+|("count" : )\d+(,\n\s+"up_to_ms")',
                   lambda m: (m[1] or m[2]) + "N" + (m[3] or ""), text)

@@ -69,6 +69,39 @@ static void test_merge(Fixture *f, gconstpointer data)
     g_assert_cmpstr(seal_settings_string(policy, "fallback"), ==, "refuse");
 }
 
+static char *digest_dir(Fixture *f)
+{
+    g_autoptr(SealConfig) config = read_dir(f);
+
+    return seal_config_digest(config);
+}
+
+static void test_digest(Fixture *f, gconstpointer data)
+{
+    static const char *const others[] = {
+        "[policy]\nencrypt=never\n[rule b]\n[rule a]\nsign=never\n",
+        "[policy]\nencrypt=never\n[rule a]\nsign=required\n[rule b]\n",
+        "[policy]\nencrypt=never\nsign=never\n[rule a]\n[rule b]\n",
+        "[policy]\nencrypt=never\n[rule a]\nsign=never\n",
+        "[policy]\n[rule a]\nsign=never\n[rule b]\n",
+    };
+    const char *same = "# comment\n[policy]\nencrypt = never\n\n[rule a]\nsign=never\n[rule b]\n";
+
+    put(f, "10-a.conf", "[policy]\nencrypt=never\n");
+    put(f, "20-b.conf", "[rule a]\nsign=never\n[rule b]\n");
+    g_autofree char *digest = digest_dir(f);
+    put(f, "10-a.conf", same);
+    put(f, "20-b.conf", "");
+    g_autofree char *again = digest_dir(f);
+    g_assert_cmpstr(again, ==, digest);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        put(f, "10-a.conf", others[i]);
+        g_autofree char *other = digest_dir(f);
+        g_test_message("%s", others[i]);
+        g_assert_cmpstr(other, !=, digest);
+    }
+}
+
 static void test_empty(Fixture *f, gconstpointer data)
 {
     g_autoptr(SealConfig) config = read_dir(f);
@@ -288,6 +321,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("/config/merge", test_merge);
+    ADD("/config/digest", test_digest);
     ADD("/config/empty", test_empty);
     ADD("/config/missing-folder", test_missing_folder);
     ADD("/config/syntax-errors", test_syntax_errors);

@@ -5,6 +5,8 @@
  */
 #include "filters/ctl/check/daemon.h"
 
+#include "filters/ctl/status.h"
+
 #include <errno.h>
 #include <pwd.h>
 #include <string.h>
@@ -17,7 +19,6 @@
 enum {
     SETTLE_US = 2 * G_USEC_PER_SEC, /* a worker that has ended is followed within this time */
     PAUSE_US = 50000,
-    SLACK_US = 20000, /* the kernel tells a beginning by the hundredth of a second */
 };
 
 /* -------------------------------------------------------------------------------------------
@@ -145,40 +146,6 @@ static void check_workers(CheckDaemon *self)
                   self->settings.workers);
 }
 
-static gint64 usec_of(const struct timespec *time)
-{
-    return (gint64)time->tv_sec * G_USEC_PER_SEC + time->tv_nsec / 1000;
-}
-
-/* When it was written; 0 where it is not there. */
-static gint64 find_time(const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 ? usec_of(&info.st_mtim) : 0;
-}
-
-/* The newest of the files of the configuration that have changed since. Those that have gone, or
- * were put back as they were, are not seen. (transfer full) */
-static char *find_change(const CheckDaemon *self, gint64 since)
-{
-    const char *dir = self->settings.conf_dir;
-    g_autoptr(GPtrArray) names = seal_dir_list(dir, ".conf", NULL);
-    char *newest = NULL;
-
-    for (guint i = 0; names && i < names->len; i++) {
-        g_autofree char *path = g_build_filename(dir, g_ptr_array_index(names, i), NULL);
-        gint64 when = find_time(path);
-
-        if (when <= since)
-            continue;
-        since = when;
-        g_free(newest);
-        newest = g_steal_pointer(&path);
-    }
-    return newest;
-}
-
 static char *text_time(gint64 usec)
 {
     g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(usec / G_USEC_PER_SEC);
@@ -186,23 +153,36 @@ static char *text_time(gint64 usec)
     return time ? g_date_time_format(time, "%F %T") : g_strdup("?");
 }
 
-static void check_age(CheckDaemon *self)
+static gboolean check_version(CheckDaemon *self)
 {
     const CheckProcess *generation = self->generation;
     g_autofree char *begun = text_time(generation->begun);
-    g_autofree char *changed = find_change(self, generation->begun + SLACK_US);
 
-    if (check_process_is_old(generation->pid) || check_process_is_old(generation->parent))
-        check_put(self->run, CHECK_WARNING, "daemon", RESTART,
-                  "another version of Sealpipe was installed since the daemon started, and it "
-                  "still runs the one before (process %d, of %s)",
-                  (int)generation->pid, begun);
-    /* Why it cannot be loaded is said elsewhere. */
-    if (changed && !check_has_trouble(self->run, "configuration"))
+    if (!check_process_is_old(generation->pid) && !check_process_is_old(generation->parent))
+        return TRUE;
+    check_put(self->run, CHECK_WARNING, "daemon", RESTART,
+              "another version of Sealpipe was installed since the daemon started, and it "
+              "still runs the one before (process %d, of %s)",
+              (int)generation->pid, begun);
+    return FALSE;
+}
+
+/* The generation has told which configuration it has read. */
+static void check_loaded(CheckDaemon *self)
+{
+    g_autofree char *begun = text_time(self->generation->begun), *why = NULL;
+    g_autoptr(GVariant) answer = ctl_daemon_ask(self->settings.run_dir, self->settings.user, &why);
+    const char *digest = answer ? ctl_row_text(answer, "configuration") : "";
+
+    if (!*digest)
+        check_leave(self->run, "daemon", "whether it works with the configuration as it is now: %s",
+                    why ? why : "the daemon tells root and the service's user alone");
+    else if (!g_str_equal(digest, self->settings.digest))
         check_put(self->run, CHECK_WARNING, "daemon",
                   "systemctl reload sealpiped; the log says it where that fails",
-                  "the daemon works with the configuration as it was at %s; %s has changed since",
-                  begun, changed);
+                  "the configuration in %s is not the one that the daemon works with, which it "
+                  "read at %s",
+                  self->settings.conf_dir, begun);
 }
 
 /* -------------------------------------------------------------------------------------------
@@ -318,7 +298,10 @@ static void look_inside(CheckDaemon *self, DaemonState state)
         return;
     }
     check_workers(self);
-    check_age(self);
+    /* Why the configuration cannot be loaded is said elsewhere. */
+    if (check_version(self) && !check_has_trouble(self->run, "daemon") &&
+        !check_has_trouble(self->run, "configuration"))
+        check_loaded(self);
     check_keeper(self);
     if (!check_has_trouble(self->run, "daemon"))
         put_fine(self);
