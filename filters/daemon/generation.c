@@ -572,6 +572,7 @@ int daemon_generation(const char *conf_dir)
     } else {
         share_tally(&self);
         daemon_follow_begin(&self.follow);
+        /* Of the first that was read: what has changed meanwhile has to be loaded once more. */
         daemon_say_text(DAEMON_CONTROL_FD, 'R', self.settings.digest);
         while (!self.order || has_workers(&self)) {
             fill_places(&self);

@@ -163,6 +163,21 @@ def _():
         fine("answers")
 
 
+@tap.test("a keeper that has ended, and none can follow it")
+def _():
+    with daemons.Daemon(home) as daemon:
+        broken = home.write_conf("90-broken.conf", "[policy]\nencrypt=maybe\n")
+        os.kill(daemon.keepers()[0], signal.SIGKILL)
+        tap.wait_for(lambda: "stays as it was" in home.log_text(), "it says so")
+        tap.wait_for(lambda: len(daemon.generations()) == 1, "one generation is left")
+        fault("keeper", "problem", "the process that keeps the private keys for it does not",
+              remedy="systemctl restart sealpiped")
+        broken.unlink()
+        tap.wait_for(daemon.keepers, "another one")
+        daemon.renew()  # it may have begun while the other was there
+        fine("answers")
+
+
 @tap.test("one that listens and says nothing, and one whose queue is full")
 def _():
     daemon = daemons.Daemon(home)

@@ -33,7 +33,7 @@ static const CheckProcess *find_keeper(const CheckDaemon *daemon)
     for (guint i = 0; i < daemon->processes->len; i++) {
         const CheckProcess *process = &g_array_index(daemon->processes, CheckProcess, i);
 
-        if (process->parent == daemon->generation->pid &&
+        if (process->parent == daemon->generation->pid && process->state != 'Z' &&
             g_strcmp0(daemon_role(daemon, process), "the keeper") == 0)
             return process;
     }
