@@ -14,6 +14,9 @@ import certs
 import tap
 
 BOUND = 60  # seconds; met by faults only
+# All that is in the environment of the programs, which tests begin without one.
+_options = os.environ.get("ASAN_OPTIONS", "")
+SANITIZERS = {"ASAN_OPTIONS": _options} if "detect_leaks=0" in _options else {}
 
 
 def prefix():
@@ -109,7 +112,8 @@ class Home:
 
     def run(self, program, *args, stdin=b"", env=None, timeout=BOUND, **how):
         result = subprocess.run([self.bin / program, "-c", self.conf, *args], input=stdin,
-                                capture_output=True, timeout=timeout, env=env or {}, **how)
+                                capture_output=True, timeout=timeout,
+                                env={**SANITIZERS, **(env or {})}, **how)
         return Result(result.returncode, result.stdout, result.stderr)
 
     def seal(self, message, *args, **how):

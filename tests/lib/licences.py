@@ -3,6 +3,7 @@
 
 import subprocess
 
+import home as homes
 import tap
 
 
@@ -22,7 +23,7 @@ class Issuer:
 
     def run(self, *args, status=0):
         result = subprocess.run([self.sealctl, "license", *args], capture_output=True, text=True,
-                                timeout=120, env={})
+                                timeout=120, env=homes.SANITIZERS)
         tap.equal(result.returncode, status, f"{args}: {result.stderr}")
         return result
 

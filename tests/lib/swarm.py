@@ -5,6 +5,7 @@ import os
 import random
 import threading
 
+import home as homes
 import mail
 import opener
 import tap
@@ -59,7 +60,7 @@ class Swarm:
         try:
             os.write(given, self.message(number))
             os.lseek(given, 0, os.SEEK_SET)
-            pid = os.posix_spawn(self.program, argv, {}, file_actions=[
+            pid = os.posix_spawn(self.program, argv, homes.SANITIZERS, file_actions=[
                 (os.POSIX_SPAWN_DUP2, file, place) for place, file in enumerate((given, got, said))])
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if os.fstat(said).st_size:

@@ -16,7 +16,7 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "lib"))
 import mail
 import tap
-from home import BOUND, Home
+from home import BOUND, SANITIZERS, Home
 
 RULES = {
     "1. Read stdin to its end, even on error": [
@@ -117,7 +117,8 @@ class Feed(threading.Thread):
 
 def start(*args, env=None):
     return subprocess.Popen([home.bin / "sealpipe", *args], stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env or {})
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env={**SANITIZERS, **(env or {})})
 
 
 def run(octets, *args, env=None):
