@@ -358,6 +358,7 @@ def _():
         server.refused(server.send(outcomes.message(outcomes.FRANK), outcomes.FRANK, sender=""))
         tap.equal({path.owner() for path in state.rglob("*")}, {"Debian-exim"}, "owners")
     finally:
+        gnupg.end_agents(state / "gnupg")
         (home.folder / "frank.asc").rename(home.certs / "frank.asc")
 
 
