@@ -101,7 +101,8 @@ LOGINS = "smtpd_sasl_auth_enable=yes"
 LISTENERS = [
     ("problem", ["submissions/inet", "log in", "in clear"], listens("submissions", LOGINS)),
     ("problem", ["smtps/inet", "log in"], listens("smtps", LOGINS, "content_filter=")),
-    ("problem", ["465/inet", "log in"], listens("465", LOGINS, "content_filter=other:dummy")),
+    ("warning", ["465/inet", "hands it to content_filter other:dummy", "cannot be seen"],
+     listens("465", LOGINS, "content_filter=other:dummy")),
     ("problem", ["465/inet", "log in"], listens("465") + f"; postconf -e {LOGINS}"),
     ("warning", ["192.0.2.1:2525/inet", "in clear"], listens("192.0.2.1:2525", "content_filter=")),
     ("warning", ["127.0.0.1:2525/inet", "in clear"], listens("127.0.0.1:2525")),

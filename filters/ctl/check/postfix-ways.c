@@ -310,6 +310,21 @@ static gboolean is_way_back(const Postfix *postfix, const PostfixService *listen
     return FALSE;
 }
 
+/* It may be sealed where that hands it back. */
+static void put_other_filter(Postfix *postfix, const PostfixService *listener, const char *filter,
+                             const char *other)
+{
+    g_autofree char *remedy = g_strdup_printf(
+        "see that what it hands back comes to a port with content_filter=%s:dummy, and nothing "
+        "else does, or have it filtered by %s alone: postconf -P %s/inet/content_filter=%s:dummy",
+        filter, filter, listener->name, filter);
+
+    check_put(postfix->run, CHECK_WARNING, POSTFIX_TOPIC, remedy,
+              "%s/inet takes mail, and hands it to content_filter %s, not to %s: whether it is "
+              "sealed behind that cannot be seen",
+              listener->name, other, filter);
+}
+
 static void check_unfiltered(Postfix *postfix, const PostfixService *listener, const char *filter)
 {
     const char *logins = listener_setting(postfix, listener, "smtpd_sasl_auth_enable");
@@ -330,9 +345,14 @@ static void check_listeners(Postfix *postfix, const PostfixService *filter)
 {
     for (guint i = 0; i < postfix->services->len; i++) {
         const PostfixService *service = g_ptr_array_index(postfix->services, i);
+        const char *found = listener_setting(postfix, service, "content_filter");
 
-        if (is_listener(postfix, service) && !is_way_back(postfix, service) &&
-            !postfix_goes_by(listener_setting(postfix, service, "content_filter"), filter->name))
+        if (!is_listener(postfix, service) || is_way_back(postfix, service) ||
+            postfix_goes_by(found, filter->name))
+            continue;
+        if (*found)
+            put_other_filter(postfix, service, filter->name, found);
+        else
             check_unfiltered(postfix, service, filter->name);
     }
 }
