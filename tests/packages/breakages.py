@@ -260,7 +260,7 @@ FAULTS = [
           f"{GPG} --quick-set-expire $({GPG} --with-colons --list-keys {SIGNER} | sed -n 's/^fpr:*\\(.*\\):$/\\1/p' | head -n 1) "
           f"seconds=1; sleep 2; {STOP}", (HOME,), state="warning|problem"),
     # GnuPG
-    setting("a configuration that the daemon does not have yet", "daemon", r"99-broken.*reload",
+    setting("a configuration that the daemon does not have yet", "daemon", r"is not the one.*reload",
             "[policy]\nencrypt_to_sender=false", state="warning"),
     Fault("no GnuPG home", "gnupg|configuration", str(HOME), f"{STOP}; mv {HOME} {HOME}.away",
           undo=f"rm -rf {HOME}; mv {HOME}.away {HOME}"),
@@ -336,15 +336,18 @@ def names(fault, row):
 
 
 def put_right():
-    """The daemon follows a moment later."""
+    """The daemon follows a moment later. Where a key was another one meanwhile, it has read all anew and
+    works with what was broken: check says so, and that it has to be reloaded."""
     left = []
 
     def is_right():
         left[:] = breaking.findings()
+        if any("is not the one that the daemon works with" in row["text"] for row in left):
+            shell(f"{RELOAD} || true")
         return not left
 
     try:
-        tap.wait_for(is_right, "it was put right", 20)
+        tap.wait_for(is_right, "it was put right", 60)
     except AssertionError as error:
         raise AssertionError(f"{error}: {left}") from None
 
