@@ -131,8 +131,8 @@ def _():
 
 
 def while_sending(count, pause, disturb, times):
-    """(sent, sealed): @count messages, and as many again, until @disturb, which answers with how often
-    it has happened, has said @times. A fast machine sends @count in a moment."""
+    """(sent, sealed): @count messages, and as many again, until @disturb, which says how often it has
+    disturbed by now, has come to @times. A fast machine sends @count in a moment."""
     sent = sealed = happened = 0
     while happened < times:
         load = swarm.Swarm(home, CLIENTS, count)

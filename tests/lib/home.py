@@ -14,7 +14,7 @@ import certs
 import tap
 
 BOUND = 60  # seconds; met by faults only
-# All that is in the environment of the programs, which tests begin without one.
+# Programs are started with nothing else in their environment, unless a test gives it.
 _options = os.environ.get("ASAN_OPTIONS", "")
 SANITIZERS = {"ASAN_OPTIONS": _options} if "detect_leaks=0" in _options else {}
 
