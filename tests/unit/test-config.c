@@ -80,6 +80,7 @@ static void test_digest(Fixture *f, gconstpointer data)
 {
     static const char *const others[] = {
         "[policy]\nencrypt=never\n[rule b]\n[rule a]\nsign=never\n",
+        "[policy]\nencrypt=never\n[rule c]\nsign=never\n[rule b]\n",
         "[policy]\nencrypt=never\n[rule a]\nsign=required\n[rule b]\n",
         "[policy]\nencrypt=never\nsign=never\n[rule a]\n[rule b]\n",
         "[policy]\nencrypt=never\n[rule a]\nsign=never\n",
